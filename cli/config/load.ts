@@ -1,0 +1,194 @@
+/**
+ * Reads `strata.yaml` with `strata.local.yaml` over it and the environment it names, and returns
+ * either a configuration without a fault or everything that is wrong with it, at once.
+ */
+import { join } from "@std/path";
+import { parseEnv } from "node:util";
+import { LineCounter, parseDocument } from "yaml";
+import { Failure } from "../lib/errors.ts";
+import { tierProblems } from "./environment.ts";
+import {
+  bothNames,
+  bothTriggers,
+  isRecord,
+  type Problem,
+  schemaProblems,
+  shrinkingRetention,
+} from "./problems.ts";
+import {
+  type Driver,
+  type File,
+  FileSchema,
+  type FileTier,
+  type TierName,
+  TIERS,
+} from "./schema.ts";
+import { type Policy, policyOf } from "./policy.ts";
+
+/** How two neighbouring tiers reach each other. */
+export interface Link {
+  from: TierName;
+  to: TierName;
+  driver: Driver;
+  /** Where the driving tier's database reaches the other, where that is not where we reach it. */
+  dialHost: string | undefined;
+  dialPort: number | undefined;
+  sslmode: string;
+}
+
+/** One tier, with what the environment says about it. */
+export interface Tier {
+  key: TierName;
+  name: string;
+  dbUrl: string;
+  capacityMb: number;
+  warnMb: number;
+  criticalMb: number;
+  poolSize: number;
+}
+
+/** A configuration in which nothing is wrong. */
+export interface Config {
+  /** Hottest first; core and at least one more. */
+  tiers: Tier[];
+  /** Between each tier and its next. */
+  links: Link[];
+  policies: Policy[];
+  /** The policy of a table that names none. */
+  defaults: Policy;
+  moverPassword: string;
+}
+
+/** Every variable the command may read, by name. */
+export type Environment = Record<string, string | undefined>;
+
+/** The configuration's faults, all of them. */
+export class ConfigFailure extends Failure {
+  constructor(readonly problems: Problem[]) {
+    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+    super(
+      [`The configuration has ${count}:`, ...problems.map((p) => `  ${p.path} ${p.says}`)]
+        .join("\n"),
+      "Nothing was changed.",
+      2,
+    );
+  }
+}
+
+/** Reads and checks a configuration; throws a {@link ConfigFailure} naming everything wrong. */
+export async function loadConfig(path: string, environment: Environment): Promise<Config> {
+  const problems: Problem[] = [];
+  const shipped = await readYaml(path, problems);
+  if (shipped === undefined && problems.length === 0) {
+    throw new Failure(`There is no configuration at ${path}`, "Name one with --config.", 2);
+  }
+  const local = await readYaml(path.replace(/(\.ya?ml)?$/, ".local$1"), problems);
+  const document = laidOver(shipped ?? {}, local ?? {});
+
+  const parsed = FileSchema.safeParse(document);
+  if (!parsed.success) problems.push(...schemaProblems(parsed.error, document));
+  problems.push(...policyProblems(document), ...tierProblems(document, environment));
+  if (!parsed.success || problems.length > 0) throw new ConfigFailure(problems);
+  return resolved(parsed.data, environment);
+}
+
+/**
+ * The environment a command sees: real variables, then `.env`, then what the local stack wrote
+ * for itself, so that a local stack needs nothing set by hand.
+ */
+export async function readEnvironment(root: string): Promise<Environment> {
+  const real = Deno.env.toObject();
+  const stack = await readText(join(real["STRATA_HOME"] ?? join(root, ".strata"), "env"));
+  const own = await readText(join(root, ".env"));
+  return { ...parseEnv(stack ?? ""), ...parseEnv(own ?? ""), ...real };
+}
+
+async function readYaml(path: string, problems: Problem[]): Promise<unknown> {
+  const text = await readText(path);
+  if (text === undefined) return undefined;
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  for (const error of document.errors) {
+    const { line, col } = lines.linePos(error.pos[0]);
+    const says = error.code === "DUPLICATE_KEY"
+      ? "names this key a second time: write it once"
+      : `is not YAML: ${error.message}`;
+    problems.push({ path: `${path}:${line}:${col}`, says });
+  }
+  return document.toJS() ?? {};
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** `over` laid on `under`, key by key; null removes what stood there. */
+function laidOver(under: unknown, over: unknown): unknown {
+  if (!isRecord(under) || !isRecord(over)) return over;
+  const merged = { ...under };
+  for (const [key, value] of Object.entries(over)) {
+    if (value === null) delete merged[key];
+    else merged[key] = key in under ? laidOver(under[key], value) : value;
+  }
+  return merged;
+}
+
+function policyProblems(document: unknown): Problem[] {
+  const policies = isRecord(document) ? document["lifecycle_policies"] : undefined;
+  if (!isRecord(policies)) return [];
+  const defaults = isRecord(policies["default"]) ? policies["default"] : {};
+  return Object.entries(policies).flatMap(([dataset, policy]) =>
+    isRecord(policy)
+      ? [
+        ...bothNames(dataset, policy),
+        ...bothTriggers(dataset, policy),
+        ...shrinkingRetention(dataset, policy, defaults),
+      ]
+      : []
+  );
+}
+
+function resolved(file: File, environment: Environment): Config {
+  const tiers: Tier[] = [];
+  const links: Link[] = [];
+  const present = TIERS.filter((key) => file.database_tiers[key] !== undefined);
+  for (const [index, key] of present.entries()) {
+    const tier = file.database_tiers[key];
+    if (tier === undefined) continue;
+    tiers.push(tierOf(key, tier, environment));
+    const next = present[index + 1];
+    if (next !== undefined && tier.link !== undefined) {
+      const { driver, dial_host: dialHost, dial_port: dialPort, sslmode } = tier.link;
+      links.push({ from: key, to: next, driver, dialHost, dialPort, sslmode });
+    }
+  }
+  const { default: defaults = {}, ...policies } = file.lifecycle_policies;
+  return {
+    tiers,
+    links,
+    policies: Object.entries(policies).map(([name, policy]) => policyOf(name, policy, defaults)),
+    defaults: policyOf("default", defaults, {}),
+    moverPassword: environment["STRATA_MOVER_PASSWORD"] ?? "",
+  };
+}
+
+function tierOf(key: TierName, tier: FileTier, environment: Environment): Tier {
+  const mb = (threshold: string) => {
+    const number = Number.parseFloat(threshold);
+    return Math.round(threshold.endsWith("%") ? tier.capacity_mb * number / 100 : number);
+  };
+  return {
+    key,
+    name: tier.name,
+    dbUrl: environment[tier.db_url_env] ?? "",
+    capacityMb: tier.capacity_mb,
+    warnMb: mb(tier.warn_at),
+    criticalMb: mb(tier.critical_at),
+    poolSize: tier.pool_size,
+  };
+}

@@ -1,0 +1,42 @@
+/** How long a dataset's rows stay where, as `strata.manage` takes it. */
+import type { FilePolicy } from "./schema.ts";
+
+/** One dataset and its policy. */
+export interface Policy {
+  dataset: string;
+  /** The table, with its schema. */
+  table: string;
+  ageColumn: string;
+  coreRetentionDays: number;
+  mainRetentionDays: number;
+  /** -1: never. */
+  deleteAfterDays: number;
+  /** SQL condition over the row that must hold as well; null: none. */
+  dueWhen: string | null;
+  /** Null: no limit. */
+  sizeLimitKb: number | null;
+  deleteTriggers: "fire" | "skip" | null;
+}
+
+const COMPLETED = "status = 'completed'";
+
+/** A dataset's policy: what it names, and for the rest the default's ages and age column. */
+export function policyOf(dataset: string, own: FilePolicy, defaults: FilePolicy): Policy {
+  return {
+    dataset,
+    table: own.table ?? `public.${dataset}`,
+    ageColumn: own.age_column ?? defaults.age_column ?? "created_at",
+    coreRetentionDays: own.core_retention_days ?? defaults.core_retention_days ?? 30,
+    mainRetentionDays: own.main_retention_days ?? defaults.main_retention_days ?? 365,
+    deleteAfterDays: deletionAge(own) ?? deletionAge(defaults) ?? 2555,
+    dueWhen: own.due_when ?? (own.trigger === "completed" ? COMPLETED : null),
+    sizeLimitKb: own.size_limit_kb ?? null,
+    deleteTriggers: own.delete_triggers ?? null,
+  };
+}
+
+/** `archive_after_days` is the older name; -1 stands for never. */
+function deletionAge(policy: FilePolicy): number | undefined {
+  const age = policy.delete_after_days ?? policy.archive_after_days;
+  return age === "never" ? -1 : age;
+}

@@ -1,0 +1,82 @@
+/** Failures people can act on: one plain sentence, one remedy, never a stack trace. */
+
+/** What went wrong, and what to do about it. */
+export class Failure extends Error {
+  override name = "Failure";
+  constructor(
+    message: string,
+    /** What to do about it; empty when the sentence says it all. */
+    readonly remedy = "",
+    /** The exit code: 1 something is wrong, 2 wrongly called or configured. */
+    readonly exitCode: 1 | 2 = 1,
+    /** The SQLSTATE or system code behind it. */
+    readonly code = "",
+  ) {
+    super(message);
+  }
+}
+
+/** Strata's own codes (STnnn) carry their remedy as HINT; these are Postgres' and the network's. */
+const KNOWN: Record<string, [says: string, remedy: string]> = {
+  ECONNREFUSED: ["nothing answers there", "Start that database, or correct its address."],
+  ENOTFOUND: ["there is no such host", "Correct the host in its address."],
+  EAI_AGAIN: ["its host name cannot be looked up just now", "Check this machine's network."],
+  ETIMEDOUT: ["it does not answer", "Check its address and the firewalls on the way."],
+  CONNECT_TIMEOUT: ["it does not answer", "Check its address and the firewalls on the way."],
+  CONNECTION_CLOSED: [
+    "the connection was closed",
+    "Run the command again: it takes up where it was.",
+  ],
+  CONNECTION_ENDED: [
+    "the connection was closed",
+    "Run the command again: it takes up where it was.",
+  ],
+  CONNECTION_DESTROYED: ["the connection was cut", "Run the command again."],
+  ECONNRESET: ["the connection was cut", "Run the command again: it takes up where it was."],
+  EPIPE: ["the connection was cut", "Run the command again: it takes up where it was."],
+  "28P01": ["the password is wrong", "Correct the password in its address."],
+  "28000": ["it refuses this login", "Check the user in its address, and its pg_hba.conf."],
+  "3D000": ["there is no such database", "Correct the database name at the end of its address."],
+  "53300": ["it has no connection left", "Wait for others to finish, or raise its limit."],
+  "57P01": ["it was shut down meanwhile", "Start it and run the command again."],
+  "57P03": ["it is starting up", "Wait a moment and run the command again."],
+  "57014": ["it took longer than allowed", "Run the command again: it takes up where it was."],
+  "25006": [
+    "the database is read-only",
+    "It is probably full: see `deno task strata monitor sizes`.",
+  ],
+  "3F000": ["Strata is not installed there", "Run `deno task strata setup --init`."],
+  "42883": [
+    "its Strata is older than this command",
+    "Run `deno task strata setup --init` to bring it up to date.",
+  ],
+  "42P01": ["there is no such table", "Check the name; write the schema with it: public.tasks."],
+};
+
+/** Turns whatever was thrown into a failure; `subject` is what it happened to, such as a tier. */
+export function asFailure(error: unknown, subject = ""): Failure {
+  if (error instanceof Failure) return error;
+  const { code, message, hint } = details(error);
+  const says = code.startsWith("ST") ? message : KNOWN[code]?.[0] ?? message;
+  const quoted = KNOWN[code] !== undefined && code === "42P01" ? `${says} (${message})` : says;
+  return new Failure(
+    subject === "" ? quoted : `${subject}: ${quoted}`,
+    hint !== "" ? hint : KNOWN[code]?.[1] ?? "",
+    1,
+    code,
+  );
+}
+
+/** The parts of an error of postgres.js, of the network or of the program. */
+function details(error: unknown): { code: string; message: string; hint: string } {
+  if (!(error instanceof Error)) return { code: "", message: String(error), hint: "" };
+  // A host with several addresses fails with one error for each: the first says enough.
+  const inner = error instanceof AggregateError && error.errors.length > 0
+    ? error.errors[0]
+    : error;
+  const read = (key: string): string => {
+    const value: unknown = Reflect.get(inner, key) ?? Reflect.get(error, key);
+    return typeof value === "string" ? value : "";
+  };
+  return { code: read("code"), message: read("message"), hint: read("hint") };
+}
