@@ -1,0 +1,195 @@
+/** Sentences are patterns: a `{slot}` stands for any one phrase of that name. */
+export interface Vocabulary {
+  readonly sentences: readonly [string, ...string[]];
+  readonly tasks: readonly [string, ...string[]];
+  readonly titles: readonly [string, ...string[]];
+  readonly affirmations: readonly [string, ...string[]];
+  readonly slots: { readonly [name: string]: readonly [string, ...string[]] };
+}
+
+/** The two languages this life happens in. */
+export type Language = "de" | "en";
+
+const PEOPLE: Vocabulary["slots"][string] = [
+  "Jana",
+  "Mehmet",
+  "Oma Gerda",
+  "Priya",
+  "Tom",
+  "Frau Schönfeld",
+  "Zoë",
+  "Łukasz",
+  "Ada",
+  "Björn",
+];
+
+const english: Vocabulary = {
+  sentences: [
+    "Spent {span} on {topic} and it finally {outcome}.",
+    "{person} asked about {topic}; I promised an answer by {day}.",
+    "Walked to {place} after lunch, {weather}, and thought about {topic}.",
+    "I keep putting off {topic} because {reason}.",
+    "What worked: {habit} before opening the laptop.",
+    "Call with {person}: we agreed to drop {topic} and keep the rest.",
+    "Slept badly, {reason}, yet {topic} {outcome} by noon.",
+    "Small win: {topic} {outcome} on the first try.",
+    "Note to self: {habit} beats another hour of {topic}.",
+    "It was {weather} at {place}; {person} brought cake.",
+    "The numbers for {topic} look better than on {day}, and {reason}.",
+    "Read a chapter about {topic}: the argument holds, the examples do not.",
+    "If {topic} {outcome} again I will write it down properly.",
+    "Cooked for {person}, burned the onions, laughed a lot.",
+    "Grateful for {habit}, for {person}, for {span} of quiet.",
+    "Open question: do I still want {topic} when {reason}?",
+  ],
+  tasks: [
+    "Reply to {person} about {topic}",
+    "Book a table at {place}",
+    "Write down what we decided on {topic}",
+    "Clean up {topic}",
+    "Call {person} before {day}",
+    "Review {topic} with {person}",
+    "Buy a present for {person}",
+    "Renew the insurance before {day}",
+    "Plan {span} for {topic}",
+  ],
+  titles: [
+    "Notes on {topic}",
+    "Why I care about {topic}",
+    "{topic}: a second look",
+    "Against {topic}",
+  ],
+  affirmations: [
+    "I finish what matters and let the rest wait.",
+    "One calm hour is worth more than a hurried day.",
+    "I may ask for help before I need it.",
+    "What I did yesterday was enough for yesterday.",
+    "I speak kindly, also to myself.",
+    "Small steps count, and I take one today.",
+    "I can change my mind when I learn something.",
+    "My attention belongs to me.",
+    "I rest without having earned it.",
+    "I am allowed to begin badly.",
+  ],
+  slots: {
+    person: PEOPLE,
+    topic: [
+      "the tax return",
+      "the garden plan",
+      "the billing export",
+      "database indexes",
+      "the kitchen lamp",
+      "sourdough",
+      "the sensor firmware",
+      "bird migration",
+      "the newsletter",
+      "the old bicycle",
+      "the choir programme",
+      "the backup script",
+      "soil chemistry",
+      "the client workshop",
+    ],
+    span: ["twenty minutes", "an hour", "half the morning", "most of the evening", "two days"],
+    outcome: ["worked", "came together", "broke", "made sense", "stalled", "got done"],
+    place: ["the lake", "the station café", "the allotment", "the library", "the co-working space"],
+    weather: ["grey and mild", "bright and cold", "pouring", "windy", "warm for the season"],
+    day: ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "the weekend"],
+    reason: [
+      "the first step is unclear",
+      "nobody asked for it",
+      "it scares me a little",
+      "the neighbours were loud",
+      "I said yes too fast",
+      "it is more fun in company",
+    ],
+    habit: [
+      "writing three lines",
+      "a cold shower",
+      "ten slow breaths",
+      "tea, no phone",
+      "a short walk",
+    ],
+  },
+};
+
+const german: Vocabulary = {
+  sentences: [
+    "{span} an {topic} gesessen, am Ende {outcome}.",
+    "{person} hat nach {topic} gefragt; ich melde mich bis {day}.",
+    "Nach dem Essen {there} gelaufen, {weather}, und viel mit {topic} im Kopf.",
+    "Ich schiebe es mit {topic} vor mir her, denn {reason}.",
+    "Was geholfen hat: {habit}, bevor der Rechner angeht.",
+    "Mit {person} telefoniert: bei {topic} warten wir ab, der Rest bleibt.",
+    "Schlecht geschlafen, {reason}, trotzdem mit {topic} weitergekommen: {outcome}.",
+    "Kleiner Erfolg mit {topic}: {outcome}, und zwar sofort.",
+    "Merken: lieber {habit} als noch eine Stunde mit {topic}.",
+    "Draußen {weather}, wir {at}; {person} hatte Kuchen dabei.",
+    "Für {person} gekocht, die Zwiebeln verbrannt, viel gelacht.",
+    "Dankbar für {habit}, für {person} und für {span} Ruhe.",
+    "Offene Frage: Lohnt sich die Mühe mit {topic}? Immerhin: {reason}.",
+    "Ein Kapitel zu {topic} gelesen: Die These trägt, die Beispiele … „naja“.",
+    "Müde, aber zufrieden. Die Überraschung kam von {topic}: {outcome}.",
+  ],
+  tasks: [
+    "{person} wegen {topic} antworten",
+    "Tisch {at} reservieren",
+    "Beschlüsse zu {topic} aufschreiben",
+    "{person} vor {day} anrufen",
+    "Mit {person} zu {topic} abstimmen",
+    "Geschenk für {person} besorgen",
+    "Steuerbescheid prüfen, Frist {day}",
+    "{span} mit {topic} einplanen",
+  ],
+  titles: ["Notizen zu {topic}", "Warum das mit {topic} zählt", "Wie es mit {topic} weitergeht"],
+  affirmations: [
+    "Ich bringe zu Ende, was zählt, und lasse den Rest liegen.",
+    "Eine ruhige Stunde ist mehr wert als ein gehetzter Tag.",
+    "Ich darf um Hilfe bitten, bevor ich sie brauche.",
+    "Was ich gestern geschafft habe, hat für gestern gereicht.",
+    "Ich spreche freundlich, auch mit mir selbst.",
+    "Kleine Schritte zählen, und heute gehe ich einen.",
+    "Ich darf meine Meinung ändern, wenn ich etwas lerne.",
+    "Meine Aufmerksamkeit gehört mir.",
+    "Ich ruhe mich aus, ohne es verdienen zu müssen.",
+    "Ich darf schlecht anfangen.",
+  ],
+  slots: {
+    person: PEOPLE,
+    topic: [
+      "der Steuererklärung",
+      "dem Gartenplan",
+      "der Heizungssteuerung",
+      "dem Sauerteig",
+      "den Bienen",
+      "dem Vereinsheft",
+      "der Datensicherung",
+      "dem alten Fahrrad",
+      "dem Chorprogramm",
+      "der Küchenlampe",
+      "dem Kundenworkshop",
+      "der Bodenprobe",
+      "dem Übergabeprotokoll",
+    ],
+    span: ["zwanzig Minuten", "eine Stunde", "einen halben Vormittag", "fast den ganzen Abend"],
+    outcome: ["geklappt", "endlich verstanden", "wieder kaputt", "fertig", "ins Stocken geraten"],
+    at: ["am Badesee", "im Bahnhofscafé", "im Schrebergarten", "in der Bücherei"],
+    there: ["zum Badesee", "zum Bahnhofscafé", "zum Schrebergarten", "zur Bücherei"],
+    weather: ["grau und mild", "klar und kalt", "in Strömen Regen", "stürmisch", "viel zu warm"],
+    day: ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Ostern"],
+    reason: [
+      "der erste Schritt ist unklar",
+      "niemand hat darum gebeten",
+      "es macht mir etwas Angst",
+      "die Nachbarn waren laut",
+      "ich habe zu schnell zugesagt",
+      "zu zweit ist es schöner",
+    ],
+    habit: ["drei Zeilen Text", "eine kalte Dusche", "zehn tiefe Atemzüge", "Tee ohne Telefon"],
+  },
+};
+
+/** Everything this life can say. */
+export const VOCABULARY: { readonly [language in Language]: Vocabulary } = {
+  de: german,
+  en: english,
+};
