@@ -1,0 +1,62 @@
+import { type Cluster } from "./cluster.ts";
+import { makeServerDirectory, serverCanEnter } from "./server_user.ts";
+import { databasePort, type Stack, TIERS } from "./settings.ts";
+
+/** A Unix socket's path has at most 107 bytes; below the data come `/archive/socket/.s.PGSQL.55433`. */
+const LONGEST_DATA_PATH = 107 - "/archive/socket/.s.PGSQL.55433".length;
+
+/** Takes the stack for oneself until the returned file is closed; two `up`s go one by one. */
+export async function lockHome(stack: Stack): Promise<Deno.FsFile> {
+  await Deno.mkdir(stack.home, { recursive: true });
+  const file = await Deno.open(`${stack.home}/lock`, { create: true, write: true });
+  await file.lock(true);
+  return file;
+}
+
+/** The stack's data directory, free of symbolic links; `undefined` before the first `up`. */
+export async function findData(stack: Stack): Promise<string | undefined> {
+  try {
+    return await Deno.realPath(`${stack.home}/data`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The stack's data directory, made when there is none. It lies in the stack's home, or, where the
+ * servers' user cannot enter that or its path is too long for a socket, below /var/tmp with a
+ * symbolic link in its place.
+ */
+export async function makeData(stack: Stack): Promise<string> {
+  const found = await findData(stack);
+  if (found !== undefined) return found;
+
+  const inside = `${await Deno.realPath(stack.home)}/data`;
+  await Deno.remove(inside).catch(() => {}); // a link to data that somebody removed
+  if (inside.length <= LONGEST_DATA_PATH && await serverCanEnter(stack.home)) {
+    await makeServerDirectory(inside);
+    return inside;
+  }
+  const outside = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "strata-" });
+  await makeServerDirectory(outside);
+  await Deno.symlink(outside, inside);
+  return outside;
+}
+
+/** Removes the data directory, wherever it lies. */
+export async function removeData(stack: Stack): Promise<void> {
+  const data = await findData(stack);
+  if (data === undefined) return;
+  await Deno.remove(data, { recursive: true });
+  await Deno.remove(`${stack.home}/data`).catch(() => {}); // it was the same directory, or a link
+}
+
+/** The three servers of a stack, hottest first. */
+export function clustersOf(stack: Stack, data: string): Cluster[] {
+  return TIERS.map((tier) => ({
+    tier,
+    port: databasePort(stack, tier),
+    directory: `${data}/${tier}`,
+  }));
+}
