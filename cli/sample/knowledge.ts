@@ -1,26 +1,19 @@
+import { Buffer } from "node:buffer";
 import { decimal, json, type Life, minutes, type Untold } from "./life.ts";
 import { VOCABULARY } from "./words.ts";
 
-const LEARNING_KINDS: readonly [string, ...string[]] = [
-  "article",
-  "book",
-  "course",
-  "podcast",
-  "video",
-];
-
-/** Mostly a page; now and then a whole transcript of hundreds of kilobytes. */
+/** Mostly a page; now and then a whole transcript, or a clipping with its picture inside. */
 export function* researchNotes(life: Life): Generator<Untold> {
   const { random } = life;
   for (const day of life.moments(150)) {
     const language = life.language();
-    const length = random.chance(0.04)
-      ? random.integer(150_000, 420_000)
-      : Math.round(600 * 2 ** random.between(0, 5));
+    const long = random.chance(0.04);
+    const clipped = random.chance(0.03);
+    const length = long ? random.integer(150_000, 420_000) : 600 * 2 ** random.between(0, 5);
     yield {
       created_at: day.at(random.normal(15, 3)),
       title: life.say("titles", language),
-      content: life.prose(length, language),
+      content: life.prose(length, language) + (clipped ? picture(life) : ""),
       language,
       source_url: random.chance(0.7) ? `https://example.org/read/${random.bits()}` : null,
       tags: random.some(["biology", "db", "geschichte", "material", "musik", "policy"], 1, 3),
@@ -35,6 +28,11 @@ export function* researchNotes(life: Life): Generator<Untold> {
   }
 }
 
+function picture({ random }: Life): string {
+  const content = Buffer.from(random.bytes(random.integer(90_000, 200_000))).toString("base64");
+  return `\n\n![](data:image/jpeg;base64,${content})`;
+}
+
 /** Two a week, finished or not. */
 export function* learningMaterials(life: Life): Generator<Untold> {
   const { random } = life;
@@ -45,7 +43,7 @@ export function* learningMaterials(life: Life): Generator<Untold> {
     yield {
       created_at: day.at(random.normal(19, 2)),
       title: life.say("titles", language),
-      kind: random.pick(LEARNING_KINDS),
+      kind: random.pick(["article", "book", "course", "podcast", "video"]),
       author: person(life),
       language,
       url: `https://example.org/learn/${random.bits()}`,

@@ -31,6 +31,9 @@ export interface SampleOptions {
   readonly scale?: number;
 }
 
+/** Whose life it is when nobody says. */
+export const DEFAULT_SEED = 1;
+
 const DAY_MS = 86_400_000;
 
 /** One day of the life. */
@@ -69,7 +72,7 @@ export class Life {
   readonly #days: number;
 
   constructor(dataset: string, options: SampleOptions = {}) {
-    const { seed = 1, now = new Date(), years = 3, scale = 1 } = options;
+    const { seed = DEFAULT_SEED, now = new Date(), years = 3, scale = 1 } = options;
     this.#seed = seed;
     this.random = new Random(`${seed}/${dataset}`);
     this.now = now;
@@ -123,12 +126,25 @@ export class Life {
   }
 }
 
-/** The id of a sample row. All ids of one seed and dataset share their first 13 characters. */
+/** The id of a sample row: within `sampleIds(seed, dataset)`. */
 export function sampleId(seed: number, dataset: string, index: number): string {
-  const hex = (n: number, digits: number) => n.toString(16).padStart(digits, "0").slice(0, digits);
   const mixed = new Random(`${seed}/${dataset}/${index}`);
-  return `5eed${hex(seed, 4)}-${hex(hash(dataset), 4)}-8${hex(mixed.bits(), 3)}` +
-    `-a${hex(mixed.bits(), 3)}-${hex(mixed.bits(), 4)}${hex(index, 8)}`;
+  return `${idPrefix(seed, dataset)}-8${hex(mixed.bits(), 3)}-a${hex(mixed.bits(), 3)}-` +
+    `${hex(mixed.bits(), 4)}${hex(index, 8)}`;
+}
+
+/** The first and the last id that sample rows can have: no other row lies between them. */
+export function sampleIds(seed: number, dataset: string): [first: string, last: string] {
+  const prefix = idPrefix(seed, dataset);
+  return [`${prefix}-8000-a000-000000000000`, `${prefix}-8fff-afff-ffffffffffff`];
+}
+
+function idPrefix(seed: number, dataset: string): string {
+  return `5eed${hex(seed, 4)}-${hex(hash(dataset), 4)}`;
+}
+
+function hex(n: number, digits: number): string {
+  return n.toString(16).padStart(digits, "0").slice(0, digits);
 }
 
 /** An interval, to the second. */
