@@ -1,0 +1,312 @@
+/**
+ * The only place in TypeScript that knows names of SQL: calls of the functions of schema `strata` and
+ * reads of its tables. Whole numbers of Postgres (`bigint`) stay text, points in time are its text too.
+ */
+import type { Sql, TransactionSql } from "postgres";
+
+/** A connection, or a transaction on one. */
+export type Db = Sql | TransactionSql;
+
+/** How much a dataset's rows would move or be deleted, on the tier that was asked. */
+export interface PlanRow {
+  tier: string;
+  dataset: string;
+  action: "move" | "delete";
+  to_tier: string | null;
+  rows_now: string;
+  bytes_now: string;
+  rows_7d: string;
+  bytes_7d: string;
+  rows_30d: string;
+  bytes_30d: string;
+  held: string;
+  set_aside: string;
+  referenced: string;
+  without_age: string;
+}
+
+/** One sentence of a tier about one row. */
+export interface Explanation {
+  tier: string;
+  topic: string;
+  says: string;
+}
+
+/** One batch of one dataset on its way to the next tier, or deleted at the last. */
+export interface Move {
+  move_id: string;
+  dataset: string;
+  from_tier: string;
+  to_tier: string | null;
+  kind: "move" | "delete";
+  state: string;
+  rows_claimed: string;
+  rows_moved: string | null;
+  bytes: string | null;
+  started_at: string;
+  finished_at: string | null;
+  attempts: number;
+  last_error: string | null;
+  last_sqlstate: string | null;
+}
+
+/** One thing a tier was checked for. */
+export interface Check {
+  topic: string;
+  ok: boolean;
+  says: string;
+  remedy: string | null;
+}
+
+/** A row that could not be moved. */
+export interface SetAside {
+  dataset: string;
+  key: string[];
+  sqlstate: string;
+  says: string;
+  remedy: string;
+  attempts: number;
+  next_try_at: string | null;
+}
+
+/** A managed table, its policy and its trouble. */
+export interface Dataset {
+  name: string;
+  core_retention_days: number | null;
+  main_retention_days: number | null;
+  delete_after_days: number | null;
+  due_when: string | null;
+  size_limit_kb: number | null;
+  trouble: string | null;
+  remedy: string | null;
+}
+
+/** A dataset's policy, as `strata.manage` takes it; -1 days: never. */
+export interface ManageOptions {
+  dataset: string;
+  table: string;
+  ageColumn: string;
+  coreRetentionDays: number;
+  mainRetentionDays: number;
+  deleteAfterDays: number;
+  dueWhen: string | null;
+  sizeLimitKb: number | null;
+  deleteTriggers: string | null;
+}
+
+/** Where and how the driving side of a link dials the other. */
+export interface Address {
+  host: string;
+  port: number;
+  database: string;
+  user: string;
+  password: string;
+  sslmode: string;
+}
+
+/** A row that did not fit while loading. */
+export interface BadRow {
+  place: number;
+  code: string;
+  says: string;
+}
+
+/** Which tier this database says it is; undefined where Strata is not installed. */
+export async function tierOf(sql: Db): Promise<string | null | undefined> {
+  const [found] = await sql<{ there: boolean }[]>`
+    select to_regclass('strata.self') is not null as there`;
+  if (found?.there !== true) return undefined;
+  const [self] = await sql<{ tier: string }[]>`select tier from strata.self`;
+  return self?.tier ?? null;
+}
+
+/** Tells a database which tier it is; says what it did about its jobs. */
+export async function become(sql: Db, tier: string, isLast: boolean): Promise<string> {
+  const [row] = await sql<{ says: string }[]>`
+    select strata.become(p_tier => ${tier}, p_is_last => ${isLast}) as says`;
+  return row?.says ?? "";
+}
+
+/** Tells a database the numbers of a tier, its own or a neighbour's. */
+export async function setTier(
+  sql: Db,
+  tier: { key: string; capacityMb: number; warnMb: number; criticalMb: number; poolSize: number },
+): Promise<void> {
+  await sql`select strata.set_tier(
+    p_tier => ${tier.key}, p_capacity_mb => ${tier.capacityMb}, p_warn_mb => ${tier.warnMb},
+    p_critical_mb => ${tier.criticalMb}, p_pool_size => ${tier.poolSize})`;
+}
+
+/** Lets the neighbours in, with a password of which only the verifier is known here. */
+export async function setMoverLogin(sql: Db, verifier: string, limit: number): Promise<void> {
+  await sql`select strata.set_mover_login(
+    p_verifier => ${verifier}, p_connection_limit => ${limit})`;
+}
+
+/** Declares a neighbour; the side that dials it gives the address. */
+export async function joinTier(
+  sql: Db,
+  tier: string,
+  driver: string,
+  address: Address | undefined,
+): Promise<string> {
+  const [row] = address === undefined
+    ? await sql<{ says: string }[]>`
+      select strata.join_tier(p_tier => ${tier}, p_driver => ${driver}) as says`
+    : await sql<{ says: string }[]>`
+      select strata.join_tier(
+        p_tier => ${tier}, p_driver => ${driver}, p_host => ${address.host},
+        p_port => ${address.port}, p_database => ${address.database}, p_user => ${address.user},
+        p_password => ${address.password}, p_sslmode => ${address.sslmode}) as says`;
+  return row?.says ?? "";
+}
+
+/** Forgets every neighbour that is not among those named. */
+export async function leaveOthers(sql: Db, neighbours: readonly string[]): Promise<void> {
+  await sql`select strata.leave_tier(p_tier => l.neighbour) from strata.links as l
+    where l.neighbour <> all (${neighbours}::text[])`;
+}
+
+/** Whether a table is there. */
+export async function hasTable(sql: Db, table: string): Promise<boolean> {
+  const [row] = await sql<{ there: boolean }[]>`
+    select to_regclass(${table}) is not null as there`;
+  return row?.there === true;
+}
+
+/** Adopts a table, or changes its policy; returns the dataset's name. */
+export async function manage(sql: Db, policy: ManageOptions): Promise<string> {
+  const [row] = await sql<{ dataset: string }[]>`
+    select strata.manage(
+      p_relation => ${policy.table}::text::regclass, p_age_column => ${policy.ageColumn},
+      p_core_retention_days => ${policy.coreRetentionDays},
+      p_main_retention_days => ${policy.mainRetentionDays},
+      p_delete_after_days => ${policy.deleteAfterDays}, p_due_when => ${policy.dueWhen},
+      p_size_limit_kb => ${policy.sizeLimitKb}, p_delete_triggers => ${policy.deleteTriggers},
+      p_dataset => ${policy.dataset}) as dataset`;
+  return row?.dataset ?? policy.dataset;
+}
+
+/** What is due on this tier, now and soon. */
+export async function plan(sql: Db, dataset: string | null): Promise<PlanRow[]> {
+  return [...await sql<PlanRow[]>`select * from strata.plan(p_dataset => ${dataset})`];
+}
+
+/** Where a row is, why, and what happens to it next, as far as this tier knows. */
+export async function explain(sql: Db, dataset: string, key: string[]): Promise<Explanation[]> {
+  return [
+    ...await sql<Explanation[]>`
+      select * from strata.explain(p_dataset => ${dataset}, variadic p_key => ${key}::text[])`,
+  ];
+}
+
+/** Moves what is due over the links this tier drives, for as long as the budget lasts. */
+export async function moveDue(sql: Sql, budget: string, dataset: string | null): Promise<void> {
+  await sql`call strata.move_due(p_budget => ${budget}::interval, p_dataset => ${dataset})`;
+}
+
+/** Moves, deletes and cleans up, for as long as the budget lasts. */
+export async function process(sql: Sql, budget: string): Promise<void> {
+  await sql`call strata.process(p_budget => ${budget}::interval)`;
+}
+
+/** What a tier says about itself. */
+export async function status(sql: Db): Promise<Record<string, unknown>> {
+  const [row] = await sql<{ status: Record<string, unknown> }[]>`select strata.status() as status`;
+  return row?.status ?? {};
+}
+
+/** A tier's own checks, and over the links it drives its neighbour's. */
+export async function validate(sql: Db): Promise<Check[]> {
+  return [...await sql<Check[]>`select * from strata.validate()`];
+}
+
+/** Every row of a dataset on this tier: its key, and the fingerprint of its content. */
+export async function inventory(sql: Db, dataset: string): Promise<Map<string, string>> {
+  const rows = await sql<{ key: string; fingerprint: string }[]>`
+    select i.key::text as key, i.fingerprint from strata.inventory(p_dataset => ${dataset}) as i`;
+  return new Map(rows.map((row) => [row.key, row.fingerprint]));
+}
+
+/** The tables this tier manages, by name. */
+export async function datasets(sql: Db): Promise<Dataset[]> {
+  return [
+    ...await sql<Dataset[]>`
+      select name, core_retention_days, main_retention_days, delete_after_days, due_when,
+             size_limit_kb, trouble, remedy
+        from strata.datasets order by name`,
+  ];
+}
+
+/** The tier's clock, as text to compare `started_at` with. */
+export async function clock(sql: Db): Promise<string> {
+  const [row] = await sql<{ now: string }[]>`select strata.clock()::text as now`;
+  return row?.now ?? "";
+}
+
+/** Moves that began since then or are open, the latest first. */
+export async function moves(
+  sql: Db,
+  options: { since?: string; limit?: number } = {},
+): Promise<Move[]> {
+  return [
+    ...await sql<Move[]>`
+      select move_id::text, dataset, from_tier, to_tier, kind, state, rows_claimed::text,
+             rows_moved::text, bytes::text, started_at::text, finished_at::text, attempts,
+             last_error, last_sqlstate
+        from strata.moves
+       where started_at >= ${options.since ?? "-infinity"}::timestamptz or finished_at is null
+       order by started_at desc
+       limit ${options.limit ?? null}`,
+  ];
+}
+
+/** Rows that could not be moved, the latest first. */
+export async function setAside(sql: Db, limit: number): Promise<SetAside[]> {
+  return [
+    ...await sql<SetAside[]>`
+      select dataset, key, sqlstate, says, remedy, attempts, next_try_at::text
+        from strata.set_aside order by last_at desc limit ${limit}`,
+  ];
+}
+
+/** What the platform bills for this tier, in bytes. */
+export async function billedBytes(sql: Db): Promise<string> {
+  const [row] = await sql<{ bytes: string }[]>`select strata.billed_bytes() as bytes`;
+  return row?.bytes ?? "0";
+}
+
+/** A table and the room it takes. */
+export interface TableSize {
+  relation: string;
+  dataset: string | null;
+  bytes: string;
+  row_estimate: string | null;
+}
+
+/** The largest tables of this tier. */
+export async function tableSizes(sql: Db, limit: number): Promise<TableSize[]> {
+  return [...await sql<TableSize[]>`select * from strata.table_sizes(p_limit => ${limit})`];
+}
+
+/** Whether this tier holds any row of a dataset. */
+export async function hasRows(sql: Db, dataset: string): Promise<boolean> {
+  const [row] = await sql<{ found: boolean }[]>`
+    select strata.has_rows(p_dataset => ${dataset}) as found`;
+  return row?.found === true;
+}
+
+/** Inserts a batch of JSON documents; returns those that do not fit, the others are in. */
+export async function loadRows(
+  sql: Db,
+  dataset: string,
+  documents: string[],
+  jsonAsText: boolean,
+): Promise<BadRow[]> {
+  return [
+    ...await sql<BadRow[]>`
+      select * from strata.load_rows(
+        p_dataset => ${dataset}, p_documents => ${documents}::text[],
+        p_json_as_text => ${jsonAsText})`,
+  ];
+}
