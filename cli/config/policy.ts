@@ -7,9 +7,9 @@ export interface Policy {
   /** The table, with its schema. */
   table: string;
   ageColumn: string;
+  /** The row's age in days at which it leaves core; -1: never. So for the next two. */
   coreRetentionDays: number;
   mainRetentionDays: number;
-  /** -1: never. */
   deleteAfterDays: number;
   /** SQL condition over the row that must hold as well; null: none. */
   dueWhen: string | null;
@@ -26,17 +26,16 @@ export function policyOf(dataset: string, own: FilePolicy, defaults: FilePolicy)
     dataset,
     table: own.table ?? `public.${dataset}`,
     ageColumn: own.age_column ?? defaults.age_column ?? "created_at",
-    coreRetentionDays: own.core_retention_days ?? defaults.core_retention_days ?? 30,
-    mainRetentionDays: own.main_retention_days ?? defaults.main_retention_days ?? 365,
-    deleteAfterDays: deletionAge(own) ?? deletionAge(defaults) ?? 2555,
+    coreRetentionDays: days(own.core_retention_days ?? defaults.core_retention_days ?? 30),
+    mainRetentionDays: days(own.main_retention_days ?? defaults.main_retention_days ?? 365),
+    deleteAfterDays: days(deletionAge(own) ?? deletionAge(defaults) ?? 2555),
     dueWhen: own.due_when ?? (own.trigger === "completed" ? COMPLETED : null),
     sizeLimitKb: own.size_limit_kb ?? null,
     deleteTriggers: own.delete_triggers ?? null,
   };
 }
 
-/** `archive_after_days` is the older name; -1 stands for never. */
-function deletionAge(policy: FilePolicy): number | undefined {
-  const age = policy.delete_after_days ?? policy.archive_after_days;
-  return age === "never" ? -1 : age;
-}
+/** `archive_after_days` is its older name. */
+const deletionAge = (policy: FilePolicy) => policy.delete_after_days ?? policy.archive_after_days;
+
+const days = (age: number | "never") => age === "never" ? -1 : age;

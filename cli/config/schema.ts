@@ -26,9 +26,9 @@ const oneOf = <const T extends readonly string[]>(values: T) =>
 const variable = (example: string) =>
   matching(/^[A-Za-z_]\w*$/, `the name of an environment variable, such as ${example}`);
 const threshold = matching(/^\d+(\.\d+)? ?(MB|%)$/, 'a size such as "400 MB", or "85 %"');
-const days = whole(0, "a whole number of days, such as 30");
-const lastDays = z.union([z.literal("never"), z.int().gte(-1)], {
-  error: "a whole number of days, such as 2555, or never",
+/** -1 is the older way to write never. */
+const days = z.union([z.literal("never"), z.int().gte(-1)], {
+  error: "a whole number of days, such as 30, or never",
 });
 
 /** How a tier hands its rows to the next one. */
@@ -60,8 +60,8 @@ export const PolicySchema = z.strictObject({
   age_column: text("the name of a column, such as created_at").optional(),
   core_retention_days: days.optional(),
   main_retention_days: days.optional(),
-  delete_after_days: lastDays.optional(),
-  archive_after_days: lastDays.optional(),
+  delete_after_days: days.optional(),
+  archive_after_days: days.optional(),
   trigger: oneOf(["age", "completed"]).optional(),
   due_when: text("an SQL condition over the row, such as status = 'completed'").optional(),
   size_limit_kb: whole(1, "a whole number of KB, such as 100").optional(),
