@@ -1,0 +1,29 @@
+import type { Cluster } from "../../local/cluster.ts";
+import type { StackOptions, Tier } from "../../local/settings.ts";
+import { type RunningStack, up } from "../../local/stack.ts";
+
+/** The tests' own stack, beside the one people work with. The environment may move it. */
+export const TEST_STACK: Required<StackOptions> = {
+  home: Deno.env.get("STRATA_TEST_HOME") ?? ".strata/test",
+  portBase: Number(Deno.env.get("STRATA_TEST_PORT_BASE") ?? 55_530),
+};
+
+let running: Promise<RunningStack> | undefined;
+
+/** The tests' stack, brought up by whoever needs it first. */
+export function testStack(): Promise<RunningStack> {
+  return running ??= up({ ...TEST_STACK, disposable: true });
+}
+
+/** The server of one tier of the tests' stack. */
+export async function testCluster(tier: Tier): Promise<Cluster> {
+  const { clusters } = await testStack();
+  const cluster = clusters.find((one) => one.tier === tier);
+  if (cluster === undefined) throw new Error(`the tests' stack has no ${tier} tier`);
+  return cluster;
+}
+
+/** The password that opens role strata_mover on every tier of the tests' stack. */
+export async function moverPassword(): Promise<string> {
+  return (await testStack()).env.STRATA_MOVER_PASSWORD ?? "";
+}

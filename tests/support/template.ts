@@ -1,0 +1,74 @@
+import { pushMigrations } from "../../cli/lib/supabase.ts";
+import { scramVerifier } from "../../cli/lib/scram.ts";
+import { type Cluster, connectLocally } from "../../local/cluster.ts";
+import { contentHash, prepareDatabase } from "../../local/prepare.ts";
+import { REPOSITORY, type Tier, TIERS } from "../../local/settings.ts";
+import { moverPassword, testCluster, testStack } from "./stack.ts";
+
+/** Enough for every test that runs at once; far from the server's 60. */
+const MOVER_CONNECTIONS = 30;
+/** Templates of earlier migrations stay a while: another run may still copy from them. */
+const TEMPLATES_KEPT = 4;
+
+let prepared: Promise<string> | undefined;
+
+/**
+ * The database that test databases are copied from: on every tier, migrated by the Supabase CLI,
+ * made anew only when the migrations have changed.
+ */
+export function template(): Promise<string> {
+  return prepared ??= prepareTemplates();
+}
+
+/** The address of a database on a tier of the tests' stack, as `postgres`. */
+export async function databaseUrl(tier: Tier, database: string): Promise<string> {
+  const { env } = await testStack();
+  const url = new URL(env[`STRATA_${tier.toUpperCase()}_DB_URL`] ?? "");
+  url.pathname = database;
+  return url.href;
+}
+
+async function prepareTemplates(): Promise<string> {
+  const { stack } = await testStack();
+  using lock = await Deno.open(`${stack.home}/template.lock`, { create: true, write: true });
+  await lock.lock(true);
+  const directory = `${REPOSITORY}/supabase/migrations`;
+  const migrations = (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);
+  const hash = await contentHash(migrations.sort().map((name) => `${directory}/${name}`));
+  const name = `strata_template_${hash}`;
+  await Promise.all(TIERS.map((tier) => prepareTemplate(tier, name)));
+  return name;
+}
+
+/** The template is whole once nobody may connect to it. */
+async function prepareTemplate(tier: Tier, name: string): Promise<void> {
+  const cluster = await testCluster(tier);
+  const admin = connectLocally(cluster);
+  try {
+    const [found] = await admin`
+      select from pg_database where datname = ${name} and not datallowconn`;
+    if (found !== undefined) return;
+    await admin`drop database if exists ${admin(name)}`;
+    await admin`create database ${admin(name)} owner postgres`;
+    await migrate(cluster, name);
+    await admin`alter database ${admin(name)} allow_connections false`;
+    const outdated = await admin<{ datname: string }[]>`
+      select datname from pg_database where datname like 'strata_template_%'
+       order by oid desc offset ${TEMPLATES_KEPT}`;
+    for (const { datname } of outdated) await admin`drop database ${admin(datname)}`;
+  } finally {
+    await admin.end();
+  }
+}
+
+async function migrate(cluster: Cluster, name: string): Promise<void> {
+  const sql = connectLocally(cluster, name);
+  try {
+    await prepareDatabase((await testStack()).server, sql);
+    await pushMigrations(await databaseUrl(cluster.tier, name));
+    const verifier = await scramVerifier(await moverPassword());
+    await sql`select strata.set_mover_login(${verifier}, ${MOVER_CONNECTIONS})`;
+  } finally {
+    await sql.end();
+  }
+}

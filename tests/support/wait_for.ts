@@ -1,0 +1,1 @@
+export { waitFor, type WaitOptions } from "../../local/wait_for.ts";
