@@ -114,19 +114,3 @@ comment on function strata.load_rows(text, text[], boolean) is
   'Inserts a batch of JSON documents into a dataset and returns the ones that do not fit: their place in the '
   'batch, SQLSTATE and reason. The others are in. Each document''s numbers and texts cross exactly as written.';
 revoke execute on function strata.load_rows(text, text[], boolean) from public;
-
-create function strata.has_rows(p_dataset text)
-returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  v_found boolean;
-begin
-  execute format('select exists (select from %s)', strata.relation(strata.dataset(p_dataset))) into v_found;
-  return v_found;
-end
-$$;
-comment on function strata.has_rows(text) is 'Whether this tier holds any row of a dataset.';
-revoke execute on function strata.has_rows(text) from public;

@@ -265,7 +265,7 @@ export async function moves(
 export async function setAside(sql: Db, limit: number): Promise<SetAside[]> {
   return [
     ...await sql<SetAside[]>`
-      select dataset, key, sqlstate, says, remedy, attempts, next_try_at::text
+      select dataset, key, code as sqlstate, says, remedy, attempts, next_try_at::text
         from strata.set_aside order by last_at desc limit ${limit}`,
   ];
 }
@@ -289,13 +289,6 @@ export async function tableSizes(sql: Db, limit: number): Promise<TableSize[]> {
   return [...await sql<TableSize[]>`select * from strata.table_sizes(p_limit => ${limit})`];
 }
 
-/** Whether this tier holds any row of a dataset. */
-export async function hasRows(sql: Db, dataset: string): Promise<boolean> {
-  const [row] = await sql<{ found: boolean }[]>`
-    select strata.has_rows(p_dataset => ${dataset}) as found`;
-  return row?.found === true;
-}
-
 /** Inserts a batch of JSON documents; returns those that do not fit, the others are in. */
 export async function loadRows(
   sql: Db,
@@ -309,4 +302,66 @@ export async function loadRows(
         p_dataset => ${dataset}, p_documents => ${documents}::text[],
         p_json_as_text => ${jsonAsText})`,
   ];
+}
+
+/** Everything a colder tier must know of a dataset, as JSON text. */
+export async function describe(sql: Db, dataset: string): Promise<string> {
+  const [row] = await sql<{ description: string }[]>`
+    select strata.describe(p_dataset => ${dataset})::text as description`;
+  return row?.description ?? "{}";
+}
+
+/** Takes a description over from the hotter tier: makes or completes the twin. */
+export async function accept(sql: Db, description: string, from: string): Promise<void> {
+  await sql`select strata.accept(p_description => ${description}::text::jsonb, p_from => ${from})`;
+}
+
+/** Why a twin here cannot take the rows of a described dataset; undefined when there is no twin. */
+export async function twinObjections(sql: Db, description: string): Promise<string[] | undefined> {
+  const rows = await sql<{ says: string | null }[]>`
+    select o.says
+      from (select ${description}::text::jsonb as described) as i
+      join strata.datasets as d on d.name = i.described ->> 'name'
+      left join lateral strata.twin_objections(
+        p_description => i.described, p_accepted => d.accepted,
+        p_relation => strata.relation(d)::regclass) as o on true`;
+  if (rows.length === 0) return undefined;
+  return rows.flatMap(({ says }) => says === null ? [] : [says]);
+}
+
+/** The neighbours of this tier and who dials whom. */
+export async function links(sql: Db): Promise<{ neighbour: string; driver: string }[]> {
+  return [
+    ...await sql<{ neighbour: string; driver: string }[]>`
+    select neighbour, driver from strata.links`,
+  ];
+}
+
+/** What only the other end of a connection can tell about it and its server. */
+export interface Facts {
+  server: string;
+  tls: string | null;
+  max_connections: number;
+  mover_limit: number;
+  /** Seconds since 1970 by the server's clock, to the microsecond. */
+  clock: number;
+}
+
+/** Asks a tier about the connection it is asked over. */
+export async function facts(sql: Db): Promise<Facts> {
+  const [row] = await sql<Facts[]>`
+    select current_setting('server_version') as server,
+           (select s.version from pg_stat_ssl as s where s.pid = pg_backend_pid()) as tls,
+           current_setting('max_connections')::integer as max_connections,
+           (select r.rolconnlimit from pg_roles as r where r.rolname = 'strata_mover') as mover_limit,
+           extract(epoch from clock_timestamp())::double precision as clock`;
+  if (row === undefined) throw new Error("a select without from returned no row");
+  return row;
+}
+
+/** The versions of the migrations that were pushed to this tier. */
+export async function migrations(sql: Db): Promise<string[]> {
+  const rows = await sql<{ version: string }[]>`
+    select version from supabase_migrations.schema_migrations order by version`;
+  return rows.map(({ version }) => version);
 }

@@ -1,0 +1,40 @@
+import type { Command } from "commander";
+import { explain as explainOf } from "../../supabase/functions/_shared/strata.ts";
+import {
+  command,
+  type CommonOptions,
+  type Context,
+  type Io,
+  perform,
+  type Report,
+} from "../lib/command.ts";
+import { table } from "../lib/output.ts";
+
+/** `explain <dataset> <key...>`: where one row is, why, and what happens to it when. */
+export function explain(io: Io): Command {
+  return command("explain", "where a row is, why it is still there, and what happens to it when", [
+    "explain journal_entries 79aa17b5-0f5c-7b13-1810-311c302da3c0",
+    "explain order_lines 2041 3    # a key of two columns",
+  ])
+    .argument("<dataset>", "the dataset")
+    .argument("<key...>", "the row's primary key, one value for each of its columns")
+    .action((dataset: string, key: string[], options: CommonOptions) =>
+      perform(io, options, (context) => report(context, dataset, key))
+    );
+}
+
+async function report({ session }: Context, dataset: string, key: string[]): Promise<Report> {
+  const answers = await session.ask(({ sql }) => explainOf(sql, dataset, key));
+  const explanations = answers.flatMap(({ answer }) => answer);
+  return {
+    document: { dataset, key, explanations },
+    text: table(
+      ["tier", "", `${dataset} ${key.join(" ")}`],
+      explanations.map((line, index) => [
+        explanations[index - 1]?.tier === line.tier ? "" : line.tier,
+        line.topic,
+        line.says,
+      ]),
+    ),
+  };
+}

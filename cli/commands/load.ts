@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+import { load as loadFile, type LoadResult } from "../load/load.ts";
+import {
+  command,
+  type CommonOptions,
+  fileNamed,
+  type Io,
+  perform,
+  type Report,
+} from "../lib/command.ts";
+import { count, rows, size } from "../lib/output.ts";
+import { Progress } from "../lib/progress.ts";
+
+interface LoadFlags extends CommonOptions {
+  skipBad?: true;
+}
+
+/** `load <dataset> <file>`: rows of a CSV or JSON Lines file into core. */
+export function load(io: Io): Command {
+  return command("load", "load a .csv or .jsonl file into a dataset on core", [
+    "load journal_entries journal.jsonl",
+    "load contacts contacts.csv --skip-bad",
+  ])
+    .argument("<dataset>", "the dataset")
+    .argument(
+      "<file>",
+      "CSV with a header line, or JSON Lines; columns by name, others get defaults",
+    )
+    .option("--skip-bad", "keep the good lines of a file that has bad ones")
+    .action((dataset: string, file: string, options: LoadFlags) =>
+      perform(io, options, async ({ session }) => {
+        const { sql } = session.require("core");
+        const path = await fileNamed(file);
+        using progress = new Progress("Loading", 0, size);
+        const result = await loadFile(sql, {
+          dataset,
+          path,
+          skipBad: options.skipBad === true,
+          onProgress: (done, total) => progress.at(done, total),
+        });
+        return report(dataset, result);
+      })
+    );
+}
+
+function report(dataset: string, { loaded, bad, badCount, kept }: LoadResult): Report {
+  const unseen = badCount - bad.length;
+  const lines = [
+    ...bad.map(({ line, says }) => `line ${line}: ${says}`),
+    ...(unseen > 0 ? [`… and ${count(unseen)} more bad lines`] : []),
+    kept
+      ? `${rows(loaded)} loaded into ${dataset}.`
+      : `Nothing of the file was kept. Mend it, or load the good lines with --skip-bad.`,
+  ];
+  return {
+    document: { dataset, loaded, bad_lines: bad, bad_count: badCount, kept },
+    text: lines.join("\n"),
+    ok: badCount === 0,
+  };
+}

@@ -1,0 +1,181 @@
+import { Argument, type Command } from "commander";
+import type { Tier } from "../config/load.ts";
+import {
+  billedBytes,
+  datasets as datasetsOf,
+  moves as movesOf,
+  setAside as setAsideOf,
+  tableSizes,
+} from "../../supabase/functions/_shared/strata.ts";
+import {
+  command,
+  type CommonOptions,
+  type Context,
+  type Io,
+  perform,
+  type Report,
+} from "../lib/command.ts";
+import { count, size, sum, table } from "../lib/output.ts";
+import { planEverywhere } from "./plan.ts";
+
+const VIEWS = { sizes, sync, lifecycle };
+const LARGEST = 5;
+const RECENT = 20;
+
+/** `monitor sizes|sync|lifecycle`: looks, changes nothing. */
+export function monitor(io: Io): Command {
+  return command("monitor", "look closer: sizes (against capacity), sync (moves) or lifecycle", [
+    "monitor sizes",
+    "monitor sync",
+    "monitor lifecycle --json",
+  ])
+    .addArgument(new Argument("<view>", "what to look at").choices(Object.keys(VIEWS)))
+    .action((view: keyof typeof VIEWS, options: CommonOptions) =>
+      perform(io, options, VIEWS[view])
+    );
+}
+
+/** How full a tier is, by the number that is billed. */
+export interface Room {
+  bytes: string;
+  capacity_mb: number;
+  warn_mb: number;
+  critical_mb: number;
+  level: "ok" | "warning" | "critical";
+}
+
+/** Compares what is billed with a tier's capacity and thresholds. */
+export function roomOf(tier: Tier, bytes: string): Room {
+  const mb = Number(BigInt(bytes) / 1024n) / 1024;
+  return {
+    bytes,
+    capacity_mb: tier.capacityMb,
+    warn_mb: tier.warnMb,
+    critical_mb: tier.criticalMb,
+    level: mb > tier.criticalMb ? "critical" : mb > tier.warnMb ? "warning" : "ok",
+  };
+}
+
+/** A level at a glance. */
+export function light(room: Room): string {
+  return { ok: "🟢", warning: "🟡", critical: "🔴" }[room.level];
+}
+
+/** "31 MB of 500 MB (6 %)". */
+export function percent(room: Room): string {
+  const capacity = room.capacity_mb * 1024 * 1024;
+  const part = (Number(room.bytes) / capacity * 100).toFixed(1);
+  return `${size(room.bytes)} of ${count(room.capacity_mb)} MB (${part} %)`;
+}
+
+async function sizes({ session }: Context): Promise<Report> {
+  const tiers = await session.ask(async ({ tier, sql }) => ({
+    ...roomOf(tier, await billedBytes(sql)),
+    tables: await tableSizes(sql, LARGEST),
+  }));
+  const text = tiers.map(({ tier, answer }) =>
+    [
+      `${light(answer)} ${tier}: ${percent(answer)}`,
+      table(
+        ["  largest tables", ">size", ">rows, about"],
+        answer.tables.map((t) => [
+          `  ${t.relation}`,
+          size(t.bytes),
+          t.row_estimate === null ? "-" : count(t.row_estimate),
+        ]),
+      ),
+    ].join("\n")
+  ).join("\n\n");
+  return {
+    document: { tiers: tiers.map(({ tier, answer }) => ({ tier, ...answer })) },
+    text,
+    ok: tiers.every(({ answer }) => answer.level !== "critical"),
+  };
+}
+
+async function sync({ session }: Context): Promise<Report> {
+  const answers = await session.ask(async ({ sql }) => ({
+    moves: await movesOf(sql, { limit: RECENT }),
+    setAside: await setAsideOf(sql, RECENT),
+  }));
+  const moves = answers.flatMap(({ answer }) => answer.moves)
+    .sort((a, b) => a.started_at < b.started_at ? 1 : -1).slice(0, RECENT);
+  const aside = answers.flatMap(({ tier, answer }) =>
+    answer.setAside.map((row) => ({ tier, ...row }))
+  );
+  const open = moves.filter((move) => move.finished_at === null);
+  const failed = open.filter((move) => move.last_error !== null);
+  const parts = [
+    moves.length === 0 ? "No move yet." : table(
+      ["began", "dataset", "from", "to", ">rows", ">size", "state"],
+      moves.map((m) => [
+        m.started_at.slice(0, 19),
+        m.dataset,
+        m.from_tier,
+        m.to_tier ?? "deleted",
+        count(m.rows_moved ?? m.rows_claimed),
+        size(m.bytes ?? "0"),
+        m.finished_at === null ? `${m.state}, open` : "done",
+      ]),
+    ),
+    ...failed.map((m) => `${m.dataset} is held up: ${m.last_error} (${m.last_sqlstate})`),
+    ...(aside.length === 0 ? [] : [
+      "\nSet aside, and tried again with growing pauses:",
+      table(
+        ["tier", "dataset", "key", "why", "remedy"],
+        aside.map((
+          r,
+        ) => [r.tier, r.dataset, r.key.join(" "), `${r.says} (${r.sqlstate})`, r.remedy]),
+      ),
+    ]),
+  ];
+  return {
+    document: { moves, set_aside: aside },
+    text: parts.join("\n"),
+    ok: failed.length === 0 && aside.length === 0,
+  };
+}
+
+async function lifecycle(context: Context): Promise<Report> {
+  const answers = await context.session.ask(({ sql }) => datasetsOf(sql));
+  const plan = await planEverywhere(context, null);
+  const known = new Map(
+    answers.toReversed().flatMap(({ answer }) => answer.map((dataset) => [dataset.name, dataset])),
+  );
+  const datasets = [...known.values()].sort((a, b) => a.name < b.name ? -1 : 1).map((dataset) => {
+    const due = (action: string) =>
+      sum(
+        plan.filter((row) => row.dataset === dataset.name && row.action === action)
+          .map((row) => row.rows_now),
+      );
+    return { ...dataset, due_to_move: due("move"), due_to_delete: due("delete") };
+  });
+  const age = (days: number | null) => days === null ? "never" : String(days);
+  return {
+    document: { datasets },
+    text: table(
+      [
+        "dataset",
+        ">core",
+        ">main",
+        ">delete",
+        "only when",
+        ">due to move",
+        ">to delete",
+        "trouble",
+      ],
+      datasets.map((d) => [
+        d.name,
+        age(d.core_retention_days),
+        age(d.main_retention_days),
+        age(d.delete_after_days),
+        [d.due_when ?? "", d.size_limit_kb === null ? "" : `over ${d.size_limit_kb} KB: archive`]
+          .filter((part) => part !== "").join("; "),
+        count(d.due_to_move),
+        count(d.due_to_delete),
+        d.trouble === null ? "" : `${d.trouble}. ${d.remedy ?? ""}`,
+      ]),
+    ),
+    ok: datasets.every((dataset) => dataset.trouble === null),
+  };
+}

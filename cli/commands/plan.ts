@@ -1,0 +1,72 @@
+import type { Command } from "commander";
+import { plan as planOf, type PlanRow } from "../../supabase/functions/_shared/strata.ts";
+import {
+  command,
+  type CommonOptions,
+  type Context,
+  type Io,
+  perform,
+  type Report,
+} from "../lib/command.ts";
+import { count, rows, size, sum, table } from "../lib/output.ts";
+
+/** `plan [dataset]`: what would move or be deleted, without changing anything. */
+export function plan(io: Io): Command {
+  return command("plan", "what would move or be deleted now, in 7 and in 30 days", [
+    "plan",
+    "plan journal_entries",
+    "plan --json",
+  ])
+    .argument("[dataset]", "only this dataset")
+    .action((dataset: string | undefined, options: CommonOptions) =>
+      perform(io, options, (context) => report(context, dataset ?? null))
+    );
+}
+
+/** Every tier's plan, hottest tier first within each dataset. */
+export async function planEverywhere(
+  { session }: Pick<Context, "session">,
+  dataset: string | null,
+): Promise<PlanRow[]> {
+  const answers = await session.ask(({ sql }) => planOf(sql, dataset));
+  return answers.flatMap(({ answer }) => answer)
+    .sort((a, b) => a.dataset < b.dataset ? -1 : a.dataset > b.dataset ? 1 : 0);
+}
+
+async function report(context: Context, dataset: string | null): Promise<Report> {
+  const plan = await planEverywhere(context, dataset);
+  return { document: { plan }, text: planText(plan) };
+}
+
+function planText(plan: PlanRow[]): string {
+  const told = plan.filter((row) =>
+    [row.rows_30d, row.held, row.set_aside, row.referenced, row.without_age].some((n) => n !== "0")
+  );
+  if (told.length === 0) return "Nothing is due, now or within 30 days.";
+  const due = (n: string, bytes: string) => n === "0" ? "-" : `${count(n)} (${size(bytes)})`;
+  const drawn = table(
+    ["dataset", "from", "to", ">now", ">in 7 days", ">in 30 days", "stays"],
+    told.map((row) => [
+      row.dataset,
+      row.tier,
+      row.action === "delete" ? "deleted" : row.to_tier ?? "-",
+      due(row.rows_now, row.bytes_now),
+      due(row.rows_7d, row.bytes_7d),
+      due(row.rows_30d, row.bytes_30d),
+      reasons(row),
+    ]),
+  );
+  const now = (action: string) =>
+    sum(plan.filter((r) => r.action === action).map((r) => r.rows_now));
+  return `${drawn}\n\nDue now: ${rows(now("move"))} to move, ${rows(now("delete"))} to delete.`;
+}
+
+function reasons(row: PlanRow): string {
+  const kinds = [
+    [row.held, "held"],
+    [row.set_aside, "set aside"],
+    [row.referenced, "referenced"],
+    [row.without_age, "without an age"],
+  ] as const;
+  return kinds.filter(([n]) => n !== "0").map(([n, why]) => `${count(n)} ${why}`).join(", ");
+}

@@ -1,0 +1,21 @@
+import type { Command } from "commander";
+import { process as processOf } from "../../supabase/functions/_shared/strata.ts";
+import { command, type CommonOptions, type Io, perform } from "../lib/command.ts";
+import { runUntilDone } from "./run.ts";
+
+const BUDGET = "20 seconds";
+
+/** `process`: the whole lifecycle, deletions included. */
+export function process(io: Io): Command {
+  return command("process", "run the whole lifecycle now: moves, deletions, upkeep", [
+    "plan       # see first what it would delete",
+    "process",
+  ]).action((options: CommonOptions) =>
+    perform(io, options, (context) =>
+      runUntilDone(
+        context,
+        { dataset: null, actions: ["move", "delete"], label: "Processing" },
+        ({ sql }) => processOf(sql, BUDGET),
+      ))
+  );
+}

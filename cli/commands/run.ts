@@ -1,0 +1,113 @@
+/** What `sync` and `process` share: running the tiers' own procedures until nothing is left to do. */
+import { clock, type Move, moves as movesOf } from "../../supabase/functions/_shared/strata.ts";
+import type { Context, Report } from "../lib/command.ts";
+import { count, duration, rows, size, sum, table } from "../lib/output.ts";
+import { Progress } from "../lib/progress.ts";
+import type { OpenTier, Session } from "../lib/session.ts";
+import { planEverywhere } from "./plan.ts";
+
+/** One pass of a procedure over one tier. */
+export type Pass = (open: OpenTier) => Promise<void>;
+
+/** Which due rows a command works on. */
+export interface Scope {
+  dataset: string | null;
+  actions: ("move" | "delete")[];
+  label: string;
+}
+
+const WATCH_MS = 400;
+
+/**
+ * Runs a pass on every tier, hottest first, until a round finds nothing due or brings nothing
+ * forward: what one round brings to main, the next may bring to the archive.
+ */
+export async function runUntilDone(context: Context, scope: Scope, pass: Pass): Promise<Report> {
+  const { session } = context;
+  const began = Date.now();
+  const since = new Map(
+    (await session.ask(({ sql }) => clock(sql))).map(({ tier, answer }) => [tier, answer]),
+  );
+  let due = await dueNow(context, scope);
+  let moves: Move[] = [];
+  using progress = new Progress(scope.label, Number(due), count);
+  while (true) {
+    const before = settled(moves);
+    await watched(() => round(session, pass), async () => {
+      const done = Number(settled(await movesSince(session, since)));
+      progress.at(done, done + Math.max(0, Number(due) - Number(settled(moves) - before)));
+    });
+    moves = await movesSince(session, since);
+    due = await dueNow(context, scope);
+    progress.at(Number(settled(moves)), Number(settled(moves) + due));
+    if (due === 0n || settled(moves) === before) break;
+  }
+  return summary(moves, due, Date.now() - began, session);
+}
+
+async function round(session: Session, pass: Pass): Promise<void> {
+  for (const open of [...session.open]) {
+    try {
+      await pass(open);
+    } catch (error) {
+      session.skip(open, error);
+    }
+  }
+}
+
+/** Runs work, and meanwhile looks at how far it is; a look that fails is nobody's concern. */
+async function watched(work: () => Promise<void>, look: () => Promise<void>): Promise<void> {
+  if (!Deno.stderr.isTerminal()) return await work();
+  let looking: Promise<void> | undefined;
+  const timer = setInterval(() => {
+    looking ??= look().catch(() => {}).finally(() => looking = undefined);
+  }, WATCH_MS);
+  try {
+    await work();
+  } finally {
+    clearInterval(timer);
+    await looking;
+  }
+}
+
+async function dueNow(context: Context, scope: Scope): Promise<bigint> {
+  const plan = await planEverywhere(context, scope.dataset);
+  return sum(plan.filter((row) => scope.actions.includes(row.action)).map((row) => row.rows_now));
+}
+
+async function movesSince(session: Session, since: Map<string, string>): Promise<Move[]> {
+  const answers = await session.ask(({ tier, sql }) =>
+    movesOf(sql, { since: since.get(tier.key) ?? "infinity" })
+  );
+  return answers.flatMap(({ answer }) => answer);
+}
+
+const settled = (moves: Move[]) => sum(moves.map((move) => move.rows_moved));
+
+/** What was moved, per dataset and way, and what was not. */
+function summary(moves: Move[], due: bigint, took: number, session: Session): Report {
+  const ways = Map.groupBy(moves, (m) => `${m.dataset}\n${m.from_tier}\n${m.to_tier ?? "deleted"}`);
+  const moved = [...ways].map(([way, batch]) => {
+    const [dataset = "", from = "", to = ""] = way.split("\n");
+    return { dataset, from, to, rows: settled(batch), bytes: sum(batch.map((m) => m.bytes)) };
+  }).filter((way) => way.rows > 0n).sort((a, b) => a.dataset < b.dataset ? -1 : 1);
+  const failed = moves.filter((move) => move.last_error !== null);
+  const drawn = table(
+    ["dataset", "from", "to", ">rows", ">size"],
+    moved.map((way) => [way.dataset, way.from, way.to, count(way.rows), size(way.bytes)]),
+  );
+  const lines = [
+    ...(moved.length === 0 ? ["Nothing was moved."] : [
+      drawn,
+      "",
+      `${rows(settled(moves))} in ${duration(took)}, each proved on the next tier before it left.`,
+    ]),
+    ...failed.map((m) => `${m.dataset}: ${m.last_error} (${m.last_sqlstate}); it is tried again.`),
+    ...(due === 0n ? [] : [`${rows(due)} still due: see \`deno task strata monitor sync\`.`]),
+  ];
+  return {
+    document: { moved, rows: settled(moves), still_due: due, failed, milliseconds: took },
+    text: lines.join("\n"),
+    ok: failed.length === 0 && due === 0n && session.skipped.length === 0,
+  };
+}

@@ -1,0 +1,127 @@
+import type { Command } from "commander";
+import { loadSample } from "../sample/load_sample.ts";
+import { checks } from "../setup/checks.ts";
+import { init, type InitOutcome } from "../setup/init.ts";
+import {
+  command,
+  type CommonOptions,
+  type Context,
+  type Io,
+  perform,
+  type Report,
+} from "../lib/command.ts";
+import { count, rows, size, sum, table } from "../lib/output.ts";
+import { Progress } from "../lib/progress.ts";
+import { openStrata, openTiers } from "../lib/session.ts";
+
+interface SetupFlags extends CommonOptions {
+  init?: true;
+  sampleData?: true;
+  validate?: true;
+  all?: true;
+}
+
+/** The sample is told as it is loaded; this is about what it comes to. */
+const SAMPLE_CHARACTERS = 30_000_000;
+
+/** `setup`: makes the tiers what the configuration says, and checks that they are. */
+export function setup(io: Io): Command {
+  const made = command("setup", "make the tiers what the configuration says, and check them", [
+    "setup --all           # everything, on a fresh stack",
+    "setup --init          # after a change of strata.yaml or of a password",
+    "setup --validate --json",
+  ])
+    .option("--init", "push migrations, declare tiers and links, adopt the datasets")
+    .option("--sample-data", "load three years of an invented life into core")
+    .option("--validate", "check every promise that can be checked; exit code 1 if one is broken")
+    .option("--all", "all three")
+    .action(async (flags: SetupFlags) => {
+      const parts = [
+        ...(flags.init || flags.all ? [initReport] : []),
+        ...(flags.sampleData || flags.all ? [sampleReport] : []),
+        ...(flags.validate || flags.all ? [validateReport] : []),
+      ];
+      if (parts.length === 0) return made.outputHelp();
+      const open = parts[0] === sampleReport ? openStrata : openTiers;
+      await perform(io, flags, (context) => inTurn(context, parts), open);
+    });
+  return made;
+}
+
+async function inTurn(
+  context: Context,
+  parts: ((context: Context) => Promise<Report>)[],
+): Promise<Report> {
+  const reports: Report[] = [];
+  for (const part of parts) reports.push(await part(context));
+  return {
+    document: Object.assign({}, ...reports.map(({ document }) => document)),
+    text: reports.map(({ text }) => text).join("\n\n"),
+    ok: reports.every(({ ok }) => ok !== false),
+  };
+}
+
+async function initReport(context: Context): Promise<Report> {
+  const outcome = await init(context);
+  return {
+    document: { init: outcome },
+    text: initText(outcome),
+    ok: outcome.refused.length === 0 && context.session.skipped.length === 0,
+  };
+}
+
+function initText({ tiers, links, managed, missing, refused }: InitOutcome): string {
+  return [
+    ...tiers.map(({ tier, says }) => `${tier} is set up: ${says}.`),
+    ...links.map(({ says }) => `${says}.`),
+    `${managed.length} datasets are managed.`,
+    ...(missing.length === 0 ? [] : [`Without a table on core: ${missing.join(", ")}.`]),
+    ...refused.map(({ dataset, says, remedy }) => `${dataset} is refused: ${says}. ${remedy}`),
+  ].join("\n");
+}
+
+async function sampleReport({ session }: Context): Promise<Report> {
+  const core = session.require("core");
+  const colder = session.open.filter((open) => open !== core).map(({ sql }) => sql);
+  using progress = new Progress("Loading sample data", SAMPLE_CHARACTERS, size);
+  const loaded = await loadSample(core.sql, {
+    colder,
+    onProgress: ({ characters }) => progress.at(characters),
+  });
+  if (loaded.outcome === "already_loaded") {
+    return { document: { sample: loaded }, text: "The sample data is there already." };
+  }
+  const perDataset = [...loaded.rows].map(([dataset, n]) => ({ dataset, rows: n }));
+  const total = sum(perDataset.map(({ rows }) => String(rows)));
+  return {
+    document: { sample: { outcome: "loaded", rows: total, datasets: perDataset } },
+    text: [
+      table(["dataset", ">rows"], perDataset.map(({ dataset, rows }) => [dataset, count(rows)])),
+      `${rows(total)} of sample data are in core.`,
+    ].join("\n"),
+  };
+}
+
+async function validateReport(context: Context): Promise<Report> {
+  const found = await checks(context);
+  const wrong = found.filter(({ ok }) => !ok);
+  return {
+    document: { checks: found },
+    text: [
+      table(
+        ["", "tier", "check", "found"],
+        found.map(({ tier, ok, topic, says, remedy }) => [
+          ok ? "✓" : "✗",
+          tier,
+          topic,
+          ok || remedy === null ? says : `${says}\n→ ${remedy}`,
+        ]),
+      ),
+      "",
+      wrong.length === 0
+        ? `All ${found.length} checks hold.`
+        : `${wrong.length} of ${found.length} checks do not hold; → says what to do.`,
+    ].join("\n"),
+    ok: wrong.length === 0,
+  };
+}

@@ -1,0 +1,54 @@
+import type { Command } from "commander";
+import { billedBytes, status as statusOf } from "../../supabase/functions/_shared/strata.ts";
+import {
+  command,
+  type CommonOptions,
+  type Context,
+  type Io,
+  perform,
+  type Report,
+} from "../lib/command.ts";
+import { sum, table } from "../lib/output.ts";
+import { light, percent, roomOf } from "./monitor.ts";
+import { planEverywhere } from "./plan.ts";
+
+/** `status`: one line for each tier. */
+export function status(io: Io): Command {
+  return command("status", "every tier in one line: reachable, how full, what is due", [
+    "status",
+    "status --json",
+  ]).action((options: CommonOptions) => perform(io, options, report));
+}
+
+async function report(context: Context): Promise<Report> {
+  const { session, config } = context;
+  const tiers = await session.ask(async ({ tier, sql }) => ({
+    ...roomOf(tier, await billedBytes(sql)),
+    status: await statusOf(sql),
+  }));
+  const plan = await planEverywhere(context, null);
+  const due = (key: string, action: string) =>
+    sum(plan.filter((row) => row.tier === key && row.action === action).map((row) => row.rows_now));
+  const lines = config.tiers.map(({ key, name }) => {
+    const answer = tiers.find(({ tier }) => tier === key)?.answer;
+    return answer === undefined ? [`⚪ ${key}`, name, "not reachable", "", ""] : [
+      `${light(answer)} ${key}`,
+      name,
+      percent(answer),
+      String(due(key, "move")),
+      String(due(key, "delete")),
+    ];
+  });
+  return {
+    document: {
+      tiers: tiers.map(({ tier, answer }) => ({
+        tier,
+        ...answer,
+        due_to_move: due(tier, "move"),
+        due_to_delete: due(tier, "delete"),
+      })),
+    },
+    text: table(["tier", "", "used", ">due to move", ">due to delete"], lines),
+    ok: session.skipped.length === 0,
+  };
+}

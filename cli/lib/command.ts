@@ -1,0 +1,95 @@
+/** What every command has in common: its options, its configuration, how its result is shown. */
+import { Command } from "commander";
+import { join, resolve } from "@std/path";
+import { type Config, type Environment, loadConfig, readEnvironment } from "../config/load.ts";
+import { openStrata, type Session, type SkippedTier } from "./session.ts";
+import { json } from "./output.ts";
+
+/** The repository: migrations and the shipped configuration are found from here. */
+export const ROOT = join(import.meta.dirname ?? ".", "..", "..");
+
+/** What a command has found or done. */
+export interface Report {
+  /** What `--json` prints. */
+  document: Record<string, unknown>;
+  /** What people read. */
+  text: string;
+  /** False: something is wrong, exit code 1. */
+  ok?: boolean;
+}
+
+/** What a command works with. */
+export interface Context {
+  config: Config;
+  session: Session;
+  /** Tells people how far the work is; says nothing under `--json`. */
+  say(line: string): void;
+}
+
+/** Where a run writes and what it returns; a test passes its own. */
+export interface Io {
+  environment?: Environment;
+  out(text: string): void;
+  err(text: string): void;
+  /** Remembers the exit code of the run. */
+  exit(code: number): void;
+}
+
+/** A command, with the options that all of them have and examples at the end of its help. */
+export function command(name: string, description: string, examples: string[]): Command {
+  return new Command(name)
+    .description(description)
+    .option("--json", "print one JSON document instead of text")
+    .option("--config <file>", "the configuration", join(ROOT, "strata.yaml"))
+    .addHelpText(
+      "after",
+      ["", "Examples:", ...examples.map((line) => `  $ deno task strata ${line}`)].join("\n"),
+    );
+}
+
+/** The options of {@link command}. */
+export interface CommonOptions {
+  json?: true;
+  config: string;
+}
+
+/** Runs a command's work over the tiers that answer, and shows what came of it. */
+export async function perform(
+  io: Io,
+  options: CommonOptions,
+  work: (context: Context) => Promise<Report>,
+  open: (config: Config) => Promise<Session> = openStrata,
+): Promise<void> {
+  const config = await loadConfig(
+    await fileNamed(options.config),
+    io.environment ?? await readEnvironment(ROOT),
+  );
+  await using session = await open(config);
+  const say = options.json ? () => {} : io.out;
+  const told = new Set<SkippedTier>();
+  const tellSkipped = () => {
+    for (const skipped of session.skipped) {
+      if (told.has(skipped)) continue;
+      told.add(skipped);
+      if (!options.json) {
+        io.err(`${skipped.tier} is skipped: ${skipped.says}. ${skipped.remedy}`.trim());
+      }
+    }
+  };
+  tellSkipped();
+  const report = await work({ config, session, say });
+  tellSkipped();
+  io.out(options.json ? json({ ...report.document, skipped: session.skipped }) : report.text);
+  if (report.ok === false) io.exit(1);
+}
+
+/** A file as the user named it: `deno task` changes directory, but says where it was called. */
+export async function fileNamed(name: string): Promise<string> {
+  const calledFrom = Deno.env.get("INIT_CWD");
+  if (calledFrom === undefined || await exists(name)) return name;
+  return resolve(calledFrom, name);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}

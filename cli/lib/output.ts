@@ -1,0 +1,81 @@
+/** How results look to people: tables without frames, sizes as they are billed, numbers to read. */
+import Table from "cli-table3";
+
+const BARE = {
+  "top": "",
+  "top-mid": "",
+  "top-left": "",
+  "top-right": "",
+  "bottom": "",
+  "bottom-mid": "",
+  "bottom-left": "",
+  "bottom-right": "",
+  "left": "",
+  "left-mid": "",
+  "mid": "",
+  "mid-mid": "",
+  "right": "",
+  "right-mid": "",
+  "middle": "  ",
+};
+
+/** A column's title; with a leading `>` its values stand on the right. */
+export type Column = string;
+
+/** Rows under titles, one line each unless a cell holds line breaks. */
+export function table(columns: Column[], rows: (string | number)[][]): string {
+  const drawn = new Table({
+    head: columns.map((column) => column.replace(/^>/, "")),
+    colAligns: columns.map((column) => column.startsWith(">") ? "right" : "left"),
+    chars: BARE,
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
+  });
+  drawn.push(...rows);
+  return drawn.toString().split("\n").map((line) => line.trimEnd()).join("\n");
+}
+
+/** A size in the units of the bill: 1 MB is 1024 * 1024 bytes. */
+export function size(bytes: bigint | number | string): string {
+  let value = Number(bytes); // shown with three digits, so a double is exact enough
+  for (const unit of ["B", "KB", "MB", "GB"]) {
+    if (value < 1024) {
+      return `${value < 10 && unit !== "B" ? value.toFixed(1) : Math.round(value)} ${unit}`;
+    }
+    value /= 1024;
+  }
+  return `${value.toFixed(1)} TB`;
+}
+
+/** A number with its thousands apart. */
+export function count(value: bigint | number | string): string {
+  return BigInt(value).toLocaleString("en-US");
+}
+
+/** "1 row", "2 rows". */
+export function rows(value: bigint | number | string): string {
+  return `${count(value)} ${BigInt(value) === 1n ? "row" : "rows"}`;
+}
+
+/** Seconds to read: 850 ms, 12.3 s, 2 min 5 s. */
+export function duration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  const seconds = milliseconds / 1000;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}
+
+/** The sum of whole numbers that may be beyond a double. */
+export function sum(values: Iterable<bigint | string | null>): bigint {
+  let total = 0n;
+  for (const value of values) total += BigInt(value ?? 0);
+  return total;
+}
+
+/** One JSON document; whole numbers beyond a double are text. */
+export function json(document: unknown): string {
+  return JSON.stringify(
+    document,
+    (_key, value) => typeof value === "bigint" ? value.toString() : value,
+    2,
+  );
+}

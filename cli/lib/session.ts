@@ -1,0 +1,111 @@
+/** Connections to the tiers of a configuration: those that answer, and why the others do not. */
+import postgres, { type Sql } from "postgres";
+import type { Config, Tier } from "../config/load.ts";
+import type { TierName } from "../config/schema.ts";
+import { tierOf } from "../../supabase/functions/_shared/strata.ts";
+import { asFailure, Failure } from "./errors.ts";
+
+const CONNECT_SECONDS = 8;
+
+/** A tier one can talk to. */
+export interface OpenTier {
+  tier: Tier;
+  sql: Sql;
+}
+
+/** A tier that is left out, and why. */
+export interface SkippedTier {
+  tier: TierName;
+  says: string;
+  remedy: string;
+}
+
+/** Every tier of the configuration, open or skipped. */
+export class Session implements AsyncDisposable {
+  constructor(readonly open: OpenTier[], readonly skipped: SkippedTier[]) {}
+
+  /** The tier, or a failure that says why it cannot be talked to. */
+  require(key: TierName): OpenTier {
+    const found = this.open.find(({ tier }) => tier.key === key);
+    if (found !== undefined) return found;
+    const skipped = this.skipped.find((other) => other.tier === key);
+    throw new Failure(
+      skipped === undefined ? `The configuration has no ${key}` : `${key}: ${skipped.says}`,
+      skipped?.remedy,
+    );
+  }
+
+  /** Asks every open tier at once; a tier that fails meanwhile is skipped from then on. */
+  async ask<T>(question: (open: OpenTier) => Promise<T>): Promise<{ tier: TierName; answer: T }[]> {
+    const answers = await Promise.all(this.open.map(async (open) => {
+      try {
+        return [{ tier: open.tier.key, answer: await question(open) }];
+      } catch (error) {
+        this.skip(open, error);
+        return [];
+      }
+    }));
+    return answers.flat();
+  }
+
+  /** Leaves a tier out from here on. */
+  skip(open: OpenTier, error: unknown): void {
+    const { message, remedy } = asFailure(error);
+    this.skipped.push({ tier: open.tier.key, says: message, remedy });
+    this.open.splice(this.open.indexOf(open), 1);
+    void open.sql.end({ timeout: 1 });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.open.map(({ sql }) => sql.end({ timeout: 5 })));
+  }
+}
+
+/** Opens every tier that answers; whether Strata is set up there is not asked. */
+export async function openTiers(config: Config): Promise<Session> {
+  const session = new Session(config.tiers.map((tier) => ({ tier, sql: connect(tier.dbUrl) })), []);
+  await session.ask(({ sql }) => sql`select`);
+  return session;
+}
+
+/** Opens every tier that answers and is the tier the configuration takes it for. */
+export async function openStrata(config: Config): Promise<Session> {
+  const session = await openTiers(config);
+  await session.ask(async ({ tier, sql }) => {
+    const self = await tierOf(sql);
+    if (self === tier.key) return;
+    throw new Failure(
+      self == null ? "Strata is not set up there" : `that database is ${self}, not ${tier.key}`,
+      self == null ? "Run `deno task strata setup --init`." : "Correct the tier's db_url_env.",
+    );
+  });
+  if (session.open.length > 0) return session;
+  const [first] = session.skipped;
+  throw new Failure(
+    ["No tier can be worked with:", ...session.skipped.map((s) => `  ${s.tier}: ${s.says}`)]
+      .join("\n"),
+    first?.remedy,
+  );
+}
+
+/** One connection that speaks UTC and gives points in time as Postgres writes them. */
+export function connect(url: string): Sql {
+  const text = (value: string) => value;
+  return postgres(url, {
+    max: 2, // one that works, one that watches it
+    connect_timeout: CONNECT_SECONDS,
+    ssl: sslOf(url),
+    prepare: false, // a pooler may give the next statement to another server process
+    onnotice: () => {},
+    connection: { application_name: "strata", TimeZone: "UTC" },
+    types: { date: { to: 1184, from: [1082, 1114, 1184], serialize: String, parse: text } },
+  });
+}
+
+/** As libpq reads `sslmode`; what is not said means: encrypted wherever the server can. */
+function sslOf(url: string): "prefer" | "require" | "verify-full" | false {
+  const mode = new URL(url).searchParams.get("sslmode");
+  if (mode === "disable") return false;
+  if (mode === "require" || mode === "verify-full") return mode;
+  return mode === "verify-ca" ? "verify-full" : "prefer";
+}

@@ -1,0 +1,112 @@
+/** A file's rows as JSON documents, one at a time, each with the number of its line. */
+import { Buffer } from "node:buffer";
+import { createReadStream } from "node:fs";
+import { parse } from "csv-parse";
+import { Failure } from "../lib/errors.ts";
+
+/** A row of the file, or why it is none. */
+export type Line =
+  | { line: number; document: string }
+  | { line: number; bad: string };
+
+/** A way to read a file, and whether its JSON columns come as text. */
+export interface Format {
+  read(path: string, onBytes: (count: number) => void): AsyncGenerator<Line>;
+  jsonAsText: boolean;
+}
+
+/** The format of a file, by its name. */
+export function formatOf(path: string): Format {
+  if (/\.(jsonl|ndjson)$/i.test(path)) return { read: readJsonLines, jsonAsText: false };
+  if (/\.csv$/i.test(path)) return { read: readCsv, jsonAsText: true };
+  throw new Failure(`${path} is neither .csv nor .jsonl`, "Name it by what it holds.", 2);
+}
+
+/**
+ * JSON Lines: each line goes to Postgres as it stands, so that no number passes through a double.
+ * Empty lines are passed over; a byte order mark and CR before LF are no part of a line.
+ */
+async function* readJsonLines(
+  path: string,
+  onBytes: (count: number) => void,
+): AsyncGenerator<Line> {
+  let line = 0;
+  for await (const bytes of splitLines(path, onBytes)) {
+    line++;
+    const text = decoded(bytes);
+    if (text === undefined) {
+      yield { line, bad: "it is not UTF-8" };
+      continue;
+    }
+    const document = (line === 1 ? text.replace(/^\uFEFF/, "") : text).trim();
+    if (document === "") continue;
+    if (!document.startsWith("{")) yield { line, bad: "it is not a JSON object" };
+    else if (document.includes("\0")) yield { line, bad: "it contains a NUL byte" };
+    else yield { line, document };
+  }
+}
+
+/**
+ * CSV with a header line. As in Postgres' own CSV, an empty field is NULL and "" is an empty text;
+ * every other value goes to Postgres as text, which reads it as the column's type.
+ */
+async function* readCsv(path: string, onBytes: (count: number) => void): AsyncGenerator<Line> {
+  const skipped: Line[] = [];
+  let line = 1;
+  const parser = parse({
+    bom: true,
+    columns: (header: string[]) => header.map((name) => name.trim()),
+    info: true,
+    cast: (value, { quoting, header }) => value === "" && !quoting && !header ? null : value,
+    skip_empty_lines: true,
+    skip_records_with_error: true,
+    on_skip: (error) => {
+      if (error !== undefined) skipped.push({ line, bad: error.message });
+      return undefined;
+    },
+  });
+  const source = createReadStream(path);
+  source.on("data", (chunk) => onBytes(chunk.length));
+  source.on("error", (error) => parser.destroy(error));
+  source.pipe(parser);
+  for await (const { record, info } of parser) {
+    yield* skipped.splice(0);
+    yield { line, document: JSON.stringify(record) };
+    line = info.lines + 1;
+  }
+  yield* skipped;
+}
+
+/** The lines of a file as bytes; only the line being read is in memory. */
+async function* splitLines(
+  path: string,
+  onBytes: (count: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let rest: Uint8Array[] = [];
+  for await (const chunk of createReadStream(path)) {
+    onBytes(chunk.length);
+    let from = 0;
+    for (let to = chunk.indexOf(10); to >= 0; to = chunk.indexOf(10, from)) {
+      yield joined([...rest, chunk.subarray(from, to)]);
+      rest = [];
+      from = to + 1;
+    }
+    if (from < chunk.length) rest.push(chunk.subarray(from));
+  }
+  if (rest.length > 0) yield joined(rest);
+}
+
+function joined(parts: Uint8Array[]): Uint8Array {
+  const [only] = parts;
+  return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decoded(bytes: Uint8Array): string | undefined {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    return undefined; // the one thing a fatal decoder throws about
+  }
+}

@@ -1,0 +1,74 @@
+/** `deno task strata …`: a thin client of the SQL in the tiers. */
+import { Command, CommanderError } from "commander";
+import type { Io } from "./lib/command.ts";
+import { asFailure } from "./lib/errors.ts";
+import { json } from "./lib/output.ts";
+import { explain } from "./commands/explain.ts";
+import { load } from "./commands/load.ts";
+import { manage } from "./commands/manage.ts";
+import { monitor } from "./commands/monitor.ts";
+import { plan } from "./commands/plan.ts";
+import { process } from "./commands/process.ts";
+import { setup } from "./commands/setup.ts";
+import { status } from "./commands/status.ts";
+import { sync } from "./commands/sync.ts";
+
+const COMMANDS = [setup, status, plan, explain, sync, process, monitor, manage, load];
+
+/** Runs one command line; returns its exit code: 0 done, 1 something is wrong, 2 wrongly called. */
+export async function run(args: string[], io: Partial<Omit<Io, "exit">> = {}): Promise<number> {
+  let exitCode = 0;
+  const asJson = args.includes("--json");
+  const full: Io = {
+    out: io.out ?? console.log,
+    err: io.err ?? console.error,
+    exit: (code) => exitCode = Math.max(exitCode, code),
+    ...(io.environment === undefined ? {} : { environment: io.environment }),
+  };
+  try {
+    await program(full, asJson).parseAsync(args, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return usage(error, full, asJson);
+    const failure = asFailure(error);
+    if (Deno.env.get("STRATA_DEBUG") === "1") {
+      full.err(failure === error ? "" : Deno.inspect(error));
+    }
+    const { message, remedy, code } = failure;
+    if (asJson) full.out(json({ error: { says: message, remedy, code } }));
+    else full.err(remedy === "" ? message : `${message}\n${remedy}`);
+    return failure.exitCode;
+  }
+}
+
+function program(io: Io, quiet: boolean): Command {
+  const program = new Command("strata")
+    .description("Rows settle from core to main to archive, proved, then deleted.")
+    .usage("<command> [options]")
+    .configureOutput({
+      writeOut: (text) => io.out(text.trimEnd()),
+      writeErr: (text) => quiet || io.err(text.trimEnd()),
+    })
+    .exitOverride()
+    .addHelpText(
+      "after",
+      "\nThe configuration is strata.yaml, with strata.local.yaml over it; addresses and passwords" +
+        "\nare in the environment, .env, or what the local stack wrote for itself." +
+        "\n\nExit codes: 0 done, 1 something is wrong, 2 wrongly called or configured.",
+    );
+  for (const make of COMMANDS) {
+    const command = make(io).copyInheritedSettings(program);
+    program.addCommand(command);
+  }
+  return program;
+}
+
+function usage(error: CommanderError, io: Io, asJson: boolean): number {
+  if (error.exitCode === 0) return 0; // --help was asked for
+  if (asJson) io.out(json({ error: { says: error.message, remedy: "", code: error.code } }));
+  return 2;
+}
+
+if (import.meta.main) {
+  Deno.exit(await run(Deno.args));
+}

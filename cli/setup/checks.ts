@@ -1,0 +1,159 @@
+/** `setup --validate`: every tier's own checks, and those that only show from outside. */
+import * as strata from "../../supabase/functions/_shared/strata.ts";
+import { type Context, ROOT } from "../lib/command.ts";
+import type { OpenTier, Session } from "../lib/session.ts";
+
+/** A check of one tier, or of what lies between two. */
+export interface TierCheck extends strata.Check {
+  tier: string;
+}
+
+const CLOCK_SKEW_SECONDS = 2;
+const OLD_TLS = ["SSLv3", "TLSv1", "TLSv1.1"];
+
+/** Everything that can be checked, tier by tier. */
+export async function checks(context: Context): Promise<TierCheck[]> {
+  const { session } = context;
+  const own = await session.ask(({ sql }) => strata.validate(sql));
+  const outside = await session.ask((open) => fromOutside(context, open));
+  const between = await twinChecks(context);
+  const clocks = clockCheck(outside.map(({ tier, answer }) => ({ tier, ...answer })));
+  const found = context.config.tiers.flatMap(({ key }) => {
+    const skipped = session.skipped.find(({ tier }) => tier === key);
+    const of = (answers: { tier: string; answer: strata.Check[] }[]) =>
+      answers.filter(({ tier }) => tier === key).flatMap(({ answer }) => answer);
+    return [
+      reachable(skipped),
+      ...of(outside.map(({ tier, answer }) => ({ tier, answer: answer.checks }))),
+      ...of(own),
+      ...between.filter(({ tier }) => tier === key),
+    ].map((check) => ({ ...check, tier: key }));
+  });
+  return [...found, ...clocks];
+}
+
+function reachable(skipped: Session["skipped"][number] | undefined): strata.Check {
+  return skipped === undefined
+    ? { topic: "reachable", ok: true, says: "it answers", remedy: null }
+    : { topic: "reachable", ok: false, says: skipped.says, remedy: skipped.remedy };
+}
+
+interface Outside {
+  checks: strata.Check[];
+  /** How far the server's clock is ahead of this machine's, and how uncertain that is. */
+  ahead: number;
+  within: number;
+}
+
+async function fromOutside(context: Context, { tier, sql }: OpenTier): Promise<Outside> {
+  const asked = performance.timeOrigin + performance.now();
+  const { server, tls, max_connections, mover_limit, clock } = await strata.facts(sql);
+  const took = performance.timeOrigin + performance.now() - asked;
+  const links = await strata.links(sql);
+  const wanted = context.config.links.filter(({ from, to }) => [from, to].includes(tier.key));
+  const checks: strata.Check[] = [
+    {
+      topic: "connection",
+      ok: tls !== null && !OLD_TLS.includes(tls),
+      says: `Postgres ${server}, ${tls ?? "not encrypted"}`,
+      remedy: "Turn on ssl in its postgresql.conf, with TLS 1.2 or newer.",
+    },
+    await migrationCheck(sql),
+    {
+      topic: "connection limit",
+      ok: mover_limit === tier.poolSize && mover_limit < max_connections,
+      says: `strata_mover may hold ${mover_limit} of ${max_connections} connections`,
+      remedy: mover_limit < max_connections
+        ? "Run `deno task strata setup --init`: the configuration says " + tier.poolSize + "."
+        : "Raise max_connections there, or lower pool_size in the configuration.",
+    },
+    ...wanted.map(({ from, to, driver }) => {
+      const neighbour = from === tier.key ? to : from;
+      const found = links.find((link) => link.neighbour === neighbour)?.driver;
+      return {
+        topic: `link with ${neighbour}`,
+        ok: found === driver && driver !== "relay",
+        says: driver === "relay" && found === driver
+          ? "relay: declared, but nothing drives it before the edge functions"
+          : `${found ?? "not declared"}, configured as ${driver}`,
+        remedy: driver === "relay"
+          ? "Choose push or pull for now."
+          : "Run `deno task strata setup --init`.",
+      };
+    }),
+  ];
+  return { checks, ahead: clock - (asked + took / 2) / 1000, within: took / 2000 };
+}
+
+async function migrationCheck(sql: OpenTier["sql"]): Promise<strata.Check> {
+  const there = new Set(await strata.migrations(sql));
+  const here: string[] = [];
+  for await (const { name } of Deno.readDir(`${ROOT}/supabase/migrations`)) {
+    const version = /^(\d+)_.*\.sql$/.exec(name)?.[1];
+    if (version !== undefined) here.push(version);
+  }
+  const missing = here.filter((version) => !there.has(version)).length;
+  const unknown = [...there].filter((version) => !here.includes(version)).length;
+  return {
+    topic: "migrations",
+    ok: missing === 0 && unknown === 0,
+    says: missing + unknown === 0
+      ? `all ${here.length} are in`
+      : `${missing} are missing, ${unknown} are unknown here`,
+    remedy: missing > 0
+      ? "Run `deno task strata setup --init`."
+      : "Update this copy of Strata: that tier was set up by a newer one.",
+  };
+}
+
+/** Ages are told by each tier's own clock, so the clocks must agree. */
+function clockCheck(clocks: { tier: string; ahead: number; within: number }[]): TierCheck[] {
+  const [hottest, ...others] = clocks;
+  if (hottest === undefined) return [];
+  return others.map(({ tier, ahead, within }) => {
+    const skew = Math.abs(ahead - hottest.ahead);
+    const error = within + hottest.within;
+    return {
+      tier,
+      topic: `clock against ${hottest.tier}`,
+      ok: skew - error <= CLOCK_SKEW_SECONDS,
+      says: `${skew.toFixed(3)} s apart, give or take ${error.toFixed(3)} s`,
+      remedy: "Keep both servers' clocks with NTP.",
+    };
+  });
+}
+
+/** Each colder tier's twins against what the tier before it describes. */
+async function twinChecks({ config, session }: Context): Promise<TierCheck[]> {
+  const found: TierCheck[] = [];
+  for (const { from, to } of config.links) {
+    const source = session.open.find(({ tier }) => tier.key === from);
+    const target = session.open.find(({ tier }) => tier.key === to);
+    if (source === undefined || target === undefined) continue;
+    const objections: string[] = [];
+    const unknown: string[] = [];
+    const datasets = await strata.datasets(source.sql);
+    for (const { name } of datasets) {
+      const said = await strata.twinObjections(
+        target.sql,
+        await strata.describe(source.sql, name),
+      );
+      if (said === undefined) unknown.push(name);
+      else objections.push(...said);
+    }
+    found.push({
+      tier: to,
+      topic: `twins of ${from}`,
+      ok: objections.length === 0 && unknown.length === 0,
+      says: [
+        `${datasets.length - unknown.length} of ${datasets.length} are there`,
+        ...objections,
+        ...(unknown.length === 0 ? [] : [`not there yet: ${unknown.join(", ")}`]),
+      ].join("; "),
+      remedy: objections.length > 0
+        ? "Make the two tables alike: `deno task strata monitor lifecycle` says how."
+        : "Run `deno task strata setup --init`, or wait for the first move.",
+    });
+  }
+  return found;
+}

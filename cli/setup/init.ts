@@ -1,0 +1,148 @@
+/** `setup --init`: makes the tiers what the configuration says. Running it again changes nothing. */
+import type { Config, Link, Tier } from "../config/load.ts";
+import * as strata from "../../supabase/functions/_shared/strata.ts";
+import type { Context } from "../lib/command.ts";
+import { asFailure, Failure } from "../lib/errors.ts";
+import { scramVerifier } from "../lib/scram.ts";
+import type { OpenTier } from "../lib/session.ts";
+import { pushMigrations, SupabaseFailed } from "../lib/supabase.ts";
+
+/** What setting up has come to. */
+export interface InitOutcome {
+  tiers: { tier: string; says: string }[];
+  links: { tier: string; says: string }[];
+  managed: string[];
+  /** Datasets of the configuration without a table on core. */
+  missing: string[];
+  refused: { dataset: string; says: string; remedy: string }[];
+}
+
+/** Sets up every tier that answers, then the links between them, then the datasets. */
+export async function init(context: Context): Promise<InitOutcome> {
+  const { config, session, say } = context;
+  await session.ask(refuseOtherTier);
+  say("Pushing the migrations to every tier …");
+  await session.ask(push);
+  const tiers = await session.ask((open) => introduce(config, open));
+  const linked = await session.ask((open) => link(config, open));
+  const outcome: InitOutcome = {
+    tiers: tiers.map(({ tier, answer }) => ({ tier, says: answer })),
+    links: linked.flatMap(({ tier, answer }) => answer.map((says) => ({ tier, says }))),
+    managed: [],
+    missing: [],
+    refused: [],
+  };
+  if (session.open.some(({ tier }) => tier.key === "core")) await manageAll(context, outcome);
+  return outcome;
+}
+
+/** Before anything is changed: a database that is another tier already is not this one. */
+async function refuseOtherTier({ tier, sql }: OpenTier): Promise<void> {
+  const self = await strata.tierOf(sql);
+  if (self == null || self === tier.key) return;
+  throw new Failure(
+    `that database is ${self} already, not ${tier.key}`,
+    `Correct the address of ${tier.key}, or of ${self}.`,
+  );
+}
+
+async function push({ tier }: OpenTier): Promise<void> {
+  try {
+    await pushMigrations(tier.dbUrl);
+  } catch (error) {
+    if (!(error instanceof SupabaseFailed)) throw error;
+    const said = error.output.replaceAll(tier.dbUrl, "the tier").trim();
+    throw new Failure(
+      `its migrations could not be pushed. The Supabase CLI said:\n${said}`,
+      "Mend that, and run setup again.",
+    );
+  }
+}
+
+/** Tells a database which tier it is, how much it holds, who its neighbours are, who may come in. */
+async function introduce(config: Config, { tier, sql }: OpenTier): Promise<string> {
+  const jobs = await strata.become(sql, tier.key, tier === config.tiers.at(-1));
+  const near = [tier.key, ...neighbours(config, tier)];
+  for (const known of config.tiers.filter(({ key }) => near.includes(key))) {
+    await strata.setTier(sql, known);
+  }
+  await strata.setMoverLogin(sql, await scramVerifier(config.moverPassword), tier.poolSize);
+  return jobs;
+}
+
+async function link(config: Config, { tier, sql }: OpenTier): Promise<string[]> {
+  await strata.leaveOthers(sql, neighbours(config, tier));
+  const said: string[] = [];
+  for (const link of config.links) {
+    if (link.from !== tier.key && link.to !== tier.key) continue;
+    const other = config.tiers.find(({ key }) =>
+      key === (link.from === tier.key ? link.to : link.from)
+    );
+    if (other === undefined) continue;
+    const drives = tier.key === (link.driver === "push" ? link.from : link.to);
+    const address = drives && link.driver !== "relay" ? addressOf(config, link, other) : undefined;
+    const says = await strata.joinTier(sql, other.key, link.driver, address);
+    if (drives) said.push(link.driver === "relay" ? relayIsToCome(link) : says);
+  }
+  return said;
+}
+
+function relayIsToCome({ from, to }: Link): string {
+  return `the link from ${from} to ${to} is declared but not driven yet: the relay comes with the ` +
+    "edge functions; until then choose push or pull";
+}
+
+function neighbours(config: Config, tier: Tier): string[] {
+  return config.links.flatMap(({ from, to }) =>
+    from === tier.key ? [to] : to === tier.key ? [from] : []
+  );
+}
+
+/** Where the driving tier's database reaches the other, and as whom. */
+function addressOf(config: Config, link: Link, other: Tier): strata.Address {
+  const url = new URL(other.dbUrl);
+  return {
+    host: link.dialHost ?? url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: link.dialPort ?? Number(url.port === "" ? 5432 : url.port),
+    database: decodeURIComponent(url.pathname.slice(1)) || "postgres",
+    // A pooler wants the project's reference after the role: postgres.ref, strata_mover.ref.
+    user: decodeURIComponent(url.username).replace(/^[^.]*/, "strata_mover"),
+    password: config.moverPassword,
+    sslmode: link.sslmode,
+  };
+}
+
+/** Adopts the configured datasets on core, then tells each colder tier of them. */
+async function manageAll({ config, session }: Context, outcome: InitOutcome): Promise<void> {
+  const { sql } = session.require("core");
+  for (const policy of config.policies) {
+    if (!await strata.hasTable(sql, policy.table)) {
+      outcome.missing.push(policy.dataset);
+      continue;
+    }
+    try {
+      outcome.managed.push(await strata.manage(sql, policy));
+    } catch (error) {
+      const { message, remedy } = asFailure(error);
+      outcome.refused.push({ dataset: policy.dataset, says: message, remedy });
+    }
+  }
+  for (const { from, to } of config.links) {
+    const source = session.open.find(({ tier }) => tier.key === from);
+    const target = session.open.find(({ tier }) => tier.key === to);
+    if (source === undefined || target === undefined) break; // the first move will tell it
+    await makeTwins(source, target, outcome);
+  }
+}
+
+async function makeTwins(source: OpenTier, target: OpenTier, outcome: InitOutcome): Promise<void> {
+  for (const dataset of outcome.managed) {
+    try {
+      const description = await strata.describe(source.sql, dataset);
+      await strata.accept(target.sql, description, source.tier.key);
+    } catch (error) {
+      const { message, remedy } = asFailure(error);
+      outcome.refused.push({ dataset: `${dataset} on ${target.tier.key}`, says: message, remedy });
+    }
+  }
+}
