@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import postgres from "postgres";
 import type { Postgres } from "./packages.ts";
 import { findProcesses, killProcesses, type Process } from "./processes.ts";
@@ -62,6 +63,7 @@ export async function initialise(server: Postgres, cluster: Cluster): Promise<vo
     ...["-days", "3650", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
     ...["-keyout", `${dataOf(cluster)}/server.key`, "-out", `${dataOf(cluster)}/server.crt`],
   ]);
+  await makeVaultKey(cluster);
 }
 
 /** Stops a cluster and removes it from the disk. */
@@ -85,7 +87,7 @@ export async function configure(server: Postgres, cluster: Cluster): Promise<boo
     `cron.host = '${socketOf(cluster)}'`,
     `cluster_name = '${clusterName(cluster)}'`,
     `shared_preload_libraries = '${preloaded.join(",")}'`,
-    ...server.extensions.has("supabase_vault") ? [await vaultKey(cluster)] : [],
+    `vault.getkey_script = '${dataOf(cluster)}/vault_key.sh'`,
   ];
   const changes = [
     await replaceFile(`${dataOf(cluster)}/postgresql.conf`, `${settings}\n${own.join("\n")}\n`),
@@ -151,8 +153,8 @@ function isPostmaster(cluster: Cluster, command: string): boolean {
 }
 
 /** Shown in the title of every server process, so that ours are told from everybody else's. */
-function clusterName(cluster: Cluster): string {
-  return `strata-${cluster.tier}-${cluster.port}`;
+function clusterName({ tier, directory }: Cluster): string {
+  return `strata-${tier}-${createHash("sha256").update(directory).digest("hex").slice(0, 8)}`;
 }
 
 /**
@@ -178,17 +180,17 @@ function requireFreePort({ tier, port }: Cluster): void {
   }
 }
 
-/** Vault's own extension asks a program for its root key. */
-async function vaultKey(cluster: Cluster): Promise<string> {
-  const script = `${dataOf(cluster)}/vault_key.sh`;
-  try {
-    const key = crypto.getRandomValues(new Uint8Array(32)).toHex();
-    await Deno.writeTextFile(script, `#!/bin/sh\necho ${key}\n`, { mode: 0o700, createNew: true });
-    await giveToServer(script);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-  }
-  return `vault.getkey_script = '${script}'`;
+/**
+ * The key that vault encrypts with lies beside the data, where SQL cannot read it: the extension
+ * asks a program for it, the stand-in reads the file as superuser.
+ */
+async function makeVaultKey(cluster: Cluster): Promise<void> {
+  const [key, script] = [`${dataOf(cluster)}/vault.key`, `${dataOf(cluster)}/vault_key.sh`];
+  const random = crypto.getRandomValues(new Uint8Array(32)).toHex();
+  await Deno.writeTextFile(key, random, { mode: 0o600 });
+  await Deno.writeTextFile(script, `#!/bin/sh\ncat '${key}'\n`, { mode: 0o700 });
+  await giveToServer(key);
+  await giveToServer(script);
 }
 
 async function replaceFile(path: string, text: string): Promise<boolean> {

@@ -1,11 +1,8 @@
 -- A stand-in for the extension supabase_vault, made where that is not installed: the same schema,
--- names, signatures, grants and refusals. It encrypts with pgcrypto under a key that only
--- supabase_admin can read; the real one keeps its key outside the database.
+-- names, signatures, grants and refusals. It encrypts with pgcrypto under a key that, as in the
+-- extension, is not in the database: local/cluster.ts puts it into a file beside the data.
 
 create schema vault;
-
-create table vault._key (key text not null);
-insert into vault._key values (encode(extensions.gen_random_bytes(32), 'hex'));
 
 create table vault.secrets (
   id          uuid primary key default gen_random_uuid(),
@@ -25,20 +22,20 @@ create function vault._encrypt (p_secret text)
 returns text
 language sql
 volatile
-security definer -- the key is supabase_admin's
+security definer -- only a superuser reads files
 set search_path = ''
 begin atomic
-  select encode(extensions.pgp_sym_encrypt(p_secret, k.key), 'base64') from vault._key as k;
+  select encode(extensions.pgp_sym_encrypt(p_secret, pg_read_file('vault.key')), 'base64');
 end;
 
 create function vault._decrypt (p_secret text)
 returns text
 language sql
 stable
-security definer -- the key is supabase_admin's
+security definer -- only a superuser reads files
 set search_path = ''
 begin atomic
-  select extensions.pgp_sym_decrypt(decode(p_secret, 'base64'), k.key) from vault._key as k;
+  select extensions.pgp_sym_decrypt(decode(p_secret, 'base64'), pg_read_file('vault.key'));
 end;
 
 create view vault.decrypted_secrets as

@@ -11,8 +11,8 @@ export const TEST_STACK: Required<StackOptions> = {
 let running: Promise<RunningStack> | undefined;
 
 /** The tests' stack, brought up by whoever needs it first. */
-export function testStack(): Promise<RunningStack> {
-  return running ??= up({ ...TEST_STACK, disposable: true });
+export function testStack(say?: (line: string) => void): Promise<RunningStack> {
+  return running ??= up({ ...TEST_STACK, disposable: true, say });
 }
 
 /** The server of one tier of the tests' stack. */

@@ -1,0 +1,70 @@
+/**
+ * `deno task test`: format, lint and types, then every test on a stack of its own, which is gone
+ * afterwards whatever happens. Tests that kill servers (tests/fire) run alone, after the others.
+ */
+import { resolve } from "node:path";
+import { TEST_STACK, testStack } from "../tests/support/stack.ts";
+import { template } from "../tests/support/template.ts";
+import { kill } from "./processes.ts";
+import { REPOSITORY, StackError } from "./settings.ts";
+import { down, removeStack } from "./stack.ts";
+
+/** What one pass of the test runner counted. */
+interface Counts {
+  passed: number;
+  failed: number;
+}
+
+let child: Deno.ChildProcess | undefined;
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, async () => {
+    if (child !== undefined) kill(child.pid, "SIGKILL");
+    await down(TEST_STACK);
+    Deno.exit(130);
+  });
+}
+
+async function deno(...args: string[]): Promise<boolean> {
+  const env = { DENO_JOBS: "2" }; // three servers want their share of a small machine
+  child = new Deno.Command(Deno.execPath(), { args, cwd: REPOSITORY, env }).spawn();
+  return (await child.status).success;
+}
+
+/** Runs the tests below a directory; the runner's own report gives the numbers. */
+async function runTests(name: string, ...args: string[]): Promise<Counts> {
+  const report = resolve(REPOSITORY, TEST_STACK.home, `${name}.xml`);
+  await Deno.remove(report).catch(() => {});
+  const succeeded = await deno("test", "--allow-all", `--junit-path=${report}`, ...args);
+  const totals = await Deno.readTextFile(report).catch(() => "");
+  const count = (attribute: string) => {
+    return Number(new RegExp(`<testsuites [^>]*${attribute}="(\\d+)"`).exec(totals)?.[1] ?? 0);
+  };
+  const failed = count("failures") + count("errors");
+  // A file that cannot be loaded is no failed test, yet nothing to be proud of.
+  return { passed: count("tests") - failed, failed: succeeded ? failed : Math.max(failed, 1) };
+}
+
+async function runAll(): Promise<Counts[]> {
+  if (!await deno("task", "ok")) return [{ passed: 0, failed: 1 }];
+  await removeStack(TEST_STACK); // nothing of an earlier run may help or hinder
+  await testStack((line) => console.log(line));
+  await template();
+  return [
+    await runTests("report", "--parallel", "--ignore=tests/fire", "tests"),
+    await runTests("report_fire", "--permit-no-files", "tests/fire"),
+  ];
+}
+
+let counts: Counts[] = [{ passed: 0, failed: 1 }];
+try {
+  counts = await runAll();
+} catch (error) {
+  console.error(error instanceof StackError ? `${error.message}\n${error.remedy}` : error);
+} finally {
+  await down(TEST_STACK);
+}
+const sum = (pick: (one: Counts) => number) => counts.map(pick).reduce((a, b) => a + b, 0);
+const failed = sum((one) => one.failed);
+console.log(`\n${sum((one) => one.passed)} passed, ${failed} failed`);
+Deno.exit(failed === 0 ? 0 : 1);
