@@ -1,0 +1,341 @@
+-- Moves, as their source sees them: claim, take up, purge, close.
+--
+-- A move is one batch of one dataset on its way to the next tier. Its steps, each committed on its own:
+--
+--   claim    here    the oldest due rows, written down in a manifest: key, version, fingerprint   -> state claimed
+--   copy     there   arrivals: strata.receive()
+--   prove    there   arrivals: strata.prove(), in a later transaction than the copy
+--   purge    here    deletes what is proved and still the claimed version; notes what was kept    -> state purged
+--   close    there   arrivals: strata.close_arrival() retracts what was kept
+--            here    strata.close_move() drops the manifest, sets failed rows aside               -> state closed
+--
+-- A crash after any of them leaves a state from which the same functions go on (take_up). Rows travel as record
+-- literals, row(a, b, …)::text, separated by a line with the move's own id; their hash is the fingerprint. Both ends
+-- write values under the same pinned output settings, so equal texts are equal values on every version and locale.
+-- A row's version is (ctid, xmin): an update, and also a rewrite of the table, changes it. A ctid and an xmin may
+-- meet again in another row after a rewrite, so the key is compared with them.
+
+create table strata.moves (
+  move_id uuid not null default gen_random_uuid(),
+  dataset text not null,
+  from_tier text not null,
+  to_tier text,
+  kind text not null,
+  state text not null,
+  rows_claimed integer not null,
+  rows_moved integer,
+  rows_kept integer,
+  bytes bigint not null default 0,
+  digest text,
+  started_at timestamptz not null,
+  purged_at timestamptz,
+  finished_at timestamptz,
+  attempts integer not null default 1,
+  last_sqlstate text,
+  last_error text,
+  constraint moves_pkey primary key (move_id),
+  constraint moves_kind_is_move_or_delete check (kind in ('move', 'delete')),
+  constraint moves_state_is_known check (state in ('claimed', 'purged', 'closed')),
+  constraint moves_go_somewhere_unless_deleting check ((to_tier is null) = (kind = 'delete')),
+  constraint moves_are_counted_once_purged check ((state = 'claimed') = (rows_moved is null)),
+  constraint moves_finish_when_closed check ((state = 'closed') = (finished_at is not null))
+);
+comment on table strata.moves is
+  'Every batch that left this tier, kept as the log. bytes: as they crossed, as text. rows_kept: claimed, but changed by '
+  'their writer, held, refused or set aside, and so left here. digest: xor of the moved rows'' fingerprints (64 bits, hex).';
+revoke all on strata.moves from public;
+alter table strata.moves enable row level security;
+create index moves_open_idx on strata.moves (dataset) where state <> 'closed';
+create index moves_started_idx on strata.moves (started_at);
+
+create table strata.manifests (
+  move_id uuid not null,
+  shape text not null,
+  columns text[] not null,
+  keys text[] not null,
+  tids tid[] not null,
+  versions xid[] not null,
+  fingerprints bytea[] not null,
+  kept integer[],
+  reasons text[],
+  constraint manifests_pkey primary key (move_id),
+  constraint manifests_move_fkey foreign key (move_id) references strata.moves (move_id) on delete cascade
+);
+comment on table strata.manifests is
+  'What an open move has claimed, as arrays in one order: keys (one row of texts per key column), versions, '
+  'fingerprints; columns in the order they cross. kept, reasons: positions not purged, and why. Dropped at close.';
+revoke all on strata.manifests from public;
+alter table strata.manifests enable row level security;
+-- Texts of keys and hashes do not compress worth the time, and the row lives for a second.
+alter table strata.manifests alter column keys set storage external;
+alter table strata.manifests alter column fingerprints set storage external;
+
+create type strata.batch as (
+  status text,
+  move_id uuid,
+  dataset text,
+  columns text[],
+  keys text[],
+  lines text
+);
+comment on type strata.batch is
+  'A claimed batch on its way. status: claimed; or nothing (is due), blocked (an arrival is open here), unknown (the '
+  'colder tier must be told of the table first), open (another batch must be finished first), failed.';
+
+create type strata.kept as (moved integer, ordinals integer[], keys text[], fingerprints bytea[]);
+comment on type strata.kept is 'Answer of a purge: how many rows left, and which were kept (position, key, fingerprint).';
+
+-- Not pinned, on purpose: only so is it inlined, and it runs once per row. It names nothing outside pg_catalog.
+create function strata.fingerprint(p_line text)
+returns bytea
+language sql
+immutable
+parallel safe
+as $$ select substr(pg_catalog.sha256(convert_to(p_line, 'UTF8')), 1, 16) $$;
+comment on function strata.fingerprint(text) is 'The first 128 bits of the SHA-256 of a row written as text.';
+revoke execute on function strata.fingerprint(text) from public;
+
+create function strata.digest(p_fingerprint bytea)
+returns bigint
+language sql
+immutable
+parallel safe
+as $$ select ('x' || encode(substr(p_fingerprint, 1, 8), 'hex'))::bit(64)::bigint $$;
+comment on function strata.digest(bytea) is 'A fingerprint''s share in a digest; digests of many rows are their xor. Not pinned: see fingerprint.';
+revoke execute on function strata.digest(bytea) from public;
+
+create function strata.line_sql(p_columns text[])
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select 'row(' || string_agg(coalesce(format('t.%I', c.name), 'null'), ', ' order by c.position) || ')::text'
+    from unnest(p_columns) with ordinality as c (name, position)
+$$;
+comment on function strata.line_sql(text[]) is 'SQL for row t written as text, its columns in the given order.';
+revoke execute on function strata.line_sql(text[]) from public;
+
+create function strata.separator(p_move uuid)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$ select E'\n' || p_move || E'\n' $$;
+comment on function strata.separator(uuid) is 'What stands between two rows of a batch: a line no row can contain, being younger than all of them.';
+revoke execute on function strata.separator(uuid) from public;
+
+-- The pieces that take a manifest apart again: unnest(…) as m (k1, …, then the rest), and its match with row t.
+create function strata.manifest_sql(p_dataset strata.datasets, p_keys text, out items text, out names text, out same_key text)
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(format('%s[%s:%s]', p_keys, k.position, k.position), ', ' order by k.position),
+         string_agg('k' || k.position, ', ' order by k.position),
+         string_agg(format('t.%I = m.k%s::%s', k.name, k.position, format_type(a.atttypid, a.atttypmod)), ' and ' order by k.position)
+    from unnest(p_dataset.key_columns) with ordinality as k (name, position)
+    join pg_catalog.pg_attribute as a
+      on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = k.name and not a.attisdropped
+$$;
+comment on function strata.manifest_sql(strata.datasets, text) is
+  'SQL to unnest an array of keys: its items, their names, and the comparison with row t.';
+revoke execute on function strata.manifest_sql(strata.datasets, text) from public;
+
+-- A cheap guess at a row's bytes, for filling batches: nothing is fetched from TOAST for it.
+create function strata.weight_sql(p_relation regclass)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select '24' || coalesce(string_agg(
+           format(case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bytea'::regtype)
+                       then ' + coalesce(octet_length(t.%I), 0)' else ' + coalesce(pg_column_size(t.%I), 0)' end, a.attname), ''), '')
+    from pg_catalog.pg_attribute as a
+   where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attlen = -1
+$$;
+comment on function strata.weight_sql(regclass) is 'SQL for the approximate bytes of row t.';
+revoke execute on function strata.weight_sql(regclass) from public;
+
+-- Reads the due rows by one rule (aged or oversize) and writes them down. Returns null when there are none.
+create function strata.claim_rows(p_dataset strata.datasets, p_to text, p_due text, p_batch_bytes bigint)
+returns strata.batch
+language plpgsql
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set intervalstyle = 'postgres'
+set timezone = 'UTC'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set xmlbinary = 'base64'
+set row_security = off
+as $$
+declare
+  v_relation constant text := strata.relation(p_dataset);
+  v_batch strata.batch;
+  v_manifest strata.manifests;
+  v_bytes bigint;
+begin
+  v_batch.move_id := gen_random_uuid();
+  v_batch.columns := p_dataset.twin_columns;
+  execute format(
+    'select array[%s], array_agg(z.strata_tid), array_agg(z.strata_version), array_agg(strata.fingerprint(z.line)), '
+    '       string_agg(z.line, $1), sum(octet_length(z.line)) '
+    '  from (select %s, t.strata_tid, t.strata_version, %s as line '
+    '          from (select t.*, t.ctid as strata_tid, t.xmin as strata_version, '
+    '                       sum(%s) over (order by t.%I rows between unbounded preceding and current row) - (%s) as strata_before '
+    '                  from %s as t where %s order by t.%I limit $2) as t '
+    '         where t.strata_before < $3 offset 0) as z',
+    (select string_agg(format('array_agg(z.k%s)', k), ', ' order by k) from generate_series(1, cardinality(p_dataset.key_columns)) as k),
+    (select string_agg(format('t.%I::text as k%s', k.name, k.position), ', ' order by k.position)
+       from unnest(p_dataset.key_columns) with ordinality as k (name, position)),
+    strata.line_sql(v_batch.columns), strata.weight_sql(v_relation::regclass), p_dataset.age_column,
+    strata.weight_sql(v_relation::regclass), v_relation, p_due, p_dataset.age_column)
+    into v_manifest.keys, v_manifest.tids, v_manifest.versions, v_manifest.fingerprints, v_batch.lines, v_bytes
+   using strata.separator(v_batch.move_id), strata.setting('batch_rows'), p_batch_bytes;
+  if v_manifest.tids is null then
+    return null;
+  end if;
+  insert into strata.moves (move_id, dataset, from_tier, to_tier, kind, state, rows_claimed, bytes, started_at)
+  values (v_batch.move_id, p_dataset.name, strata.tier(), p_to, 'move', 'claimed', cardinality(v_manifest.tids), v_bytes, strata.clock());
+  insert into strata.manifests (move_id, shape, columns, keys, tids, versions, fingerprints)
+  values (v_batch.move_id, p_dataset.told_shape, v_batch.columns, v_manifest.keys, v_manifest.tids,
+          v_manifest.versions, v_manifest.fingerprints);
+  v_batch.status := 'claimed';
+  v_batch.dataset := p_dataset.name;
+  v_batch.keys := v_manifest.keys;
+  return v_batch;
+end
+$$;
+comment on function strata.claim_rows(strata.datasets, text, text, bigint) is
+  'Claims the oldest rows meeting a condition, up to batch_rows and about p_batch_bytes; null when there are none.';
+revoke execute on function strata.claim_rows(strata.datasets, text, text, bigint) from public;
+
+create function strata.claim(p_dataset text, p_to text)
+returns strata.batch
+language plpgsql
+security definer -- a pulling tier calls it as strata_mover
+set search_path = ''
+as $$
+declare
+  v_dataset constant strata.datasets := strata.dataset(p_dataset);
+  v_batch strata.batch;
+  v_open uuid;
+  v_policy record;
+  v_objection record;
+begin
+  perform strata.lock_dataset(p_dataset);
+  select m.move_id into v_open from strata.moves as m where m.dataset = p_dataset and m.state <> 'closed' limit 1;
+  if v_open is not null then
+    return strata.take_up(v_open);
+  end if;
+  v_batch.dataset := p_dataset;
+  v_batch.status := case
+    when exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null) then 'blocked'
+    when (v_dataset.told_revision, v_dataset.told_shape)
+         is distinct from (v_dataset.revision, strata.shape(strata.relation(v_dataset)::regclass)) then 'unknown' end;
+  if v_batch.status is not null then
+    return v_batch;
+  end if;
+  for v_objection in
+    select * from strata.objections(strata.relation(v_dataset)::regclass, v_dataset.age_column, v_dataset.delete_triggers) limit 1
+  loop
+    raise exception '%', v_objection.says using errcode = v_objection.code, hint = v_objection.hint;
+  end loop;
+  v_policy := strata.conditions(v_dataset);
+  if v_policy.action = 'move' then
+    v_batch := strata.claim_rows(v_dataset, p_to, v_policy.aged || ' and ' || v_policy.due,
+                                 strata.setting('batch_bytes') >> least(v_dataset.failures, 6));
+    if v_batch is null and v_policy.oversize <> 'false' then
+      v_batch := strata.claim_rows(v_dataset, p_to, v_policy.oversize || ' and ' || v_policy.due, strata.setting('batch_bytes'));
+    end if;
+  end if;
+  if v_batch is null or v_batch.status is null then
+    v_batch := (select ('nothing', null, p_dataset, null, null, null)::strata.batch);
+  end if;
+  return v_batch;
+exception when program_limit_exceeded or out_of_memory then
+  return strata.set_aside_giants(v_dataset, v_policy.due);
+end
+$$;
+comment on function strata.claim(text, text) is
+  'The next batch of a dataset for the colder tier: an interrupted move first, then the oldest due rows, then oversize '
+  'ones. The answer''s status says when there is none. ST010, ST011, ST013: the dataset cannot be moved as it is.';
+revoke execute on function strata.claim(text, text) from public;
+grant execute on function strata.claim(text, text) to strata_mover;
+
+create function strata.set_aside_giants(p_dataset strata.datasets, p_due text)
+returns strata.batch
+language plpgsql
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+as $$
+declare
+  v_key text[];
+  v_found integer := 0;
+begin
+  for v_key in execute format(
+    'select %s from %s as t where %s and (%s) > 60000000 order by (%s) desc limit 100',
+    strata.key_sql(p_dataset.key_columns), strata.relation(p_dataset), p_due,
+    strata.weight_sql(strata.relation(p_dataset)::regclass), strata.weight_sql(strata.relation(p_dataset)::regclass))
+  loop
+    v_found := v_found + 1;
+    perform strata.put_aside(p_dataset.name, v_key, 'ST044', 'the row is too large to be written as one text');
+  end loop;
+  if v_found = 0 then
+    raise exception 'a batch of "%" does not fit into memory', p_dataset.name
+      using errcode = '53200', hint = 'Lower batch_bytes in strata.settings.';
+  end if;
+  return ('blocked', null, p_dataset.name, null, null, null)::strata.batch;
+end
+$$;
+comment on function strata.set_aside_giants(strata.datasets, text) is
+  'After a batch did not fit into one text: sets the rows over 60 MB aside (ST044), so that the others go on.';
+revoke execute on function strata.set_aside_giants(strata.datasets, text) from public;
+
+-- An interrupted move, in whatever step: the same batch once more, with an empty line for each row that is no longer
+-- what was claimed. The copy, if it was committed, is not made twice; proofs and versions decide the rest.
+create function strata.take_up(p_move uuid)
+returns strata.batch
+language plpgsql
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set intervalstyle = 'postgres'
+set timezone = 'UTC'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set xmlbinary = 'base64'
+set row_security = off
+as $$
+declare
+  v_move strata.moves;
+  v_manifest strata.manifests;
+  v_dataset strata.datasets;
+  v_sql record;
+  v_batch strata.batch;
+begin
+  update strata.moves as m set attempts = m.attempts + 1 where m.move_id = p_move returning m.* into v_move;
+  select m.* into v_manifest from strata.manifests as m where m.move_id = p_move;
+  v_dataset := strata.dataset(v_move.dataset);
+  if v_move.state = 'claimed' and to_regclass(strata.relation(v_dataset)) is not null
+     and strata.shape(strata.relation(v_dataset)::regclass) = v_manifest.shape then
+    v_sql := strata.manifest_sql(v_dataset, '$1');
+    execute format(
+      'select string_agg(case when t.ctid is null then '''' else %s end, $4 order by m.o) '
+      '  from unnest(%s, $2, $3) with ordinality as m (%s, tid, version, o) '
+      '  left join %s as t on t.ctid = m.tid and t.xmin = m.version and %s',
+      strata.line_sql(v_manifest.columns), v_sql.items, v_sql.names, strata.relation(v_dataset), v_sql.same_key)
+      into v_batch.lines
+     using v_manifest.keys, v_manifest.tids, v_manifest.versions, strata.separator(p_move);
+  end if;
+  return ('claimed', p_move, v_move.dataset, v_manifest.columns, v_manifest.keys,
+          coalesce(v_batch.lines, array_to_string(array_fill(''::text, array[v_move.rows_claimed]), strata.separator(p_move))))::strata.batch;
+end
+$$;
+comment on function strata.take_up(uuid) is
+  'The batch of an interrupted move once more; rows changed or deleted since the claim are empty lines.';
+revoke execute on function strata.take_up(uuid) from public;

@@ -1,0 +1,317 @@
+-- Purges: the second half of a move at its source. What is proved and unchanged is deleted; the rest is told apart.
+--
+-- Three ways of deleting, each giving up less than the next: all at once (plain); after locking the rows and passing
+-- over those somebody else holds (careful: when a lock was not to be had in two seconds, and always where foreign keys
+-- point at the table, so that no reference can slip in between the check and the delete); and row by row (when a
+-- trigger of the owner's raises an error for one of them).
+
+-- Deletes what a manifest, its proofs and the rows' versions agree on. Returns the positions deleted and their digest.
+create function strata.delete_proved(
+  p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[], p_only integer[],
+  out deleted integer[], out digest bigint
+)
+language plpgsql
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+set lock_timeout = '2s'
+as $$
+declare
+  v_sql constant record := strata.manifest_sql(p_dataset, '$1');
+  v_held constant text := strata.held_sql(p_dataset, 'move');
+  v_referenced constant text := strata.references_sql(strata.relation(p_dataset)::regclass);
+begin
+  perform set_config('strata.purging', 'on', true);
+  execute format(
+    'with gone as ( '
+    '  delete from %s as t using unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
+    '   where t.ctid = m.tid and t.xmin = m.version and %s and m.mark = m.proof '
+    '     and ($6 is null or m.o = any ($6)) and not (%s or %s) '
+    '  returning m.o::integer as o, m.mark) '
+    'select coalesce(array_agg(g.o), ''{}''), coalesce(bit_xor(strata.digest(g.mark)), 0) from gone as g',
+    strata.relation(p_dataset), v_sql.items, v_sql.names, v_sql.same_key, v_held, v_referenced)
+    into deleted, digest
+   using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only;
+  perform set_config('strata.purging', 'off', true);
+end
+$$;
+comment on function strata.delete_proved(strata.datasets, strata.manifests, bytea[], integer[]) is
+  'Deletes the rows of a manifest whose proof equals their fingerprint and that are still the claimed version, not held '
+  'and not referenced; p_only limits it to some positions.';
+revoke execute on function strata.delete_proved(strata.datasets, strata.manifests, bytea[], integer[]) from public;
+
+create function strata.lock_claimed(p_dataset strata.datasets, p_manifest strata.manifests)
+returns integer[]
+language plpgsql
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+as $$
+declare
+  v_sql constant record := strata.manifest_sql(p_dataset, '$1');
+  v_locked integer[];
+begin
+  execute format(
+    'select coalesce(array_agg(l.o), ''{}'') from ( '
+    '  select m.o::integer as o from unnest(%s, $2, $3) with ordinality as m (%s, tid, version, o) '
+    '    join %s as t on t.ctid = m.tid and t.xmin = m.version and %s for update of t skip locked) as l',
+    v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
+    into v_locked using p_manifest.keys, p_manifest.tids, p_manifest.versions;
+  return v_locked;
+end
+$$;
+comment on function strata.lock_claimed(strata.datasets, strata.manifests) is
+  'Locks the rows of a manifest that are unchanged and that nobody else holds; returns their positions.';
+revoke execute on function strata.lock_claimed(strata.datasets, strata.manifests) from public;
+
+create function strata.delete_one_by_one(
+  p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
+  out deleted integer[], out digest bigint, out refused jsonb
+)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_position integer;
+  v_one record;
+begin
+  deleted := '{}';
+  digest := 0;
+  refused := '[]';
+  foreach v_position in array strata.lock_claimed(p_dataset, p_manifest) loop
+    begin
+      v_one := strata.delete_proved(p_dataset, p_manifest, p_proofs, array[v_position]);
+      deleted := deleted || v_one.deleted;
+      digest := digest # v_one.digest;
+    exception when others then
+      refused := refused || jsonb_build_object('ordinal', v_position, 'code', sqlstate, 'says', strata.tier() || ' refused to delete the row: ' || sqlerrm);
+    end;
+  end loop;
+end
+$$;
+comment on function strata.delete_one_by_one(strata.datasets, strata.manifests, bytea[]) is
+  'delete_proved() for one row after the other; a row whose deletion fails is reported, the others go.';
+revoke execute on function strata.delete_one_by_one(strata.datasets, strata.manifests, bytea[]) from public;
+
+create function strata.purge_rows(
+  p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
+  out deleted integer[], out digest bigint, out refused jsonb
+)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_careful boolean := strata.references_sql(strata.relation(p_dataset)::regclass) <> 'false';
+  v_done record;
+begin
+  for v_attempt in 1 .. 2 loop
+    begin
+      v_done := strata.delete_proved(p_dataset, p_manifest, p_proofs,
+                                     case when v_careful then strata.lock_claimed(p_dataset, p_manifest) end);
+      deleted := v_done.deleted;
+      digest := v_done.digest;
+      refused := '[]';
+      return;
+    exception
+      when lock_not_available or deadlock_detected or serialization_failure then
+        v_careful := true;
+      when others then
+        exit;
+    end;
+  end loop;
+  select o.deleted, o.digest, o.refused into deleted, digest, refused
+    from strata.delete_one_by_one(p_dataset, p_manifest, p_proofs) as o;
+end
+$$;
+comment on function strata.purge_rows(strata.datasets, strata.manifests, bytea[]) is
+  'Deletes the proved rows of a batch the cheapest way that works: at once, past locked rows, or one by one.';
+revoke execute on function strata.purge_rows(strata.datasets, strata.manifests, bytea[]) from public;
+
+-- Why the rows that stayed did: changed by their writer (or gone, or locked), held, referenced, absent there, different
+-- there, or not to be deleted here.
+create function strata.reasons(p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[], p_kept integer[])
+returns text[]
+language plpgsql
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+as $$
+declare
+  v_sql constant record := strata.manifest_sql(p_dataset, '$1');
+  v_reasons text[];
+begin
+  execute format(
+    'select array_agg(case when t.ctid is null then ''changed'' when m.proof is null then ''absent'' '
+    '                      when m.proof <> m.mark then ''differs'' when %s or %s then ''held'' else ''undeleted'' end order by m.o) '
+    '  from unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
+    '  left join %s as t on t.ctid = m.tid and t.xmin = m.version and %s '
+    ' where m.o = any ($6)',
+    strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass),
+    v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
+    into v_reasons
+   using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept;
+  return v_reasons;
+end
+$$;
+comment on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[]) is
+  'Why each of the positions of a batch was not purged: changed, absent, differs, held or undeleted.';
+revoke execute on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[]) from public;
+
+create function strata.open_move(p_move uuid)
+returns strata.moves
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_move strata.moves;
+begin
+  perform strata.lock_dataset(m.dataset) from strata.moves as m where m.move_id = p_move;
+  select m.* into v_move from strata.moves as m where m.move_id = p_move and m.state <> 'closed' for update;
+  if not found then
+    raise exception 'there is no open move %', p_move using errcode = 'ST030', hint = strata.remedy('ST030');
+  end if;
+  return v_move;
+end
+$$;
+comment on function strata.open_move(uuid) is 'Locks a move''s dataset and the move, and returns it. ST030: no such open move.';
+revoke execute on function strata.open_move(uuid) from public;
+
+create function strata.kept_of(p_move strata.moves)
+returns strata.kept
+language sql
+stable
+set search_path = ''
+as $$
+  select (p_move.rows_moved, m.kept,
+          (select array_agg(x.texts order by x.k) from (
+             select k, array_agg(m.keys[k][o] order by p) as texts
+               from generate_series(1, array_length(m.keys, 1)) as k, unnest(m.kept) with ordinality as i (o, p)
+              group by k) as x),
+          (select array_agg(m.fingerprints[o] order by p) from unnest(m.kept) with ordinality as i (o, p)))::strata.kept
+    from strata.manifests as m where m.move_id = p_move.move_id
+$$;
+comment on function strata.kept_of(strata.moves) is 'What a purged move kept: positions, keys and fingerprints.';
+revoke execute on function strata.kept_of(strata.moves) from public;
+
+create function strata.purge(p_move uuid, p_proofs bytea[], p_refused jsonb default '[]')
+returns strata.kept
+language plpgsql
+security definer -- a pulling tier calls it as strata_mover
+set search_path = ''
+as $$
+declare
+  v_move strata.moves := strata.open_move(p_move);
+  v_manifest strata.manifests;
+  v_dataset strata.datasets;
+  v_done record;
+begin
+  if v_move.state = 'claimed' then
+    perform set_config('synchronous_commit', 'on', true)
+      where current_setting('synchronous_commit') = 'off'; -- closing must never outlive the purge
+    select m.* into v_manifest from strata.manifests as m where m.move_id = p_move;
+    v_dataset := strata.dataset(v_move.dataset);
+    if cardinality(p_proofs) is distinct from v_move.rows_claimed then
+      raise exception 'move % claimed % rows, % proofs came', p_move, v_move.rows_claimed, cardinality(p_proofs)
+        using errcode = 'ST004', hint = strata.remedy('ST004');
+    end if;
+    v_done := strata.purge_unless_reshaped(v_dataset, v_manifest, p_proofs);
+    v_manifest.kept := array(select o from generate_series(1, v_move.rows_claimed) as o
+                             except all select unnest(v_done.deleted) order by 1);
+    update strata.manifests as m
+       set kept = v_manifest.kept,
+           reasons = case when v_done.reshaped then array_fill('reshaped'::text, array[v_move.rows_claimed])
+                          else coalesce(strata.reasons(v_dataset, v_manifest, p_proofs, v_manifest.kept), '{}') end
+     where m.move_id = p_move;
+    perform strata.put_aside(v_dataset.name, strata.nth_key(v_manifest.keys, (r.it ->> 'ordinal')::integer), r.it ->> 'code', r.it ->> 'says')
+       from jsonb_array_elements(p_refused || v_done.refused) as r (it);
+    delete from strata.set_aside as a
+     using (select strata.nth_key(v_manifest.keys, o) as key from unnest(v_done.deleted) as o) as d
+     where a.dataset = v_dataset.name and a.key = d.key
+       and exists (select from strata.set_aside as any_row where any_row.dataset = v_dataset.name);
+    update strata.moves as m
+       set state = 'purged', purged_at = strata.clock(), rows_moved = cardinality(v_done.deleted),
+           rows_kept = m.rows_claimed - cardinality(v_done.deleted), digest = lpad(to_hex(v_done.digest), 16, '0')
+     where m.move_id = p_move returning m.* into v_move;
+  end if;
+  return strata.kept_of(v_move);
+end
+$$;
+comment on function strata.purge(uuid, bytea[], jsonb) is
+  'Deletes here exactly the rows whose proof equals their manifest''s fingerprint and that are still the claimed version, '
+  'and notes in the same transaction what was kept and why. p_refused: rows the destination refused (ordinal, code, says). '
+  'Run again it deletes nothing and gives the same answer. ST030: no such open move.';
+revoke execute on function strata.purge(uuid, bytea[], jsonb) from public;
+grant execute on function strata.purge(uuid, bytea[], jsonb) to strata_mover;
+
+create function strata.purge_unless_reshaped(
+  p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
+  out deleted integer[], out digest bigint, out refused jsonb, out reshaped boolean
+)
+language plpgsql
+set search_path = ''
+set lock_timeout = '2s'
+as $$
+begin
+  -- Keeps columns from changing between this check and the end of the transaction; readers and writers go on.
+  execute format('lock table %s in row exclusive mode', strata.relation(p_dataset));
+  reshaped := strata.shape(strata.relation(p_dataset)::regclass) <> p_manifest.shape;
+  if reshaped then
+    deleted := '{}';
+    digest := 0;
+    refused := '[]';
+  else
+    select p.deleted, p.digest, p.refused into deleted, digest, refused
+      from strata.purge_rows(p_dataset, p_manifest, p_proofs) as p;
+  end if;
+end
+$$;
+comment on function strata.purge_unless_reshaped(strata.datasets, strata.manifests, bytea[]) is
+  'purge_rows(), unless a column was added, dropped or retyped since the claim: the copies lack its value then.';
+revoke execute on function strata.purge_unless_reshaped(strata.datasets, strata.manifests, bytea[]) from public;
+
+create function strata.nth_key(p_keys text[], p_position integer)
+returns text[]
+language sql
+immutable
+set search_path = ''
+as $$ select array_agg(p_keys[k][p_position] order by k) from generate_series(1, array_length(p_keys, 1)) as k $$;
+comment on function strata.nth_key(text[], integer) is 'The key at one position of a manifest.';
+revoke execute on function strata.nth_key(text[], integer) from public;
+
+create function strata.close_move(p_move uuid, p_outcomes text[])
+returns void
+language plpgsql
+security definer -- a pulling tier calls it as strata_mover
+set search_path = ''
+as $$
+declare
+  v_move constant strata.moves := strata.open_move(p_move);
+begin
+  if v_move.state <> 'purged' then
+    raise exception 'move % has not been purged', p_move using errcode = 'ST030', hint = strata.remedy('ST030');
+  end if;
+  perform strata.put_aside(v_move.dataset, strata.nth_key(m.keys, k.o), f.code, f.says)
+     from strata.manifests as m
+    cross join lateral unnest(m.kept, m.reasons, p_outcomes) as k (o, reason, outcome)
+    cross join lateral (select
+      case when k.reason = 'differs' then 'ST040' when k.reason = 'absent' then 'ST041'
+           when k.reason = 'undeleted' then 'ST043' end as code,
+      case k.reason when 'differs' then v_move.to_tier || ' holds another row under this key'
+        when 'absent' then v_move.to_tier || ' took the row and did not keep it'
+        else v_move.from_tier || ' did not delete the row although nothing refused' end as says) as f
+    where m.move_id = p_move and f.code is not null
+      and not exists (select from strata.set_aside as a -- refused in this very move: said already
+                       where a.dataset = v_move.dataset and a.key = strata.nth_key(m.keys, k.o) and a.last_at >= v_move.purged_at);
+  delete from strata.manifests as m where m.move_id = p_move;
+  update strata.moves as m set state = 'closed', finished_at = strata.clock(), last_sqlstate = null, last_error = null
+   where m.move_id = p_move;
+  update strata.datasets as d
+     set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
+   where d.name = v_move.dataset and (d.trouble is not null or d.failures > 0);
+end
+$$;
+comment on function strata.close_move(uuid, text[]) is
+  'Ends a purged move after its destination closed the arrival: drops the manifest and sets rows aside that could not '
+  'move (p_outcomes: what the destination did about each kept row). ST030: not open, or not purged.';
+revoke execute on function strata.close_move(uuid, text[]) from public;
+grant execute on function strata.close_move(uuid, text[]) to strata_mover;

@@ -1,0 +1,263 @@
+-- Links: the calls between two tiers, and the procedure that drives moves over them.
+--
+-- Both drivers take the same five steps with the same functions; what differs is which half is local. A call goes out
+-- over dblink, by the name of the link's postgres_fdw server, and commits over there by itself. Each step is one call
+-- of advance(), followed by a commit in move_due(); no transaction here spans two steps, no lock is held while the
+-- neighbour works, and a kill between any two of them leaves what claim() takes up next time.
+-- Errors end one dataset's turn, or the link's, are written down, and the others go on.
+
+create function strata.hello()
+returns jsonb
+language sql
+stable
+security definer -- strata_mover asks who this is
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'tier', (select s.tier from strata.self as s), 'clock', clock_timestamp(), 'strata_clock', strata.clock(),
+    'postgres', current_setting('server_version_num')::integer, 'encoding', current_setting('server_encoding'),
+    'fsync', current_setting('fsync'), 'read_only', current_setting('transaction_read_only'),
+    'protocol', 1)
+$$;
+comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, version, encoding, fsync, protocol.';
+revoke execute on function strata.hello() from public;
+grant execute on function strata.hello() to strata_mover;
+
+create function strata.hang_up(p_tier text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if 'strata_' || p_tier = any (coalesce(extensions.dblink_get_connections(), '{}')) then
+    perform extensions.dblink_disconnect('strata_' || p_tier);
+  end if;
+end
+$$;
+comment on function strata.hang_up(text) is 'Closes this session''s line to a neighbour, if one is open.';
+revoke execute on function strata.hang_up(text) from public;
+
+-- Waits for the answer without ever waiting for good: a line that neither answers nor breaks is given up.
+create function strata.await(p_tier text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_deadline constant timestamptz := clock_timestamp() + make_interval(secs => strata.setting('link_timeout'));
+  v_pause double precision := 0.0003;
+begin
+  while extensions.dblink_is_busy('strata_' || p_tier) = 1 loop
+    if clock_timestamp() > v_deadline then
+      raise exception '% did not answer within % seconds', p_tier, strata.setting('link_timeout')
+        using errcode = 'ST005', hint = strata.remedy('ST005');
+    end if;
+    perform pg_sleep(v_pause);
+    v_pause := least(v_pause * 1.5, 0.004);
+  end loop;
+end
+$$;
+comment on function strata.await(text) is 'Waits until a neighbour has answered, at most link_timeout seconds. ST005: it did not.';
+revoke execute on function strata.await(text) from public;
+
+create function strata.dial(p_tier text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_name constant text := 'strata_' || p_tier;
+  v_hello jsonb;
+  v_detail text;
+begin
+  if v_name = any (coalesce(extensions.dblink_get_connections(), '{}')) then
+    return;
+  end if;
+  begin
+    perform extensions.dblink_connect(v_name, v_name);
+  exception when others then
+    get stacked diagnostics v_detail = pg_exception_detail;
+    raise exception '% cannot be reached: %', p_tier, coalesce(nullif(v_detail, ''), sqlerrm)
+      using errcode = case when v_detail ~ 'password authentication failed|no password supplied|is not permitted to log in' then '28P01'
+                           else sqlstate end;
+  end;
+  perform extensions.dblink_exec(v_name, format(
+    'set statement_timeout = %L; set lock_timeout = ''10s''; set default_transaction_isolation = ''read committed''; '
+    'set idle_in_transaction_session_timeout = ''60s''; set client_min_messages = ''error''',
+    strata.setting('link_timeout') || 's'));
+  select r.hello into v_hello from extensions.dblink(v_name, 'select strata.hello()') as r (hello jsonb);
+  if v_hello ->> 'tier' is distinct from p_tier then
+    raise exception 'the database behind the link to % says it is %', p_tier, coalesce(v_hello ->> 'tier', 'no tier yet')
+      using errcode = 'ST003', hint = strata.remedy('ST003');
+  end if;
+  if v_hello ->> 'protocol' <> '1' or v_hello ->> 'encoding' <> current_setting('server_encoding') then
+    raise exception '% speaks protocol % in %, we speak 1 in %', p_tier, v_hello ->> 'protocol', v_hello ->> 'encoding',
+      current_setting('server_encoding') using errcode = 'ST004', hint = strata.remedy('ST004');
+  end if;
+exception when others then
+  perform strata.hang_up(p_tier);
+  raise;
+end
+$$;
+comment on function strata.dial(text) is
+  'Opens this session''s line to a neighbour and makes sure who answers. 08001: not reached. 28P01: login refused. '
+  'ST003: another tier answers. ST004: it does not fit.';
+revoke execute on function strata.dial(text) from public;
+
+-- Not security definer and not callable by strata_mover: what may be asked is what the neighbour grants.
+create function strata.ask(p_tier text, p_question text)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_answer text;
+begin
+  perform strata.dial(p_tier);
+  perform extensions.dblink_send_query('strata_' || p_tier, p_question);
+  perform strata.await(p_tier);
+  select r.answer into v_answer from extensions.dblink_get_result('strata_' || p_tier) as r (answer text);
+  perform from extensions.dblink_get_result('strata_' || p_tier) as r (answer text); -- reads the end of the answer
+  return v_answer;
+exception when others then
+  perform strata.hang_up(p_tier);
+  raise;
+end
+$$;
+comment on function strata.ask(text, text) is
+  'Runs one query of one text column on a neighbour, where it commits by itself. Errors come through with their SQLSTATE; '
+  'the line is closed after one.';
+revoke execute on function strata.ask(text, text) from public;
+
+-- claim() over there. Its columns are read one by one: a batch inside a quoted record would be copied twice more.
+create function strata.ask_for_batch(p_tier text, p_dataset text)
+returns strata.batch
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_batch strata.batch;
+begin
+  perform strata.dial(p_tier);
+  perform extensions.dblink_send_query('strata_' || p_tier, format('select (b).* from strata.claim(%L, %L) as b', p_dataset, strata.tier()));
+  perform strata.await(p_tier);
+  select r.status, r.move_id, r.dataset, r.columns, r.keys, r.lines into v_batch
+    from extensions.dblink_get_result('strata_' || p_tier)
+      as r (status text, move_id uuid, dataset text, columns text[], keys text[], lines text);
+  perform from extensions.dblink_get_result('strata_' || p_tier) as r (answer text);
+  return v_batch;
+exception when others then
+  perform strata.hang_up(p_tier);
+  raise;
+end
+$$;
+comment on function strata.ask_for_batch(text, text) is 'claim() on a hotter neighbour.';
+revoke execute on function strata.ask_for_batch(text, text) from public;
+
+create function strata.note_told(p_dataset text, p_revision bigint, p_shape text, p_columns text[])
+returns void
+language sql
+security definer -- a pulling tier calls it as strata_mover
+set search_path = ''
+as $$
+  update strata.datasets as d
+     set told_revision = p_revision, told_shape = p_shape, twin_columns = p_columns
+   where d.name = p_dataset
+$$;
+comment on function strata.note_told(text, bigint, text, text[]) is
+  'Notes on the hotter tier what its colder neighbour has accepted, and in which order that wants the columns.';
+revoke execute on function strata.note_told(text, bigint, text, text[]) from public;
+grant execute on function strata.note_told(text, bigint, text, text[]) to strata_mover;
+
+create function strata.note_failure(p_dataset text, p_code text, p_says text)
+returns void
+language plpgsql
+security definer -- a pulling tier calls it as strata_mover
+set search_path = ''
+as $$
+begin
+  update strata.datasets as d
+     set trouble_sqlstate = p_code, trouble = p_says, remedy = strata.remedy(p_code), failures = d.failures + 1,
+         next_try_at = strata.clock() + interval '1 minute' * power(2, least(d.failures, 8)),
+         -- whatever was agreed with the neighbour may be what failed: agree anew
+         told_revision = case when left(p_code, 2) in ('ST', '42') then null else d.told_revision end
+   where d.name = p_dataset;
+  update strata.moves as m set last_sqlstate = p_code, last_error = p_says
+   where m.dataset = p_dataset and m.state <> 'closed';
+end
+$$;
+comment on function strata.note_failure(text, text, text) is
+  'Writes down why a dataset stands still, with the remedy, and pauses it: a minute, doubling, at most four hours.';
+revoke execute on function strata.note_failure(text, text, text) from public;
+grant execute on function strata.note_failure(text, text, text) to strata_mover;
+
+create function strata.note_link(p_tier text, p_code text, p_says text)
+returns void
+language sql
+set search_path = ''
+as $$
+  update strata.links as l
+     set trouble_sqlstate = p_code, trouble = p_says,
+         failures = case when p_code is null then 0 else l.failures + 1 end,
+         last_ok_at = case when p_code is null then strata.clock() else l.last_ok_at end,
+         next_try_at = case when p_code is not null then strata.clock() + interval '1 minute' * least(power(2, l.failures), 15) end
+   where l.neighbour = p_tier
+$$;
+comment on function strata.note_link(text, text, text) is
+  'Notes that a link works (null) or why it does not; it is dialled again after a minute, doubling, at most 15.';
+revoke execute on function strata.note_link(text, text, text) from public;
+
+create function strata.is_link_error(p_sqlstate text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', '25006') $$;
+comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
+revoke execute on function strata.is_link_error(text) from public;
+
+-- Which datasets a tier has something to do for: told of, taken up, or due.
+create function strata.has_due(p_dataset strata.datasets)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+as $$
+declare
+  v_policy constant record := strata.conditions(p_dataset);
+  v_found boolean;
+begin
+  execute format('select exists (select from %s as t where %s and %s order by t.%I limit 1)', strata.relation(p_dataset),
+                 v_policy.aged, v_policy.due, p_dataset.age_column) into v_found;
+  if not v_found and v_policy.oversize <> 'false' then
+    execute format('select exists (select from %s as t where %s and %s)', strata.relation(p_dataset),
+                   v_policy.oversize, v_policy.due) into v_found;
+  end if;
+  return v_found;
+exception when others then
+  return true; -- the claim will say what is wrong, where it is written down
+end
+$$;
+comment on function strata.has_due(strata.datasets) is 'Whether any row of a dataset is due on this tier; true also when that cannot be told.';
+revoke execute on function strata.has_due(strata.datasets) from public;
+
+create function strata.datasets_with_work()
+returns text[]
+language sql
+stable
+security definer -- a pulling tier calls it as strata_mover
+set search_path = ''
+as $$
+  select coalesce(array_agg(d.name order by d.priority, d.name), '{}')
+    from strata.datasets as d
+   where (d.next_try_at is null or d.next_try_at <= strata.clock())
+     and (d.told_revision is distinct from d.revision
+          or exists (select from strata.moves as m where m.dataset = d.name and m.state <> 'closed')
+          or strata.has_due(d))
+$$;
+comment on function strata.datasets_with_work() is
+  'Datasets of this tier that have an open move, due rows, or news for the colder tier, and whose pause is over.';
+revoke execute on function strata.datasets_with_work() from public;
+grant execute on function strata.datasets_with_work() to strata_mover;

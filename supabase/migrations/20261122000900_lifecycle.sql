@@ -1,0 +1,124 @@
+-- Lifecycle: the end of the chain, and upkeep.
+--
+-- At the last tier a row whose deletion age has passed, and that nothing holds or references, is deleted: in bounded
+-- batches, each one transaction, each logged in strata.moves (kind delete) with count and digest.
+
+create function strata.delete_batch(p_dataset text)
+returns integer
+language plpgsql
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set intervalstyle = 'postgres'
+set timezone = 'UTC'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set xmlbinary = 'base64'
+set row_security = off
+as $$
+declare
+  v_dataset constant strata.datasets := strata.dataset(p_dataset);
+  v_relation constant text := strata.relation(v_dataset);
+  v_policy record;
+  v_tids tid[];
+  v_done record;
+begin
+  perform strata.lock_dataset(p_dataset);
+  v_policy := strata.conditions(v_dataset);
+  if v_policy.action is distinct from 'delete'
+     or exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null) then
+    return 0;
+  end if;
+  -- Locked first, looked at again in a second statement: a reference made in between counts.
+  execute format('select array_agg(l.tid) from (select t.ctid as tid from %s as t where %s and %s order by t.%I limit $1 for update skip locked) as l',
+                 v_relation, v_policy.aged, v_policy.due, v_dataset.age_column)
+    into v_tids using strata.setting('batch_rows');
+  perform set_config('strata.purging', 'on', true);
+  execute format('with gone as (delete from %s as t where t.ctid = any ($1) and %s and %s returning %s as line) '
+                 'select count(*)::integer as rows, coalesce(sum(octet_length(g.line)), 0) as bytes, '
+                 '       coalesce(bit_xor(strata.digest(strata.fingerprint(g.line))), 0) as digest from gone as g',
+                 v_relation, v_policy.aged, v_policy.due, strata.line_sql(array(
+                   select a.attname::text from pg_catalog.pg_attribute as a
+                    where a.attrelid = v_relation::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum)))
+    into v_done using v_tids;
+  perform set_config('strata.purging', 'off', true);
+  if v_done.rows > 0 then
+    insert into strata.moves (dataset, from_tier, kind, state, rows_claimed, rows_moved, rows_kept, bytes, digest, started_at, purged_at, finished_at)
+    values (p_dataset, strata.tier(), 'delete', 'closed', cardinality(v_tids), v_done.rows, cardinality(v_tids) - v_done.rows,
+            v_done.bytes, lpad(to_hex(v_done.digest), 16, '0'), strata.clock(), strata.clock(), strata.clock());
+  end if;
+  return v_done.rows;
+exception when others then
+  perform strata.note_failure(p_dataset, sqlstate, 'delete: ' || sqlerrm);
+  return 0;
+end
+$$;
+comment on function strata.delete_batch(text) is
+  'Deletes the oldest rows past their deletion age, one batch, and logs it; only on the last tier, never while an arrival '
+  'of the dataset is open. Returns how many; a failure is noted with the dataset.';
+revoke execute on function strata.delete_batch(text) from public;
+
+create procedure strata.delete_due(p_budget interval default '50 seconds')
+language plpgsql
+as $$
+declare
+  v_deadline constant timestamptz := pg_catalog.clock_timestamp() + p_budget;
+  v_dataset text;
+begin
+  foreach v_dataset in array array(select d.name from strata.datasets as d order by d.priority, d.name) loop
+    while strata.delete_batch(v_dataset) > 0 loop
+      commit;
+      exit when pg_catalog.clock_timestamp() > v_deadline;
+    end loop;
+    commit;
+  end loop;
+end
+$$;
+comment on procedure strata.delete_due(interval) is
+  'Deletes what is past its deletion age, if this is the last tier, until nothing is left or the budget is spent. Commits.';
+revoke execute on procedure strata.delete_due(interval) from public;
+
+create function strata.prune()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  delete from strata.arrivals as a
+   where a.closed_at < strata.clock() - make_interval(days => strata.setting('keep_closed_arrivals')::integer);
+  delete from strata.holds as h
+   where least(h.released_at, h.hold_until) < strata.clock() - interval '90 days';
+  if to_regclass('cron.job_run_details') is not null then
+    execute 'delete from cron.job_run_details as r using cron.job as j '
+            ' where j.jobid = r.jobid and j.jobname = any ($1) and r.end_time < $2'
+      using array(select s.job from strata.schedules as s),
+            strata.clock() - make_interval(days => strata.setting('keep_job_runs')::integer);
+  end if;
+end
+$$;
+comment on function strata.prune() is
+  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, a week-old runs of its jobs.';
+revoke execute on function strata.prune() from public;
+
+create procedure strata.upkeep(p_budget interval default '50 seconds')
+language plpgsql
+as $$
+begin
+  call strata.delete_due(p_budget);
+  perform strata.prune();
+  commit;
+end
+$$;
+comment on procedure strata.upkeep(interval) is 'The weekly job: deletions at the last tier, then Strata''s own housekeeping. Commits.';
+revoke execute on procedure strata.upkeep(interval) from public;
+
+create procedure strata.process(p_budget interval default '50 seconds')
+language plpgsql
+as $$
+begin
+  call strata.move_due(p_budget);
+  call strata.upkeep(p_budget);
+end
+$$;
+comment on procedure strata.process(interval) is 'The whole lifecycle at once: moves, deletions, upkeep. Commits.';
+revoke execute on procedure strata.process(interval) from public;
