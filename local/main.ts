@@ -1,6 +1,5 @@
 /** `deno task up`, `down`, `status` and `reset`: the local stack from the command line. */
-import { bold, dim, green, red, yellow } from "@std/fmt/colors";
-import Table from "cli-table3";
+import { bold, dim, green, red, setColorEnabled, stripAnsiCode, yellow } from "@std/fmt/colors";
 import { down, removeStack, type RunningStack, status, up } from "./stack.ts";
 import { REPOSITORY, StackError, TIERS } from "./settings.ts";
 
@@ -28,35 +27,34 @@ const commands: Record<string, () => Promise<number>> = {
 
   async status() {
     const { stack, tiers, netWorker } = await status();
-    const table = tableOf("tier", "port", "state", "process");
     for (const { tier, port, state, pid } of tiers) {
-      table.push([bold(tier), port, state === "running" ? green(state) : yellow(state), pid ?? ""]);
+      const colour = state === "running" ? green : yellow;
+      console.log(line(bold(tier), colour(state), `port ${port}${pid ? `, process ${pid}` : ""}`));
     }
-    console.log(table.toString());
-    console.log(
-      dim(`net worker ${netWorker ? "running" : "not running"} · data in ${shown(stack.home)}`),
-    );
+    const worker = netWorker ? "running" : "not running";
+    console.log(dim(`network worker ${worker} · everything in ${shown(stack.home)}`));
     return tiers.every(({ state }) => state === "running") ? 0 : 1;
   },
 };
 
 function printRunning({ stack, server, env, started }: RunningStack, took: number): void {
-  const table = tableOf("tier", "state", "connection");
   for (const tier of TIERS) {
     const state = started.includes(tier) ? "started" : "was running";
-    table.push([bold(tier), green(state), env[`STRATA_${tier.toUpperCase()}_DB_URL`] ?? ""]);
+    console.log(line(bold(tier), green(state), env[`STRATA_${tier.toUpperCase()}_DB_URL`] ?? ""));
   }
-  console.log(table.toString());
   const seconds = (took / 1000).toFixed(1);
   console.log(dim(`PostgreSQL ${server.major} from ${server.bin} · ${seconds} s`));
-  console.log(`All addresses and passwords are in ${bold(shown(`${stack.home}/env`))}.`);
-  console.log(
-    `Stop it with ${bold("deno task down")}; its data stays until ${bold("deno task reset")}.`,
-  );
+  console.log(`
+All addresses and passwords are in ${bold(shown(`${stack.home}/env`))}.
+Stop it with ${bold("deno task down")}; its data stays until ${bold("deno task reset")}.`);
 }
 
-function tableOf(...head: string[]) {
-  return new Table({ head: head.map(dim), style: { head: [], border: ["gray"] } });
+/** One tier's line: columns as wide as their longest word, colours not counted. */
+function line(tier: string, state: string, rest: string): string {
+  const pad = (text: string, width: number) => {
+    return text + " ".repeat(Math.max(0, width - stripAnsiCode(text).length));
+  };
+  return `${pad(tier, 9)}${pad(state, 13)}${rest}`;
 }
 
 function shown(path: string): string {
@@ -78,4 +76,5 @@ async function main(name: string | undefined): Promise<number> {
   }
 }
 
+setColorEnabled(Deno.stdout.isTerminal() && Deno.env.get("NO_COLOR") === undefined);
 Deno.exit(await main(Deno.args[0]));

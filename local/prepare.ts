@@ -33,6 +33,9 @@ export async function prepareCluster(server: Postgres, cluster: Cluster): Promis
 /** Gives a new database what a hosted one has before the first migration. */
 export async function prepareDatabase(server: Postgres, sql: Sql): Promise<void> {
   await sql.unsafe(await read("database"));
+  if (server.extensions.has("plpgsql_check")) { // what `supabase db lint` works with
+    await sql.unsafe("create extension plpgsql_check with schema extensions");
+  }
   await sql.unsafe(server.extensions.has("supabase_vault") ? REAL_VAULT : await read("vault"));
   await sql.unsafe(server.extensions.has("pg_net") ? REAL_NET : await read("net"));
 }
