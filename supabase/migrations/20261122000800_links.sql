@@ -18,10 +18,9 @@ as $$
     'postgres', current_setting('server_version_num')::integer, 'encoding', current_setting('server_encoding'),
     'fsync', current_setting('fsync'), 'read_only', current_setting('transaction_read_only'),
     'links', (select coalesce(jsonb_object_agg(l.neighbour, l.driver), '{}') from strata.links as l),
-    'tls', (select s.version from pg_catalog.pg_stat_ssl as s where s.pid = pg_backend_pid()),
     'protocol', 1)
 $$;
-comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, version, encoding, fsync, links, this line''s TLS, protocol.';
+comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, version, encoding, fsync, links, protocol.';
 revoke execute on function strata.hello() from public;
 grant execute on function strata.hello() to strata_mover;
 

@@ -131,6 +131,7 @@ declare
   v_topic constant text := format('link %s (%s)', p_link.neighbour, p_link.driver);
   v_hello jsonb;
   v_skew numeric;
+  v_tls text;
 begin
   if p_link.server is null then
     return query select v_topic, true, case p_link.driver when 'relay' then 'an edge function carries it' else p_link.neighbour || ' dials us' end, null::text;
@@ -138,6 +139,8 @@ begin
   end if;
   v_hello := strata.ask(p_link.neighbour, 'select strata.hello()')::jsonb;
   v_skew := round(extract(epoch from clock_timestamp() - (v_hello ->> 'clock')::timestamptz), 2);
+  -- Asked in the mover's own name: nobody else may see how that session is encrypted.
+  v_tls := strata.ask(p_link.neighbour, 'select s.version from pg_catalog.pg_stat_ssl as s where s.pid = pg_catalog.pg_backend_pid()');
   return query
     select v_topic, true, format('%s answers, PostgreSQL %s', p_link.neighbour, (v_hello ->> 'postgres')::integer / 10000), null::text
     union all
@@ -147,7 +150,7 @@ begin
     union all
     select v_topic || ' clock', abs(v_skew) < 5, format('the clocks differ by %s s', v_skew), 'Keep both servers on network time.'
     union all
-    select v_topic || ' TLS', v_hello ->> 'tls' in ('TLSv1.2', 'TLSv1.3'), coalesce('encrypted with ' || (v_hello ->> 'tls'), 'not encrypted'),
+    select v_topic || ' TLS', coalesce(v_tls in ('TLSv1.2', 'TLSv1.3'), false), coalesce('encrypted with ' || v_tls, 'not encrypted'),
            'Turn on ssl on that server and join with p_sslmode => ''require''.'
     union all
     select v_topic || ' durability', v_hello ->> 'fsync' = 'on', format('fsync is %s there', v_hello ->> 'fsync'),
