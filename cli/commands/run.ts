@@ -100,7 +100,9 @@ function summary(moves: Move[], due: bigint, took: number, session: Session): Re
     ...(moved.length === 0 ? ["Nothing was moved."] : [
       drawn,
       "",
-      `${rows(settled(moves))} in ${duration(took)}, each proved on the next tier before it left.`,
+      `${count(settled(moves))} times a row went one tier down, in ${
+        duration(took)
+      }; each was proved there before it left.`,
     ]),
     ...failed.map((m) => `${m.dataset}: ${m.last_error} (${m.last_sqlstate}); it is tried again.`),
     ...(due === 0n ? [] : [`${rows(due)} still due: see \`deno task strata monitor sync\`.`]),

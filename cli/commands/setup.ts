@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { loadSample } from "../sample/load_sample.ts";
 import { checks } from "../setup/checks.ts";
 import { init, type InitOutcome } from "../setup/init.ts";
+import { sample } from "../setup/sample.ts";
 import {
   command,
   type CommonOptions,
@@ -10,8 +10,7 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
-import { count, rows, size, sum, table } from "../lib/output.ts";
-import { Progress } from "../lib/progress.ts";
+import { count, rows, sum, table } from "../lib/output.ts";
 import { openStrata, openTiers } from "../lib/session.ts";
 
 interface SetupFlags extends CommonOptions {
@@ -20,9 +19,6 @@ interface SetupFlags extends CommonOptions {
   validate?: true;
   all?: true;
 }
-
-/** The sample is told as it is loaded; this is about what it comes to. */
-const SAMPLE_CHARACTERS = 30_000_000;
 
 /** `setup`: makes the tiers what the configuration says, and checks that they are. */
 export function setup(io: Io): Command {
@@ -71,6 +67,7 @@ async function initReport(context: Context): Promise<Report> {
 }
 
 function initText({ tiers, links, managed, missing, refused }: InitOutcome): string {
+  if (tiers.length === 0) return "No tier was set up.";
   return [
     ...tiers.map(({ tier, says }) => `${tier} is set up: ${says}.`),
     ...links.map(({ says }) => `${says}.`),
@@ -80,14 +77,8 @@ function initText({ tiers, links, managed, missing, refused }: InitOutcome): str
   ].join("\n");
 }
 
-async function sampleReport({ session }: Context): Promise<Report> {
-  const core = session.require("core");
-  const colder = session.open.filter((open) => open !== core).map(({ sql }) => sql);
-  using progress = new Progress("Loading sample data", SAMPLE_CHARACTERS, size);
-  const loaded = await loadSample(core.sql, {
-    colder,
-    onProgress: ({ characters }) => progress.at(characters),
-  });
+async function sampleReport(context: Context): Promise<Report> {
+  const loaded = await sample(context);
   if (loaded.outcome === "already_loaded") {
     return { document: { sample: loaded }, text: "The sample data is there already." };
   }

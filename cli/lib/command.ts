@@ -8,6 +8,9 @@ import { json } from "./output.ts";
 /** The repository: migrations and the shipped configuration are found from here. */
 export const ROOT = join(import.meta.dirname ?? ".", "..", "..");
 
+/** The configuration a command works with unless it is told another. */
+export const DEFAULT_CONFIG = join(ROOT, "strata.yaml");
+
 /** What a command has found or done. */
 export interface Report {
   /** What `--json` prints. */
@@ -40,7 +43,7 @@ export function command(name: string, description: string, examples: string[]): 
   return new Command(name)
     .description(description)
     .option("--json", "print one JSON document instead of text")
-    .option("--config <file>", "the configuration", join(ROOT, "strata.yaml"))
+    .option("--config <file>", "the configuration (default: strata.yaml)")
     .addHelpText(
       "after",
       ["", "Examples:", ...examples.map((line) => `  $ deno task strata ${line}`)].join("\n"),
@@ -50,7 +53,7 @@ export function command(name: string, description: string, examples: string[]): 
 /** The options of {@link command}. */
 export interface CommonOptions {
   json?: true;
-  config: string;
+  config?: string;
 }
 
 /** Runs a command's work over the tiers that answer, and shows what came of it. */
@@ -60,10 +63,8 @@ export async function perform(
   work: (context: Context) => Promise<Report>,
   open: (config: Config) => Promise<Session> = openStrata,
 ): Promise<void> {
-  const config = await loadConfig(
-    await fileNamed(options.config),
-    io.environment ?? await readEnvironment(ROOT),
-  );
+  const path = options.config === undefined ? DEFAULT_CONFIG : await fileNamed(options.config);
+  const config = await loadConfig(path, io.environment ?? await readEnvironment(ROOT));
   await using session = await open(config);
   const say = options.json ? () => {} : io.out;
   const told = new Set<SkippedTier>();
@@ -72,7 +73,7 @@ export async function perform(
       if (told.has(skipped)) continue;
       told.add(skipped);
       if (!options.json) {
-        io.err(`${skipped.tier} is skipped: ${skipped.says}. ${skipped.remedy}`.trim());
+        io.err(skippedText(skipped));
       }
     }
   };
@@ -81,6 +82,11 @@ export async function perform(
   tellSkipped();
   io.out(options.json ? json({ ...report.document, skipped: session.skipped }) : report.text);
   if (report.ok === false) io.exit(1);
+}
+
+/** Why a tier is left out, in a sentence and what to do about it. */
+export function skippedText({ tier, says, remedy }: SkippedTier): string {
+  return `${tier} is skipped: ${says}${says.includes("\n") ? "\n" : ". "}${remedy}`.trimEnd();
 }
 
 /** A file as the user named it: `deno task` changes directory, but says where it was called. */

@@ -61,7 +61,7 @@ export function asFailure(error: unknown, subject = ""): Failure {
   const quoted = KNOWN[code] !== undefined && code === "42P01" ? `${says} (${message})` : says;
   return new Failure(
     subject === "" ? quoted : `${subject}: ${quoted}`,
-    hint !== "" ? hint : KNOWN[code]?.[1] ?? "",
+    KNOWN[code]?.[1] ?? hint,
     1,
     code,
   );
@@ -78,5 +78,5 @@ function details(error: unknown): { code: string; message: string; hint: string 
     const value: unknown = Reflect.get(inner, key) ?? Reflect.get(error, key);
     return typeof value === "string" ? value : "";
   };
-  return { code: read("code"), message: read("message"), hint: read("hint") };
+  return { code: read("code"), message: read("message"), hint: read("hint") || read("remedy") };
 }

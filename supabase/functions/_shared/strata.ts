@@ -224,7 +224,7 @@ export async function validate(sql: Db): Promise<Check[]> {
 /** Every row of a dataset on this tier: its key, and the fingerprint of its content. */
 export async function inventory(sql: Db, dataset: string): Promise<Map<string, string>> {
   const rows = await sql<{ key: string; fingerprint: string }[]>`
-    select i.key::text as key, i.fingerprint from strata.inventory(p_dataset => ${dataset}) as i`;
+    select i.key::text as key, i.fingerprint::text as fingerprint from strata.inventory(p_dataset => ${dataset}) as i`;
   return new Map(rows.map((row) => [row.key, row.fingerprint]));
 }
 
@@ -364,4 +364,31 @@ export async function migrations(sql: Db): Promise<string[]> {
   const rows = await sql<{ version: string }[]>`
     select version from supabase_migrations.schema_migrations order by version`;
   return rows.map(({ version }) => version);
+}
+
+/** Wakes the job that goes on with what is due, every minute until nothing is left. */
+export async function keepGoing(sql: Db): Promise<void> {
+  await sql`select strata.keep_going(p_on => true)`;
+}
+
+/** What pg_cron itself has run of our jobs since a point in time. */
+export interface CronRun {
+  job: string;
+  status: string;
+  runs: string;
+}
+
+/** Runs of pg_cron on this tier, by job and outcome; none where there is no pg_cron. */
+export async function cronRuns(sql: Db, since: string): Promise<CronRun[]> {
+  const [cron] = await sql<{ there: boolean }[]>`
+    select to_regclass('cron.job_run_details') is not null as there`;
+  if (cron?.there !== true) return [];
+  return [
+    ...await sql<CronRun[]>`
+      select coalesce(j.jobname, r.command) as job, r.status, count(*) as runs
+        from cron.job_run_details as r
+        left join cron.job as j on j.jobid = r.jobid
+       where r.start_time >= ${since}::timestamptz
+       group by 1, 2 order by 1, 2`,
+  ];
 }
