@@ -3,6 +3,7 @@
  * afterwards whatever happens. Tests that kill servers (tests/fire) run alone, after the others.
  */
 import { resolve } from "node:path";
+import { removeOwnStacks } from "../tests/support/own_stack.ts";
 import { TEST_STACK, testStack } from "../tests/support/stack.ts";
 import { template } from "../tests/support/template.ts";
 import { kill } from "./processes.ts";
@@ -20,7 +21,7 @@ let child: Deno.ChildProcess | undefined;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.addSignalListener(signal, async () => {
     if (child !== undefined) kill(child.pid, "SIGKILL");
-    await down(TEST_STACK);
+    await cleanUp();
     Deno.exit(130);
   });
 }
@@ -45,8 +46,14 @@ async function runTests(name: string, ...args: string[]): Promise<Counts> {
   return { passed: count("tests") - failed, failed: succeeded ? failed : Math.max(failed, 1) };
 }
 
+async function cleanUp(): Promise<void> {
+  await removeOwnStacks();
+  await down(TEST_STACK);
+}
+
 async function runAll(): Promise<Counts[]> {
   if (!await deno("task", "ok")) return [{ passed: 0, failed: 1 }];
+  await cleanUp();
   await removeStack(TEST_STACK); // nothing of an earlier run may help or hinder
   await testStack((line) => console.log(line));
   await template();
@@ -62,7 +69,7 @@ try {
 } catch (error) {
   console.error(error instanceof StackError ? `${error.message}\n${error.remedy}` : error);
 } finally {
-  await down(TEST_STACK);
+  await cleanUp();
 }
 const sum = (pick: (one: Counts) => number) => counts.map(pick).reduce((a, b) => a + b, 0);
 const failed = sum((one) => one.failed);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import type { Sql } from "postgres";
+import postgres, { type Sql } from "postgres";
+import { ownStack } from "../support/own_stack.ts";
+import { killServer, startServer } from "../support/servers.ts";
 import { sharedSession } from "../support/session.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -111,6 +113,21 @@ Deno.test("a server that is not there leaves an error, and a queue that is empty
     [...await sql`select from net.http_request_queue where id = ${request?.id}`],
     [],
   );
+});
+
+Deno.test("requests are sent again after a server was killed and came back", async () => {
+  await using stack = await ownStack();
+  await using site = listener();
+  const sql = postgres(stack.env.STRATA_CORE_DB_URL ?? "", { max: 1 });
+  await killServer("core", stack);
+  await startServer("core", stack);
+  const request = await waitFor("a new session", async () => {
+    const queued = sql`select net.http_get(${site.url + "/back"}) as id`;
+    return await queued.then(([row]) => row, () => undefined);
+  });
+  await responseTo(sql, request.id);
+  assert.deepEqual(site.heard.map(({ path }) => path), ["/back"]);
+  await sql.end();
 });
 
 Deno.test("queue and responses are unlogged: a crash empties them", async () => {

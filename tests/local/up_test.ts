@@ -2,21 +2,11 @@ import assert from "node:assert/strict";
 import postgres from "postgres";
 import { postmaster, serverProcesses, stop } from "../../local/cluster.ts";
 import { netWorkers } from "../../local/net_worker_process.ts";
-import { kill } from "../../local/processes.ts";
 import { StackError } from "../../local/settings.ts";
-import { down, removeStack, type RunningStack, status, up } from "../../local/stack.ts";
-import { TEST_STACK } from "../support/stack.ts";
+import { down, type RunningStack, status, up } from "../../local/stack.ts";
+import { ownStack } from "../support/own_stack.ts";
+import { killServer } from "../support/servers.ts";
 import { waitFor } from "../support/wait_for.ts";
-
-/** A stack that belongs to one test, up, and gone at the end of the block. */
-async function ownStack(home = `${TEST_STACK.home}/own`) {
-  const where = { home, portBase: TEST_STACK.portBase + 100 };
-  const dispose = async () => {
-    await removeStack(where);
-    await Deno.remove((await status(where)).stack.home, { recursive: true });
-  };
-  return { where, ...await up(where), [Symbol.asyncDispose]: dispose };
-}
 
 async function askCore({ env }: Pick<RunningStack, "env">, query: string) {
   const sql = postgres(env.STRATA_CORE_DB_URL ?? "", { max: 1 });
@@ -40,9 +30,8 @@ Deno.test("up twice changes nothing: same servers, same passwords", async () => 
 
 Deno.test("up takes back a server killed with -9, committed rows and all", async () => {
   await using stack = await ownStack();
-  const core = first(stack.clusters);
   await askCore(stack, "create table kept as select 42 as answer");
-  kill((await postmaster(core))?.pid ?? 0, "SIGKILL");
+  await killServer("core", stack);
   const { started } = await up(stack.where);
   assert.deepEqual(started, ["core"]);
   assert.equal((await askCore(stack, "select answer from kept"))[0]?.answer, 42);

@@ -1,0 +1,95 @@
+import postgres from "postgres";
+import { pushMigrations } from "../../cli/lib/supabase.ts";
+import { scramVerifier } from "../../cli/lib/scram.ts";
+import type { StackOptions, Tier } from "../../local/settings.ts";
+import { TIERS } from "../../local/settings.ts";
+import { removeStack, type RunningStack, status, up } from "../../local/stack.ts";
+import { type Chain, type ChainOptions, formChain, type Link } from "./chain.ts";
+import { TEST_STACK } from "./stack.ts";
+
+/** A stack that belongs to one test: up from nothing, gone at the end of the block. */
+export interface OwnStack extends RunningStack, AsyncDisposable {
+  /** What to hand to `up`, `down` and `status` to mean this stack. */
+  where: Required<StackOptions>;
+}
+
+/** Brings up a stack for one test alone, which may therefore kill servers and read real cron. */
+export async function ownStack(home?: string): Promise<OwnStack> {
+  const portBase = freePortBase();
+  const where = { home: home ?? `${TEST_STACK.home}/own-${portBase}`, portBase };
+  const dispose = () => removeOwnStack(where);
+  try {
+    return { ...await up(where), where, [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+/** A chain of databases `postgres`, on servers of its own, where pg_cron really runs. */
+export interface CronChain extends Chain<Link> {
+  stack: OwnStack;
+}
+
+/** Makes a chain as `setup` would: migrated, linked, with its jobs scheduled in pg_cron. */
+export async function cronChain(
+  { tiers = TIERS, driver = "push" }: ChainOptions = {},
+): Promise<CronChain> {
+  const stack = await ownStack();
+  const password = stack.env.STRATA_MOVER_PASSWORD ?? "";
+  const databases = await Promise.all(tiers.map((tier) => openTier(stack, tier)));
+  const dispose = async () => {
+    await Promise.all(databases.map(({ sql }) => sql.end({ timeout: 1 })));
+    await stack[Symbol.asyncDispose]();
+  };
+  try {
+    await Promise.all(databases.map(async ({ sql, url }) => {
+      await pushMigrations(url);
+      await sql`select strata.set_mover_login(${await scramVerifier(password)}, 10)`;
+    }));
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return Object.assign(await formChain(databases, driver, password, dispose), { stack });
+}
+
+/** Removes the stacks of tests that were cut off before they could do it themselves. */
+export async function removeOwnStacks(): Promise<void> {
+  const { home } = (await status(TEST_STACK)).stack;
+  const entries = await Array.fromAsync(Deno.readDir(home)).catch(() => []);
+  for (const { name } of entries) {
+    const portBase = /^own-(\d+)$/.exec(name)?.[1];
+    if (portBase === undefined) continue;
+    await removeOwnStack({ home: `${home}/${name}`, portBase: Number(portBase) });
+  }
+}
+
+async function removeOwnStack(where: Required<StackOptions>): Promise<void> {
+  await removeStack(where);
+  await Deno.remove((await status(where)).stack.home, { recursive: true });
+}
+
+function openTier({ env }: OwnStack, tier: Tier): Link {
+  const url = env[`STRATA_${tier.toUpperCase()}_DB_URL`] ?? "";
+  const connection = { search_path: "pg_catalog", lock_timeout: 2_000 };
+  return { tier, url, sql: postgres(url, { connection, max: 2, onnotice: () => {} }) };
+}
+
+/** Ports below the range from which the system itself takes them, free a moment ago. */
+function freePortBase(): number {
+  while (true) {
+    const base = 20_000 + 10 * Math.floor(Math.random() * 1_200);
+    if ([1, 2, 3].every((tier) => isFree(base + tier))) return base;
+  }
+}
+
+function isFree(port: number): boolean {
+  try {
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return false;
+    throw error;
+  }
+}
