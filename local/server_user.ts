@@ -37,7 +37,9 @@ export async function run(
 
 /** Runs a program as the user that owns the clusters. */
 export function runAsServer(command: string, args: string[]): Promise<string> {
-  const env = { LC_ALL: "C" };
+  // Servers dial each other. With a person's HOME they would look for that person's certificates
+  // there, and as another user fail to read them: links would silently go unencrypted.
+  const env = { LC_ALL: "C", HOME: "/nonexistent" };
   if (!asRoot) return run(command, args, { env });
   const switched = ["--reuid", SERVER_USER, "--regid", SERVER_USER, "--init-groups", command];
   return run("setpriv", [...switched, ...args], { env });
