@@ -7,13 +7,13 @@ export function* rawExports(life: Life): Generator<Untold> {
     if (day.start.getUTCDate() !== 1) continue;
     for (const source of ["bank", "fitness", "calendar"]) {
       const records = exportedRecords(life, day);
-      const payload = JSON.stringify({ source, exported: day.date, records }, null, 1);
+      const payload = json({ source, exported: day.date, records });
       yield {
         created_at: day.at(life.random.between(4, 5)),
         source,
         payload,
         record_count: records.length,
-        sha256: sha256(payload),
+        sha256: sha256(payload.text),
       };
     }
   }

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { decimal, json, type Life, minutes, type Untold } from "./life.ts";
+import { decimal, type Json, json, type Life, minutes, type Untold } from "./life.ts";
 import { VOCABULARY } from "./words.ts";
 
 /** Mostly a page; now and then a whole transcript, or a clipping with its picture inside. */
@@ -130,7 +130,7 @@ function mailbox(name: string): string {
   return name.normalize("NFD").replace(/[^A-Za-z ]/g, "").toLowerCase().replace(" ", ".");
 }
 
-function address({ random }: Life): string {
+function address({ random }: Life): Json {
   return json({
     street: `${random.pick(["Lindenstraße", "Am Mühlbach", "Hafenweg"])} ${random.integer(1, 120)}`,
     postcode: String(random.integer(10_115, 99_998)),

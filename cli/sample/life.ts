@@ -1,7 +1,7 @@
 import { hash, Random } from "./random.ts";
 import { type Language, VOCABULARY } from "./words.ts";
 
-/** What a column may hold: arrays are Postgres arrays; JSON, ranges and intervals are text. */
+/** What a column may hold: intervals, ranges and numerics are text. */
 export type Value =
   | string
   | number
@@ -9,7 +9,8 @@ export type Value =
   | null
   | Date
   | Uint8Array
-  | readonly (string | number)[];
+  | readonly (string | number)[]
+  | Json;
 
 /** One row by column name. */
 export type Row = { readonly [column: string]: Value };
@@ -159,7 +160,12 @@ export function decimal(value: number, places: number): string {
   return value.toFixed(places);
 }
 
-/** JSON as text. */
-export function json(value: unknown): string {
-  return JSON.stringify(value);
+/** JSON, as text from the start, so that its digest can be taken. */
+export class Json {
+  constructor(readonly text: string) {}
+}
+
+/** Writes a value as JSON. */
+export function json(value: unknown): Json {
+  return new Json(JSON.stringify(value));
 }

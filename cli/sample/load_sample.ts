@@ -1,8 +1,6 @@
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type postgres from "postgres";
-import { copyLine } from "./copy_text.ts";
 import { type Row, SAMPLE_DATASETS, type SampleOptions, sampleRows } from "./generate.ts";
+import { jsonRow } from "./json_row.ts";
 import { DEFAULT_SEED, sampleIds } from "./life.ts";
 
 /** Where to load, and whom to tell. */
@@ -28,7 +26,7 @@ export type LoadOutcome =
   | { readonly outcome: "already_loaded"; readonly dataset: string };
 
 /** About this many characters travel at once. */
-const CHUNK = 1 << 18;
+const BATCH = 1 << 19;
 
 /**
  * Loads the sample into core, all of it or nothing. A sample that is already there, on core or
@@ -53,7 +51,7 @@ export async function loadSample(
   await core.begin(async (tx) => {
     const report = progressReporter(options.onProgress);
     for (const dataset of await existing(tx)) {
-      rows.set(dataset, await copy(tx, dataset, life, report));
+      rows.set(dataset, await insert(tx, dataset, life, report));
     }
   });
   return { outcome: "loaded", rows };
@@ -80,38 +78,37 @@ async function existing(sql: postgres.ISql): Promise<string[]> {
 
 type Report = (dataset: string, rows: number, characters: number) => void;
 
-async function copy(
+async function insert(
   tx: postgres.TransactionSql,
   dataset: string,
   life: SampleOptions,
   report: Report,
 ): Promise<number> {
   const [first] = sampleRows(dataset, life);
-  if (first === undefined) return 0;
-
+  const [table, columns] = [tx(`public.${dataset}`), tx(Object.keys(first ?? {}))];
   let count = 0;
-  function* lines(): Generator<string> {
-    for (const chunk of chunks(sampleRows(dataset, life))) {
-      yield chunk.lines;
-      count += chunk.rows;
-      report(dataset, chunk.rows, chunk.lines.length);
-    }
+  for (const rows of batches(sampleRows(dataset, life))) {
+    const array = `[${rows.join(",\n")}]`;
+    await tx`
+      insert into ${table} (${columns})
+      select ${columns} from json_populate_recordset(null::${table}, ${array}::text::json)`;
+    count += rows.length;
+    report(dataset, rows.length, array.length);
   }
-  const columns = tx(Object.keys(first));
-  const stdin = await tx`copy ${tx(`public.${dataset}`)} (${columns}) from stdin`.writable();
-  await pipeline(Readable.from(lines()), stdin);
   return count;
 }
 
-function* chunks(rows: Iterable<Row>): Generator<{ lines: string; rows: number }> {
-  let chunk = { lines: "", rows: 0 };
+function* batches(rows: Iterable<Row>): Generator<string[]> {
+  let [batch, characters]: [string[], number] = [[], 0];
   for (const row of rows) {
-    chunk = { lines: chunk.lines + copyLine(row), rows: chunk.rows + 1 };
-    if (chunk.lines.length < CHUNK) continue;
-    yield chunk;
-    chunk = { lines: "", rows: 0 };
+    const text = jsonRow(row);
+    batch.push(text);
+    characters += text.length;
+    if (characters < BATCH) continue;
+    yield batch;
+    [batch, characters] = [[], 0];
   }
-  yield chunk;
+  if (batch.length > 0) yield batch;
 }
 
 function progressReporter(onProgress: LoadOptions["onProgress"]): Report {
