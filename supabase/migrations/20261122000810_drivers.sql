@@ -7,44 +7,79 @@ create type strata.journey as (
   refused jsonb,
   proofs bytea[],
   kept strata.kept,
-  outcomes text[]
+  outcomes text[],
+  description jsonb,
+  columns text[]
 );
 comment on type strata.journey is
-  'A batch between two steps of its driver. step: what comes next (claim, copy, prove, purge, close, finish), or why the '
+  'A batch between two steps of its driver. step: what comes next (claim; tell, told; copy, prove, purge, close, finish), or why the '
   'dataset''s turn is over (done, blocked, failed, link down).';
 
-create function strata.drive_claim(p_link strata.links, p_dataset text)
-returns strata.batch
+create function strata.journey_of(p_dataset text)
+returns strata.journey
 language plpgsql
+immutable
 set search_path = ''
 as $$
 declare
-  v_push constant boolean := p_link.direction = 'colder';
-  v_batch strata.batch;
-  v_description jsonb;
-  v_columns text[];
+  v_journey strata.journey;
 begin
-  for v_try in 1 .. 2 loop
-    v_batch := case when v_push then strata.claim(p_dataset, p_link.neighbour)
-                    else strata.ask_for_batch(p_link.neighbour, p_dataset) end;
-    exit when v_batch.status <> 'unknown' or v_try = 2;
-    if v_push then
-      v_description := strata.describe(p_dataset);
-      v_columns := strata.ask(p_link.neighbour, format('select strata.accept(%L, %L)', v_description, strata.tier()))::text[];
-      perform strata.note_told(p_dataset, (v_description ->> 'revision')::bigint, v_description ->> 'shape', v_columns);
-    else
-      v_description := strata.ask(p_link.neighbour, format('select strata.describe(%L)', p_dataset))::jsonb;
-      v_columns := strata.accept(v_description, p_link.neighbour);
-      perform strata.ask(p_link.neighbour, format('select strata.note_told(%L, %L, %L, %L)::text', p_dataset,
-        v_description ->> 'revision', v_description ->> 'shape', v_columns));
-    end if;
-  end loop;
-  return v_batch;
+  v_journey.step := 'claim';
+  v_journey.dataset := p_dataset;
+  return v_journey;
 end
 $$;
-comment on function strata.drive_claim(strata.links, text) is
-  'The next batch over a link; first tells the colder tier of the dataset if it has not heard of it, or not of its changes.';
+comment on function strata.journey_of(text) is 'A journey about to begin: its next step is to claim a batch.';
+revoke execute on function strata.journey_of(text) from public;
+
+create function strata.drive_claim(p_link strata.links, p_dataset text)
+returns strata.batch
+language sql
+set search_path = ''
+as $$
+  select b.* from strata.claim(p_dataset, p_link.neighbour) as b where p_link.direction = 'colder'
+  union all
+  select b.* from strata.ask_for_batch(p_link.neighbour, p_dataset) as b where p_link.direction = 'hotter'
+$$;
+comment on function strata.drive_claim(strata.links, text) is 'claim() at the hotter end of a link.';
 revoke execute on function strata.drive_claim(strata.links, text) from public;
+
+-- The colder tier has not heard of a dataset, or not of its changes: it is told, and in a step of its own (no lock is
+-- held across a call) the hotter one notes what was agreed.
+create function strata.drive_tell(p_link strata.links, p_dataset text, out description jsonb, out columns text[])
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_link.direction = 'colder' then
+    description := strata.describe(p_dataset);
+    columns := strata.ask(p_link.neighbour, format('select strata.accept(%L, %L)', description, strata.tier()))::text[];
+  else
+    description := strata.ask(p_link.neighbour, format('select strata.describe(%L)', p_dataset))::jsonb;
+    columns := strata.accept(description, p_link.neighbour);
+  end if;
+end
+$$;
+comment on function strata.drive_tell(strata.links, text) is
+  'describe() at the hotter end, accept() at the colder one: what was said, and the columns'' order there.';
+revoke execute on function strata.drive_tell(strata.links, text) from public;
+
+create function strata.drive_told(p_link strata.links, p_dataset text, p_description jsonb, p_columns text[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_link.direction = 'colder' then
+    perform strata.note_told(p_dataset, (p_description ->> 'revision')::bigint, p_description ->> 'shape', p_columns);
+  else
+    perform strata.ask(p_link.neighbour, format('select strata.note_told(%L, %L, %L, %L)::text', p_dataset,
+      p_description ->> 'revision', p_description ->> 'shape', p_columns));
+  end if;
+end
+$$;
+comment on function strata.drive_told(strata.links, text, jsonb, text[]) is 'note_told() at the hotter end of a link.';
+revoke execute on function strata.drive_told(strata.links, text, jsonb, text[]) from public;
 
 create function strata.drive_copy(p_link strata.links, p_batch strata.batch)
 returns jsonb
@@ -130,7 +165,14 @@ begin
   case p_journey.step
     when 'claim' then
       v_next.batch := strata.drive_claim(p_link, p_journey.dataset);
-      v_next.step := case (v_next.batch).status when 'claimed' then 'copy' when 'nothing' then 'done' else 'blocked' end;
+      v_next.step := case (v_next.batch).status when 'claimed' then 'copy' when 'unknown' then 'tell'
+                       when 'nothing' then 'done' else 'blocked' end;
+    when 'tell' then
+      select t.description, t.columns into v_next.description, v_next.columns from strata.drive_tell(p_link, p_journey.dataset) as t;
+      v_next.step := 'told';
+    when 'told' then
+      perform strata.drive_told(p_link, p_journey.dataset, p_journey.description, p_journey.columns);
+      v_next := strata.journey_of(p_journey.dataset);
     when 'copy' then
       v_next.refused := strata.drive_copy(p_link, p_journey.batch);
       v_next.batch.lines := null;
@@ -146,7 +188,7 @@ begin
       v_next.step := 'finish';
     when 'finish' then
       perform strata.drive_finish(p_link, p_journey.batch, p_journey.outcomes);
-      v_next := ('claim', p_journey.dataset, null, null, null, null, null)::strata.journey;
+      v_next := strata.journey_of(p_journey.dataset);
   end case;
   return v_next;
 end
@@ -341,7 +383,7 @@ begin
     commit;
     foreach v_dataset in array coalesce(v_work, '{}') loop
       continue when not pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('strata move/' || v_neighbour || '/' || v_dataset, 0));
-      v_journey := ('claim', v_dataset, null, null, null, null, null)::strata.journey;
+      v_journey := strata.journey_of(v_dataset);
       v_blocked := 0;
       loop
         v_journey := strata.advance(v_neighbour, v_journey);
