@@ -215,19 +215,21 @@ begin
         using errcode = 'ST004', hint = strata.remedy('ST004');
     end if;
     v_done := strata.purge_unless_reshaped(v_dataset, v_manifest, p_proofs);
-    v_manifest.kept := array(select o from generate_series(1, v_move.rows_claimed) as o
-                             except all select unnest(v_done.deleted) order by 1);
+    if cardinality(v_done.deleted) < v_move.rows_claimed then -- the rule is that all of them went
+      v_manifest.kept := array(select o from generate_series(1, v_move.rows_claimed) as o
+                               except all select unnest(v_done.deleted) order by 1);
+      v_manifest.reasons := case when v_done.reshaped then array_fill('reshaped'::text, array[v_move.rows_claimed])
+                                 else strata.reasons(v_dataset, v_manifest, p_proofs, v_manifest.kept) end;
+    end if;
     update strata.manifests as m
-       set kept = v_manifest.kept,
-           reasons = case when v_done.reshaped then array_fill('reshaped'::text, array[v_move.rows_claimed])
-                          else coalesce(strata.reasons(v_dataset, v_manifest, p_proofs, v_manifest.kept), '{}') end
-     where m.move_id = p_move;
+       set kept = coalesce(v_manifest.kept, '{}'), reasons = coalesce(v_manifest.reasons, '{}') where m.move_id = p_move;
     perform strata.put_aside(v_dataset.name, strata.nth_key(v_manifest.keys, (r.it ->> 'ordinal')::integer), r.it ->> 'code', r.it ->> 'says')
        from jsonb_array_elements(p_refused || v_done.refused) as r (it);
-    delete from strata.set_aside as a
-     using (select strata.nth_key(v_manifest.keys, o) as key from unnest(v_done.deleted) as o) as d
-     where a.dataset = v_dataset.name and a.key = d.key
-       and exists (select from strata.set_aside as any_row where any_row.dataset = v_dataset.name);
+    if exists (select from strata.set_aside as a where a.dataset = v_dataset.name) then
+      delete from strata.set_aside as a
+       using (select strata.nth_key(v_manifest.keys, o) as key from unnest(v_done.deleted) as o) as d
+       where a.dataset = v_dataset.name and a.key = d.key;
+    end if;
     update strata.moves as m
        set state = 'purged', purged_at = strata.clock(), rows_moved = cardinality(v_done.deleted),
            rows_kept = m.rows_claimed - cardinality(v_done.deleted), digest = lpad(to_hex(v_done.digest), 16, '0')

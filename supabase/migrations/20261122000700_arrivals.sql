@@ -79,20 +79,19 @@ declare
      where g.tgrelid = v_relation::regclass and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype::integer & 4 = 4);
   v_names text;
   v_values text;
-  v_key text;
   v_count integer;
 begin
   select string_agg(quote_ident(c.name), ', ' order by c.position), string_agg(format('(s.r).%I', c.name), ', ' order by c.position)
     into v_names, v_values
     from unnest(p_columns) with ordinality as c (name, position)
     join pg_catalog.pg_attribute as a on a.attrelid = v_relation::regclass and a.attname = c.name and a.attgenerated = '';
-  v_key := (select string_agg(quote_ident(k), ', ') from unnest(p_dataset.key_columns) as k);
   execute format(
-    'with arrived as (insert into %s as t (%s) overriding system value '
-    '  select %s from (select l.line::%s as r from unnest($1) as l (line) where l.line <> '''' offset 0) as s '
-    '  on conflict (%s) do nothing returning %s) select count(*) from arrived',
-    v_relation, v_names, v_values, v_relation, v_key, v_key)
-    into v_count using p_lines;
+    'insert into %s as t (%s) overriding system value '
+    'select %s from (select l.line::%s as r from unnest($1) as l (line) where l.line <> '''' offset 0) as s '
+    'on conflict (%s) do nothing',
+    v_relation, v_names, v_values, v_relation,
+    (select string_agg(quote_ident(k), ', ') from unnest(p_dataset.key_columns) as k)) using p_lines;
+  get diagnostics v_count = row_count;
   if v_verify then
     execute format('select count(*) from unnest($1) as l (line) '
                    'join %s as t on (%s) = (%s) where l.line <> '''' and %s = l.line',
