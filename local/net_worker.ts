@@ -4,9 +4,9 @@
  * answers written, all in one transaction; nothing is tried twice; answers are kept for 6 hours.
  * Started by `up` with (tier, port, directory) per tier; lives through restarts of the servers.
  */
-import type { Sql, TransactionSql } from "postgres";
+import type { TransactionSql } from "postgres";
 import { z } from "zod";
-import { connectLocally } from "./cluster.ts";
+import { type Cluster, connectLocally } from "./cluster.ts";
 import { TIERS } from "./settings.ts";
 
 const BATCH_SIZE = 200;
@@ -36,24 +36,31 @@ interface Answer {
 }
 
 /** Serves one tier for ever. postgres.js listens again by itself when the server comes back. */
-async function serve(sql: Sql): Promise<void> {
+async function serve(cluster: Cluster): Promise<void> {
   let wake = () => {};
   let woken = true; // requests may have been queued while nobody listened
   const ring = () => {
     woken = true;
     wake();
   };
-  await retryUntilDone(() => sql.listen("net", ring, ring));
+  const bell = connectLocally(cluster);
+  await retryUntilDone(() => bell.listen("net", ring, ring));
   while (true) {
     if (!woken) await new Promise<void>((resolve) => wake = resolve);
     woken = false;
-    await retryUntilDone(() => drain(sql));
+    await retryUntilDone(() => drain(cluster));
   }
 }
 
-async function drain(sql: Sql): Promise<void> {
-  let sent = BATCH_SIZE;
-  while (sent === BATCH_SIZE) sent = await sql.begin(sendBatch);
+/** On a connection of its own: one that was lost amid a transaction is no use afterwards. */
+async function drain(cluster: Cluster): Promise<void> {
+  const sql = connectLocally(cluster);
+  try {
+    let sent = BATCH_SIZE;
+    while (sent === BATCH_SIZE) sent = await sql.begin(sendBatch);
+  } finally {
+    await sql.end({ timeout: 0 });
+  }
 }
 
 async function sendBatch(sql: TransactionSql): Promise<number> {
@@ -108,8 +115,16 @@ async function retryUntilDone<T>(attempt: () => Promise<T>): Promise<T> {
   }
 }
 
+// When a server goes away during a transaction, postgres.js rejects the transaction (and we try
+// again), but what the transaction still does then fails in a timer, where nobody can catch it.
+globalThis.addEventListener("error", (event) => {
+  if (event.error instanceof TypeError && event.message.includes("reading 'write'")) {
+    event.preventDefault();
+  }
+});
+
 const triples = Array.from(
   { length: Deno.args.length / 3 },
   (_, at) => Deno.args.slice(at * 3, at * 3 + 3),
 );
-await Promise.all(Arguments.parse(triples).map((cluster) => serve(connectLocally(cluster))));
+await Promise.all(Arguments.parse(triples).map(serve));

@@ -46,21 +46,30 @@ async function runTests(name: string, ...args: string[]): Promise<Counts> {
   return { passed: count("tests") - failed, failed: succeeded ? failed : Math.max(failed, 1) };
 }
 
-async function cleanUp(): Promise<void> {
-  await removeOwnStacks();
-  await down(TEST_STACK);
+let cleaning: Promise<void> | undefined;
+
+/** Stops everything that tests have started. A signal and the end of the run may ask at once. */
+function cleanUp(): Promise<void> {
+  return cleaning ??= removeOwnStacks().then(async () => {
+    await down(TEST_STACK);
+  });
 }
 
 async function runAll(): Promise<Counts[]> {
   if (!await deno("task", "ok")) return [{ passed: 0, failed: 1 }];
-  await cleanUp();
-  await removeStack(TEST_STACK); // nothing of an earlier run may help or hinder
+  await removeOwnStacks(); // nothing of an earlier run may help or hinder
+  await removeStack(TEST_STACK);
   await testStack((line) => console.log(line));
   await template();
   return [
     await runTests("report", "--parallel", "--ignore=tests/fire", "tests"),
-    await runTests("report_fire", "--permit-no-files", "tests/fire"),
+    await runTests("report_fire", "tests/fire"),
   ];
+}
+
+if (Deno.args[0] === "clean") { // after a run that was killed and could not do it itself
+  await cleanUp();
+  Deno.exit();
 }
 
 let counts: Counts[] = [{ passed: 0, failed: 1 }];

@@ -115,18 +115,22 @@ Deno.test("a server that is not there leaves an error, and a queue that is empty
   );
 });
 
-Deno.test("requests are sent again after a server was killed and came back", async () => {
+Deno.test("a server killed while a request is under way: the worker lives and sends later ones", async () => {
   await using stack = await ownStack();
-  await using site = listener();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  await using site = listener(({ url }) => url.endsWith("/slow") ? released : Promise.resolve());
   const sql = postgres(stack.env.STRATA_CORE_DB_URL ?? "", { max: 1 });
+  await sql`select net.http_get(${site.url + "/slow"})`;
+  await waitFor("the slow request to arrive", () => site.heard.length === 1);
   await killServer("core", stack);
+  release();
   await startServer("core", stack);
   const request = await waitFor("a new session", async () => {
     const queued = sql`select net.http_get(${site.url + "/back"}) as id`;
     return await queued.then(([row]) => row, () => undefined);
   });
   await responseTo(sql, request.id);
-  assert.deepEqual(site.heard.map(({ path }) => path), ["/back"]);
+  assert.deepEqual(site.heard.map(({ path }) => path), ["/slow", "/back"]);
   await sql.end();
 });
 

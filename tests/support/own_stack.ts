@@ -67,7 +67,7 @@ export async function removeOwnStacks(): Promise<void> {
 
 async function removeOwnStack(where: Required<StackOptions>): Promise<void> {
   await removeStack(where);
-  await Deno.remove((await status(where)).stack.home, { recursive: true });
+  await Deno.remove((await status(where)).stack.home, { recursive: true }).catch(() => {});
 }
 
 function openTier({ env }: OwnStack, tier: Tier): Link {
