@@ -43,11 +43,13 @@ export function load(io: Io): Command {
     );
 }
 
-function report(dataset: string, { loaded, bad, badCount, kept }: LoadResult): Report {
+function report(dataset: string, { loaded, bad, badCount, kept, readToEnd }: LoadResult): Report {
   const unseen = badCount - bad.length;
   const lines = [
     ...bad.map(({ line, says }) => `line ${line}: ${says}`),
-    ...(unseen > 0 ? [`… and ${count(unseen)} more bad lines`] : []),
+    ...(unseen > 0
+      ? [`… and ${count(unseen)} more${readToEnd ? "" : "; the rest of the file was not read"}`]
+      : []),
     kept
       ? `${rows(loaded)} loaded into ${dataset}.`
       : `Nothing of the file was kept. Mend it, or load the good lines with --skip-bad.`,

@@ -10,8 +10,6 @@ import {
 import type { TierName } from "../config/schema.ts";
 import type { Session } from "../lib/session.ts";
 
-/** pg_cron wakes up at every full minute; this is one, and time to work. */
-const PATIENCE_MS = 70_000;
 const LOOK_MS = 300;
 const DATASET = "journal_entries";
 
@@ -22,8 +20,12 @@ export interface Seen {
   move: Move | undefined;
 }
 
-/** Writes an entry dated two months back into core and waits for pg_cron, alone, to settle it. */
-export async function watchCron(session: Session, since: Map<TierName, string>): Promise<Seen> {
+/** Writes an entry dated two months back into core and waits, so many milliseconds at most, for pg_cron alone to settle it. */
+export async function watchCron(
+  session: Session,
+  since: Map<TierName, string>,
+  patience: number,
+): Promise<Seen> {
   const { sql } = session.require("core");
   const entry = {
     created_at: new Date(Date.now() - 60 * 86_400_000),
@@ -34,20 +36,24 @@ export async function watchCron(session: Session, since: Map<TierName, string>):
   if (bad[0] !== undefined) throw new Error(bad[0].says);
   await session.ask((tier) => keepGoing(tier.sql));
 
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = Date.now() + patience;
   while (true) {
     const recent = await moves(sql, { since: since.get("core") ?? "infinity" });
     const move = recent.find(({ dataset, state }) => dataset === DATASET && state === "closed");
-    const runs = await runsOf(session, since);
+    const runs = await seenRuns(session, since);
     const finished = runs.some(({ status }) => status === "succeeded");
     if ((move !== undefined && finished) || Date.now() > deadline) return { runs, move };
     await new Promise((wake) => setTimeout(wake, LOOK_MS));
   }
 }
 
-async function runsOf(session: Session, since: Map<TierName, string>): Promise<Seen["runs"]> {
+/** What pg_cron has run on each tier since then, or ever. */
+export async function seenRuns(
+  session: Session,
+  since: Map<TierName, string>,
+): Promise<Seen["runs"]> {
   const answers = await session.ask(({ tier, sql }) =>
-    cronRuns(sql, since.get(tier.key) ?? "infinity")
+    cronRuns(sql, since.get(tier.key) ?? "-infinity")
   );
   return answers.flatMap(({ tier, answer }) => answer.map((run) => ({ tier, ...run })));
 }

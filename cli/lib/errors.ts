@@ -45,26 +45,34 @@ const KNOWN: Record<string, [says: string, remedy: string]> = {
     "the database is read-only",
     "It is probably full: see `deno task strata monitor sizes`.",
   ],
-  "3F000": ["Strata is not installed there", "Run `deno task strata setup --init`."],
   "42883": [
     "its Strata is older than this command",
     "Run `deno task strata setup --init` to bring it up to date.",
   ],
   "42P01": ["there is no such table", "Check the name; write the schema with it: public.tasks."],
+  "3F000": ["there is no such table", "Check the name; write the schema with it: public.tasks."],
 };
+
+/** The command named something that is not there. */
+const MISNAMED = ["ST011", "42P01", "3F000"];
 
 /** Turns whatever was thrown into a failure; `subject` is what it happened to, such as a tier. */
 export function asFailure(error: unknown, subject = ""): Failure {
   if (error instanceof Failure) return error;
   const { code, message, hint } = details(error);
   const says = code.startsWith("ST") ? message : KNOWN[code]?.[0] ?? message;
-  const quoted = KNOWN[code] !== undefined && code === "42P01" ? `${says} (${message})` : says;
+  const quoted = MISNAMED.includes(code) && says !== message ? `${says} (${message})` : says;
   return new Failure(
     subject === "" ? quoted : `${subject}: ${quoted}`,
     KNOWN[code]?.[1] ?? hint,
-    1,
+    MISNAMED.includes(code) ? 2 : 1,
     code,
   );
+}
+
+/** Whether a failure is about what was asked, not about the tier that was asked. */
+export function isAboutTheQuestion({ code }: Failure): boolean {
+  return /^(ST01|ST05|22|42P01|42703|3F)/.test(code);
 }
 
 /** The parts of an error of postgres.js, of the network or of the program. */

@@ -3,7 +3,7 @@ import postgres, { type Sql } from "postgres";
 import type { Config, Tier } from "../config/load.ts";
 import type { TierName } from "../config/schema.ts";
 import { tierOf } from "../../supabase/functions/_shared/strata.ts";
-import { asFailure, Failure } from "./errors.ts";
+import { asFailure, Failure, isAboutTheQuestion } from "./errors.ts";
 
 const CONNECT_SECONDS = 8;
 
@@ -22,7 +22,11 @@ export interface SkippedTier {
 
 /** Every tier of the configuration, open or skipped. */
 export class Session implements AsyncDisposable {
-  constructor(readonly open: OpenTier[], readonly skipped: SkippedTier[]) {}
+  readonly #order: TierName[];
+
+  constructor(readonly open: OpenTier[], readonly skipped: SkippedTier[]) {
+    this.#order = open.map(({ tier }) => tier.key);
+  }
 
   /** The tier, or a failure that says why it cannot be talked to. */
   require(key: TierName): OpenTier {
@@ -35,17 +39,27 @@ export class Session implements AsyncDisposable {
     );
   }
 
-  /** Asks every open tier at once; a tier that fails meanwhile is skipped from then on. */
+  /**
+   * Asks every open tier at once. A tier that fails is skipped from then on; when all of them object
+   * to the question itself, that is the answer.
+   */
   async ask<T>(question: (open: OpenTier) => Promise<T>): Promise<{ tier: TierName; answer: T }[]> {
-    const answers = await Promise.all(this.open.map(async (open) => {
+    const answers: { tier: TierName; answer: T }[] = [];
+    const failures: { open: OpenTier; failure: Failure }[] = [];
+    await Promise.all(this.open.map(async (open) => {
       try {
-        return [{ tier: open.tier.key, answer: await question(open) }];
+        answers.push({ tier: open.tier.key, answer: await question(open) });
       } catch (error) {
-        this.skip(open, error);
-        return [];
+        failures.push({ open, failure: asFailure(error) });
       }
     }));
-    return answers.flat();
+    const [first] = failures;
+    if (answers.length === 0 && first !== undefined && isAboutTheQuestion(first.failure)) {
+      throw first.failure;
+    }
+    for (const { open, failure } of failures) this.skip(open, failure);
+    const position = (key: TierName) => this.#order.indexOf(key);
+    return answers.sort((a, b) => position(a.tier) - position(b.tier));
   }
 
   /** Leaves a tier out from here on. */

@@ -18,6 +18,8 @@ export interface LoadResult {
   badCount: number;
   /** False: the transaction was rolled back, because of the bad lines. */
   kept: boolean;
+  /** False: there were so many bad lines that the rest was not read. */
+  readToEnd: boolean;
 }
 
 /** What to load where. */
@@ -39,7 +41,7 @@ class Undo extends Error {}
 export async function load(sql: Sql, options: LoadOptions): Promise<LoadResult> {
   const { skipBad, path } = options;
   const total = await sizeOf(path);
-  const result: LoadResult = { loaded: 0, bad: [], badCount: 0, kept: true };
+  const result: LoadResult = { loaded: 0, bad: [], badCount: 0, kept: true, readToEnd: true };
   try {
     await sql.begin(async (tx) => {
       let done = 0;
@@ -54,7 +56,8 @@ export async function load(sql: Sql, options: LoadOptions): Promise<LoadResult> 
         );
         result.loaded += batch.length - bad.length;
         for (const { place, says } of bad) note(result, batch[place - 1]?.line ?? 0, says);
-        if (!skipBad && result.badCount >= SHOWN) break;
+        result.readToEnd = skipBad || result.badCount < SHOWN;
+        if (!result.readToEnd) break;
       }
       if (result.badCount > 0 && !skipBad) throw new Undo();
     });

@@ -47,26 +47,18 @@ interface Outside {
 
 async function fromOutside(context: Context, { tier, sql }: OpenTier): Promise<Outside> {
   const asked = performance.timeOrigin + performance.now();
-  const { server, tls, max_connections, mover_limit, clock } = await strata.facts(sql);
+  const { tls, clock } = await strata.facts(sql);
   const took = performance.timeOrigin + performance.now() - asked;
   const links = await strata.links(sql);
   const wanted = context.config.links.filter(({ from, to }) => [from, to].includes(tier.key));
   const checks: strata.Check[] = [
     {
-      topic: "connection",
+      topic: "TLS from here",
       ok: tls !== null && !OLD_TLS.includes(tls),
-      says: `Postgres ${server}, ${tls ?? "not encrypted"}`,
+      says: tls ?? "not encrypted",
       remedy: "Turn on ssl in its postgresql.conf, with TLS 1.2 or newer.",
     },
     await migrationCheck(sql),
-    {
-      topic: "connection limit",
-      ok: mover_limit === tier.poolSize && mover_limit < max_connections,
-      says: `strata_mover may hold ${mover_limit} of ${max_connections} connections`,
-      remedy: mover_limit < max_connections
-        ? "Run `deno task strata setup --init`: the configuration says " + tier.poolSize + "."
-        : "Raise max_connections there, or lower pool_size in the configuration.",
-    },
     ...wanted.map(({ from, to, driver }) => {
       const neighbour = from === tier.key ? to : from;
       const found = links.find((link) => link.neighbour === neighbour)?.driver;

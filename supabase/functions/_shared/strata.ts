@@ -339,10 +339,8 @@ export async function links(sql: Db): Promise<{ neighbour: string; driver: strin
 
 /** What only the other end of a connection can tell about it and its server. */
 export interface Facts {
-  server: string;
+  /** The version of TLS; null: not encrypted. */
   tls: string | null;
-  max_connections: number;
-  mover_limit: number;
   /** Seconds since 1970 by the server's clock, to the microsecond. */
   clock: number;
 }
@@ -350,10 +348,7 @@ export interface Facts {
 /** Asks a tier about the connection it is asked over. */
 export async function facts(sql: Db): Promise<Facts> {
   const [row] = await sql<Facts[]>`
-    select current_setting('server_version') as server,
-           (select s.version from pg_stat_ssl as s where s.pid = pg_backend_pid()) as tls,
-           current_setting('max_connections')::integer as max_connections,
-           (select r.rolconnlimit from pg_roles as r where r.rolname = 'strata_mover') as mover_limit,
+    select (select s.version from pg_stat_ssl as s where s.pid = pg_backend_pid()) as tls,
            extract(epoch from clock_timestamp())::double precision as clock`;
   if (row === undefined) throw new Error("a select without from returned no row");
   return row;
