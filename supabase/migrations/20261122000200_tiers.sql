@@ -161,12 +161,16 @@ begin
     raise exception 'that is not a SCRAM-SHA-256 verifier'
       using errcode = 'ST004', hint = 'Compute it on the client; the clear password must not reach this database.';
   end if;
+  if p_connection_limit is null or p_connection_limit < 1 then
+    raise exception 'the connection limit is %', coalesce(p_connection_limit::text, 'missing')
+      using errcode = 'ST004', hint = 'Give the number of connections the neighbours may hold here at once.';
+  end if;
   execute format('alter role strata_mover login password %L connection limit %s', p_verifier, p_connection_limit);
 end
 $$;
 comment on function strata.set_mover_login(text, integer) is
   'Lets role strata_mover log in, with a password given only as its SCRAM-SHA-256 verifier, and at most so many '
-  'connections at once. ST004: not a verifier.';
+  'connections at once. ST004: not a verifier, or no limit.';
 revoke execute on function strata.set_mover_login(text, integer) from public;
 
 -- (Re)makes the server and the user mapping of a link. A null password keeps the one that is there.
@@ -205,6 +209,30 @@ comment on function strata.make_server(text, text, integer, text, text, text, te
   'Makes the postgres_fdw server and the user mapping with which this tier dials a neighbour.';
 revoke execute on function strata.make_server(text, text, integer, text, text, text, text) from public;
 
+-- Whoever else stood in that direction is left, and what it was told of the datasets counts no more.
+create function strata.make_way(p_direction text, p_tier text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if exists (select from strata.links as l where l.neighbour = p_tier) then
+    return;
+  end if;
+  if p_direction = 'colder' then
+    if exists (select from strata.moves as m where m.state <> 'closed' and m.to_tier <> p_tier) then
+      raise exception 'a move to another tier is open, so % cannot be the next one yet', p_tier
+        using errcode = 'ST033', hint = 'Join that tier again and call strata.move_due() until nothing is open.';
+    end if;
+    update strata.datasets as d set told_revision = null where d.told_revision is not null;
+  end if;
+  perform strata.leave_tier(l.neighbour) from strata.links as l where l.direction = p_direction;
+end
+$$;
+comment on function strata.make_way(text, text) is
+  'Before a tier becomes the neighbour in a direction: leaves the one that was. ST033: a move to that one is open.';
+revoke execute on function strata.make_way(text, text) from public;
+
 create function strata.join_tier(
   p_tier text,
   p_driver text,
@@ -236,11 +264,11 @@ begin
   select case when n.position > s.position then 'colder' else 'hotter' end into v_direction
     from strata.tiers as n, strata.tiers as s where n.name = p_tier and s.name = v_self;
   v_drives := (p_driver, v_direction) in (('push', 'colder'), ('pull', 'hotter'));
-  if v_drives and (p_host is null or p_port is null or p_database is null) then
+  if v_drives and (p_host is null or p_port is null or p_database is null or p_user is null or p_sslmode is null) then
     raise exception 'with % it is % that dials %, but no address was given', p_driver, v_self, p_tier
-      using errcode = 'ST004', hint = 'Give p_host, p_port and p_database.';
+      using errcode = 'ST004', hint = 'Give p_host, p_port, p_database, p_user and p_sslmode.';
   end if;
-  delete from strata.links as l where l.direction = v_direction and l.neighbour <> p_tier;
+  perform strata.make_way(v_direction, p_tier);
   if v_drives then
     perform strata.make_server(v_server, p_host, p_port, p_database, p_user, p_password, p_sslmode);
   else
@@ -262,7 +290,8 @@ $$;
 comment on function strata.join_tier(text, text, text, integer, text, text, text, text) is
   'Declares a neighbour and how the link is driven. The side that dials (push: the hotter, pull: the colder) gives the '
   'address and the password of strata_mover there; again with another password takes it over, with null keeps it. '
-  'ST002: no such neighbour. ST004: unknown driver, or an address or password is missing.';
+  'ST002: no such neighbour. ST004: unknown driver, or an address or password is missing. ST033: a move to another '
+  'neighbour is open.';
 revoke execute on function strata.join_tier(text, text, text, integer, text, text, text, text) from public;
 
 create function strata.leave_tier(p_tier text)

@@ -5,6 +5,38 @@
 -- its reason, and that dataset alone stands still. What was accepted is remembered, so that a column that vanished
 -- on either side is told from one that is new. Twins carry no foreign keys and no defaults: a row arrives whole.
 
+create function strata.describe_type(p_type oid)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+           'schema', n.nspname, 'name', t.typname, 'extension', e.extname,
+           'kind', case when e.extname is null then t.typtype end,
+           'labels', (select jsonb_agg(l.enumlabel order by l.enumsortorder)
+                        from pg_catalog.pg_enum as l where l.enumtypid = t.oid),
+           'base', case when t.typtype = 'd' then format_type(t.typbasetype, t.typtypmod) end,
+           'not_null', case when t.typtype = 'd' then t.typnotnull end,
+           'checks', (select jsonb_agg(pg_catalog.pg_get_constraintdef(k.oid) order by k.conname)
+                        from pg_catalog.pg_constraint as k where k.contypid = t.oid and k.contype = 'c'),
+           'attributes', (select jsonb_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)) order by a.attnum)
+                            from pg_catalog.pg_attribute as a
+                           where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped),
+           'subtype', format_type(r.rngsubtype, null)))
+    from pg_catalog.pg_type as t
+    join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
+    left join pg_catalog.pg_range as r on r.rngtypid = t.oid
+    left join pg_catalog.pg_depend as x
+      on x.classid = 'pg_catalog.pg_type'::regclass and x.objid = t.oid and x.deptype = 'e'
+    left join pg_catalog.pg_extension as e on e.oid = x.refobjid
+   where t.oid = p_type
+$$;
+comment on function strata.describe_type(oid) is
+  'What one type is made of: an enum''s labels, a domain''s base and checks, a composite''s attributes, a range''s '
+  'subtype; or the extension it comes with.';
+revoke execute on function strata.describe_type(oid) from public;
+
 create function strata.describe_types(p_relation regclass)
 returns jsonb
 language sql
@@ -29,32 +61,14 @@ as $$
       ) as d
      where u.depth < 20
   ), ours as (
-    select t.oid, t.typname, n.nspname, t.typtype, t.typbasetype, t.typtypmod, t.typnotnull, t.typrelid,
-           max(u.depth) as depth, e.extname
+    select t.oid, max(u.depth) as depth
       from used as u
       join pg_catalog.pg_type as t on t.oid = u.typ
-      join pg_catalog.pg_namespace as n on n.oid = t.typnamespace and n.nspname <> 'pg_catalog'
-      left join pg_catalog.pg_depend as x
-        on x.classid = 'pg_catalog.pg_type'::regclass and x.objid = t.oid and x.deptype = 'e'
-      left join pg_catalog.pg_extension as e on e.oid = x.refobjid
-     where t.typelem = 0 or t.typtype <> 'b'
-     group by t.oid, t.typname, n.nspname, t.typtype, t.typbasetype, t.typtypmod, t.typnotnull, t.typrelid, e.extname
+     where t.typnamespace <> 'pg_catalog'::regnamespace and (t.typelem = 0 or t.typtype <> 'b')
+     group by t.oid
   )
-  select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-           'schema', o.nspname, 'name', o.typname, 'extension', o.extname,
-           'kind', case when o.extname is null then o.typtype end,
-           'labels', (select jsonb_agg(l.enumlabel order by l.enumsortorder)
-                        from pg_catalog.pg_enum as l where l.enumtypid = o.oid),
-           'base', case when o.typtype = 'd' then format_type(o.typbasetype, o.typtypmod) end,
-           'not_null', case when o.typtype = 'd' then o.typnotnull end,
-           'checks', (select jsonb_agg(pg_catalog.pg_get_constraintdef(k.oid) order by k.conname)
-                        from pg_catalog.pg_constraint as k where k.contypid = o.oid),
-           'attributes', (select jsonb_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)) order by a.attnum)
-                            from pg_catalog.pg_attribute as a
-                           where o.typtype = 'c' and a.attrelid = o.typrelid and a.attnum > 0 and not a.attisdropped),
-           'subtype', (select format_type(r.rngsubtype, null) from pg_catalog.pg_range as r where r.rngtypid = o.oid)
-         )) order by o.depth desc, o.nspname, o.typname), '[]')
-    from ours as o
+  select coalesce(jsonb_agg(d.it order by o.depth desc, d.it ->> 'schema', d.it ->> 'name'), '[]')
+    from ours as o cross join lateral (select strata.describe_type(o.oid)) as d (it)
 $$;
 comment on function strata.describe_types(regclass) is
   'The types of a table''s columns that do not come with Postgres, those others are made of first: enums, domains, '
@@ -114,29 +128,17 @@ comment on function strata.describe(text) is
 revoke execute on function strata.describe(text) from public;
 grant execute on function strata.describe(text) to strata_mover;
 
-create function strata.accept_type(p_type jsonb)
+create function strata.make_type(p_type jsonb)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
   v_name constant text := format('%I.%I', p_type ->> 'schema', p_type ->> 'name');
-  v_label record;
 begin
-  if p_type ? 'extension' then
-    execute format('create extension if not exists %I', p_type ->> 'extension');
-    return;
-  end if;
   execute format('create schema if not exists %I', p_type ->> 'schema');
-  if to_regtype(v_name) is not null then
-    -- An enum may have grown; its new labels take their place in the order.
-    for v_label in
-      select l.label, lag(l.label) over (order by l.position) as before_it
-        from jsonb_array_elements_text(p_type -> 'labels') with ordinality as l (label, position) order by l.position
-    loop
-      execute format('alter type %s add value if not exists %L', v_name, v_label.label)
-        || coalesce(format(' after %L', v_label.before_it), '');
-    end loop;
+  if p_type ? 'extension' then
+    execute format('create extension if not exists %I with schema %I', p_type ->> 'extension', p_type ->> 'schema');
     return;
   end if;
   execute case p_type ->> 'kind'
@@ -152,13 +154,60 @@ begin
     when 'r' then format('create type %s as range (subtype = %s)', v_name, p_type ->> 'subtype')
     when 'm' then 'select' -- a multirange comes with its range
   end;
-exception when others then
-  raise exception 'type % cannot be made here: %', v_name, sqlerrm
-    using errcode = 'ST026', hint = strata.remedy('ST026');
+end
+$$;
+comment on function strata.make_type(jsonb) is 'Creates one described type, or the extension it belongs to.';
+revoke execute on function strata.make_type(jsonb) from public;
+
+create function strata.grow_enum(p_type text, p_labels jsonb)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_label record;
+begin
+  for v_label in
+    select l.label, lag(l.label) over (order by l.position) as before_it
+      from jsonb_array_elements_text(p_labels) with ordinality as l (label, position) order by l.position
+  loop
+    execute format('alter type %s add value if not exists %L%s', p_type, v_label.label,
+                   coalesce(format(' after %L', v_label.before_it), ''));
+  end loop;
+end
+$$;
+comment on function strata.grow_enum(text, jsonb) is 'Gives an enum the labels it lacks, each in its place.';
+revoke execute on function strata.grow_enum(text, jsonb) from public;
+
+create function strata.accept_type(p_type jsonb)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  c_may_differ constant text[] := '{labels,checks,not_null}'; -- then single rows are refused, with a reason of their own
+  v_name constant text := format('%I.%I', p_type ->> 'schema', p_type ->> 'name');
+  v_here jsonb;
+begin
+  begin
+    if to_regtype(v_name) is null then
+      perform strata.make_type(p_type);
+    elsif p_type ? 'labels' then
+      perform strata.grow_enum(v_name, p_type -> 'labels');
+    end if;
+  exception when others then
+    raise exception 'type % cannot be made here: %', v_name, sqlerrm
+      using errcode = 'ST026', hint = strata.remedy('ST026');
+  end;
+  v_here := strata.describe_type(to_regtype(v_name));
+  if v_here - c_may_differ is distinct from p_type - c_may_differ then
+    raise exception 'type % is % here, on the hotter tier it is %', v_name, coalesce(v_here::text, 'missing'), p_type
+      using errcode = 'ST026', hint = strata.remedy('ST026');
+  end if;
 end
 $$;
 comment on function strata.accept_type(jsonb) is
-  'Makes one described type, or gives an enum its new labels. ST026: it cannot be made on this tier.';
+  'Makes one described type, or gives an enum its new labels. ST026: it cannot be made on this tier, or is another one here.';
 revoke execute on function strata.accept_type(jsonb) from public;
 
 create function strata.make_twin(p_description jsonb, p_relation text)
@@ -166,6 +215,8 @@ returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_role text;
 begin
   execute format('create schema if not exists %I', p_description ->> 'schema');
   execute format('create table %s (%s, primary key (%s))', p_relation,
@@ -175,8 +226,13 @@ begin
        from jsonb_array_elements_text(p_description -> 'key') with ordinality as k (name, position)));
   execute format('comment on table %s is %L', p_relation, 'Twin of a dataset that Strata settles into this tier.');
   execute format('alter table %s enable row level security', p_relation);
+  -- Older projects grant new tables to the API by default; what is granted on a twin is said here.
   execute format('revoke all on %s from public', p_relation);
+  foreach v_role in array array(select r.rolname from pg_catalog.pg_roles as r where r.rolname in ('anon', 'authenticated')) loop
+    execute format('revoke all on %s from %I', p_relation, v_role);
+  end loop;
   if to_regrole('service_role') is not null then
+    execute format('grant usage on schema %I to service_role', p_description ->> 'schema');
     execute format('grant select, insert, update, delete on %s to service_role', p_relation);
   end if;
 end
@@ -301,8 +357,8 @@ begin
   if v_new.delete_triggers = 'skip' then
     perform strata.guard_triggers(v_relation::regclass, true);
   end if;
-  perform strata.accept_holds(v_new.name, p_description -> 'holds');
   perform strata.keep_dataset(v_new);
+  perform strata.accept_holds(v_new.name, p_description -> 'holds');
   return strata.twin_columns(v_new.name, p_description -> 'columns');
 end
 $$;

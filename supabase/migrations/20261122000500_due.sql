@@ -74,6 +74,20 @@ $$;
 comment on function strata.key_sql(text[], text) is 'SQL for a row''s key as an array of texts.';
 revoke execute on function strata.key_sql(text[], text) from public;
 
+create function strata.key_is_sql(p_dataset strata.datasets)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(format('t.%I = $1[%s]::%s', k.name, k.position, format_type(a.atttypid, a.atttypmod)), ' and ' order by k.position)
+    from unnest(p_dataset.key_columns) with ordinality as k (name, position)
+    join pg_catalog.pg_attribute as a
+      on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = k.name and not a.attisdropped
+$$;
+comment on function strata.key_is_sql(strata.datasets) is 'SQL: is row t the one under key $1, an array of texts? Uses the primary key.';
+revoke execute on function strata.key_is_sql(strata.datasets) from public;
+
 -- How many days a row may stay on this tier, and what happens then.
 create function strata.retention(p_dataset strata.datasets, out action text, out days integer)
 language sql
@@ -119,11 +133,12 @@ language sql
 stable
 set search_path = ''
 as $$
-  select coalesce(string_agg(format('exists (select from %s as r where %s)', f.conrelid::regclass, (
+  select coalesce(string_agg(format('exists (select from %s as r where %s%s)', f.conrelid::regclass, (
            select string_agg(format('r.%I = t.%I', ra.attname, ta.attname), ' and ')
              from unnest(f.conkey, f.confkey) as k (theirs, ours)
              join pg_catalog.pg_attribute as ra on ra.attrelid = f.conrelid and ra.attnum = k.theirs
-             join pg_catalog.pg_attribute as ta on ta.attrelid = f.confrelid and ta.attnum = k.ours)),
+             join pg_catalog.pg_attribute as ta on ta.attrelid = f.confrelid and ta.attnum = k.ours),
+           case when f.conrelid = f.confrelid then ' and r.ctid <> t.ctid' else '' end), -- a row may refer to itself
            ' or ' order by f.conname), 'false')
     from pg_catalog.pg_constraint as f
    where f.confrelid = p_relation and f.contype = 'f' and f.conparentid = 0
@@ -131,7 +146,7 @@ $$;
 comment on function strata.references_sql(regclass) is 'SQL: does a foreign key of any table here point at row t?';
 revoke execute on function strata.references_sql(regclass) from public;
 
-create function strata.held_sql(p_dataset strata.datasets, p_action text)
+create function strata.held_sql(p_dataset strata.datasets, p_action text, p_at timestamptz default strata.clock())
 returns text
 language sql
 stable
@@ -140,15 +155,16 @@ as $$
   select coalesce(string_agg(
            case when h.key is not null
                 then format('%s = %L::text[]', strata.key_sql(p_dataset.key_columns), h.key)
-                else format('coalesce((%s), false)', h.condition) end, ' or ' order by h.made_at, h.hold_id), 'false')
+                -- over the row alone: a column may be called like something of the query around it
+                else format('coalesce((select (%s) from (select t.*) as t), false)', h.condition) end, ' or ' order by h.made_at, h.hold_id), 'false')
     from strata.holds as h
    where h.dataset = p_dataset.name and h.prevents in (p_action, 'both')
-     and h.released_at is null and (h.hold_until is null or h.hold_until > strata.clock())
+     and h.released_at is null and (h.hold_until is null or h.hold_until > p_at)
 $$;
-comment on function strata.held_sql(strata.datasets, text) is 'SQL: is a hold against this action on row t?';
-revoke execute on function strata.held_sql(strata.datasets, text) from public;
+comment on function strata.held_sql(strata.datasets, text, timestamptz) is 'SQL: is a hold against this action on row t at that time?';
+revoke execute on function strata.held_sql(strata.datasets, text, timestamptz) from public;
 
-create function strata.set_aside_sql(p_dataset strata.datasets)
+create function strata.set_aside_sql(p_dataset strata.datasets, p_at timestamptz default strata.clock())
 returns text
 language sql
 stable
@@ -157,11 +173,11 @@ as $$
   select case when exists (select from strata.set_aside as a where a.dataset = p_dataset.name)
               then format('exists (select from strata.set_aside as a where a.dataset = %L and a.key = %s '
                           'and a.next_try_at > %L::timestamptz)',
-                          p_dataset.name, strata.key_sql(p_dataset.key_columns), strata.clock())
+                          p_dataset.name, strata.key_sql(p_dataset.key_columns), p_at)
               else 'false' end
 $$;
-comment on function strata.set_aside_sql(strata.datasets) is 'SQL: is row t set aside and its pause not over?';
-revoke execute on function strata.set_aside_sql(strata.datasets) from public;
+comment on function strata.set_aside_sql(strata.datasets, timestamptz) is 'SQL: is row t set aside and its pause not over at that time?';
+revoke execute on function strata.set_aside_sql(strata.datasets, timestamptz) from public;
 
 create function strata.conditions(
   p_dataset strata.datasets,
@@ -180,11 +196,11 @@ begin
   select r.action, r.days into action, v_days from strata.retention(p_dataset) as r;
   aged := coalesce(format('t.%I <= %s', p_dataset.age_column, strata.cutoff_sql(p_dataset, v_days, p_at)), 'false');
   oversize := case when action = 'move' and strata.tier() = 'main' and p_dataset.size_limit_kb is not null
-    then format('(%s) > %s', strata.size_sql(v_relation), p_dataset.size_limit_kb * 1024) else 'false' end;
+    then format('(%s) > %s', strata.size_sql(v_relation), p_dataset.size_limit_kb::bigint * 1024) else 'false' end;
   ready := coalesce('(' || p_dataset.due_when || ')', 'true');
   referenced := strata.references_sql(v_relation);
-  held := strata.held_sql(p_dataset, coalesce(action, 'both'));
-  set_aside := strata.set_aside_sql(p_dataset);
+  held := strata.held_sql(p_dataset, coalesce(action, 'both'), p_at);
+  set_aside := strata.set_aside_sql(p_dataset, p_at);
   kept := format('%s or (%s) or %s', referenced, held, set_aside);
   due := format('%s and not (%s)', ready, kept);
 end
@@ -285,15 +301,20 @@ revoke execute on function strata.normal_key(strata.datasets, text[]) from publi
 
 create function strata.accept_holds(p_dataset text, p_holds jsonb)
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   insert into strata.holds as h
   select r.* from jsonb_populate_recordset(null::strata.holds, p_holds) as r where r.dataset = p_dataset
   on conflict (hold_id) do update
-     set hold_until = excluded.hold_until, released_at = excluded.released_at
-   where (h.hold_until, h.released_at) is distinct from (excluded.hold_until, excluded.released_at)
+     set hold_until = excluded.hold_until, released_at = coalesce(h.released_at, excluded.released_at)
+   where (h.hold_until, h.released_at) is distinct from (excluded.hold_until, coalesce(h.released_at, excluded.released_at));
+  if found then -- the next colder tier has not heard of it
+    update strata.datasets as d set revision = d.revision + 1 where d.name = p_dataset;
+  end if;
+end
 $$;
 comment on function strata.accept_holds(text, jsonb) is
-  'Takes over the holds of the hotter tier; holds made here are untouched.';
+  'Takes over the holds of the hotter tier. Holds made here are untouched, and what was released here stays released.';
 revoke execute on function strata.accept_holds(text, jsonb) from public;

@@ -42,11 +42,17 @@ begin
                     where a.attrelid = v_relation::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum)))
     into v_done using v_tids;
   perform set_config('strata.purging', 'off', true);
+  if v_done.rows = 0 and cardinality(v_tids) > 0 then
+    raise exception 'a trigger on % keeps rows from being deleted', v_relation using errcode = 'ST043';
+  end if;
   if v_done.rows > 0 then
     insert into strata.moves (dataset, from_tier, kind, state, rows_claimed, rows_moved, rows_kept, bytes, digest, started_at, purged_at, finished_at)
     values (p_dataset, strata.tier(), 'delete', 'closed', cardinality(v_tids), v_done.rows, cardinality(v_tids) - v_done.rows,
             v_done.bytes, lpad(to_hex(v_done.digest), 16, '0'), strata.clock(), strata.clock(), strata.clock());
   end if;
+  update strata.datasets as d
+     set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
+   where d.name = p_dataset and d.trouble like 'delete: %';
   return v_done.rows;
 exception when others then
   perform strata.note_failure(p_dataset, sqlstate, 'delete: ' || sqlerrm);
@@ -97,7 +103,7 @@ begin
 end
 $$;
 comment on function strata.prune() is
-  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, a week-old runs of its jobs.';
+  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs of its jobs a week ago.';
 revoke execute on function strata.prune() from public;
 
 create procedure strata.upkeep(p_budget interval default '50 seconds')

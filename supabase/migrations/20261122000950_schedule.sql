@@ -54,10 +54,13 @@ begin
             case when v_schedule.job = 'strata-continue' then coalesce(v_active, false) else v_schedule.active end;
     v_jobs := v_jobs || v_schedule.job;
   end loop;
+  execute 'select cron.unschedule(j.jobid) from cron.job as j where j.jobname like ''strata-%'' and j.jobname <> all ($1)'
+    using v_jobs;
   return format('this database is %s; pg_cron runs %s', strata.tier(), array_to_string(v_jobs, ', '));
 end
 $$;
-comment on function strata.apply_schedules() is 'Hands this tier''s jobs to pg_cron, by name, so that twice changes nothing; says what runs.';
+comment on function strata.apply_schedules() is 'Hands this tier''s jobs to pg_cron, by name, so that twice changes nothing, and takes others'
+  'of ours away; says what runs.';
 revoke execute on function strata.apply_schedules() from public;
 
 create function strata.schedules_changed()
@@ -76,7 +79,7 @@ comment on function strata.schedules_changed() is 'Trigger: a changed schedule t
 revoke execute on function strata.schedules_changed() from public;
 
 create trigger schedules_take_effect
-  after insert or update on strata.schedules
+  after insert or update or delete on strata.schedules
   for each statement execute function strata.schedules_changed();
 comment on trigger schedules_take_effect on strata.schedules is 'Hands changed schedules to pg_cron.';
 

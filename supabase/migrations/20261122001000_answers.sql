@@ -37,9 +37,13 @@ begin
     v_now.aged, v_now.oversize, v_now.due, v_7d.aged, v_7d.oversize, v_7d.due, v_30d.aged, v_30d.oversize, v_30d.due,
     v_now.aged, v_now.oversize, v_now.ready, v_now.held, v_now.aged, v_now.oversize, v_now.ready, v_now.set_aside,
     v_now.aged, v_now.oversize, v_now.ready, v_now.referenced, p_dataset.age_column, v_relation);
+exception when syntax_error_or_access_rule_violation or data_exception then -- the claim says what is wrong; the others have plans
+  return query select strata.tier(), p_dataset.name, (strata.retention(p_dataset)).action, strata.colder(),
+    null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint;
 end
 $$;
-comment on function strata.plan_dataset(strata.datasets) is 'plan() for one dataset.';
+comment on function strata.plan_dataset(strata.datasets) is
+  'plan() for one dataset; nulls for one that cannot be read as its policy says.';
 revoke execute on function strata.plan_dataset(strata.datasets) from public;
 
 create function strata.plan(p_dataset text default null)
@@ -73,7 +77,7 @@ set search_path = ''
 as $$
 declare
   v_policy constant record := strata.retention(p_dataset);
-  v_due_at constant timestamptz := p_age + make_interval(days => v_policy.days);
+  v_due_at constant timestamptz := p_age + make_interval(days => v_policy.days); -- infinite for an infinite age
   v_goal constant text := case v_policy.action when 'move' then 'moves on to ' || strata.colder() when 'delete' then 'is deleted' end;
 begin
   return query select 'why', format('its policy keeps it on %s %s', strata.tier(),
@@ -97,7 +101,7 @@ begin
   return query select 'next', case
     when v_goal is null then 'nothing: the chain has no colder tier yet and this one is not its last'
     when p_flags[3] and not coalesce(v_due_at <= strata.clock(), false) then format('it %s with the next run: it is over the size limit of %s KB', v_goal, p_dataset.size_limit_kb)
-    when v_due_at is null then 'nothing: it stays'
+    when v_due_at is null or v_due_at = 'infinity' then 'nothing: it stays'
     when v_due_at <= strata.clock() then format('it %s with the next run in which nothing keeps it', v_goal)
     else format('it %s after %s', v_goal, to_char(v_due_at, 'YYYY-MM-DD HH24:MI TZ')) end;
 end
@@ -118,7 +122,7 @@ declare
   v_meets boolean;
 begin
   execute format('select coalesce((%s), false) from %s as t where %s = $1', p_condition, strata.relation(p_dataset),
-                 strata.key_sql(p_dataset.key_columns)) into v_meets using p_key;
+                 strata.key_is_sql(p_dataset)) into v_meets using p_key;
   return coalesce(v_meets, false);
 end
 $$;
@@ -138,20 +142,18 @@ declare
   v_key constant text[] := strata.normal_key(v_dataset, p_key);
   v_policy constant record := strata.conditions(v_dataset);
   v_tier constant text := strata.tier();
-  v_sql constant record := strata.manifest_sql(v_dataset, '$1');
   v_row record;
 begin
   execute format('select t.%I::timestamptz as age, array[coalesce(%s, false), coalesce(%s, false), coalesce(%s, false)] as flags '
-                 '  from unnest(%s) as m (%s) join %s as t on %s',
+                 '  from %s as t where %s',
                  v_dataset.age_column, v_policy.ready, v_policy.referenced, v_policy.oversize,
-                 v_sql.items, v_sql.names, strata.relation(v_dataset), v_sql.same_key)
-    into v_row using (select array_agg(array[k]) from unnest(v_key) as k);
+                 strata.relation(v_dataset), strata.key_is_sql(v_dataset)) into v_row using v_key;
   if v_row.flags is null then
     return query select v_tier, 'where', format('not on %s', v_tier);
   else
-    return query select v_tier, 'where', format('on %s%s', v_tier,
-      coalesce(format(', %s days old (%s %s)', (extract(epoch from strata.clock() - v_row.age) / 86400)::integer, v_dataset.age_column,
-                      to_char(v_row.age, 'YYYY-MM-DD HH24:MI TZ')), ''));
+    return query select v_tier, 'where', format('on %s%s', v_tier, case when isfinite(v_row.age) then
+      format(', %s days old (%s %s)', floor(extract(epoch from strata.clock() - v_row.age) / 86400), v_dataset.age_column,
+             to_char(v_row.age, 'YYYY-MM-DD HH24:MI TZ')) end);
     return query select v_tier, e.topic, e.says from strata.explain_row(v_dataset, v_key, v_row.age, v_row.flags) as e;
   end if;
   return query
