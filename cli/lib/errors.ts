@@ -16,7 +16,7 @@ export class Failure extends Error {
   }
 }
 
-/** Strata's own codes (STnnn) carry their remedy as HINT; these are Postgres' and the network's. */
+/** What Postgres and the network mean. Strata's own codes (STnnn) speak for themselves. */
 const KNOWN: Record<string, [says: string, remedy: string]> = {
   ECONNREFUSED: ["nothing answers there", "Start that database, or correct its address."],
   ENOTFOUND: ["there is no such host", "Correct the host in its address."],
@@ -49,6 +49,7 @@ const KNOWN: Record<string, [says: string, remedy: string]> = {
     "its Strata is older than this command",
     "Run `deno task strata setup --init` to bring it up to date.",
   ],
+  ST011: ["", "`deno task strata monitor lifecycle` lists them; `manage` adds one."],
   "42P01": ["there is no such table", "Check the name; write the schema with it: public.tasks."],
   "3F000": ["there is no such table", "Check the name; write the schema with it: public.tasks."],
 };

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { commandLine, strata } from "./support.ts";
+
+const COMMANDS = [
+  "setup",
+  "status",
+  "plan",
+  "explain",
+  "sync",
+  "process",
+  "monitor",
+  "manage",
+  "load",
+];
+
+Deno.test("run() shows every command's help with examples", async () => {
+  const { code, out } = await strata(["--help"]);
+  assert.equal(code, 0);
+  for (const command of COMMANDS) {
+    assert.match(out, new RegExp(`^  ${command} `, "m"));
+    const help = await strata([command, "--help"]);
+    assert.equal(help.code, 0);
+    assert.match(help.out, /--json/);
+    assert.match(help.out, new RegExp(`Examples:\n  \\$ deno task strata (${command}|plan)`));
+  }
+});
+
+Deno.test("run() answers a wrong call with a sentence and code 2", async () => {
+  for (
+    const [args, says] of [
+      [["plam"], /unknown command 'plam'\n\(Did you mean plan\?\)/],
+      [["plan", "--jsn"], /unknown option '--jsn'/],
+      [["explain", "tasks"], /missing required argument 'key'/],
+      [["monitor", "weather"], /Allowed choices are sizes, sync, lifecycle/],
+      [["manage", "t", "--core", "soon"], /Write a number of days, or never/],
+    ] as const
+  ) {
+    const { code, err } = await strata([...args]);
+    assert.equal(code, 2, args.join(" "));
+    assert.match(err, says);
+  }
+});
+
+Deno.test("run() answers a wrong call with one JSON document under --json", async () => {
+  const { code, out, err } = await strata(["plan", "--json", "--wrong"]);
+  assert.equal(code, 2);
+  assert.equal(err, "");
+  assert.match(JSON.parse(out).error.says, /unknown option '--wrong'/);
+});
+
+Deno.test("run() reports a faulty configuration with code 2 and changes nothing", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.configure("lifecycle_policies: { tasks: { core_retention_days: soon, colour: red } }");
+  const { code, err } = await cli.strata("setup", "--init");
+  assert.equal(code, 2);
+  assert.match(err, /has 2 problems:/);
+  assert.match(err, /lifecycle_policies\.tasks\.colour /);
+  assert.match(err, /lifecycle_policies\.tasks\.core_retention_days /);
+  assert.deepEqual([...await cli.sql("core")`select tier from strata.self`], []);
+});
+
+Deno.test("run() says that no tier is set up yet, and how that is done", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  const { code, err } = await cli.strata("plan");
+  assert.equal(code, 1);
+  assert.match(err, /core: Strata is not set up there/);
+  assert.match(err, /setup --init/);
+});
+
+Deno.test("run() never shows a stack trace", async () => {
+  const { code, err } = await strata(["plan", "--config", "/nowhere/strata.yaml"]);
+  assert.equal(code, 2);
+  assert.equal(err, "There is no configuration at /nowhere/strata.yaml\nName one with --config.");
+});

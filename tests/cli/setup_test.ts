@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { type CommandLine, commandLine } from "./support.ts";
+
+const ID = "00000000-0000-4000-8000-00000000000";
+
+/** Three journal entries: one for core, one for main, one for the archive. */
+async function writeJournal(cli: CommandLine): Promise<void> {
+  await cli.sql("core")`insert into public.journal_entries (id, created_at, content) values
+    (${`${ID}1`}, now() - interval '1 day', 'yesterday'),
+    (${`${ID}2`}, now() - interval '30 days', 'last month'),
+    (${`${ID}3`}, now() - interval '2 years', 'long ago')`;
+}
+
+async function journal(cli: CommandLine, tier: "core" | "main" | "archive"): Promise<string[]> {
+  const rows = await cli.sql(tier)<{ content: string }[]>`
+    select content from public.journal_entries order by created_at`;
+  return rows.map(({ content }) => content);
+}
+
+/** Everything setup decides, on one tier; the moment it was decided is left out. */
+async function decided(cli: CommandLine, tier: "core" | "main" | "archive") {
+  const [row] = await cli.sql(tier)<{ decided: unknown }[]>`
+    select jsonb_build_object(
+      'self', (select to_jsonb(s) - 'became_at' from strata.self as s),
+      'tiers', (select jsonb_agg(to_jsonb(t) order by t.position) from strata.tiers as t),
+      'links', (select jsonb_agg(jsonb_build_array(l.neighbour, l.driver, l.server) order by 1)
+                  from strata.links as l),
+      'datasets', (select jsonb_agg(to_jsonb(d) - 'managed_at' - 'revision' order by d.name)
+                     from strata.datasets as d)) as decided`;
+  return row?.decided;
+}
+
+Deno.test("setup --init makes three tiers, and running it again changes nothing", async () => {
+  await using cli = await commandLine();
+  const first = await cli.strata("setup", "--init");
+  assert.equal(first.code, 0, first.err);
+  assert.match(first.out, /main dials core \(pull\)/);
+  assert.match(first.out, /17 datasets are managed/);
+  const before = [await decided(cli, "core"), await decided(cli, "main")];
+  assert.equal((await cli.strata("setup", "--init")).code, 0);
+  assert.deepEqual([await decided(cli, "core"), await decided(cli, "main")], before);
+});
+
+Deno.test("setup --init takes over a changed driver, policy and tier", async () => {
+  await using cli = await commandLine();
+  await cli.strata("setup", "--init");
+  await cli.configure(
+    "lifecycle_policies: { journal_entries: { core_retention_days: 14 }, absent: {} }",
+  );
+  const { out } = await cli.strata("setup", "--init");
+  assert.match(out, /Without a table on core: absent/);
+  const [dataset] = await cli.sql("core")<{ days: number }[]>`
+    select core_retention_days as days from strata.datasets where name = 'journal_entries'`;
+  assert.equal(dataset?.days, 14);
+});
+
+Deno.test("sync settles rows through the chain, plan and explain ask every tier", async () => {
+  await using cli = await commandLine();
+  await cli.strata("setup", "--init");
+  await writeJournal(cli);
+
+  const plan = JSON.parse((await cli.strata("plan", "journal_entries", "--json")).out);
+  assert.deepEqual(
+    plan.plan.map((row: Record<string, unknown>) => [row["tier"], row["action"], row["rows_now"]]),
+    [["core", "move", "2"], ["main", "move", "0"], ["archive", "delete", "0"]],
+  );
+
+  const { code, out } = await cli.strata("sync", "--json");
+  assert.equal(code, 0, out);
+  const sync = JSON.parse(out);
+  assert.deepEqual([sync.rows, sync.still_due, sync.failed], ["3", "0", []]);
+  assert.deepEqual(await journal(cli, "core"), ["yesterday"]);
+  assert.deepEqual(await journal(cli, "main"), ["last month"]);
+  assert.deepEqual(await journal(cli, "archive"), ["long ago"]);
+  assert.match((await cli.strata("sync")).out, /Nothing was moved/);
+
+  const { explanations } = JSON.parse(
+    (await cli.strata("explain", "journal_entries", `${ID}3`, "--json")).out,
+  );
+  const where = explanations.filter(({ topic }: { topic: string }) => topic === "where")
+    .map(({ tier, says }: { tier: string; says: string }) => `${tier}: ${says.slice(0, 10)}`);
+  assert.deepEqual(where, ["core: not on cor", "main: not on mai", "archive: on archive"]);
+});
+
+Deno.test("setup makes a chain of two tiers, and rows go the whole way in one step", async () => {
+  await using cli = await commandLine(["core", "archive"]);
+  const { code, out } = await cli.strata("setup", "--init");
+  assert.equal(code, 0);
+  assert.match(out, /archive dials core \(pull\)/);
+  await writeJournal(cli);
+  assert.equal((await cli.strata("sync")).code, 0);
+  assert.deepEqual(await journal(cli, "core"), ["yesterday"]);
+  assert.deepEqual(await journal(cli, "archive"), ["long ago", "last month"]);
+});
+
+Deno.test("a tier that is down is skipped with a sentence, the others are set up", async () => {
+  await using cli = await commandLine();
+  cli.environment["STRATA_ARCHIVE_DB_URL"] = "postgresql://postgres:x@127.0.0.1:9/postgres";
+  const { code, out, err } = await cli.strata("setup", "--init");
+  assert.equal(code, 1);
+  assert.match(err, /^archive is skipped: nothing answers there\. Start that database/m);
+  assert.match(out, /main dials core \(pull\)/);
+  await writeJournal(cli);
+  const sync = JSON.parse((await cli.strata("sync", "--dataset", "journal_entries", "--json")).out);
+  assert.deepEqual(sync.skipped.map(({ tier }: { tier: string }) => tier), ["archive"]);
+  assert.deepEqual(await journal(cli, "main"), ["long ago", "last month"]);
+  const status = await cli.strata("status");
+  assert.equal(status.code, 1);
+  assert.match(status.out, /archive .* not reachable/);
+});
+
+Deno.test("setup refuses a database that is another tier already, before changing it", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.sql("core")`select strata.become(p_tier => 'main')`;
+  const { code, err } = await cli.strata("setup", "--init");
+  assert.equal(code, 1);
+  assert.match(err, /core is skipped: that database is main already, not core/);
+});
+
+Deno.test("setup says that a relay is declared but not driven yet", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.configure("", { core: "{ pool_size: 30, link: { driver: relay } }" });
+  const { out } = await cli.strata("setup", "--init");
+  assert.match(out, /link from core to main is declared but not driven yet: the relay comes with/);
+});
+
+Deno.test("setup --validate finds what is wrong, and says what to do", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.strata("setup", "--init");
+  await cli.sql("main")`alter table public.tasks drop column notes`;
+  const { code, out } = await cli.strata("setup", "--validate", "--json");
+  assert.equal(code, 1);
+  const wrong = JSON.parse(out).checks.filter(({ ok }: { ok: boolean }) => !ok);
+  const twins = wrong.find(({ topic }: { topic: string }) => topic === "twins of core");
+  assert.match(twins.says, /column "notes" is gone from twin/);
+  assert.ok(wrong.every(({ remedy }: { remedy: string }) => remedy.length > 0));
+});
+
+Deno.test("manage adopts a table, refuses one that cannot be, and load fills it", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.strata("setup", "--init");
+  await cli.sql("core")`create table public.orders (no bigint primary key, placed date)`;
+  const refused = await cli.strata("manage", "orders");
+  assert.equal(refused.code, 1);
+  assert.match(refused.err, /has no column "created_at"/);
+  const made = await cli.strata("manage", "orders", "--age", "placed", "--delete", "never");
+  assert.equal(made.code, 0, made.err);
+  assert.match(made.out, /leaves core at 30 days, main at 365 days, and is deleted never/);
+
+  const file = await Deno.makeTempFile({ suffix: ".csv" });
+  await Deno.writeTextFile(file, "no,placed\n9007199254740993,2020-01-01\nx,2020-01-01\n");
+  const bad = await cli.strata("load", "orders", file);
+  assert.deepEqual([bad.code, /line 3: column "no"/.test(bad.out)], [1, true]);
+  const skipped = JSON.parse(
+    (await cli.strata("load", "orders", file, "--skip-bad", "--json")).out,
+  );
+  assert.deepEqual([skipped.loaded, skipped.bad_count, skipped.kept], [1, 1, true]);
+  await Deno.remove(file);
+  const [row] = await cli.sql("core")<{ no: string }[]>`select no::text from public.orders`;
+  assert.equal(row?.no, "9007199254740993");
+});
+
+Deno.test("monitor shows sizes, moves and policies, each as JSON too", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.strata("setup", "--init");
+  await writeJournal(cli);
+  await cli.strata("sync");
+  const sizes = JSON.parse((await cli.strata("monitor", "sizes", "--json")).out);
+  assert.deepEqual(sizes.tiers.map(({ tier }: { tier: string }) => tier), ["core", "main"]);
+  assert.match(sizes.tiers[0].bytes, /^\d+$/);
+  assert.match((await cli.strata("monitor", "sizes")).out, /🟢 core: .* of 500 MB/);
+  assert.match((await cli.strata("monitor", "sync")).out, /journal_entries +core +main +2 /);
+  const { datasets } = JSON.parse((await cli.strata("monitor", "lifecycle", "--json")).out);
+  assert.equal(datasets.length, 17);
+});
