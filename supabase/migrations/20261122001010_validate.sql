@@ -82,7 +82,7 @@ begin
     'select ''job '' || s.job, coalesce(j.schedule = s.cron and j.command = s.command, false) and coalesce(r.status, '''') <> ''failed'', '
     '       case when j.jobid is null then ''is not scheduled'' '
     '            else format(''%s, %s%s'', j.schedule, case when j.active then ''active'' else ''asleep'' end, '
-    '                        coalesce(format('', last run %s %s'', to_char(r.start_time, ''YYYY-MM-DD HH24:MI''), r.status), '', has not run yet'') '
+    '                        coalesce('', last run '' || to_char(r.start_time, ''YYYY-MM-DD HH24:MI'') || '' '' || r.status, '', has not run yet'') '
     '                        || case when r.status = ''failed'' then '': '' || r.return_message else '''' end) end, '
     '       ''select strata.apply_schedules(); if runs fail, read the message (at home: cron.use_background_workers = on, or trust for localhost).'' '
     '  from strata.schedules as s '
