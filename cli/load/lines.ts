@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { parse } from "csv-parse";
+import { z } from "zod";
 import { Failure } from "../lib/errors.ts";
 
 /** A row of the file, or why it is none. */
@@ -52,16 +53,22 @@ async function* readJsonLines(
  */
 async function* readCsv(path: string, onBytes: (count: number) => void): AsyncGenerator<Line> {
   const skipped: Line[] = [];
-  let line = 1;
+  const place = { lines: 1, empty_lines: 0 }; // of what was read last: at first the header
+  const startOf = ({ lines, empty_lines }: typeof place): number => {
+    const start = place.lines + 1 + empty_lines - place.empty_lines;
+    Object.assign(place, { lines, empty_lines });
+    return start;
+  };
   const parser = parse({
     bom: true,
     columns: (header: string[]) => header.map((name) => name.trim()),
-    info: true,
     cast: (value, { quoting, header }) => value === "" && !quoting && !header ? null : value,
     skip_empty_lines: true,
     skip_records_with_error: true,
+    on_record: (record, info) => ({ line: startOf(info), document: JSON.stringify(record) }),
     on_skip: (error) => {
-      if (error !== undefined) skipped.push({ line, bad: error.message });
+      const at = z.object({ lines: z.int(), empty_lines: z.int() }).parse(error);
+      skipped.push({ line: startOf(at), bad: error?.message ?? "it is not CSV" });
       return undefined;
     },
   });
@@ -69,10 +76,9 @@ async function* readCsv(path: string, onBytes: (count: number) => void): AsyncGe
   source.on("data", (chunk) => onBytes(chunk.length));
   source.on("error", (error) => parser.destroy(error));
   source.pipe(parser);
-  for await (const { record, info } of parser) {
+  for await (const record of parser) {
     yield* skipped.splice(0);
-    yield { line, document: JSON.stringify(record) };
-    line = info.lines + 1;
+    yield record;
   }
   yield* skipped;
 }
