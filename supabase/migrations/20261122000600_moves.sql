@@ -9,7 +9,7 @@
 --   close    there   arrivals: strata.close_arrival() retracts what was kept
 --            here    strata.close_move() drops the manifest, sets failed rows aside               -> state closed
 --
--- A crash after any of them leaves a state from which the same functions go on (take_up). Rows travel as record
+-- A crash after any of them leaves a state from which the same functions go on, from `prove` (take_up). Rows travel as record
 -- literals, row(a, b, …)::text, separated by a line with the move's own id; their hash is the fingerprint. Both ends
 -- write values under the same pinned output settings, so equal texts are equal values on every version and locale.
 -- A row's version is (ctid, xmin): an update, and also a rewrite of the table, changes it. A ctid and an xmin may
@@ -47,6 +47,7 @@ revoke all on strata.moves from public;
 alter table strata.moves enable row level security;
 create index moves_open_idx on strata.moves (dataset) where state <> 'closed';
 create index moves_started_idx on strata.moves (started_at);
+create index moves_dataset_idx on strata.moves (dataset, started_at);
 
 create table strata.manifests (
   move_id uuid not null,
@@ -79,8 +80,8 @@ create type strata.batch as (
   lines text
 );
 comment on type strata.batch is
-  'A claimed batch on its way. status: claimed; or nothing (is due), blocked (an arrival is open here), unknown (the '
-  'colder tier must be told of the table first), open (another batch must be finished first), failed.';
+  'A claimed batch on its way. status: claimed; open, purged (an interrupted one, to be proved or closed '
+  'first); or nothing (is due), blocked (an arrival is open here), unknown (the colder tier must be told of the table).';
 
 create type strata.kept as (moved integer, ordinals integer[], keys text[], fingerprints bytea[]);
 comment on type strata.kept is 'Answer of a purge: how many rows left, and which were kept (position, key, fingerprint).';
@@ -213,6 +214,18 @@ comment on function strata.claim_rows(strata.datasets, text, text, bigint) is
   'Claims the oldest rows meeting a condition, up to batch_rows and about p_batch_bytes; null when there are none.';
 revoke execute on function strata.claim_rows(strata.datasets, text, text, bigint) from public;
 
+create function strata.note_well(p_dataset text)
+returns void
+language sql
+set search_path = ''
+as $$
+  update strata.datasets as d
+     set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
+   where d.name = p_dataset and (d.trouble is not null or d.failures > 0)
+$$;
+comment on function strata.note_well(text) is 'Takes back what note_failure() wrote: the dataset moves, or has nothing to move.';
+revoke execute on function strata.note_well(text) from public;
+
 create function strata.claim(p_dataset text, p_to text)
 returns strata.batch
 language plpgsql
@@ -253,6 +266,7 @@ begin
     end if;
   end if;
   if v_batch is null or v_batch.status is null then
+    perform strata.note_well(p_dataset);
     v_batch := (select ('nothing', null, p_dataset, null, null, null)::strata.batch);
   end if;
   return v_batch;
@@ -296,46 +310,18 @@ comment on function strata.set_aside_giants(strata.datasets, text) is
   'After a batch did not fit into one text: sets the rows over 60 MB aside (ST044), so that the others go on.';
 revoke execute on function strata.set_aside_giants(strata.datasets, text) from public;
 
--- An interrupted move, in whatever step: the same batch once more, with an empty line for each row that is no longer
--- what was claimed. The copy, if it was committed, is not made twice; proofs and versions decide the rest.
+-- An interrupted move, in whatever step it was: it is not copied again but proved at once. What the colder tier has
+-- committed of it is purged, or retracted where its writer was faster; what never got there is claimed anew, by a new
+-- move, with what the table and its twin look like by then. So a batch that cannot be copied never stands in the way.
 create function strata.take_up(p_move uuid)
 returns strata.batch
-language plpgsql
+language sql
 set search_path = ''
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set row_security = off
 as $$
-declare
-  v_move strata.moves;
-  v_manifest strata.manifests;
-  v_dataset strata.datasets;
-  v_sql record;
-  v_batch strata.batch;
-begin
-  update strata.moves as m set attempts = m.attempts + 1 where m.move_id = p_move returning m.* into v_move;
-  select m.* into v_manifest from strata.manifests as m where m.move_id = p_move;
-  v_dataset := strata.dataset(v_move.dataset);
-  if v_move.state = 'claimed' and to_regclass(strata.relation(v_dataset)) is not null
-     and strata.shape(strata.relation(v_dataset)::regclass) = v_manifest.shape then
-    v_sql := strata.manifest_sql(v_dataset, '$1');
-    execute format(
-      'select string_agg(case when t.ctid is null then '''' else %s end, $4 order by m.o) '
-      '  from unnest(%s, $2, $3) with ordinality as m (%s, tid, version, o) '
-      '  left join %s as t on t.ctid = m.tid and t.xmin = m.version and %s',
-      strata.line_sql(v_manifest.columns), v_sql.items, v_sql.names, strata.relation(v_dataset), v_sql.same_key)
-      into v_batch.lines
-     using v_manifest.keys, v_manifest.tids, v_manifest.versions, strata.separator(p_move);
-  end if;
-  return ('claimed', p_move, v_move.dataset, v_manifest.columns, v_manifest.keys,
-          coalesce(v_batch.lines, array_to_string(array_fill(''::text, array[v_move.rows_claimed]), strata.separator(p_move))))::strata.batch;
-end
+  update strata.moves as m set attempts = m.attempts + 1 where m.move_id = p_move;
+  select case m.state when 'claimed' then 'open' else 'purged' end, f.move_id, m.dataset, f.columns, f.keys, null
+    from strata.moves as m join strata.manifests as f on f.move_id = m.move_id where m.move_id = p_move
 $$;
 comment on function strata.take_up(uuid) is
-  'The batch of an interrupted move once more; rows changed or deleted since the claim are empty lines.';
+  'The batch of an interrupted move, without its rows: to be proved next, or closed if it was purged.';
 revoke execute on function strata.take_up(uuid) from public;

@@ -66,23 +66,31 @@ revoke execute on function strata.lock_claimed(strata.datasets, strata.manifests
 
 create function strata.delete_one_by_one(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
-  out deleted integer[], out digest bigint, out refused jsonb
+  out deleted integer[], out digest bigint, out refused jsonb, out tried integer[]
 )
 language plpgsql
 set search_path = ''
 as $$
 declare
   v_position integer;
+  v_alone strata.manifests;
   v_one record;
 begin
   deleted := '{}';
   digest := 0;
   refused := '[]';
-  foreach v_position in array strata.lock_claimed(p_dataset, p_manifest) loop
+  tried := strata.lock_claimed(p_dataset, p_manifest);
+  foreach v_position in array tried loop
     begin
-      v_one := strata.delete_proved(p_dataset, p_manifest, p_proofs, array[v_position]);
-      deleted := deleted || v_one.deleted;
-      digest := digest # v_one.digest;
+      v_alone.keys := p_manifest.keys[:][v_position : v_position];
+      v_alone.tids := p_manifest.tids[v_position : v_position];
+      v_alone.versions := p_manifest.versions[v_position : v_position];
+      v_alone.fingerprints := p_manifest.fingerprints[v_position : v_position];
+      v_one := strata.delete_proved(p_dataset, v_alone, p_proofs[v_position : v_position], null);
+      if v_one.deleted <> '{}' then
+        deleted := deleted || v_position;
+        digest := digest # v_one.digest;
+      end if;
     exception when others then
       refused := refused || jsonb_build_object('ordinal', v_position, 'code', sqlstate, 'says', strata.tier() || ' refused to delete the row: ' || sqlerrm);
     end;
@@ -90,12 +98,13 @@ begin
 end
 $$;
 comment on function strata.delete_one_by_one(strata.datasets, strata.manifests, bytea[]) is
-  'delete_proved() for one row after the other; a row whose deletion fails is reported, the others go.';
+  'delete_proved() for one row after the other; a row whose deletion fails is reported, the others go. tried: the rows '
+  'that nobody else held.';
 revoke execute on function strata.delete_one_by_one(strata.datasets, strata.manifests, bytea[]) from public;
 
 create function strata.purge_rows(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
-  out deleted integer[], out digest bigint, out refused jsonb
+  out deleted integer[], out digest bigint, out refused jsonb, out tried integer[]
 )
 language plpgsql
 set search_path = ''
@@ -106,8 +115,8 @@ declare
 begin
   for v_attempt in 1 .. 2 loop
     begin
-      v_done := strata.delete_proved(p_dataset, p_manifest, p_proofs,
-                                     case when v_careful then strata.lock_claimed(p_dataset, p_manifest) end);
+      tried := case when v_careful then strata.lock_claimed(p_dataset, p_manifest) end;
+      v_done := strata.delete_proved(p_dataset, p_manifest, p_proofs, tried);
       deleted := v_done.deleted;
       digest := v_done.digest;
       refused := '[]';
@@ -119,17 +128,20 @@ begin
         exit;
     end;
   end loop;
-  select o.deleted, o.digest, o.refused into deleted, digest, refused
+  select o.deleted, o.digest, o.refused, o.tried into deleted, digest, refused, tried
     from strata.delete_one_by_one(p_dataset, p_manifest, p_proofs) as o;
 end
 $$;
 comment on function strata.purge_rows(strata.datasets, strata.manifests, bytea[]) is
-  'Deletes the proved rows of a batch the cheapest way that works: at once, past locked rows, or one by one.';
+  'Deletes the proved rows of a batch the cheapest way that works: at once, past locked rows, or one by one. tried: the '
+  'rows that nobody else held, null when that was not looked at.';
 revoke execute on function strata.purge_rows(strata.datasets, strata.manifests, bytea[]) from public;
 
--- Why the rows that stayed did: changed by their writer (or gone, or locked), held, referenced, absent there, different
--- there, or not to be deleted here.
-create function strata.reasons(p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[], p_kept integer[])
+-- Why the rows that stayed did: changed by their writer or gone, absent or different there, held or referenced, busy
+-- (somebody else has a lock on them), or not to be deleted here.
+create function strata.reasons(
+  p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[], p_kept integer[], p_tried integer[]
+)
 returns text[]
 language plpgsql
 set search_path = ''
@@ -142,20 +154,21 @@ declare
 begin
   execute format(
     'select array_agg(case when t.ctid is null then ''changed'' when m.proof is null then ''absent'' '
-    '                      when m.proof <> m.mark then ''differs'' when %s or %s then ''held'' else ''undeleted'' end order by m.o) '
+    '                      when m.proof <> m.mark then ''differs'' when %s or %s then ''held'' '
+    '                      when not (m.o = any ($7)) then ''busy'' else ''undeleted'' end order by m.o) '
     '  from unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
     '  left join %s as t on t.ctid = m.tid and t.xmin = m.version and %s '
     ' where m.o = any ($6)',
     strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass),
     v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
     into v_reasons
-   using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept;
+   using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
   return v_reasons;
 end
 $$;
-comment on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[]) is
-  'Why each of the positions of a batch was not purged: changed, absent, differs, held or undeleted.';
-revoke execute on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[]) from public;
+comment on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[], integer[]) is
+  'Why each of the positions of a batch was not purged: changed, absent, differs, held, busy or undeleted.';
+revoke execute on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[], integer[]) from public;
 
 create function strata.open_move(p_move uuid)
 returns strata.moves
@@ -219,12 +232,12 @@ begin
       v_manifest.kept := array(select o from generate_series(1, v_move.rows_claimed) as o
                                except all select unnest(v_done.deleted) order by 1);
       v_manifest.reasons := case when v_done.reshaped then array_fill('reshaped'::text, array[v_move.rows_claimed])
-                                 else strata.reasons(v_dataset, v_manifest, p_proofs, v_manifest.kept) end;
+                                 else strata.reasons(v_dataset, v_manifest, p_proofs, v_manifest.kept, v_done.tried) end;
     end if;
     update strata.manifests as m
        set kept = coalesce(v_manifest.kept, '{}'), reasons = coalesce(v_manifest.reasons, '{}') where m.move_id = p_move;
     perform strata.put_aside(v_dataset.name, strata.nth_key(v_manifest.keys, (r.it ->> 'ordinal')::integer), r.it ->> 'code', r.it ->> 'says')
-       from jsonb_array_elements(p_refused || v_done.refused) as r (it);
+       from jsonb_array_elements(coalesce(p_refused, '[]') || v_done.refused) as r (it);
     if exists (select from strata.set_aside as a where a.dataset = v_dataset.name) then
       delete from strata.set_aside as a
        using (select strata.nth_key(v_manifest.keys, o) as key from unnest(v_done.deleted) as o) as d
@@ -247,7 +260,7 @@ grant execute on function strata.purge(uuid, bytea[], jsonb) to strata_mover;
 
 create function strata.purge_unless_reshaped(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
-  out deleted integer[], out digest bigint, out refused jsonb, out reshaped boolean
+  out deleted integer[], out digest bigint, out refused jsonb, out tried integer[], out reshaped boolean
 )
 language plpgsql
 set search_path = ''
@@ -262,7 +275,7 @@ begin
     digest := 0;
     refused := '[]';
   else
-    select p.deleted, p.digest, p.refused into deleted, digest, refused
+    select p.deleted, p.digest, p.refused, p.tried into deleted, digest, refused, tried
       from strata.purge_rows(p_dataset, p_manifest, p_proofs) as p;
   end if;
 end
@@ -296,20 +309,20 @@ begin
      from strata.manifests as m
     cross join lateral unnest(m.kept, m.reasons, p_outcomes) as k (o, reason, outcome)
     cross join lateral (select
-      case when k.reason = 'differs' then 'ST040' when k.reason = 'absent' then 'ST041'
-           when k.reason = 'undeleted' then 'ST043' end as code,
+      case when k.reason = 'differs' then 'ST040' when k.reason = 'undeleted' then 'ST043' when k.reason = 'busy' then '55P03'
+           when k.reason = 'absent' and v_move.attempts = 1 then 'ST041' end as code, -- else it may never have got there
       case k.reason when 'differs' then v_move.to_tier || ' holds another row under this key'
         when 'absent' then v_move.to_tier || ' took the row and did not keep it'
+        when 'busy' then v_move.from_tier || ' could not delete the row: another session has locked it'
         else v_move.from_tier || ' did not delete the row although nothing refused' end as says) as f
     where m.move_id = p_move and f.code is not null
       and not exists (select from strata.set_aside as a -- refused in this very move: said already
                        where a.dataset = v_move.dataset and a.key = strata.nth_key(m.keys, k.o) and a.last_at >= v_move.purged_at);
   delete from strata.manifests as m where m.move_id = p_move;
-  update strata.moves as m set state = 'closed', finished_at = strata.clock(), last_sqlstate = null, last_error = null
-   where m.move_id = p_move;
-  update strata.datasets as d
-     set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
-   where d.name = v_move.dataset and (d.trouble is not null or d.failures > 0);
+  update strata.moves as m set state = 'closed', finished_at = strata.clock() where m.move_id = p_move;
+  if v_move.rows_moved > 0 then
+    perform strata.note_well(v_move.dataset);
+  end if;
 end
 $$;
 comment on function strata.close_move(uuid, text[]) is

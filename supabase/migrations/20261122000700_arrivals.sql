@@ -70,6 +70,8 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 set lc_monetary = 'C'
 set xmlbinary = 'base64'
+set xmloption = 'content'
+set array_nulls = on
 set row_security = off
 as $$
 declare
@@ -87,19 +89,19 @@ begin
     join pg_catalog.pg_attribute as a on a.attrelid = v_relation::regclass and a.attname = c.name and a.attgenerated = '';
   execute format(
     'insert into %s as t (%s) overriding system value '
-    'select %s from (select l.line::%s as r from unnest($1) as l (line) where l.line <> '''' offset 0) as s '
+    'select %s from (select l.line::%s as r from unnest($1) as l (line) offset 0) as s '
     'on conflict (%s) do nothing',
     v_relation, v_names, v_values, v_relation,
     (select string_agg(quote_ident(k), ', ') from unnest(p_dataset.key_columns) as k)) using p_lines;
   get diagnostics v_count = row_count;
   if v_verify then
     execute format('select count(*) from unnest($1) as l (line) '
-                   'join %s as t on (%s) = (%s) where l.line <> '''' and %s = l.line',
+                   'join %s as t on (%s) = (%s) where %s = l.line',
       v_relation, (select string_agg(format('t.%I', k), ', ') from unnest(p_dataset.key_columns) as k),
       (select string_agg(format('(l.line::%s).%I', v_relation, k), ', ') from unnest(p_dataset.key_columns) as k),
       strata.line_sql(p_columns))
       into v_count using p_lines;
-    if v_count < (select count(*) from unnest(p_lines) as l (line) where l.line <> '') then
+    if v_count < cardinality(p_lines) then
       raise exception 'a trigger on % changes or drops rows as they arrive', strata.tier() using errcode = 'ST042';
     end if;
   end if;
@@ -133,7 +135,6 @@ begin
   not_ours := '{}';
   refused := '[]';
   for v_position in 1 .. coalesce(cardinality(p_lines), 0) loop
-    continue when p_lines[v_position] = '';
     begin
       if strata.insert_lines(p_dataset, p_columns, p_lines[v_position : v_position]) = 1 then
         inserted := inserted + 1;
@@ -163,7 +164,6 @@ declare
   v_dataset constant strata.datasets := strata.dataset(p_dataset);
   v_arrival strata.arrivals;
   v_lines constant text[] := string_to_array(p_lines, strata.separator(p_move));
-  v_count constant integer := (select count(*) from unnest(v_lines) as l (line) where l.line <> '');
 begin
   perform strata.lock_dataset(p_dataset);
   select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move;
@@ -177,7 +177,7 @@ begin
     where current_setting('synchronous_commit') = 'off'; -- a proof promises that the row is on disk
   begin
     v_arrival.rows_received := strata.insert_lines(v_dataset, p_columns, v_lines);
-    if v_arrival.rows_received < v_count then
+    if v_arrival.rows_received < cardinality(v_lines) then
       raise exception 'some rows are here already' using errcode = 'ST040';
     end if;
     v_arrival.not_ours := '{}';
@@ -200,7 +200,34 @@ comment on function strata.receive(uuid, text, text, text[], text) is
 revoke execute on function strata.receive(uuid, text, text, text[], text) from public;
 grant execute on function strata.receive(uuid, text, text, text[], text) to strata_mover;
 
-create function strata.prove(p_dataset text, p_columns text[], p_keys text[])
+create function strata.twin(p_dataset strata.datasets)
+returns regclass
+language sql
+stable
+set search_path = ''
+as $$ select case when p_dataset.name is not null then to_regclass(strata.relation(p_dataset)) end $$;
+comment on function strata.twin(strata.datasets) is 'A dataset''s table; null when either is not known here (any more).';
+revoke execute on function strata.twin(strata.datasets) from public;
+
+create function strata.missing_columns(p_dataset strata.datasets, p_columns text[])
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(array_agg(c.name), '{}')
+    from unnest(p_columns) as c (name)
+   where c.name is not null
+     and not exists (select from pg_catalog.pg_attribute as a
+                      where a.attrelid = strata.twin(p_dataset) and a.attname = c.name and not a.attisdropped)
+$$;
+comment on function strata.missing_columns(strata.datasets, text[]) is
+  'Those of the given columns that the dataset''s table lacks; all of them when there is no table.';
+revoke execute on function strata.missing_columns(strata.datasets, text[]) from public;
+
+-- Columns are taken by name: their order may have changed since the copy. Where nothing of the move can be here
+-- (it never arrived, or the twin is gone or was given up), there is nothing to prove, and the source claims anew.
+create function strata.prove(p_move uuid, p_dataset text, p_columns text[], p_keys text[])
 returns bytea[]
 language plpgsql
 stable
@@ -216,11 +243,18 @@ set xmlbinary = 'base64'
 set row_security = off
 as $$
 declare
-  v_dataset constant strata.datasets := strata.dataset(p_dataset);
+  v_dataset constant strata.datasets := (select d from strata.datasets as d where d.name = p_dataset);
+  v_missing constant text[] := strata.missing_columns(v_dataset, p_columns);
   v_sql record;
   v_proofs bytea[];
 begin
-  perform strata.check_columns(v_dataset, p_columns);
+  if strata.twin(v_dataset) is null or (v_missing <> '{}' and v_dataset.accepted is null)
+     or not exists (select from strata.arrivals as a where a.move_id = p_move) then
+    return array_fill(null::bytea, array[array_length(p_keys, 2)]);
+  elsif v_missing <> '{}' then
+    raise exception 'column "%" is gone from twin % on %', v_missing[1], strata.relation(v_dataset), strata.tier()
+      using errcode = 'ST021', hint = strata.remedy('ST021');
+  end if;
   v_sql := strata.manifest_sql(v_dataset, '$1');
   execute format(
     'select array_agg(case when t.ctid is not null then strata.fingerprint(%s) end order by m.o) '
@@ -230,11 +264,11 @@ begin
   return v_proofs;
 end
 $$;
-comment on function strata.prove(text, text[], text[]) is
-  'The fingerprints of the rows this tier has committed under these keys, in their order; null where there is none. '
-  'Called in a later transaction than receive().';
-revoke execute on function strata.prove(text, text[], text[]) from public;
-grant execute on function strata.prove(text, text[], text[]) to strata_mover;
+comment on function strata.prove(uuid, text, text[], text[]) is
+  'The fingerprints of the rows this tier has committed under a move''s keys, in their order; null where there is none, '
+  'and everywhere when the move never arrived. Called in a later transaction than receive(). ST021: a column is gone.';
+revoke execute on function strata.prove(uuid, text, text[], text[]) from public;
+grant execute on function strata.prove(uuid, text, text[], text[]) to strata_mover;
 
 -- Takes back what the source kept: only rows this move brought, and only where they still are what it brought.
 create function strata.retract(
@@ -257,6 +291,9 @@ declare
   v_retracted bigint[];
   v_outcomes text[];
 begin
+  if strata.missing_columns(p_dataset, p_columns) <> '{}' then
+    return array_fill('other'::text, array[cardinality(p_ordinals)]); -- what is left of the copies is not what was copied
+  end if;
   perform set_config('strata.purging', 'on', true);
   execute format(
     'with gone as (delete from %s as t using unnest(%s, $2, $3) with ordinality as m (%s, ordinal, mark, o) '
@@ -298,7 +335,7 @@ begin
   if v_arrival.move_id is null then -- nothing was copied; shut the door all the same
     v_outcomes := array_fill('absent'::text, array[coalesce(cardinality(p_ordinals), 0)]);
   elsif cardinality(p_ordinals) > 0 then
-    v_outcomes := strata.retract(strata.dataset(p_dataset), p_columns, p_ordinals, p_keys, p_fingerprints, v_arrival.not_ours);
+    v_outcomes := strata.retract((select d from strata.datasets as d where d.name = p_dataset), p_columns, p_ordinals, p_keys, p_fingerprints, v_arrival.not_ours);
   end if;
   insert into strata.arrivals as a (move_id, dataset, from_tier, opened_at, closed_at, outcomes)
   values (p_move, p_dataset, p_from, strata.clock(), strata.clock(), v_outcomes)

@@ -38,6 +38,20 @@ $$;
 comment on function strata.hang_up(text) is 'Closes this session''s line to a neighbour, if one is open.';
 revoke execute on function strata.hang_up(text) from public;
 
+create function strata.send(p_tier text, p_question text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if extensions.dblink_send_query('strata_' || p_tier, p_question) <> 1 then
+    raise exception 'the line to % is broken or busy', p_tier using errcode = '08006', hint = strata.remedy('08');
+  end if;
+end
+$$;
+comment on function strata.send(text, text) is 'Sends a query over the open line to a neighbour. 08006: it does not go out.';
+revoke execute on function strata.send(text, text) from public;
+
 -- Waits for the answer without ever waiting for good: a line that neither answers nor breaks is given up.
 create function strata.await(p_tier text)
 returns void
@@ -84,8 +98,11 @@ begin
   end;
   perform extensions.dblink_exec(v_name, format(
     'set statement_timeout = %L; set lock_timeout = ''10s''; set default_transaction_isolation = ''read committed''; '
-    'set idle_in_transaction_session_timeout = ''60s''; set client_min_messages = ''error''',
+    'set idle_in_transaction_session_timeout = ''60s''; set client_min_messages = ''error''; set array_nulls = on',
     strata.setting('link_timeout') || 's'));
+  -- Rows may leave a database that is read-only because it is full; none may come into one.
+  perform extensions.dblink_exec(v_name, 'set default_transaction_read_only = off')
+     from strata.links as l where l.neighbour = p_tier and l.direction = 'hotter';
   select r.hello into v_hello from extensions.dblink(v_name, 'select strata.hello()') as r (hello jsonb);
   if v_hello ->> 'tier' is distinct from p_tier then
     raise exception 'the database behind the link to % says it is %', p_tier, coalesce(v_hello ->> 'tier', 'no tier yet')
@@ -115,12 +132,12 @@ declare
   v_answer text;
 begin
   perform strata.dial(p_tier);
-  perform extensions.dblink_send_query('strata_' || p_tier, p_question);
+  perform strata.send(p_tier, p_question);
   perform strata.await(p_tier);
   select r.answer into v_answer from extensions.dblink_get_result('strata_' || p_tier) as r (answer text);
   perform from extensions.dblink_get_result('strata_' || p_tier) as r (answer text); -- reads the end of the answer
   return v_answer;
-exception when others then
+exception when query_canceled or others then -- a question that was given up must not be answered to the next one
   perform strata.hang_up(p_tier);
   raise;
 end
@@ -140,14 +157,14 @@ declare
   v_batch strata.batch;
 begin
   perform strata.dial(p_tier);
-  perform extensions.dblink_send_query('strata_' || p_tier, format('select (b).* from strata.claim(%L, %L) as b', p_dataset, strata.tier()));
+  perform strata.send(p_tier, format('select (b).* from strata.claim(%L, %L) as b', p_dataset, strata.tier()));
   perform strata.await(p_tier);
   select r.status, r.move_id, r.dataset, r.columns, r.keys, r.lines into v_batch
     from extensions.dblink_get_result('strata_' || p_tier)
       as r (status text, move_id uuid, dataset text, columns text[], keys text[], lines text);
   perform from extensions.dblink_get_result('strata_' || p_tier) as r (answer text);
   return v_batch;
-exception when others then
+exception when query_canceled or others then
   perform strata.hang_up(p_tier);
   raise;
 end
@@ -251,14 +268,16 @@ stable
 security definer -- a pulling tier calls it as strata_mover
 set search_path = ''
 as $$
-  select coalesce(array_agg(d.name order by d.priority, d.name), '{}')
+  select coalesce(array_agg(d.name order by d.priority, m.last_turn_at nulls first, d.name), '{}')
     from strata.datasets as d
+    left join lateral (select max(m.started_at) as last_turn_at from strata.moves as m where m.dataset = d.name) as m on true
    where (d.next_try_at is null or d.next_try_at <= strata.clock())
      and (d.told_revision is distinct from d.revision
           or exists (select from strata.moves as m where m.dataset = d.name and m.state <> 'closed')
           or strata.has_due(d))
 $$;
 comment on function strata.datasets_with_work() is
-  'Datasets of this tier that have an open move, due rows, or news for the colder tier, and whose pause is over.';
+  'Datasets of this tier that have an open move, due rows, or news for the colder tier, and whose pause is over; first '
+  'those whose last turn is longest ago.';
 revoke execute on function strata.datasets_with_work() from public;
 grant execute on function strata.datasets_with_work() to strata_mover;

@@ -12,8 +12,8 @@ create type strata.journey as (
   columns text[]
 );
 comment on type strata.journey is
-  'A batch between two steps of its driver. step: what comes next (claim; tell, told; copy, prove, purge, close, finish), or why the '
-  'dataset''s turn is over (done, blocked, failed, link down).';
+  'A batch between two steps of its driver. step: what comes next (claim; tell, told; copy, prove, purge, close, finish), '
+  'or why the dataset''s turn is over (done, blocked, later, failed, link down).';
 
 create function strata.journey_of(p_dataset text)
 returns strata.journey
@@ -105,8 +105,10 @@ returns bytea[]
 language sql
 set search_path = ''
 as $$
-  select case when p_link.direction = 'hotter' then strata.prove(p_batch.dataset, p_batch.columns, p_batch.keys)
-    else strata.ask(p_link.neighbour, format('select strata.prove(%L, %L, %L)', p_batch.dataset, p_batch.columns, p_batch.keys))::bytea[] end
+  select case when p_link.direction = 'hotter' 
+    then strata.prove(p_batch.move_id, p_batch.dataset, p_batch.columns, p_batch.keys)
+    else strata.ask(p_link.neighbour, format('select strata.prove(%L, %L, %L, %L)', p_batch.move_id, p_batch.dataset,
+      p_batch.columns, p_batch.keys))::bytea[] end
 $$;
 comment on function strata.drive_prove(strata.links, strata.batch) is 'prove() at the colder end of a link.';
 revoke execute on function strata.drive_prove(strata.links, strata.batch) from public;
@@ -165,8 +167,8 @@ begin
   case p_journey.step
     when 'claim' then
       v_next.batch := strata.drive_claim(p_link, p_journey.dataset);
-      v_next.step := case (v_next.batch).status when 'claimed' then 'copy' when 'unknown' then 'tell'
-                       when 'nothing' then 'done' else 'blocked' end;
+      v_next.step := case (v_next.batch).status when 'claimed' then 'copy' when 'open' then 'prove' when 'purged' then 'purge'
+                       when 'unknown' then 'tell' when 'nothing' then 'done' else 'blocked' end;
     when 'tell' then
       select t.description, t.columns into v_next.description, v_next.columns from strata.drive_tell(p_link, p_journey.dataset) as t;
       v_next.step := 'told';
@@ -189,6 +191,9 @@ begin
     when 'finish' then
       perform strata.drive_finish(p_link, p_journey.batch, p_journey.outcomes);
       v_next := strata.journey_of(p_journey.dataset);
+      if (p_journey.batch).status = 'claimed' and (p_journey.kept).moved = 0 then
+        v_next.step := 'later'; -- writers are faster than we are: no use in trying on and on
+      end if;
   end case;
   return v_next;
 end
@@ -201,6 +206,8 @@ create function strata.advance(p_neighbour text, p_journey strata.journey)
 returns strata.journey
 language plpgsql
 set search_path = ''
+set lock_timeout = '10s'
+set array_nulls = on
 as $$
 declare
   v_link strata.links;
@@ -226,7 +233,9 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if strata.is_link_error(p_code) then
+  if p_code in ('ST030', 'ST031') then
+    return; -- another run has taken the move up meanwhile; it says what there is to say
+  elsif strata.is_link_error(p_code) then
     perform strata.note_link(p_link.neighbour, p_code, p_says);
     if p_link.direction = 'colder' then
       update strata.moves as m set last_sqlstate = p_code, last_error = p_says where m.dataset = p_dataset and m.state <> 'closed';
@@ -243,171 +252,3 @@ $$;
 comment on function strata.note_step_failure(strata.links, text, text, text) is
   'Writes a failed step down where it belongs: with the link, or with the dataset on the hotter tier.';
 revoke execute on function strata.note_step_failure(strata.links, text, text, text) from public;
-
--- Arrivals whose source knows nothing of them: it was put back from a backup. The copies stay (an identical row is
--- fine when it comes again); the arrival must not block the dataset for ever.
-create function strata.open_arrivals(p_from text)
-returns uuid[]
-language sql
-stable
-security definer
-set search_path = ''
-as $$ select coalesce(array_agg(a.move_id), '{}') from strata.arrivals as a where a.from_tier = p_from and a.closed_at is null $$;
-comment on function strata.open_arrivals(text) is 'The arrivals from a tier that are still open here.';
-revoke execute on function strata.open_arrivals(text) from public;
-grant execute on function strata.open_arrivals(text) to strata_mover;
-
-create function strata.not_open(p_moves uuid[])
-returns uuid[]
-language sql
-stable
-security definer
-set search_path = ''
-as $$
-  select coalesce(array_agg(i.id), '{}') from unnest(p_moves) as i (id)
-   where not exists (select from strata.moves as m where m.move_id = i.id and m.state <> 'closed')
-$$;
-comment on function strata.not_open(uuid[]) is 'Those of the given moves that are not open on this tier.';
-revoke execute on function strata.not_open(uuid[]) from public;
-grant execute on function strata.not_open(uuid[]) to strata_mover;
-
-create function strata.abandon_arrivals(p_moves uuid[])
-returns integer
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-  perform strata.close_arrival(a.move_id, a.dataset, a.from_tier, '{}', '{}', '{}', '{}')
-     from strata.arrivals as a where a.move_id = any (p_moves) and a.closed_at is null;
-  return cardinality(p_moves);
-end
-$$;
-comment on function strata.abandon_arrivals(uuid[]) is 'Closes arrivals whose source no longer knows them; their rows stay.';
-revoke execute on function strata.abandon_arrivals(uuid[]) from public;
-grant execute on function strata.abandon_arrivals(uuid[]) to strata_mover;
-
-create function strata.tidy_arrivals(p_link strata.links)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_moves uuid[];
-begin
-  if p_link.direction = 'colder' then
-    v_moves := strata.not_open(strata.ask(p_link.neighbour, format('select strata.open_arrivals(%L)', strata.tier()))::uuid[]);
-    if v_moves <> '{}' then
-      perform strata.ask(p_link.neighbour, format('select strata.abandon_arrivals(%L)', v_moves));
-    end if;
-  else
-    v_moves := strata.open_arrivals(p_link.neighbour);
-    if v_moves <> '{}' then
-      perform strata.abandon_arrivals(strata.ask(p_link.neighbour, format('select strata.not_open(%L)', v_moves))::uuid[]);
-    end if;
-  end if;
-end
-$$;
-comment on function strata.tidy_arrivals(strata.links) is 'Closes open arrivals at the colder end of a link that its hotter end does not know.';
-revoke execute on function strata.tidy_arrivals(strata.links) from public;
-
-create function strata.look_for_work(p_neighbour text, p_dataset text)
-returns text[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_link strata.links;
-  v_work text[];
-begin
-  select l.* into v_link from strata.links as l where l.neighbour = p_neighbour;
-  if v_link.direction = 'colder' then
-    v_work := strata.datasets_with_work();
-    if v_work = '{}' then -- nothing to say: the neighbour is left in peace
-      return v_work;
-    end if;
-    perform strata.dial(p_neighbour);
-  else
-    v_work := strata.ask(p_neighbour, 'select strata.datasets_with_work()')::text[];
-  end if;
-  perform strata.tidy_arrivals(v_link);
-  perform strata.note_link(p_neighbour, null, null);
-  return case when p_dataset is null then v_work when p_dataset = any (v_work) then array[p_dataset] else '{}' end;
-exception when others then
-  perform strata.note_link(p_neighbour, sqlstate, sqlerrm);
-  return null;
-end
-$$;
-comment on function strata.look_for_work(text, text) is
-  'Which datasets there is something to do for over a link, tidying it first; null, and noted, when it is down.';
-revoke execute on function strata.look_for_work(text, text) from public;
-
-create function strata.driven_links(p_retry boolean)
-returns text[]
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(array_agg(l.neighbour order by l.direction), '{}') from strata.links as l
-   where l.server is not null and (p_retry or l.next_try_at is null or l.next_try_at <= strata.clock())
-$$;
-comment on function strata.driven_links(boolean) is 'The neighbours this tier dials; without p_retry, only those whose pause is over.';
-revoke execute on function strata.driven_links(boolean) from public;
-
--- Unpinned because it commits; everything in it is qualified.
-create procedure strata.move_due(
-  p_budget interval default '50 seconds',
-  p_dataset text default null
-)
-language plpgsql
-as $$
-declare
-  v_deadline constant timestamptz := pg_catalog.clock_timestamp() + p_budget;
-  v_neighbour text;
-  v_dataset text;
-  v_work text[];
-  v_journey strata.journey;
-  v_blocked integer;
-  v_left boolean := false;
-begin
-  -- A database turned read-only, or one that defaults to another isolation level, still moves.
-  perform pg_catalog.set_config('default_transaction_read_only', 'off', false),
-          pg_catalog.set_config('default_transaction_isolation', 'read committed', false);
-  commit;
-  foreach v_neighbour in array strata.driven_links(p_dataset is not null) loop
-    v_work := strata.look_for_work(v_neighbour, p_dataset);
-    v_left := v_left or v_work is null;
-    if v_work <> '{}' then
-      perform strata.keep_going(true);
-    end if;
-    commit;
-    foreach v_dataset in array coalesce(v_work, '{}') loop
-      continue when not pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('strata move/' || v_neighbour || '/' || v_dataset, 0));
-      v_journey := strata.journey_of(v_dataset);
-      v_blocked := 0;
-      loop
-        v_journey := strata.advance(v_neighbour, v_journey);
-        commit;
-        if v_journey.step = 'blocked' and v_blocked < 20 then -- an arrival is open here: it closes soon
-          v_blocked := v_blocked + 1;
-          perform pg_catalog.pg_sleep(0.1);
-          v_journey.step := 'claim';
-        end if;
-        exit when v_journey.step in ('done', 'blocked', 'failed', 'link down')
-               or (v_journey.step = 'claim' and pg_catalog.clock_timestamp() > v_deadline);
-      end loop;
-      perform pg_catalog.pg_advisory_unlock(pg_catalog.hashtextextended('strata move/' || v_neighbour || '/' || v_dataset, 0));
-      v_left := v_left or v_journey.step <> 'done';
-      exit when v_journey.step = 'link down';
-    end loop;
-    perform strata.hang_up(v_neighbour);
-  end loop;
-  perform strata.keep_going(v_left);
-  commit;
-end
-$$;
-comment on procedure strata.move_due(interval, text) is
-  'What cron calls: moves what is due over every link this tier drives, until nothing is left or the budget is spent '
-  '(then it goes on within a minute). One dataset only with p_dataset, which also dials a link that is pausing. Commits: '
-  'must be the only statement, outside a transaction. Failures are in strata.datasets, strata.links and strata.set_aside.';
-revoke execute on procedure strata.move_due(interval, text) from public;
