@@ -283,7 +283,7 @@ begin
     update strata.self as s set is_last = false where s.is_last;
   end if;
   return format('%s %s %s (%s)', v_self,
-    case when v_drives then 'dials' when p_driver = 'relay' then 'is linked by relay with' else 'is dialled by' end,
+    case when v_drives then 'dials' when p_driver = 'relay' then 'is linked with' else 'is dialled by' end,
     p_tier, p_driver);
 end
 $$;

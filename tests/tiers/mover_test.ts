@@ -1,0 +1,82 @@
+import { assertEquals } from "@std/assert";
+import { scramVerifier } from "../../cli/lib/scram.ts";
+import { testDatabase } from "../support/database.ts";
+import { manageNotes } from "../support/notes.ts";
+import { refusal } from "../support/refusal.ts";
+import { moverPassword } from "../support/stack.ts";
+
+/** What the other end of a link calls, and nothing besides. */
+const PROTOCOL = [
+  "abandon_arrivals",
+  "accept",
+  "claim",
+  "close_arrival",
+  "close_move",
+  "datasets_with_work",
+  "describe",
+  "hello",
+  "not_open",
+  "note_failure",
+  "note_told",
+  "open_arrivals",
+  "prove",
+  "purge",
+  "receive",
+];
+
+Deno.test("strata_mover may execute the functions of the protocol and no others", async () => {
+  await using db = await testDatabase();
+  const rows = await db.sql<{ name: string }[]>`
+    select distinct p.proname as name from pg_proc as p
+     where p.pronamespace = 'strata'::regnamespace
+       and has_function_privilege('strata_mover', p.oid, 'execute') order by name`;
+  assertEquals(rows.map(({ name }) => name), PROTOCOL);
+});
+
+Deno.test("what strata_mover may execute acts with its owner's rights", async () => {
+  await using db = await testDatabase();
+  const rows = await db.sql`
+    select p.oid::regprocedure as name from pg_proc as p
+     where p.pronamespace = 'strata'::regnamespace and not p.prosecdef
+       and has_function_privilege('strata_mover', p.oid, 'execute')`;
+  assertEquals([...rows], []);
+});
+
+Deno.test("strata_mover reads and writes no table, neither Strata's nor a managed one", async () => {
+  await using db = await testDatabase();
+  await db.sql`select strata.become('core')`;
+  await manageNotes(db.sql);
+  const rows = await db.sql`
+    select c.oid::regclass as name from pg_class as c
+     where c.relnamespace in ('strata'::regnamespace, 'public'::regnamespace)
+       and c.relkind in ('r', 'v', 'm', 'f', 'p', 'S')
+       and case c.relkind when 'S' then has_sequence_privilege('strata_mover', c.oid, 'usage, select, update')
+           else has_table_privilege('strata_mover', c.oid, 'select, insert, update, delete, truncate') end`;
+  assertEquals([...rows], []);
+
+  const mover = db.connect({ username: "strata_mover", password: await moverPassword() });
+  assertEquals((await refusal(mover`select * from strata.datasets`)).code, "42501");
+  assertEquals((await refusal(mover`select * from public.notes`)).code, "42501");
+  assertEquals((await refusal(mover`select strata.become('main')`)).code, "42501");
+});
+
+Deno.test("strata_mover is no member of another role and has no power of its own", async () => {
+  await using db = await testDatabase();
+  const [role] = await db.sql`
+    select rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls as mighty,
+           (select count(*)::int from pg_auth_members as m where m.member = r.oid) as memberships
+      from pg_roles as r where rolname = 'strata_mover'`;
+  assertEquals(role, { mighty: false, memberships: 0 });
+});
+
+for (const limit of [0, null]) {
+  Deno.test(`set_mover_login() refuses ${limit} connections`, async () => {
+    await using db = await testDatabase();
+    const verifier = await scramVerifier(await moverPassword());
+    const { code, hint } = await refusal(
+      db.sql`select strata.set_mover_login(${verifier}, ${limit})`,
+    );
+    assertEquals(code, "ST004");
+    assertEquals(hint, "Give the number of connections the neighbours may hold here at once.");
+  });
+}

@@ -1,0 +1,29 @@
+import { assertEquals } from "@std/assert";
+import postgres from "postgres";
+import { scramVerifier } from "../../cli/lib/scram.ts";
+import { pushMigrations } from "../../cli/lib/supabase.ts";
+import { ownStack } from "../support/own_stack.ts";
+import { refusal } from "../support/refusal.ts";
+
+const LIMIT = 3;
+
+// Roles belong to a whole server, and the tests' common one has other tests' movers on it.
+Deno.test("set_mover_login() lets a neighbour hold so many connections and not one more", async () => {
+  await using stack = await ownStack();
+  const url = stack.env.STRATA_CORE_DB_URL ?? "";
+  await pushMigrations(url);
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  await sql`select strata.set_mover_login(${await scramVerifier("open sesame")}, ${LIMIT})`;
+  await sql.end();
+
+  const login = { username: "strata_mover", password: "open sesame", max: 1 };
+  const sessions = Array.from({ length: LIMIT }, () => postgres(url, login));
+  for (const one of sessions) await one`select`;
+  const oneMore = postgres(url, login);
+  assertEquals(await refusal(oneMore`select`), {
+    code: "53300",
+    message: 'too many connections for role "strata_mover"',
+    hint: undefined,
+  });
+  await Promise.all([...sessions, oneMore].map((one) => one.end()));
+});
