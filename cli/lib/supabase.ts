@@ -20,14 +20,16 @@ export async function supabase(command: string, ...args: string[]): Promise<stri
   const copy = await Deno.makeTempDir({ prefix: "strata-supabase-" });
   try {
     await copyProject(copy);
+    const { visible, password } = hidePassword(args);
     const cli = versions.imports.supabase.replace(/^npm:/, "");
     const process = new Deno.Command("npx", {
-      args: ["--yes", cli, ...command.split(" "), ...args, "--workdir", copy],
+      args: ["--yes", cli, ...command.split(" "), ...visible, "--workdir", copy],
       cwd: copy,
       env: {
         SUPABASE_HOME: `${copy}/home`,
         SUPABASE_NO_UPDATE_NOTIFIER: "1",
         SUPABASE_TELEMETRY_DISABLED: "1",
+        ...(password === undefined ? {} : { PGPASSWORD: password }),
       },
       stdin: "null",
     });
@@ -43,6 +45,19 @@ export async function supabase(command: string, ...args: string[]): Promise<stri
 /** Applies the migrations that a database does not have yet: `supabase db push`. */
 export function pushMigrations(url: string): Promise<string> {
   return supabase("db push", `--remote=${url}`, "--yes");
+}
+
+/** Everybody on this machine can read a process's arguments, so a password goes another way. */
+function hidePassword(args: string[]): { visible: string[]; password: string | undefined } {
+  let password: string | undefined;
+  const visible = args.map((arg) => {
+    if (!arg.startsWith("--remote=")) return arg;
+    const url = new URL(arg.slice("--remote=".length));
+    password = decodeURIComponent(url.password);
+    url.password = "";
+    return `--remote=${url.href}`;
+  });
+  return { visible, password };
 }
 
 async function copyProject(copy: string): Promise<void> {
