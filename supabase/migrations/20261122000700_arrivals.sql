@@ -324,7 +324,7 @@ set search_path = ''
 as $$
 declare
   v_arrival strata.arrivals;
-  v_outcomes text[] := '{}';
+  v_outcomes text[] := array[]::text[];
 begin
   perform strata.lock_dataset(p_dataset);
   perform set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';

@@ -58,7 +58,7 @@ begin
   -- The arrivals are read before the moves, each in a statement of its own: a move is older than its arrival, so one that
   -- another run is making at this moment is seen.
   if p_link.direction = 'colder' then
-    v_moves := strata.ask(p_link.neighbour, format('select strata.open_arrivals(%L)', strata.tier()));
+    v_moves := strata.ask(p_link.neighbour, format('select strata.open_arrivals(%L)', strata.tier()))::uuid[];
     v_moves := strata.not_open(v_moves);
     if v_moves <> '{}' then
       perform strata.ask(p_link.neighbour, format('select strata.abandon_arrivals(%L)', v_moves));
