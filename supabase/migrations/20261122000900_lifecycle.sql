@@ -21,7 +21,9 @@ declare
   v_relation constant text := strata.relation(v_dataset);
   v_policy record;
   v_tids tid[];
-  v_done record;
+  v_rows integer;
+  v_bytes bigint;
+  v_digest bigint;
 begin
   perform strata.lock_dataset(p_dataset);
   v_policy := strata.conditions(v_dataset);
@@ -40,20 +42,20 @@ begin
                  v_relation, v_policy.aged, v_policy.due, strata.line_sql(array(
                    select a.attname::text from pg_catalog.pg_attribute as a
                     where a.attrelid = v_relation::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum)))
-    into v_done using v_tids;
+    into v_rows, v_bytes, v_digest using v_tids;
   perform set_config('strata.purging', 'off', true);
-  if v_done.rows = 0 and cardinality(v_tids) > 0 then
+  if v_rows = 0 and cardinality(v_tids) > 0 then
     raise exception 'a trigger on % keeps rows from being deleted', v_relation using errcode = 'ST043';
   end if;
-  if v_done.rows > 0 then
+  if v_rows > 0 then
     insert into strata.moves (dataset, from_tier, kind, state, rows_claimed, rows_moved, rows_kept, bytes, digest, started_at, purged_at, finished_at)
-    values (p_dataset, strata.tier(), 'delete', 'closed', cardinality(v_tids), v_done.rows, cardinality(v_tids) - v_done.rows,
-            v_done.bytes, lpad(to_hex(v_done.digest), 16, '0'), strata.clock(), strata.clock(), strata.clock());
+    values (p_dataset, strata.tier(), 'delete', 'closed', cardinality(v_tids), v_rows, cardinality(v_tids) - v_rows,
+            v_bytes, lpad(to_hex(v_digest), 16, '0'), strata.clock(), strata.clock(), strata.clock());
   end if;
   update strata.datasets as d
      set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
    where d.name = p_dataset and d.trouble like 'delete: %';
-  return v_done.rows;
+  return v_rows;
 exception when others then
   perform strata.note_failure(p_dataset, sqlstate, 'delete: ' || sqlerrm);
   return 0;

@@ -40,7 +40,7 @@ set search_path = ''
 as $$
 declare
   v_schedule strata.schedules;
-  v_jobs text[] := '{}';
+  v_jobs text[] := array[]::text[];
   v_active boolean;
 begin
   if not strata.has_cron() then

@@ -142,19 +142,20 @@ declare
   v_key constant text[] := strata.normal_key(v_dataset, p_key);
   v_policy constant record := strata.conditions(v_dataset);
   v_tier constant text := strata.tier();
-  v_row record;
+  v_age timestamptz;
+  v_flags boolean[];
 begin
   execute format('select t.%I::timestamptz as age, array[coalesce(%s, false), coalesce(%s, false), coalesce(%s, false)] as flags '
                  '  from %s as t where %s',
                  v_dataset.age_column, v_policy.ready, v_policy.referenced, v_policy.oversize,
-                 strata.relation(v_dataset), strata.key_is_sql(v_dataset)) into v_row using v_key;
-  if v_row.flags is null then
+                 strata.relation(v_dataset), strata.key_is_sql(v_dataset)) into v_age, v_flags using v_key;
+  if v_flags is null then
     return query select v_tier, 'where', format('not on %s', v_tier);
   else
-    return query select v_tier, 'where', format('on %s%s', v_tier, case when isfinite(v_row.age) then
-      format(', %s days old (%s %s)', floor(extract(epoch from strata.clock() - v_row.age) / 86400), v_dataset.age_column,
-             to_char(v_row.age, 'YYYY-MM-DD HH24:MI TZ')) end);
-    return query select v_tier, e.topic, e.says from strata.explain_row(v_dataset, v_key, v_row.age, v_row.flags) as e;
+    return query select v_tier, 'where', format('on %s%s', v_tier, case when isfinite(v_age) then
+      format(', %s days old (%s %s)', floor(extract(epoch from strata.clock() - v_age) / 86400), v_dataset.age_column,
+             to_char(v_age, 'YYYY-MM-DD HH24:MI TZ')) end);
+    return query select v_tier, e.topic, e.says from strata.explain_row(v_dataset, v_key, v_age, v_flags) as e;
   end if;
   return query
     select v_tier, 'history', format('part of move %s to %s, which is %s since %s', m.move_id, m.to_tier, m.state, to_char(m.started_at, 'YYYY-MM-DD HH24:MI'))

@@ -1,0 +1,142 @@
+import { assert, assertEquals } from "@std/assert";
+import type { Sql } from "postgres";
+import { REPOSITORY } from "../local/settings.ts";
+import { testDatabase } from "./support/database.ts";
+
+/** Unpinned on purpose: pinned, they would not be inlined, and they run once per row. */
+const INLINED = ["strata.digest(bytea)", "strata.fingerprint(text)"];
+
+async function names(rows: PromiseLike<{ name: string }[]>): Promise<string[]> {
+  return (await rows).map(({ name }) => name);
+}
+
+Deno.test("every function is pinned; procedures are not, because they commit", async () => {
+  await using db = await testDatabase();
+  const unpinned = db.sql<{ name: string }[]>`
+    select p.oid::regprocedure::text as name from pg_proc as p
+     where p.pronamespace = 'strata'::regnamespace and p.prokind <> 'p'
+       and not coalesce('search_path=""' = any (p.proconfig), false) order by 1`;
+  assertEquals(await names(unpinned), INLINED);
+
+  const pinnedProcedures = db.sql<{ name: string }[]>`
+    select p.oid::regprocedure::text as name from pg_proc as p
+     where p.pronamespace = 'strata'::regnamespace and p.prokind = 'p'
+       and (p.proconfig is not null or p.prosecdef)`;
+  assertEquals(await names(pinnedProcedures), []);
+});
+
+Deno.test("every function and procedure says what it does", async () => {
+  await using db = await testDatabase();
+  const silent = db.sql<{ name: string }[]>`
+    select p.oid::regprocedure::text as name from pg_proc as p
+     where p.pronamespace = 'strata'::regnamespace and obj_description(p.oid, 'pg_proc') is null`;
+  assertEquals(await names(silent), []);
+});
+
+Deno.test("no function or procedure may be executed by public or by the API's roles", async () => {
+  await using db = await testDatabase();
+  const open = db.sql<{ name: string }[]>`
+    select p.oid::regprocedure::text as name
+      from pg_proc as p, unnest(array['public', 'anon', 'authenticated']) as role
+     where p.pronamespace = 'strata'::regnamespace
+       and has_function_privilege(role, p.oid, 'execute')`;
+  assertEquals(await names(open), []);
+});
+
+Deno.test("every table and every type says what it holds", async () => {
+  await using db = await testDatabase();
+  const silent = db.sql<{ name: string }[]>`
+    select c.oid::regclass::text as name from pg_class as c
+     where c.relnamespace = 'strata'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
+       and obj_description(c.oid, 'pg_class') is null
+    union all
+    select t.oid::regtype::text from pg_type as t left join pg_class as c on c.oid = t.typrelid
+     where t.typnamespace = 'strata'::regnamespace and t.typelem = 0
+       and (c.oid is null or c.relkind = 'c')
+       and obj_description(t.oid, 'pg_type') is null`;
+  assertEquals(await names(silent), []);
+});
+
+Deno.test("every trigger says what it does", async () => {
+  await using db = await testDatabase();
+  const silent = db.sql<{ name: string }[]>`
+    select format('%s on %s', g.tgname, c.oid::regclass) as name
+      from pg_trigger as g join pg_class as c on c.oid = g.tgrelid
+     where c.relnamespace = 'strata'::regnamespace and not g.tgisinternal
+       and obj_description(g.oid, 'pg_trigger') is null`;
+  assertEquals(await names(silent), []);
+});
+
+Deno.test("every table has row level security on and is closed to public and to the API's roles", async () => {
+  await using db = await testDatabase();
+  const open = db.sql<{ name: string }[]>`
+    select distinct c.oid::regclass::text as name
+      from pg_class as c, unnest(array['public', 'anon', 'authenticated']) as role
+     where c.relnamespace = 'strata'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
+       and (has_table_privilege(role, c.oid, 'select, insert, update, delete, truncate, references, trigger')
+            or c.relkind = 'r' and not c.relrowsecurity)`;
+  assertEquals(await names(open), []);
+});
+
+Deno.test("the schema is closed to public and to the API's roles", async () => {
+  await using db = await testDatabase();
+  const open = db.sql<{ name: string }[]>`
+    select role as name from unnest(array['public', 'anon', 'authenticated']) as role
+     where has_schema_privilege(role, 'strata', 'usage, create')`;
+  assertEquals(await names(open), []);
+});
+
+Deno.test("every error that is raised is in strata.errors, and the other way round", async () => {
+  await using db = await testDatabase();
+  const raised = new Set<string>();
+  for await (const text of migrations()) {
+    const withoutTheList = text.replace(/insert into strata\.errors[^;]*;/, "");
+    for (const [, code] of withoutTheList.matchAll(/'(ST\d{3})'/g)) raised.add(code ?? "");
+  }
+  const listed = db.sql<{ name: string }[]>`
+    select code as name from strata.errors where code like 'ST%' order by code`;
+  assertEquals([...raised].sort(), await names(listed));
+});
+
+Deno.test("every error names its cause and its remedy in one sentence without a full stop", async () => {
+  await using db = await testDatabase();
+  const sloppy = db.sql<{ name: string }[]>`
+    select code as name from strata.errors
+     where cause !~ '^[^.].{9,}[^.]$' or remedy !~ '^[^.].{9,}[^.]$'`;
+  assertEquals(await names(sloppy), []);
+});
+
+Deno.test("every raise of a migration has an error code", async () => {
+  for await (const text of migrations()) {
+    const code = text.replaceAll(/--.*$/gm, "");
+    for (const [statement] of code.matchAll(/raise exception[^;]*?;/g)) {
+      assert(statement.includes("errcode"), statement);
+    }
+  }
+});
+
+Deno.test("every scheduled command is one statement and holds no secret", async () => {
+  await using db = await testDatabase();
+  const commands = await db.sql<{ command: string }[]>`select command from strata.schedules`;
+  assert(commands.length > 0);
+  for (const { command } of commands) {
+    assert(/^call strata\.[a-z_]+\(\)$/.test(command), command);
+  }
+});
+
+Deno.test("a schedule cannot be given two statements", async () => {
+  await using db = await testDatabase();
+  await assertRefused(db.sql, "update strata.schedules set command = 'select 1; select 2'");
+});
+
+async function assertRefused(sql: Sql, statement: string) {
+  const outcome = await sql.unsafe(statement).then(() => "done", (error) => error.code);
+  assertEquals(outcome, "23514");
+}
+
+async function* migrations(): AsyncGenerator<string> {
+  const directory = `${REPOSITORY}/supabase/migrations`;
+  for await (const { name } of Deno.readDir(directory)) {
+    yield await Deno.readTextFile(`${directory}/${name}`);
+  }
+}
