@@ -2,7 +2,7 @@
 import { Command, CommanderError } from "commander";
 import type { Io } from "./lib/command.ts";
 import { asFailure } from "./lib/errors.ts";
-import { json } from "./lib/output.ts";
+import { json, withRemedy } from "./lib/output.ts";
 import { explain } from "./commands/explain.ts";
 import { load } from "./commands/load.ts";
 import { manage } from "./commands/manage.ts";
@@ -36,7 +36,7 @@ export async function run(args: string[], io: Partial<Omit<Io, "exit">> = {}): P
     }
     const { message, remedy, code } = failure;
     if (asJson) full.out(json({ error: { says: message, remedy, code } }));
-    else full.err(remedy === "" ? message : `${message}\n${remedy}`);
+    else full.err(withRemedy(message, remedy));
     return failure.exitCode;
   }
 }

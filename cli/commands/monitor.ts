@@ -6,6 +6,7 @@ import {
   moves as movesOf,
   setAside as setAsideOf,
   tableSizes,
+  troubles as troublesOf,
 } from "../../supabase/functions/_shared/strata.ts";
 import {
   command,
@@ -15,8 +16,9 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
-import { count, size, sum, table } from "../lib/output.ts";
+import { count, size, sum, table, withRemedy } from "../lib/output.ts";
 import { planEverywhere } from "./plan.ts";
+import { troubleText } from "./run.ts";
 
 const VIEWS = { sizes, sync, lifecycle };
 const LARGEST = 5;
@@ -97,14 +99,16 @@ async function sync({ session }: Context): Promise<Report> {
   const answers = await session.ask(async ({ sql }) => ({
     moves: await movesOf(sql, { limit: RECENT }),
     setAside: await setAsideOf(sql, RECENT),
+    troubles: await troublesOf(sql),
   }));
   const moves = answers.flatMap(({ answer }) => answer.moves)
     .sort((a, b) => a.started_at < b.started_at ? 1 : -1).slice(0, RECENT);
   const aside = answers.flatMap(({ tier, answer }) =>
     answer.setAside.map((row) => ({ tier, ...row }))
   );
-  const open = moves.filter((move) => move.finished_at === null);
-  const failed = open.filter((move) => move.last_error !== null);
+  const troubles = answers.flatMap(({ tier, answer }) =>
+    answer.troubles.map((trouble) => ({ tier, ...trouble }))
+  );
   const parts = [
     moves.length === 0 ? "No move yet." : table(
       ["began", "dataset", "from", "to", ">rows", ">size", "state"],
@@ -118,7 +122,7 @@ async function sync({ session }: Context): Promise<Report> {
         m.finished_at === null ? `${m.state}, open` : "done",
       ]),
     ),
-    ...failed.map((m) => `${m.dataset} is held up: ${m.last_error} (${m.last_sqlstate})`),
+    ...troubles.map((trouble) => `\n${troubleText(trouble)}`),
     ...(aside.length === 0 ? [] : [
       "\nSet aside, and tried again with growing pauses:",
       table(
@@ -130,9 +134,9 @@ async function sync({ session }: Context): Promise<Report> {
     ]),
   ];
   return {
-    document: { moves, set_aside: aside },
+    document: { moves, troubles, set_aside: aside },
     text: parts.join("\n"),
-    ok: failed.length === 0 && aside.length === 0,
+    ok: troubles.length === 0 && aside.length === 0,
   };
 }
 
@@ -151,31 +155,25 @@ async function lifecycle(context: Context): Promise<Report> {
     return { ...dataset, due_to_move: due("move"), due_to_delete: due("delete") };
   });
   const age = (days: number | null) => days === null ? "never" : String(days);
+  const drawn = table(
+    ["dataset", ">core", ">main", ">delete", ">due to move", ">to delete", "only when"],
+    datasets.map((d) => [
+      d.name,
+      age(d.core_retention_days),
+      age(d.main_retention_days),
+      age(d.delete_after_days),
+      count(d.due_to_move),
+      count(d.due_to_delete),
+      [d.due_when ?? "", d.size_limit_kb === null ? "" : `over ${d.size_limit_kb} KB: archive`]
+        .filter((part) => part !== "").join("; "),
+    ]),
+  );
+  const troubled = datasets.flatMap(({ name, trouble, remedy }) =>
+    trouble === null ? [] : [withRemedy(`${name} stands still: ${trouble}`, remedy ?? "")]
+  );
   return {
     document: { datasets },
-    text: table(
-      [
-        "dataset",
-        ">core",
-        ">main",
-        ">delete",
-        "only when",
-        ">due to move",
-        ">to delete",
-        "trouble",
-      ],
-      datasets.map((d) => [
-        d.name,
-        age(d.core_retention_days),
-        age(d.main_retention_days),
-        age(d.delete_after_days),
-        [d.due_when ?? "", d.size_limit_kb === null ? "" : `over ${d.size_limit_kb} KB: archive`]
-          .filter((part) => part !== "").join("; "),
-        count(d.due_to_move),
-        count(d.due_to_delete),
-        d.trouble === null ? "" : `${d.trouble}. ${d.remedy ?? ""}`,
-      ]),
-    ),
-    ok: datasets.every((dataset) => dataset.trouble === null),
+    text: [drawn, ...troubled].join("\n\n"),
+    ok: troubled.length === 0,
   };
 }

@@ -1,7 +1,13 @@
 /** What `sync` and `process` share: running the tiers' own procedures until nothing is left to do. */
-import { clock, type Move, moves as movesOf } from "../../supabase/functions/_shared/strata.ts";
+import {
+  clock,
+  type Move,
+  moves as movesOf,
+  type Trouble,
+  troubles as troublesOf,
+} from "../../supabase/functions/_shared/strata.ts";
 import type { Context, Report } from "../lib/command.ts";
-import { count, duration, rows, size, sum, table } from "../lib/output.ts";
+import { count, duration, rows, size, sum, table, withRemedy } from "../lib/output.ts";
 import { Progress } from "../lib/progress.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
 import { planEverywhere } from "./plan.ts";
@@ -33,16 +39,23 @@ export async function runUntilDone(context: Context, scope: Scope, pass: Pass): 
   using progress = new Progress(scope.label, Number(due), count);
   while (true) {
     const before = settled(moves);
-    await watched(() => round(session, pass), async () => {
-      const done = Number(settled(await movesSince(session, since)));
-      progress.at(done, done + Math.max(0, Number(due) - Number(settled(moves) - before)));
-    });
+    const expected = Number(before + due);
+    await watched(
+      () => round(session, pass),
+      async () => progress.at(Number(settled(await glimpse(session, since))), expected),
+    );
     moves = await movesSince(session, since);
     due = await dueNow(context, scope);
-    progress.at(Number(settled(moves)), Number(settled(moves) + due));
     if (due === 0n || settled(moves) === before) break;
   }
-  return summary(moves, due, Date.now() - began, session);
+  const standing = await session.ask(({ sql }) => troublesOf(sql));
+  return summary({
+    moves,
+    due,
+    troubles: standing.flatMap(({ tier, answer }) => answer.map((t) => ({ tier, ...t }))),
+    took: Date.now() - began,
+    complete: session.skipped.length === 0,
+  });
 }
 
 async function round(session: Session, pass: Pass): Promise<void> {
@@ -82,34 +95,64 @@ async function movesSince(session: Session, since: Map<string, string>): Promise
   return answers.flatMap(({ answer }) => answer);
 }
 
+/** As far as it can be seen just now; the pass goes on whether or not this succeeds. */
+async function glimpse(session: Session, since: Map<string, string>): Promise<Move[]> {
+  const seen = await Promise.all(
+    session.open.map(({ tier, sql }) => movesOf(sql, { since: since.get(tier.key) ?? "infinity" })),
+  );
+  return seen.flat();
+}
+
 const settled = (moves: Move[]) => sum(moves.map((move) => move.rows_moved));
 
+/** Why a link or a dataset of a tier stands still, and what to do about it. */
+export function troubleText(
+  { tier, about, says, sqlstate, remedy }: Trouble & { tier: string },
+): string {
+  return withRemedy(`On ${tier}, ${about}: ${says} (${sqlstate})`, remedy);
+}
+
+interface Outcome {
+  moves: Move[];
+  due: bigint;
+  troubles: (Trouble & { tier: string })[];
+  took: number;
+  /** False: a tier was skipped. */
+  complete: boolean;
+}
+
 /** What was moved, per dataset and way, and what was not. */
-function summary(moves: Move[], due: bigint, took: number, session: Session): Report {
+function summary({ moves, due, troubles, took, complete }: Outcome): Report {
   const ways = Map.groupBy(moves, (m) => `${m.dataset}\n${m.from_tier}\n${m.to_tier ?? "deleted"}`);
   const moved = [...ways].map(([way, batch]) => {
     const [dataset = "", from = "", to = ""] = way.split("\n");
     return { dataset, from, to, rows: settled(batch), bytes: sum(batch.map((m) => m.bytes)) };
   }).filter((way) => way.rows > 0n).sort((a, b) => a.dataset < b.dataset ? -1 : 1);
-  const failed = moves.filter((move) => move.last_error !== null);
   const drawn = table(
     ["dataset", "from", "to", ">rows", ">size"],
     moved.map((way) => [way.dataset, way.from, way.to, count(way.rows), size(way.bytes)]),
   );
   const lines = [
-    ...(moved.length === 0 ? ["Nothing was moved."] : [
-      drawn,
-      "",
-      `${count(settled(moves))} times a row went one tier down, in ${
-        duration(took)
-      }; each was proved there before it left.`,
-    ]),
-    ...failed.map((m) => `${m.dataset}: ${m.last_error} (${m.last_sqlstate}); it is tried again.`),
+    moved.length === 0
+      ? "Nothing was moved."
+      : `${drawn}\n\n${stepsText(moved)} in ${duration(took)}.`,
+    ...troubles.map((trouble) => troubleText(trouble)),
     ...(due === 0n ? [] : [`${rows(due)} still due: see \`deno task strata monitor sync\`.`]),
   ];
   return {
-    document: { moved, rows: settled(moves), still_due: due, failed, milliseconds: took },
+    document: { moved, rows: settled(moves), still_due: due, troubles, milliseconds: took },
     text: lines.join("\n"),
-    ok: failed.length === 0 && due === 0n && session.skipped.length === 0,
+    ok: troubles.length === 0 && due === 0n && complete,
   };
+}
+
+/** A row on its way from core to the archive takes two steps, each proved. */
+function stepsText(moved: { to: string; rows: bigint }[]): string {
+  const [deleted, steps] = [true, false].map((last) =>
+    sum(moved.filter(({ to }) => (to === "deleted") === last).map((way) => String(way.rows)))
+  );
+  return [
+    ...(steps ? [`${rows(steps)} taken one tier down, each proved there before it left`] : []),
+    ...(deleted ? [`${rows(deleted)} deleted at the age their policy says`] : []),
+  ].join(", ");
 }

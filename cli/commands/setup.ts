@@ -10,7 +10,7 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
-import { count, rows, sum, table } from "../lib/output.ts";
+import { count, rows, sum, table, withRemedy } from "../lib/output.ts";
 import { openStrata, openTiers } from "../lib/session.ts";
 
 interface SetupFlags extends CommonOptions {
@@ -73,7 +73,7 @@ function initText({ tiers, links, managed, missing, refused }: InitOutcome): str
     ...links.map(({ says }) => `${says}.`),
     `${managed.length} datasets are managed.`,
     ...(missing.length === 0 ? [] : [`Without a table on core: ${missing.join(", ")}.`]),
-    ...refused.map(({ dataset, says, remedy }) => `${dataset} is refused: ${says}. ${remedy}`),
+    ...refused.map((r) => withRemedy(`${r.dataset} is refused: ${r.says}`, r.remedy)),
   ].join("\n");
 }
 
@@ -105,7 +105,7 @@ async function validateReport(context: Context): Promise<Report> {
           ok ? "✓" : "✗",
           tier,
           topic,
-          ok || remedy === null ? says : `${says}\n→ ${remedy}`,
+          ok ? says : withRemedy(says, remedy ?? ""),
         ]),
       ),
       "",

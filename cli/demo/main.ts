@@ -10,7 +10,7 @@ import { type Config, loadConfig } from "../config/load.ts";
 import type { TierName } from "../config/schema.ts";
 import { type Context, DEFAULT_CONFIG, skippedText } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
-import { count, duration, size, table } from "../lib/output.ts";
+import { count, duration, size, table, withRemedy } from "../lib/output.ts";
 import { openTiers, type Session } from "../lib/session.ts";
 import { DEFAULT_SEED, sampleId } from "../sample/life.ts";
 import { init } from "../setup/init.ts";
@@ -201,6 +201,6 @@ try {
   await demo();
 } catch (error) {
   const { message, remedy } = asFailure(error);
-  console.error(`${message}\n${remedy}`.trim());
+  console.error(withRemedy(message, remedy));
   Deno.exitCode = 1;
 }

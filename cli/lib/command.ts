@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { join, resolve } from "@std/path";
 import { type Config, type Environment, loadConfig, readEnvironment } from "../config/load.ts";
 import { openStrata, type Session, type SkippedTier } from "./session.ts";
-import { json } from "./output.ts";
+import { json, withRemedy } from "./output.ts";
 
 /** The repository: migrations and the shipped configuration are found from here. */
 export const ROOT = join(import.meta.dirname ?? ".", "..", "..");
@@ -86,7 +86,7 @@ export async function perform(
 
 /** Why a tier is left out, in a sentence and what to do about it. */
 export function skippedText({ tier, says, remedy }: SkippedTier): string {
-  return `${tier} is skipped: ${says}${says.includes("\n") ? "\n" : ". "}${remedy}`.trimEnd();
+  return withRemedy(`${tier} is skipped: ${says}`, remedy);
 }
 
 /** A file as the user named it: `deno task` changes directory, but says where it was called. */

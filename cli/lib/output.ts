@@ -79,3 +79,8 @@ export function json(document: unknown): string {
     2,
   );
 }
+
+/** What is wrong, and below it what to do about it. */
+export function withRemedy(says: string, remedy: string): string {
+  return remedy === "" ? says : `${says}\n→ ${remedy}`;
+}

@@ -50,7 +50,9 @@ export class Session implements AsyncDisposable {
       try {
         answers.push({ tier: open.tier.key, answer: await question(open) });
       } catch (error) {
-        failures.push({ open, failure: asFailure(error) });
+        const failure = asFailure(error);
+        if (failure.code === "" && failure !== error) throw error; // a fault of this program
+        failures.push({ open, failure });
       }
     }));
     const [first] = failures;

@@ -70,5 +70,5 @@ Deno.test("run() says that no tier is set up yet, and how that is done", async (
 Deno.test("run() never shows a stack trace", async () => {
   const { code, err } = await strata(["plan", "--config", "/nowhere/strata.yaml"]);
   assert.equal(code, 2);
-  assert.equal(err, "There is no configuration at /nowhere/strata.yaml\nName one with --config.");
+  assert.equal(err, "There is no configuration at /nowhere/strata.yaml\n→ Name one with --config.");
 });

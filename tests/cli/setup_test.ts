@@ -68,7 +68,7 @@ Deno.test("sync settles rows through the chain, plan and explain ask every tier"
   const { code, out } = await cli.strata("sync", "--json");
   assert.equal(code, 0, out);
   const sync = JSON.parse(out);
-  assert.deepEqual([sync.rows, sync.still_due, sync.failed], ["3", "0", []]);
+  assert.deepEqual([sync.rows, sync.still_due, sync.troubles], ["3", "0", []]);
   assert.deepEqual(await journal(cli, "core"), ["yesterday"]);
   assert.deepEqual(await journal(cli, "main"), ["last month"]);
   assert.deepEqual(await journal(cli, "archive"), ["long ago"]);
@@ -98,7 +98,7 @@ Deno.test("a tier that is down is skipped with a sentence, the others are set up
   cli.environment["STRATA_ARCHIVE_DB_URL"] = "postgresql://postgres:x@127.0.0.1:9/postgres";
   const { code, out, err } = await cli.strata("setup", "--init");
   assert.equal(code, 1);
-  assert.match(err, /^archive is skipped: nothing answers there\. Start that database/m);
+  assert.match(err, /^archive is skipped: nothing answers there\n→ Start that database/m);
   assert.match(out, /main dials core \(pull\)/);
   await writeJournal(cli);
   const sync = JSON.parse((await cli.strata("sync", "--dataset", "journal_entries", "--json")).out);

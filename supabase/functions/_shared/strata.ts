@@ -189,15 +189,13 @@ export async function manage(sql: Db, policy: ManageOptions): Promise<string> {
 
 /** What is due on this tier, now and soon. */
 export async function plan(sql: Db, dataset: string | null): Promise<PlanRow[]> {
-  return [...await sql<PlanRow[]>`select * from strata.plan(p_dataset => ${dataset})`];
+  return await sql<PlanRow[]>`select * from strata.plan(p_dataset => ${dataset})`;
 }
 
 /** Where a row is, why, and what happens to it next, as far as this tier knows. */
 export async function explain(sql: Db, dataset: string, key: string[]): Promise<Explanation[]> {
-  return [
-    ...await sql<Explanation[]>`
-      select * from strata.explain(p_dataset => ${dataset}, variadic p_key => ${key}::text[])`,
-  ];
+  return await sql<Explanation[]>`
+      select * from strata.explain(p_dataset => ${dataset}, variadic p_key => ${key}::text[])`;
 }
 
 /** Moves what is due over the links this tier drives, for as long as the budget lasts. */
@@ -218,7 +216,7 @@ export async function status(sql: Db): Promise<Record<string, unknown>> {
 
 /** A tier's own checks, and over the links it drives its neighbour's. */
 export async function validate(sql: Db): Promise<Check[]> {
-  return [...await sql<Check[]>`select * from strata.validate()`];
+  return await sql<Check[]>`select * from strata.validate()`;
 }
 
 /** Every row of a dataset on this tier: its key, and the fingerprint of its content. */
@@ -230,12 +228,10 @@ export async function inventory(sql: Db, dataset: string): Promise<Map<string, s
 
 /** The tables this tier manages, by name. */
 export async function datasets(sql: Db): Promise<Dataset[]> {
-  return [
-    ...await sql<Dataset[]>`
+  return await sql<Dataset[]>`
       select name, core_retention_days, main_retention_days, delete_after_days, due_when,
              size_limit_kb, trouble, remedy
-        from strata.datasets order by name`,
-  ];
+        from strata.datasets order by name`;
 }
 
 /** The tier's clock, as text to compare `started_at` with. */
@@ -249,25 +245,41 @@ export async function moves(
   sql: Db,
   options: { since?: string; limit?: number } = {},
 ): Promise<Move[]> {
-  return [
-    ...await sql<Move[]>`
+  return await sql<Move[]>`
       select move_id::text, dataset, from_tier, to_tier, kind, state, rows_claimed::text,
              rows_moved::text, bytes::text, started_at::text, finished_at::text, attempts,
              last_error, last_sqlstate
         from strata.moves
        where started_at >= ${options.since ?? "-infinity"}::timestamptz or finished_at is null
        order by started_at desc
-       limit ${options.limit ?? null}`,
-  ];
+       limit ${options.limit ?? null}`;
 }
 
 /** Rows that could not be moved, the latest first. */
 export async function setAside(sql: Db, limit: number): Promise<SetAside[]> {
-  return [
-    ...await sql<SetAside[]>`
+  return await sql<SetAside[]>`
       select dataset, key, code as sqlstate, says, remedy, attempts, next_try_at::text
-        from strata.set_aside order by last_at desc limit ${limit}`,
-  ];
+        from strata.set_aside order by last_at desc limit ${limit}`;
+}
+
+/** Why a link or a dataset stands still. */
+export interface Trouble {
+  about: string;
+  sqlstate: string;
+  says: string;
+  remedy: string;
+  next_try_at: string | null;
+}
+
+/** Everything that stands still on this tier, and until when. */
+export async function troubles(sql: Db): Promise<Trouble[]> {
+  return await sql<Trouble[]>`
+      select 'the link with ' || neighbour as about, trouble_sqlstate as sqlstate,
+             trouble as says, strata.remedy(trouble_sqlstate) as remedy, next_try_at::text
+        from strata.links where trouble is not null
+      union all
+      select 'dataset ' || name, trouble_sqlstate, trouble, remedy, next_try_at::text
+        from strata.datasets where trouble is not null`;
 }
 
 /** What the platform bills for this tier, in bytes. */
@@ -286,7 +298,7 @@ export interface TableSize {
 
 /** The largest tables of this tier. */
 export async function tableSizes(sql: Db, limit: number): Promise<TableSize[]> {
-  return [...await sql<TableSize[]>`select * from strata.table_sizes(p_limit => ${limit})`];
+  return await sql<TableSize[]>`select * from strata.table_sizes(p_limit => ${limit})`;
 }
 
 /** Inserts a batch of JSON documents; returns those that do not fit, the others are in. */
@@ -296,12 +308,10 @@ export async function loadRows(
   documents: string[],
   jsonAsText: boolean,
 ): Promise<BadRow[]> {
-  return [
-    ...await sql<BadRow[]>`
+  return await sql<BadRow[]>`
       select * from strata.load_rows(
         p_dataset => ${dataset}, p_documents => ${documents}::text[],
-        p_json_as_text => ${jsonAsText})`,
-  ];
+        p_json_as_text => ${jsonAsText})`;
 }
 
 /** Everything a colder tier must know of a dataset, as JSON text. */
@@ -331,10 +341,8 @@ export async function twinObjections(sql: Db, description: string): Promise<stri
 
 /** The neighbours of this tier and who dials whom. */
 export async function links(sql: Db): Promise<{ neighbour: string; driver: string }[]> {
-  return [
-    ...await sql<{ neighbour: string; driver: string }[]>`
-    select neighbour, driver from strata.links`,
-  ];
+  return await sql<{ neighbour: string; driver: string }[]>`
+    select neighbour, driver from strata.links`;
 }
 
 /** What only the other end of a connection can tell about it and its server. */
@@ -378,12 +386,10 @@ export async function cronRuns(sql: Db, since: string): Promise<CronRun[]> {
   const [cron] = await sql<{ there: boolean }[]>`
     select to_regclass('cron.job_run_details') is not null as there`;
   if (cron?.there !== true) return [];
-  return [
-    ...await sql<CronRun[]>`
+  return await sql<CronRun[]>`
       select coalesce(j.jobname, r.command) as job, r.status, count(*) as runs
         from cron.job_run_details as r
         left join cron.job as j on j.jobid = r.jobid
        where r.start_time >= ${since}::timestamptz
-       group by 1, 2 order by 1, 2`,
-  ];
+       group by 1, 2 order by 1, 2`;
 }
