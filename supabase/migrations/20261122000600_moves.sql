@@ -111,7 +111,7 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select 'row(' || string_agg(coalesce(format('t.%I', c.name), 'null'), ', ' order by c.position) || ')::text'
+  select 'row(' || string_agg(case when c.name is null then 'null' else format('t.%I', c.name) end, ', ' order by c.position) || ')::text'
     from unnest(p_columns) with ordinality as c (name, position)
 $$;
 comment on function strata.line_sql(text[]) is 'SQL for row t written as text, its columns in the given order.';
