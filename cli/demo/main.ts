@@ -72,7 +72,7 @@ async function demo(): Promise<void> {
       : cronText(await seenRuns(session, new Map())),
   );
   heading("What to try next");
-  console.log(NEXT);
+  console.log(NEXT(row));
   console.log(`\nAll of this took ${duration(Date.now() - began)}.`);
   if (moved.ok === false) Deno.exitCode = 1;
 }
@@ -185,16 +185,17 @@ function cronText(runs: Seen["runs"]): string {
   ].join("\n");
 }
 
-const NEXT = `  deno task strata plan                 what settles next week, and next month
+const NEXT = (row: string) =>
+  `  deno task strata plan                 what settles next week, and next month
   deno task strata monitor sizes        how full each tier is
-  deno task strata explain ${FOLLOWED} <id>
+  deno task strata explain ${FOLLOWED} ${row}
   deno task strata setup --validate     every promise that can be checked
   deno task strata manage public.my_table --age created_at
 
 The tiers are still up. Stop them with \`deno task down\`; \`deno task reset\` forgets the data.`;
 
 function heading(text: string): void {
-  console.log(`\n\x1b[1m${text}\x1b[0m`);
+  console.log(Deno.stdout.isTerminal() ? `\n\x1b[1m${text}\x1b[0m` : `\n${text}`);
 }
 
 try {
