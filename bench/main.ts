@@ -1,0 +1,66 @@
+/** `deno task bench move|growth`: how fast rows move, beside the limit and beside today's ways. */
+import { Command } from "commander";
+import { format as size } from "@std/fmt/bytes";
+import { benchGrowth, type GrowthResult } from "./growth.ts";
+import { benchMove, type MoveResult } from "./move.ts";
+
+const program = new Command("bench")
+  .description("Measures moves between two local tiers.")
+  .addHelpText("after", "\nThe servers are the tests', in a place of their own: .strata/bench.");
+
+program.command("move")
+  .description("the same rows by copy, by foreign table, over REST, and by Strata")
+  .option("--rows <n>", "how many rows of about 470 bytes", Number, 300_000)
+  .option("--json", "print one JSON object")
+  .action(async ({ rows, json = false }: { rows: number; json?: boolean }) => {
+    const result = await benchMove(rows, say(json));
+    console.log(json ? JSON.stringify(result) : moveTable(result));
+  });
+
+program.command("growth")
+  .description("5,000 rows out of a small table and out of a large one; and nothing at all")
+  .option("--sizes <n,n>", "rows in the tables", numbers, [100_000, 5_000_000])
+  .option("--json", "print one JSON object")
+  .action(async ({ sizes, json = false }: { sizes: number[]; json?: boolean }) => {
+    const result = await benchGrowth(sizes, say(json));
+    console.log(json ? JSON.stringify(result) : growthTable(result));
+  });
+
+await program.parseAsync(Deno.args, { from: "user" });
+Deno.exit(); // connections that are still closing keep nobody waiting
+
+function numbers(list: string): number[] {
+  return list.split(",").map(Number);
+}
+
+function say(quiet: boolean): (line: string) => void {
+  return (line) => quiet || console.error(`… ${line}`);
+}
+
+function moveTable(result: MoveResult): string {
+  const { rows, bytes, limit_seconds: limit } = result;
+  const line = (name: string, seconds: number) =>
+    [
+      name.padEnd(24),
+      `${seconds.toFixed(1)} s`.padStart(9),
+      `${Math.round(rows / seconds).toLocaleString("en")} rows/s`.padStart(17),
+      `${size(bytes / seconds)}/s`.padStart(13),
+      `${(seconds / limit).toFixed(1)} × the limit`.padStart(20),
+    ].join("");
+  return [
+    `${rows.toLocaleString("en")} rows, ${size(bytes)}`,
+    line("copy | copy, delete", limit),
+    line("foreign table, delete", result.fdw_seconds),
+    line("REST, row by row", rows / result.rest_rows_per_second),
+    line("Strata, push", result.push_seconds),
+    line("Strata, pull", result.pull_seconds),
+  ].join("\n");
+}
+
+function growthTable({ cases, idle_ms }: GrowthResult): string {
+  const lines = cases.map((one) =>
+    `${one.moved_rows.toLocaleString("en")} rows out of ` +
+    `${one.table_rows.toLocaleString("en").padStart(10)}: ${one.seconds.toFixed(2)} s`
+  );
+  return [...lines, `nothing due: ${idle_ms.toFixed(1)} ms`].join("\n");
+}
