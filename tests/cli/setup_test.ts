@@ -41,17 +41,22 @@ Deno.test("setup --init makes three tiers, and running it again changes nothing"
   assert.deepEqual([await decided(cli, "core"), await decided(cli, "main")], before);
 });
 
-Deno.test("setup --init takes over a changed driver, policy and tier", async () => {
+Deno.test("setup --init takes over a changed driver and policy", async () => {
   await using cli = await commandLine();
   await cli.strata("setup", "--init");
   await cli.configure(
     "lifecycle_policies: { journal_entries: { core_retention_days: 14 }, absent: {} }",
+    { core: "{ pool_size: 30, link: { driver: push } }" },
   );
   const { out } = await cli.strata("setup", "--init");
+  assert.match(out, /core dials main \(push\)/);
   assert.match(out, /Without a table on core: absent/);
   const [dataset] = await cli.sql("core")<{ days: number }[]>`
     select core_retention_days as days from strata.datasets where name = 'journal_entries'`;
   assert.equal(dataset?.days, 14);
+  await writeJournal(cli);
+  assert.equal((await cli.strata("sync")).code, 0);
+  assert.deepEqual(await journal(cli, "archive"), ["long ago"]);
 });
 
 Deno.test("sync settles rows through the chain, plan and explain ask every tier", async () => {
