@@ -166,12 +166,15 @@ begin
          size_limit_kb = excluded.size_limit_kb, delete_triggers = excluded.delete_triggers,
          accepted_from = coalesce(excluded.accepted_from, d.accepted_from),
          accepted = coalesce(excluded.accepted, d.accepted),
-         revision = d.revision + 1, trouble = null, trouble_sqlstate = null, remedy = null, failures = 0, next_try_at = null
+         revision = d.revision + 1
    where (d.key_columns, d.age_column, d.core_retention_days, d.main_retention_days, d.delete_after_days, d.due_when,
           d.size_limit_kb, d.delete_triggers, coalesce(excluded.accepted, d.accepted))
          is distinct from
          (excluded.key_columns, excluded.age_column, excluded.core_retention_days, excluded.main_retention_days,
           excluded.delete_after_days, excluded.due_when, excluded.size_limit_kb, excluded.delete_triggers, d.accepted);
+  update strata.datasets as d -- whoever says it again has mended something: no reason to wait
+     set trouble = null, trouble_sqlstate = null, remedy = null, failures = 0, next_try_at = null
+   where d.name = p_new.name and (d.trouble is not null or d.failures > 0);
   if strata.tier() = 'main' then
     perform strata.ensure_size_index(strata.relation(p_new)::regclass, p_new.age_column, p_new.size_limit_kb);
   end if;
