@@ -244,9 +244,10 @@ set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
 declare
-  v_policy constant record := strata.conditions(p_dataset);
+  v_policy record;
   v_found boolean;
 begin
+  v_policy := strata.conditions(p_dataset); -- in here, where an error is caught: the table may be gone
   execute format('select exists (select from %s as t where %s and %s order by t.%I limit 1)', strata.relation(p_dataset),
                  v_policy.aged, v_policy.due, p_dataset.age_column) into v_found;
   if not v_found and v_policy.oversize <> 'false' then
