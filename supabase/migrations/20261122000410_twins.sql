@@ -42,6 +42,8 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_first constant text := (select l.enumlabel from pg_catalog.pg_enum as l
+                             where l.enumtypid = p_type::regtype order by l.enumsortorder limit 1);
   v_label record;
 begin
   for v_label in
@@ -49,7 +51,7 @@ begin
       from jsonb_array_elements_text(p_labels) with ordinality as l (label, position) order by l.position
   loop
     execute format('alter type %s add value if not exists %L%s', p_type, v_label.label,
-                   coalesce(format(' after %L', v_label.before_it), ''));
+                   coalesce(' after ' || quote_literal(v_label.before_it), ' before ' || quote_literal(v_first)));
   end loop;
 end
 $$;
