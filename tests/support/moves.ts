@@ -205,3 +205,14 @@ export async function assertAtPeace(chain: MoveChain): Promise<void> {
     assert.deepEqual({ tier, ...row }, { tier, ...peace });
   }
 }
+
+/** Waits until some session waits for a lock on a relation. */
+export async function waitForLock(sql: Sql, relation: string): Promise<void> {
+  await waitFor(`somebody to wait for ${relation}`, async () => {
+    const rows = await sql`
+      select from pg_locks as l join pg_class as c on c.oid = l.relation
+       where c.relname = ${relation} and not l.granted
+         and l.database = (select oid from pg_database where datname = current_database())`;
+    return rows.length > 0;
+  }, { everyMs: 5 });
+}
