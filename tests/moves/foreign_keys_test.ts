@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import type { TestDatabase } from "../support/database.ts";
+import {
+  assertAtPeace,
+  idsOf,
+  makeNotes,
+  moveTest,
+  settle,
+  startJourney,
+} from "../support/moves.ts";
+
+/** A table of reminders on core, each of which refers to a note. */
+async function makeReminders({ sql }: TestDatabase, onDelete: string): Promise<void> {
+  await sql.unsafe(`create table public.reminders (
+    id bigint primary key, note bigint references public.notes on delete ${onDelete})`);
+}
+
+for (
+  const onDelete of ["no action", "restrict", "set null", "no action deferrable initially deferred"]
+) {
+  moveTest(`a row stays while another refers to it (on delete ${onDelete})`, async (chain) => {
+    const { core, main } = chain;
+    await makeNotes(core);
+    await makeReminders(core, onDelete);
+    await core.sql`insert into public.reminders values (1, 2)`;
+
+    await settle(chain);
+    assert.deepEqual([await idsOf(core), await idsOf(main)], [[2], [1, 3]]);
+    const reminders = await core.sql`select note::integer from public.reminders`;
+    assert.deepEqual(reminders.map(({ note }) => note), [2]);
+
+    await core.sql`delete from public.reminders`;
+    await settle(chain);
+    assert.deepEqual([await idsOf(core), await idsOf(main)], [[], [1, 2, 3]]);
+  });
+
+  moveTest(
+    `a row that is referred to while it moves comes back (on delete ${onDelete})`,
+    async (chain) => {
+      const { core, main } = chain;
+      await makeNotes(core);
+      await makeReminders(core, onDelete);
+      const journey = await startJourney(chain);
+      await journey.until("purge");
+      await core.sql`insert into public.reminders values (1, 2)`;
+
+      await settle(chain);
+
+      assert.deepEqual([await idsOf(core), await idsOf(main)], [[2], [1, 3]]);
+      const reminders = await core.sql`select note::integer from public.reminders`;
+      assert.deepEqual(reminders.map(({ note }) => note), [2]);
+      await assertAtPeace(chain);
+    },
+  );
+}
+
+moveTest("a reference that is not committed yet keeps its row", async (chain) => {
+  const { core, main } = chain;
+  await makeNotes(core);
+  await makeReminders(core, "set null");
+  const journey = await startJourney(chain);
+  await journey.until("purge");
+  const writer = await core.connect({ max: 1 }).reserve();
+  await writer`begin`;
+  await writer`insert into public.reminders values (1, 2)`;
+  await journey.until("finish");
+  await writer`commit`;
+
+  await settle(chain);
+
+  assert.deepEqual([await idsOf(core), await idsOf(main)], [[2], [1, 3]]);
+  const reminders = await core.sql`select note::integer from public.reminders`;
+  assert.deepEqual(reminders.map(({ note }) => note), [2]);
+});
+
+moveTest("rows that refer to each other in one table leave from the leaves up", async (chain) => {
+  const { core, main } = chain;
+  await core.sql`create table public.notes (
+    id bigint primary key, parent bigint references public.notes, created_at timestamptz)`;
+  await core.sql`insert into public.notes
+    select id, parent, now() - interval '90 days'
+      from (values (1, null), (2, 1), (3, 2), (4, 3), (5, 1), (6, 6), (7, 8), (8, 7)) as n (id, parent)`;
+  await core.sql`select strata.manage('public.notes')`;
+
+  await settle(chain);
+
+  // A row that refers to itself alone goes; two that refer to each other hold each other.
+  assert.deepEqual([await idsOf(core), await idsOf(main)], [[7, 8], [1, 2, 3, 4, 5, 6]]);
+});
+
+moveTest(
+  "a twin carries no foreign keys: rows arrive in the order they become due",
+  async (chain) => {
+    const { core, main } = chain;
+    await core.sql`create table public.shelves (id bigint primary key)`;
+    await core.sql`insert into public.shelves values (1)`;
+    await makeNotes(core, 0);
+    await core.sql`alter table public.notes add column shelf bigint references public.shelves`;
+    await core
+      .sql`insert into public.notes values (1, now() - interval '90 days', 'on a shelf', 1)`;
+
+    await settle(chain);
+
+    assert.deepEqual(await idsOf(main), [1]);
+  },
+);
