@@ -250,7 +250,7 @@ as $$
 begin
   -- First as a claim writes it, then as a hold does: over the row alone, where a name can mean a column and nothing
   -- else. No text closes both kinds of bracket, so what passes is one expression.
-  execute format('select from %s as t where (%s) and (select (array[%s])[1] from (select t.*) as t) limit 0',
+  execute format('select from %s as t where (%s) and (select (array[%s]::boolean[])[1] from (select t.*) as t) limit 0',
                  p_relation, p_condition, p_condition);
 exception when syntax_error_or_access_rule_violation or data_exception or invalid_schema_name or feature_not_supported then
   raise exception 'the condition "%" does not fit %: %', p_condition, p_relation, sqlerrm

@@ -233,7 +233,7 @@ const NOT_CONDITIONS = [
   "id =",
   "id = 1 -- so",
   "id = 1) or (id = 2",
-  "id = 1])[1] or (array[id = 2",
+  "id = 1]::boolean[])[1] or (array[id = 2",
   "id = 'one'",
   "count(*) > 1",
   "row_number() over () = 1",

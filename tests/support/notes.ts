@@ -37,7 +37,9 @@ export async function createNotes(sql: Sql): Promise<void> {
 
 /** Writes a note of a given age; its body is of no interest unless it is given. */
 export async function addNote(sql: Sql, id: number, created_at: string | null, body = "") {
-  await sql`insert into public.notes (id, created_at, body) values (${id}, ${created_at}, ${body})`;
+  await sql`
+    insert into public.notes (id, created_at, body)
+    values (${id}, ${created_at}::text::timestamptz, ${body})`;
 }
 
 /** The ids of a table's rows on one tier; none where the table does not exist. */
