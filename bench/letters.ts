@@ -1,6 +1,8 @@
 import type { Sql } from "postgres";
+import { connectLocally } from "../local/cluster.ts";
 import { testChain } from "../tests/support/chain.ts";
 import type { Driver, TestChain } from "../tests/support/chain.ts";
+import { testCluster } from "../tests/support/stack.ts";
 
 /** So many rows go into one insert: hosted Postgres ends a statement after two minutes. */
 const ROWS_AT_ONCE = 250_000;
@@ -47,6 +49,16 @@ export async function writeLetters(sql: Sql, letters: Letters): Promise<void> {
         from generate_series(${first + 1}::integer, ${first + rows}::integer) as n`;
   }
   await sql.unsafe("vacuum (analyze) public.letters");
+  await checkpoint();
+}
+
+/** Writing down what filling the table left behind is not part of moving it. */
+async function checkpoint(): Promise<void> {
+  for (const tier of ["core", "main"] as const) {
+    const server = connectLocally(await testCluster(tier));
+    await server`checkpoint`;
+    await server.end();
+  }
 }
 
 /** How many rows a tier holds. */

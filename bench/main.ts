@@ -2,6 +2,8 @@
 import { Command } from "commander";
 import { format as size } from "@std/fmt/bytes";
 import { benchGrowth, type GrowthResult } from "./growth.ts";
+import { down } from "../local/stack.ts";
+import { TEST_STACK } from "../tests/support/stack.ts";
 import { benchMove, type MoveResult } from "./move.ts";
 
 const program = new Command("bench")
@@ -11,11 +13,14 @@ const program = new Command("bench")
 program.command("move")
   .description("the same rows by copy, by foreign table, over REST, and by Strata")
   .option("--rows <n>", "how many rows of about 470 bytes", Number, 300_000)
+  .option("--rounds <n>", "how often; the best time of each way counts", Number, 1)
   .option("--json", "print one JSON object")
-  .action(async ({ rows, json = false }: { rows: number; json?: boolean }) => {
-    const result = await benchMove(rows, say(json));
-    console.log(json ? JSON.stringify(result) : moveTable(result));
-  });
+  .action(
+    async ({ rows, rounds, json = false }: { rows: number; rounds: number; json?: boolean }) => {
+      const result = await benchMove(rows, rounds, say(json));
+      console.log(json ? JSON.stringify(result) : moveTable(result));
+    },
+  );
 
 program.command("growth")
   .description("5,000 rows out of a small table and out of a large one; and nothing at all")
@@ -26,8 +31,11 @@ program.command("growth")
     console.log(json ? JSON.stringify(result) : growthTable(result));
   });
 
-await program.parseAsync(Deno.args, { from: "user" });
-Deno.exit(); // connections that are still closing keep nobody waiting
+try {
+  await program.parseAsync(Deno.args, { from: "user" });
+} finally {
+  await down(TEST_STACK);
+}
 
 function numbers(list: string): number[] {
   return list.split(",").map(Number);

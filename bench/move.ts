@@ -1,7 +1,6 @@
 import type { Sql } from "postgres";
-import { connectLocally } from "../local/cluster.ts";
 import type { Driver, TestChain } from "../tests/support/chain.ts";
-import { testCluster, testStack } from "../tests/support/stack.ts";
+import { testStack } from "../tests/support/stack.ts";
 import { countLetters, createLetters, lettersChain, seconds, writeLetters } from "./letters.ts";
 import { restRowsPerSecond } from "./rest.ts";
 
@@ -21,27 +20,39 @@ export interface MoveResult {
 const REST_ROWS = 1000;
 
 /** Moves the same rows from core to main in every way, each time between two new databases. */
-export async function benchMove(rows: number, say: (line: string) => void): Promise<MoveResult> {
-  say("the limit: copy binary, then delete");
-  const limit = await measure("push", rows, byCopy);
-  say("insert into a foreign table, then delete");
-  const fdw = await measure("push", rows, byForeignTable);
+export async function benchMove(
+  rows: number,
+  rounds: number,
+  say: (line: string) => void,
+): Promise<MoveResult> {
+  const best = { limit: Infinity, fdw: Infinity, push: Infinity, pull: Infinity, bytes: 0 };
+  for (let round = 1; round <= rounds; round++) {
+    say(`round ${round} of ${rounds}: copy binary, then delete`);
+    const limit = await measure("push", rows, byCopy);
+    say("insert into a foreign table, then delete");
+    const fdw = await measure("push", rows, byForeignTable);
+    say("Strata, pushed by core");
+    const push = await measure("push", rows, ({ core }) => settle(core.sql, core.sql));
+    say("Strata, pulled by main");
+    const pull = await measure("pull", rows, ({ core, main }) => settle(core.sql, main.sql));
+    best.limit = Math.min(best.limit, limit.result);
+    best.fdw = Math.min(best.fdw, fdw.result);
+    best.push = Math.min(best.push, push.result);
+    best.pull = Math.min(best.pull, pull.result);
+    best.bytes = limit.bytes;
+  }
   say("row by row over REST");
   const rest = await measure("push", REST_ROWS, restRowsPerSecond);
-  say("Strata, pushed by core");
-  const push = await measure("push", rows, ({ core }) => settle(core.sql, core.sql));
-  say("Strata, pulled by main");
-  const pull = await measure("pull", rows, ({ core, main }) => settle(core.sql, main.sql));
   return {
     rows,
-    bytes: limit.bytes,
-    limit_seconds: limit.result,
-    fdw_seconds: fdw.result,
+    bytes: best.bytes,
+    limit_seconds: best.limit,
+    fdw_seconds: best.fdw,
     rest_rows_per_second: rest.result,
-    push_seconds: push.result,
-    pull_seconds: pull.result,
-    push_ratio: push.result / limit.result,
-    pull_ratio: pull.result / limit.result,
+    push_seconds: best.push,
+    pull_seconds: best.pull,
+    push_ratio: best.push / best.limit,
+    pull_ratio: best.pull / best.limit,
   };
 }
 
@@ -53,7 +64,6 @@ async function measure(driver: Driver, rows: number, mover: Mover) {
   await writeLetters(core.sql, { rows, characters: 416, daysOld: 100 });
   const [table] = await core.sql<{ bytes: number }[]>`
     select pg_table_size('public.letters')::float8 as bytes`;
-  await checkpoint();
 
   const result = await mover(chain);
 
@@ -62,15 +72,6 @@ async function measure(driver: Driver, rows: number, mover: Mover) {
     throw new Error(`of ${rows} rows ${left} stayed and ${arrived} arrived`);
   }
   return { result, bytes: table?.bytes ?? 0 };
-}
-
-/** Writing down what filling the table left behind is not part of moving it. */
-async function checkpoint(): Promise<void> {
-  for (const tier of ["core", "main"] as const) {
-    const server = connectLocally(await testCluster(tier));
-    await server`checkpoint`;
-    await server.end();
-  }
 }
 
 /** Nothing between two databases is faster, and nothing is proved. */
