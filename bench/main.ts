@@ -59,7 +59,7 @@ function moveTable(result: MoveResult): string {
     `${rows.toLocaleString("en")} rows, ${size(bytes)}`,
     line("copy | copy, delete", limit),
     line("foreign table, delete", result.fdw_seconds),
-    line("REST, row by row", rows / result.rest_rows_per_second),
+    line("REST, as 1,000 rows go", rows / result.rest_rows_per_second),
     line("Strata, push", result.push_seconds),
     line("Strata, pull", result.pull_seconds),
   ].join("\n");
