@@ -119,6 +119,39 @@ moveTest(
   },
 );
 
+moveTest(
+  "a dataset that fails again and again is tried at growing intervals, with smaller batches",
+  async (chain) => {
+    const { core, main } = chain;
+    await makeNotesAndLetters(chain);
+    await core.sql`update strata.settings set value = 100 where name = 'batch_bytes'`;
+    await main.sql.unsafe(`create function public.fill() returns trigger language plpgsql as
+    $$ begin raise exception 'no space left on device' using errcode = '53100'; end $$`);
+    await main.sql`create trigger fill before insert on public.notes
+    for each statement execute function public.fill()`;
+
+    const pauses: number[] = [];
+    for (let attempt = 1; attempt <= 4; attempt++) {
+      await runOnce(chain);
+      const [row] = await core.sql`
+      select (extract(epoch from next_try_at - now()) / 60)::integer as minutes from strata.datasets
+       where name = 'notes'`;
+      pauses.push(row?.minutes);
+      await endPauses(chain);
+    }
+    assert.deepEqual(pauses, [1, 2, 4, 8]);
+
+    const moves = await core.sql`select rows_claimed, last_sqlstate from strata.moves
+    where dataset = 'notes' order by started_at`;
+    assert.deepEqual(moves.map((move) => ({ ...move })), [
+      { rows_claimed: 3, last_sqlstate: "53100" },
+      { rows_claimed: 2, last_sqlstate: "53100" },
+      { rows_claimed: 1, last_sqlstate: "53100" },
+      { rows_claimed: 1, last_sqlstate: "53100" },
+    ]);
+  },
+);
+
 const MAY_MOUNT = await canMount();
 if (!MAY_MOUNT) {
   console.log("No file system may be mounted here: full disks are left to the trigger.");
