@@ -156,7 +156,7 @@ as $$
            case when h.key is not null
                 then format('%s = %L::text[]', strata.key_sql(p_dataset.key_columns), h.key)
                 -- over the row alone: a column may be called like something of the query around it
-                else format('coalesce((select (%s) from (select t.*) as t), false)', h.condition) end, ' or ' order by h.made_at, h.hold_id), 'false')
+                else format('coalesce((select (%s)::boolean from (select t.*) as t), false)', h.condition) end, ' or ' order by h.made_at, h.hold_id), 'false')
     from strata.holds as h
    where h.dataset = p_dataset.name and h.prevents in (p_action, 'both')
      and h.released_at is null and (h.hold_until is null or h.hold_until > p_at)

@@ -121,7 +121,7 @@ as $$
 declare
   v_meets boolean;
 begin
-  execute format('select coalesce((%s), false) from %s as t where %s = $1', p_condition, strata.relation(p_dataset),
+  execute format('select coalesce((%s), false) from %s as t where %s', p_condition, strata.relation(p_dataset),
                  strata.key_is_sql(p_dataset)) into v_meets using p_key;
   return coalesce(v_meets, false);
 end
