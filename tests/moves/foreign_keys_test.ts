@@ -8,6 +8,7 @@ import {
   settle,
   startJourney,
 } from "../support/moves.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 /** A table of reminders on core, each of which refers to a note. */
 async function makeReminders({ sql }: TestDatabase, onDelete: string): Promise<void> {
@@ -63,8 +64,15 @@ moveTest("a reference that is not committed yet keeps its row", async (chain) =>
   const writer = await core.connect({ max: 1 }).reserve();
   await writer`begin`;
   await writer`insert into public.reminders values (1, 2)`;
-  await journey.until("finish");
+  let purged = false;
+  const purging = journey.step().then(() => purged = true);
+  await waitFor("the purge to pass the row by, or to wait for the writer", async () => {
+    const waiting = await core.sql`select from pg_stat_activity
+      where wait_event_type = 'Lock' and datname = current_database()`;
+    return purged || waiting.length > 0;
+  }, { everyMs: 5 });
   await writer`commit`;
+  await purging;
 
   await settle(chain);
 

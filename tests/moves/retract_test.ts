@@ -103,26 +103,32 @@ moveTest("a batch of which nothing may leave ends its dataset's turn", async (ch
 });
 
 moveTest(
-  "what is proved and what is purged is on disk, even where commits need not be",
+  "copies and purges are on disk and see the latest, whatever a database's defaults are",
   async (chain) => {
-    const { core, main } = chain;
+    const { core } = chain;
     await makeNotes(core, 0);
     await settle(chain);
     await addNotes(core.sql, 1, 1);
     for (const { sql, name } of chain.databases) {
       await sql`alter database ${sql(name)} set synchronous_commit = off`;
-      await sql`create table public.seen (setting text)`;
-      await sql.unsafe(`create function public.look() returns trigger language plpgsql as
-      $$ begin insert into public.seen values (current_setting('synchronous_commit')); return null; end $$`);
+      await sql`alter database ${sql(name)} set default_transaction_isolation = serializable`;
+      await sql`create table public.seen (durable text, isolation text)`;
+      await sql.unsafe(`create function public.look() returns trigger language plpgsql as $$ begin
+      insert into public.seen
+      values (current_setting('synchronous_commit'), current_setting('transaction_isolation'));
+      return null; end $$`);
       await sql`create trigger look after insert or delete on public.notes
       for each row execute function public.look()`;
     }
     await core.sql`select strata.manage('public.notes', p_delete_triggers => 'fire')`;
     for (const { connect } of chain.databases) await connect({ max: 1 })`call strata.move_due()`;
 
-    for (const { sql } of [core, main]) {
-      const seen = await sql`select setting from public.seen`;
-      assert.deepEqual(seen.map(({ setting }) => setting), ["on"]);
+    for (const { sql } of chain.databases) {
+      const seen = await sql`select durable, isolation from public.seen`;
+      assert.deepEqual(seen.map((row) => ({ ...row })), [{
+        durable: "on",
+        isolation: "read committed",
+      }]);
     }
   },
 );
