@@ -23,10 +23,10 @@ async function dueNotes({ core }: CronChain) {
   await addNote(core.sql, 1, "2000-01-01");
 }
 
-// One chain for all steps: servers of their own take a while, and cron a minute.
-Deno.test("pg_cron runs a tier", async (t) => {
-  await using chain = await cronChain();
-  const { core, main } = chain;
+// One stack for all steps of a test: servers of their own take a while, and cron a minute.
+Deno.test("a tier's jobs in pg_cron are what strata.schedules says", async (t) => {
+  await using chain = await cronChain({ tiers: ["core"] });
+  const { core } = chain;
 
   await t.step("become() hands the schedules to pg_cron", async () => {
     assertEquals([...await jobs(core.sql)].filter(({ jobname }) => jobname !== "strata-upkeep"), [
@@ -59,20 +59,7 @@ Deno.test("pg_cron runs a tier", async (t) => {
     assertEquals([...await state()], before);
   });
 
-  await t.step("a schedule of this tier alone takes effect at once, and goes at once", async () => {
-    const names = async () => (await jobs(core.sql)).map(({ jobname }) => jobname);
-    const before = await names();
-    await core.sql`
-      insert into strata.schedules (job, cron, command, tiers, says)
-      values ('strata-here', '0 0 1 1 *', 'select 1', '{core}', 'for this test'),
-             ('strata-there', '0 0 1 1 *', 'select 1', '{main}', 'for this test')`;
-    assertEquals(await names(), [...before, "strata-here"].sort());
-    await core.sql`update strata.schedules set tiers = '{main}' where job = 'strata-here'`;
-    assertEquals(await names(), before);
-    await core.sql`update strata.schedules set tiers = '{core}' where job = 'strata-here'`;
-    await core.sql`delete from strata.schedules where job in ('strata-here', 'strata-there')`;
-    assertEquals(await names(), before);
-  });
+  await t.step("a changed schedule takes effect at once", () => followsTheTable(core.sql));
 
   await t.step("a job that is switched off in the table sleeps in pg_cron", async () => {
     const upkeep = async () => {
@@ -88,18 +75,25 @@ Deno.test("pg_cron runs a tier", async (t) => {
     await core.sql`select cron.schedule('vacuum', '0 3 * * *', 'vacuum')`;
     await core.sql`select strata.apply_schedules()`;
     assert((await jobs(core.sql)).some(({ jobname }) => jobname === "vacuum"));
-    await core.sql`select cron.unschedule('vacuum')`;
   });
 
+  await t.step("prune() tidies up the history of our own jobs alone", () => prunes(core.sql));
+});
+
+Deno.test("pg_cron runs a tier", async (t) => {
+  await using chain = await cronChain();
+  const { core, main } = chain;
+
   await t.step(
-    "a scheduled move moves: there is a run in pg_cron's log and a move in ours",
+    "a scheduled move is in pg_cron's log and in ours",
     async () => {
       await dueNotes(chain);
       await core.sql`update strata.schedules set cron = '* * * * *' where job = 'strata-move'`;
 
       const run = await waitFor("pg_cron to finish a run of strata-move", async () => {
         const [row] = await core.sql`
-        select d.status, d.return_message from cron.job_run_details as d join cron.job as j using (jobid)
+        select d.status, d.return_message
+          from cron.job_run_details as d join cron.job as j using (jobid)
          where j.jobname = 'strata-move' and d.status in ('succeeded', 'failed') limit 1`;
         return row;
       }, TWO_MINUTES);
@@ -115,7 +109,7 @@ Deno.test("pg_cron runs a tier", async (t) => {
   );
 
   await t.step(
-    "a run that leaves work behind is gone on with by itself, then sleep returns",
+    "what a run leaves behind is gone on with, then all sleep",
     async () => {
       await core.sql`update strata.settings set value = 1 where name = 'batch_rows'`;
       for (const id of [2, 3, 4]) await addNote(core.sql, id, "2000-01-01");
@@ -132,9 +126,24 @@ Deno.test("pg_cron runs a tier", async (t) => {
   );
 });
 
-Deno.test("prune() tidies up the history of our own jobs alone", async () => {
-  await using chain = await cronChain({ tiers: ["core"] });
-  const { sql } = chain.core;
+/** Jobs come and go with their row, and with the tiers it names. */
+async function followsTheTable(sql: Sql) {
+  const names = async () => (await jobs(sql)).map(({ jobname }) => jobname);
+  const before = await names();
+  await sql`
+    insert into strata.schedules (job, cron, command, tiers, says)
+    values ('strata-here', '0 0 1 1 *', 'select 1', '{core}', 'for this test'),
+           ('strata-there', '0 0 1 1 *', 'select 1', '{main}', 'for this test')`;
+  assertEquals(await names(), [...before, "strata-here"].sort());
+  await sql`update strata.schedules set tiers = '{main}' where job = 'strata-here'`;
+  assertEquals(await names(), before);
+  await sql`update strata.schedules set tiers = '{core}' where job = 'strata-here'`;
+  await sql`delete from strata.schedules where job in ('strata-here', 'strata-there')`;
+  assertEquals(await names(), before);
+}
+
+/** Two runs of each job, one of them a week old. */
+async function prunes(sql: Sql) {
   await sql`select cron.schedule('theirs', '0 0 1 1 *', 'select 1')`;
   await sql`
     insert into cron.job_run_details (jobid, runid, status, start_time, end_time)
@@ -147,4 +156,4 @@ Deno.test("prune() tidies up the history of our own jobs alone", async () => {
     select j.jobname::text as job, count(*)::int as runs
       from cron.job_run_details as d join cron.job as j using (jobid) group by 1 order by 1`;
   assertEquals([...left], [{ job: "strata-move", runs: 1 }, { job: "theirs", runs: 2 }]);
-});
+}

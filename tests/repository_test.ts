@@ -74,11 +74,11 @@ function sqlFunctions(lines: string[]): [number, number][] {
 /** From a function's first line to the closing brace below it; the formatter lines them up. */
 function typescriptFunctions(lines: string[]): [number, number][] {
   return lines.flatMap((line, from): [number, number][] => {
-    const start =
-      /^(\s*)(?:export )?(?:default )?(?:async )?(?:function\b|constructor\(|(?:\w+)\(.*\)(?:: .*)? \{$|const \w+ = (?:async )?\()/;
-    const indent = start.exec(line)?.[1];
-    if (indent === undefined || /^\s*(?:if|for|while|switch|catch)\b/.test(line)) return [];
-    const to = lines.findIndex((one, at) => at > from && new RegExp(`^${indent}\\}`).test(one));
+    const isFunction = /^\s*(?:export |default |async )*function\b|=> \{$|^\s*constructor\(/;
+    const isMethod = /^\s+(?!if|for|while|switch|catch)(?:async |static |\*)*\w+\(.*\{$/;
+    if (!isFunction.test(line) && !isMethod.test(line)) return [];
+    const indent = /^\s*/.exec(line)?.[0] ?? "";
+    const to = lines.findIndex((one, at) => at > from && one.startsWith(`${indent}}`));
     return to < 0 ? [] : [[from, to]];
   });
 }
