@@ -226,7 +226,28 @@ $$;
 comment on function strata.note_well(text) is 'Takes back what note_failure() wrote: the dataset moves, or has nothing to move.';
 revoke execute on function strata.note_well(text) from public;
 
-create function strata.claim(p_dataset text, p_to text)
+-- Not the rows of one open move: they are on their way already, whatever their version is by now.
+create function strata.besides_sql(p_dataset strata.datasets, p_besides uuid)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(string_agg(format(' and (%s) not in (select %s from strata.manifests as f, unnest(%s) as m (%s) where f.move_id = %L)',
+           k.ours, k.theirs, s.items, s.names, p_besides), ''), '')
+    from strata.manifest_sql(p_dataset, 'f.keys') as s,
+         (select string_agg(format('t.%I', c.name), ', ' order by c.position) as ours,
+                 string_agg(format('m.k%s::%s', c.position, format_type(a.atttypid, a.atttypmod)), ', ' order by c.position) as theirs
+            from unnest(p_dataset.key_columns) with ordinality as c (name, position)
+            join pg_catalog.pg_attribute as a
+              on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = c.name and not a.attisdropped) as k
+   where p_besides is not null
+$$;
+comment on function strata.besides_sql(strata.datasets, uuid) is
+  'SQL that passes over the rows of one open move, changed or not; empty for null.';
+revoke execute on function strata.besides_sql(strata.datasets, uuid) from public;
+
+create function strata.claim(p_dataset text, p_to text, p_besides uuid default null)
 returns strata.batch
 language plpgsql
 security definer -- a pulling tier calls it as strata_mover
@@ -240,13 +261,15 @@ declare
   v_objection record;
 begin
   perform strata.lock_dataset(p_dataset);
-  select m.move_id into v_open from strata.moves as m where m.dataset = p_dataset and m.state <> 'closed' limit 1;
-  if v_open is not null then
+  select m.move_id into v_open from strata.moves as m
+   where m.dataset = p_dataset and m.state <> 'closed' and m.move_id is distinct from p_besides order by m.started_at limit 1;
+  if v_open is not null and p_besides is null then
     return strata.take_up(v_open);
   end if;
   v_batch.dataset := p_dataset;
   v_batch.status := case
-    when exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null) then 'blocked'
+    when v_open is not null
+      or exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null) then 'blocked'
     when (v_dataset.told_revision, v_dataset.told_shape)
          is distinct from (v_dataset.revision, strata.shape(strata.relation(v_dataset)::regclass)) then 'unknown' end;
   if v_batch.status is not null then
@@ -258,6 +281,7 @@ begin
     raise exception '%', v_objection.says using errcode = v_objection.code, hint = v_objection.hint;
   end loop;
   v_policy := strata.conditions(v_dataset);
+  v_policy.due := v_policy.due || strata.besides_sql(v_dataset, p_besides);
   if v_policy.action = 'move' then
     v_batch := strata.claim_rows(v_dataset, p_to, v_policy.aged || ' and ' || v_policy.due,
                                  strata.setting('batch_bytes') >> least(v_dataset.failures, 6));
@@ -266,7 +290,7 @@ begin
     end if;
   end if;
   if v_batch is null or v_batch.status is null then
-    perform strata.note_well(p_dataset);
+    perform strata.note_well(p_dataset) where p_besides is null;
     v_batch := (select ('nothing', null, p_dataset, null, null, null)::strata.batch);
   end if;
   return v_batch;
@@ -274,11 +298,12 @@ exception when program_limit_exceeded or out_of_memory then
   return strata.set_aside_giants(v_dataset, v_policy.due);
 end
 $$;
-comment on function strata.claim(text, text) is
+comment on function strata.claim(text, text, uuid) is
   'The next batch of a dataset for the colder tier: an interrupted move first, then the oldest due rows, then oversize '
-  'ones. The answer''s status says when there is none. ST010, ST011, ST013: the dataset cannot be moved as it is.';
-revoke execute on function strata.claim(text, text) from public;
-grant execute on function strata.claim(text, text) to strata_mover;
+  'ones. p_besides: the driver''s own open move, while which it claims ahead. The answer''s status says when there is none. '
+  'ST010, ST011, ST013: the dataset cannot be moved as it is.';
+revoke execute on function strata.claim(text, text, uuid) from public;
+grant execute on function strata.claim(text, text, uuid) to strata_mover;
 
 create function strata.set_aside_giants(p_dataset strata.datasets, p_due text)
 returns strata.batch

@@ -123,7 +123,7 @@ comment on function strata.dial(text) is
 revoke execute on function strata.dial(text) from public;
 
 -- Not security definer and not callable by strata_mover: what may be asked is what the neighbour grants.
-create function strata.ask(p_tier text, p_question text)
+create function strata.read_answer(p_tier text)
 returns text
 language plpgsql
 set search_path = ''
@@ -131,8 +131,6 @@ as $$
 declare
   v_answer text;
 begin
-  perform strata.dial(p_tier);
-  perform strata.send(p_tier, p_question);
   perform strata.await(p_tier);
   select r.answer into v_answer from extensions.dblink_get_result('strata_' || p_tier) as r (answer text);
   perform from extensions.dblink_get_result('strata_' || p_tier) as r (answer text); -- reads the end of the answer
@@ -142,13 +140,41 @@ exception when query_canceled or others then -- a question that was given up mus
   raise;
 end
 $$;
+comment on function strata.read_answer(text) is
+  'Waits for the answer to what was sent to a neighbour. Errors come through with their SQLSTATE; the line is closed after one.';
+revoke execute on function strata.read_answer(text) from public;
+
+create function strata.ask(p_tier text, p_question text)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform strata.dial(p_tier);
+  perform strata.send(p_tier, p_question);
+  return strata.read_answer(p_tier);
+end
+$$;
 comment on function strata.ask(text, text) is
-  'Runs one query of one text column on a neighbour, where it commits by itself. Errors come through with their SQLSTATE; '
-  'the line is closed after one.';
+  'Runs one query of one text column on a neighbour, where it commits by itself.';
 revoke execute on function strata.ask(text, text) from public;
 
--- claim() over there. Its columns are read one by one: a batch inside a quoted record would be copied twice more.
-create function strata.ask_for_batch(p_tier text, p_dataset text)
+-- claim() over there, asked and answered in two steps, so that this tier can work while that one claims. The columns are
+-- read one by one: a batch inside a quoted record would be copied twice more.
+create function strata.ask_for_batch(p_tier text, p_dataset text, p_besides uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform strata.dial(p_tier);
+  perform strata.send(p_tier, format('select (b).* from strata.claim(%L, %L, %L) as b', p_dataset, strata.tier(), p_besides));
+end
+$$;
+comment on function strata.ask_for_batch(text, text, uuid) is 'Asks a hotter neighbour to claim(); read_batch() waits for its answer.';
+revoke execute on function strata.ask_for_batch(text, text, uuid) from public;
+
+create function strata.read_batch(p_tier text)
 returns strata.batch
 language plpgsql
 set search_path = ''
@@ -156,8 +182,6 @@ as $$
 declare
   v_batch strata.batch;
 begin
-  perform strata.dial(p_tier);
-  perform strata.send(p_tier, format('select (b).* from strata.claim(%L, %L) as b', p_dataset, strata.tier()));
   perform strata.await(p_tier);
   select r.status, r.move_id, r.dataset, r.columns, r.keys, r.lines into v_batch
     from extensions.dblink_get_result('strata_' || p_tier)
@@ -169,8 +193,8 @@ exception when query_canceled or others then
   raise;
 end
 $$;
-comment on function strata.ask_for_batch(text, text) is 'claim() on a hotter neighbour.';
-revoke execute on function strata.ask_for_batch(text, text) from public;
+comment on function strata.read_batch(text) is 'The batch that ask_for_batch() asked for.';
+revoke execute on function strata.read_batch(text) from public;
 
 create function strata.note_told(p_dataset text, p_revision bigint, p_shape text, p_columns text[])
 returns void

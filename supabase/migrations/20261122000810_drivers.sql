@@ -1,4 +1,8 @@
 -- Drivers: push and pull, one step at a time.
+--
+-- A run that has time left claims the next batch while the colder tier is busy with this one: a pusher sends the rows and
+-- claims while they are received; a puller asks for the next batch and receives this one while that is claimed. The
+-- batch ahead is an open move like any other; if the run dies it is taken up, proved absent and claimed anew.
 
 create type strata.journey as (
   step text,
@@ -9,13 +13,17 @@ create type strata.journey as (
   kept strata.kept,
   outcomes text[],
   description jsonb,
-  columns text[]
+  columns text[],
+  ahead strata.batch,
+  is_asked boolean,
+  ahead_until timestamptz
 );
 comment on type strata.journey is
-  'A batch between two steps of its driver. step: what comes next (claim; tell, told; copy, prove, purge, close, finish), '
-  'or why the dataset''s turn is over (done, blocked, later, failed, link down).';
+  'A batch between two steps of its driver. step: what comes next (claim; tell, told; copy, ahead, copied, prove, purge, '
+  'close, finish), or why the dataset''s turn is over (done, blocked, later, failed, link down). ahead: the next batch, '
+  'claimed meanwhile, until ahead_until (null: not at all); is_asked: the neighbour owes an answer.';
 
-create function strata.journey_of(p_dataset text)
+create function strata.journey_of(p_dataset text, p_ahead_until timestamptz default null)
 returns strata.journey
 language plpgsql
 immutable
@@ -26,20 +34,25 @@ declare
 begin
   v_journey.step := 'claim';
   v_journey.dataset := p_dataset;
+  v_journey.ahead_until := p_ahead_until;
   return v_journey;
 end
 $$;
-comment on function strata.journey_of(text) is 'A journey about to begin: its next step is to claim a batch.';
-revoke execute on function strata.journey_of(text) from public;
+comment on function strata.journey_of(text, timestamptz) is 'A journey about to begin: its next step is to claim a batch.';
+revoke execute on function strata.journey_of(text, timestamptz) from public;
 
 create function strata.drive_claim(p_link strata.links, p_dataset text)
 returns strata.batch
-language sql
+language plpgsql
 set search_path = ''
 as $$
-  select b.* from strata.claim(p_dataset, p_link.neighbour) as b where p_link.direction = 'colder'
-  union all
-  select b.* from strata.ask_for_batch(p_link.neighbour, p_dataset) as b where p_link.direction = 'hotter'
+begin
+  if p_link.direction = 'colder' then
+    return strata.claim(p_dataset, p_link.neighbour);
+  end if;
+  perform strata.ask_for_batch(p_link.neighbour, p_dataset, null);
+  return strata.read_batch(p_link.neighbour);
+end
 $$;
 comment on function strata.drive_claim(strata.links, text) is 'claim() at the hotter end of a link.';
 revoke execute on function strata.drive_claim(strata.links, text) from public;
@@ -81,24 +94,62 @@ $$;
 comment on function strata.drive_told(strata.links, text, jsonb, text[]) is 'note_told() at the hotter end of a link.';
 revoke execute on function strata.drive_told(strata.links, text, jsonb, text[]) from public;
 
-create function strata.drive_copy(p_link strata.links, p_batch strata.batch)
-returns jsonb
+-- A pusher sends the batch and goes on; a puller receives it here, having asked for the next one.
+create function strata.drive_copy(p_link strata.links, p_journey strata.journey)
+returns strata.journey
 language plpgsql
 set search_path = ''
 as $$
 declare
+  v_next strata.journey := p_journey;
+  v_batch constant strata.batch := p_journey.batch;
   -- The rows go as one dollar-quoted text: nothing in them is escaped, scanned for quotes or doubled on the way.
-  v_quote constant text := '$m' || replace(p_batch.move_id::text, '-', '') || '$';
+  v_quote constant text := '$m' || replace(v_batch.move_id::text, '-', '') || '$';
 begin
-  if p_link.direction = 'hotter' then
-    return strata.receive(p_batch.move_id, p_batch.dataset, p_link.neighbour, p_batch.columns, p_batch.lines);
+  v_next.batch.lines := null;
+  v_next.step := 'prove';
+  if p_link.direction = 'colder' then
+    perform strata.dial(p_link.neighbour);
+    perform strata.send(p_link.neighbour, format('select strata.receive(%L, %L, %L, %L, ', v_batch.move_id, v_batch.dataset,
+      strata.tier(), v_batch.columns) || v_quote || v_batch.lines || v_quote || ')');
+    if p_journey.ahead_until is null then
+      v_next.refused := strata.read_answer(p_link.neighbour)::jsonb;
+    else
+      v_next.is_asked := true;
+      v_next.step := 'ahead';
+    end if;
+  else
+    v_next.is_asked := clock_timestamp() < p_journey.ahead_until;
+    if v_next.is_asked then
+      perform strata.ask_for_batch(p_link.neighbour, p_journey.dataset, v_batch.move_id);
+    end if;
+    v_next.refused := strata.receive(v_batch.move_id, v_batch.dataset, p_link.neighbour, v_batch.columns, v_batch.lines);
   end if;
-  return strata.ask(p_link.neighbour, format('select strata.receive(%L, %L, %L, %L, ', p_batch.move_id, p_batch.dataset,
-    strata.tier(), p_batch.columns) || v_quote || p_batch.lines || v_quote || ')')::jsonb;
+  return v_next;
 end
 $$;
-comment on function strata.drive_copy(strata.links, strata.batch) is 'receive() at the colder end of a link: which rows it refuses.';
-revoke execute on function strata.drive_copy(strata.links, strata.batch) from public;
+comment on function strata.drive_copy(strata.links, strata.journey) is
+  'receive() at the colder end of a link; a run reads the answer of a far one in a later step.';
+revoke execute on function strata.drive_copy(strata.links, strata.journey) from public;
+
+-- The next batch is a convenience: what is wrong with it will be said when it is asked for in earnest.
+create function strata.drive_ahead(p_link strata.links, p_journey strata.journey)
+returns strata.batch
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_link.direction = 'colder' then
+    return strata.claim(p_journey.dataset, p_link.neighbour, (p_journey.batch).move_id);
+  end if;
+  return strata.read_batch(p_link.neighbour);
+exception when others then
+  return null;
+end
+$$;
+comment on function strata.drive_ahead(strata.links, strata.journey) is
+  'The batch after this one, claimed here or asked for before; null when that fails.';
+revoke execute on function strata.drive_ahead(strata.links, strata.journey) from public;
 
 create function strata.drive_prove(p_link strata.links, p_batch strata.batch)
 returns bytea[]
@@ -174,15 +225,26 @@ begin
       v_next.step := 'told';
     when 'told' then
       perform strata.drive_told(p_link, p_journey.dataset, p_journey.description, p_journey.columns);
-      v_next := strata.journey_of(p_journey.dataset);
+      v_next := strata.journey_of(p_journey.dataset, p_journey.ahead_until);
     when 'copy' then
-      v_next.refused := strata.drive_copy(p_link, p_journey.batch);
-      v_next.batch.lines := null;
+      v_next := strata.drive_copy(p_link, p_journey);
+    when 'ahead' then
+      if clock_timestamp() < p_journey.ahead_until then
+        v_next.ahead := strata.drive_ahead(p_link, p_journey);
+      end if;
+      v_next.step := 'copied';
+    when 'copied' then
+      v_next.refused := strata.read_answer(p_link.neighbour)::jsonb;
+      v_next.is_asked := false;
       v_next.step := 'prove';
     when 'prove' then
       v_next.proofs := strata.drive_prove(p_link, p_journey.batch);
       v_next.step := 'purge';
     when 'purge' then
+      if p_journey.is_asked then -- the line is needed; the batch asked for is read off it first
+        v_next.ahead := strata.drive_ahead(p_link, p_journey);
+        v_next.is_asked := false;
+      end if;
       v_next.kept := strata.drive_purge(p_link, p_journey.batch, p_journey.proofs, p_journey.refused);
       v_next.step := 'close';
     when 'close' then
@@ -190,8 +252,11 @@ begin
       v_next.step := 'finish';
     when 'finish' then
       perform strata.drive_finish(p_link, p_journey.batch, p_journey.outcomes);
-      v_next := strata.journey_of(p_journey.dataset);
-      if (p_journey.batch).status = 'claimed' and (p_journey.kept).moved = 0 then
+      v_next := strata.journey_of(p_journey.dataset, p_journey.ahead_until);
+      if (p_journey.ahead).status = 'claimed' then
+        v_next.batch := p_journey.ahead;
+        v_next.step := 'copy';
+      elsif (p_journey.batch).status = 'claimed' and (p_journey.kept).moved = 0 then
         v_next.step := 'later'; -- writers are faster than we are: no use in trying on and on
       end if;
   end case;
@@ -216,6 +281,9 @@ begin
   select l.* into v_link from strata.links as l where l.neighbour = p_neighbour;
   return strata.take_step(v_link, p_journey);
 exception when others then
+  if p_journey.is_asked then -- an answer is still on its way; it must not be taken for another
+    perform strata.hang_up(p_neighbour);
+  end if;
   v_next.batch := null;
   v_next.step := case when strata.is_link_error(sqlstate) then 'link down' else 'failed' end;
   perform strata.note_step_failure(v_link, p_journey.dataset, sqlstate,

@@ -170,7 +170,7 @@ create procedure strata.move_dataset(p_neighbour text, p_dataset text, p_deadlin
 language plpgsql
 as $$
 declare
-  v_journey strata.journey := strata.journey_of(p_dataset);
+  v_journey strata.journey := strata.journey_of(p_dataset, p_deadline);
   v_blocked integer := 0;
 begin
   if strata.begin_turn('strata move/' || p_neighbour || '/' || p_dataset) then
