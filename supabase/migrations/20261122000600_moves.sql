@@ -9,9 +9,12 @@
 --   close    there   arrivals: strata.close_arrival() retracts what was kept
 --            here    strata.close_move() drops the manifest, sets failed rows aside               -> state closed
 --
--- A crash after any of them leaves a state from which the same functions go on, from `prove` (take_up). Rows travel as record
--- literals, row(a, b, …)::text, separated by a line with the move's own id; their hash is the fingerprint. Both ends
--- write values under the same pinned output settings, so equal texts are equal values on every version and locale.
+-- A crash after any of them leaves a state from which the same functions go on, from `prove` (take_up).
+--
+-- Rows travel column by column: the texts of a column's values one after the other, the columns one after the other, with
+-- lines between them that hold the move's own id, so that nothing is escaped and nothing is looked at byte by byte. Both
+-- ends write values under the same pinned output settings, so equal texts are equal values on every version and locale. A
+-- row's fingerprint is a hash of its values' texts in the colder tier's column order.
 -- A row's version is (ctid, xmin): an update, and also a rewrite of the table, changes it. A ctid and an xmin may
 -- meet again in another row after a rewrite, so the key is compared with them.
 
@@ -87,13 +90,13 @@ create type strata.kept as (moved integer, ordinals integer[], keys text[], fing
 comment on type strata.kept is 'Answer of a purge: how many rows left, and which were kept (position, key, fingerprint).';
 
 -- Not pinned, on purpose: only so is it inlined, and it runs once per row. It names nothing outside pg_catalog.
-create function strata.fingerprint(p_line text)
+create function strata.fingerprint(p_content text)
 returns bytea
 language sql
 immutable
 parallel safe
-as $$ select substr(pg_catalog.sha256(convert_to(p_line, 'UTF8')), 1, 16) $$;
-comment on function strata.fingerprint(text) is 'The first 128 bits of the SHA-256 of a row written as text.';
+as $$ select substr(pg_catalog.sha256(convert_to(p_content, 'UTF8')), 1, 16) $$;
+comment on function strata.fingerprint(text) is 'The first 128 bits of the SHA-256 of a row''s content.';
 revoke execute on function strata.fingerprint(text) from public;
 
 create function strata.digest(p_fingerprint bytea)
@@ -105,26 +108,52 @@ as $$ select ('x' || encode(substr(p_fingerprint, 1, 8), 'hex'))::bit(64)::bigin
 comment on function strata.digest(bytea) is 'A fingerprint''s share in a digest; digests of many rows are their xor. Not pinned: see fingerprint.';
 revoke execute on function strata.digest(bytea) from public;
 
-create function strata.line_sql(p_columns text[])
+-- A value as its type writes it. Not every cast to text does that (char(n) loses blanks), concat() does.
+create function strata.value_sql(p_type oid, p_column text)
 returns text
 language sql
-immutable
+stable
 set search_path = ''
 as $$
-  select 'row(' || string_agg(case when c.name is null then 'null' else format('t.%I', c.name) end, ', ' order by c.position) || ')::text'
-    from unnest(p_columns) with ordinality as c (name, position)
+  select case when p_type in ('text'::regtype, 'varchar'::regtype) then format('t.%I', p_column)
+              else format('case when t.%I is not null then concat(t.%I) end', p_column, p_column) end
 $$;
-comment on function strata.line_sql(text[]) is 'SQL for row t written as text, its columns in the given order.';
-revoke execute on function strata.line_sql(text[]) from public;
+comment on function strata.value_sql(oid, text) is 'SQL for the text of a column''s value in row t; null for null.';
+revoke execute on function strata.value_sql(oid, text) from public;
 
-create function strata.separator(p_move uuid)
+-- Every value is told from its neighbours: by its length in front, or, for types whose texts cannot contain it and are
+-- never empty, by a bar behind. NULL has neither length nor text. concat() takes at most 100 arguments.
+create function strata.content_sql(p_relation regclass, p_columns text[])
 returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select 'concat(' || string_agg('concat(' || c.texts || ')', ', ' order by c.chunk) || ')'
+    from (
+      select n.position / 30 as chunk,
+             string_agg(case when a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype,
+                                 'float8'::regtype, 'numeric'::regtype, 'bool'::regtype, 'uuid'::regtype, 'date'::regtype,
+                                 'timestamp'::regtype, 'timestamptz'::regtype, 'time'::regtype, 'bytea'::regtype)
+                             then format('t.%I, ''|''', n.name)
+                             else format('octet_length(%s), '':'', %s', strata.value_sql(a.atttypid, n.name),
+                                         strata.value_sql(a.atttypid, n.name)) end, ', ' order by n.position) as texts
+        from unnest(p_columns) with ordinality as n (name, position)
+        join pg_catalog.pg_attribute as a on a.attrelid = p_relation and a.attname = n.name and not a.attisdropped
+       group by n.position / 30) as c
+$$;
+comment on function strata.content_sql(regclass, text[]) is
+  'SQL for the content of row t, of which the fingerprint is taken: the named columns'' texts in the given order.';
+revoke execute on function strata.content_sql(regclass, text[]) from public;
+
+-- Lines that no value can contain: they are younger than all of them.
+create function strata.marks(p_move uuid, out between_values text, out between_columns text, out for_null text)
 language sql
 immutable
 set search_path = ''
-as $$ select E'\n' || p_move || E'\n' $$;
-comment on function strata.separator(uuid) is 'What stands between two rows of a batch: a line no row can contain, being younger than all of them.';
-revoke execute on function strata.separator(uuid) from public;
+as $$ select E'\n' || p_move || E'\n', E'\n' || p_move || E'/\n', E'\n' || p_move || E'-\n' $$;
+comment on function strata.marks(uuid) is 'What stands in front of each value of a batch, between two columns, and for NULL.';
+revoke execute on function strata.marks(uuid) from public;
 
 -- The pieces that take a manifest apart again: unnest(…) as m (k1, …, then the rest), and its match with row t.
 create function strata.manifest_sql(p_dataset strata.datasets, p_keys text, out items text, out names text, out same_key text)
@@ -159,6 +188,32 @@ $$;
 comment on function strata.weight_sql(regclass) is 'SQL for the approximate bytes of row t.';
 revoke execute on function strata.weight_sql(regclass) from public;
 
+-- The pieces of a claim: each value once as text (texts: v1, …; and the key's: k1, …), the keys' texts gathered, and the
+-- columns' texts gathered into one.
+create function strata.batch_sql(p_dataset strata.datasets, p_move uuid, out texts text, out keys text, out lines text)
+language sql
+stable
+set search_path = ''
+as $$
+  select v.list || ', ' || k.list, k.arrays, 'concat_ws(' || quote_literal(m.between_columns) || ', ' || v.aggregates || ')'
+    from strata.marks(p_move) as m,
+    lateral (
+      select string_agg(strata.value_sql(a.atttypid, n.name) || ' as v' || n.position, ', ' order by n.position) as list,
+             string_agg(case when n.name is null then '''''' else format('string_agg(%L || coalesce(z.v%s, %L), '''')',
+               m.between_values, n.position, m.for_null) end, ', ' order by n.position) as aggregates
+        from unnest(p_dataset.twin_columns) with ordinality as n (name, position)
+        left join pg_catalog.pg_attribute as a
+          on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = n.name and not a.attisdropped) as v,
+    lateral (
+      select string_agg(strata.value_sql(a.atttypid, n.name) || ' as k' || n.position, ', ' order by n.position) as list,
+             string_agg('array_agg(z.k' || n.position || ')', ', ' order by n.position) as arrays
+        from unnest(p_dataset.key_columns) with ordinality as n (name, position)
+        join pg_catalog.pg_attribute as a
+          on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = n.name and not a.attisdropped) as k
+$$;
+comment on function strata.batch_sql(strata.datasets, uuid) is 'SQL pieces with which claim_rows() writes a batch down.';
+revoke execute on function strata.batch_sql(strata.datasets, uuid) from public;
+
 -- Reads the due rows by one rule (aged or oversize) and writes them down. Returns null when there are none.
 create function strata.claim_rows(p_dataset strata.datasets, p_to text, p_due text, p_batch_bytes bigint)
 returns strata.batch
@@ -177,30 +232,28 @@ declare
   v_relation constant text := strata.relation(p_dataset);
   v_batch strata.batch;
   v_manifest strata.manifests;
-  v_bytes bigint;
+  v_sql record;
 begin
   v_batch.move_id := gen_random_uuid();
   v_batch.columns := p_dataset.twin_columns;
+  v_sql := strata.batch_sql(p_dataset, v_batch.move_id);
   execute format(
-    'select array[%s], array_agg(z.strata_tid), array_agg(z.strata_version), array_agg(strata.fingerprint(z.line)), '
-    '       string_agg(z.line, $1), sum(octet_length(z.line)) '
-    '  from (select %s, t.strata_tid, t.strata_version, %s as line '
+    'select array[%s], array_agg(z.strata_tid), array_agg(z.strata_version), array_agg(strata.fingerprint(z.strata_content)), %s '
+    '  from (select %s, t.strata_tid, t.strata_version, %s as strata_content '
     '          from (select t.*, t.ctid as strata_tid, t.xmin as strata_version, '
     '                       sum(%s) over (order by t.%I rows between unbounded preceding and current row) - (%s) as strata_before '
-    '                  from %s as t where %s order by t.%I limit $2) as t '
-    '         where t.strata_before < $3 offset 0) as z',
-    (select string_agg(format('array_agg(z.k%s)', k), ', ' order by k) from generate_series(1, cardinality(p_dataset.key_columns)) as k),
-    (select string_agg(format('t.%I::text as k%s', k.name, k.position), ', ' order by k.position)
-       from unnest(p_dataset.key_columns) with ordinality as k (name, position)),
-    strata.line_sql(v_batch.columns), strata.weight_sql(v_relation::regclass), p_dataset.age_column,
-    strata.weight_sql(v_relation::regclass), v_relation, p_due, p_dataset.age_column)
-    into v_manifest.keys, v_manifest.tids, v_manifest.versions, v_manifest.fingerprints, v_batch.lines, v_bytes
-   using strata.separator(v_batch.move_id), strata.setting('batch_rows'), p_batch_bytes;
+    '                  from %s as t where %s order by t.%I limit $1) as t '
+    '         where t.strata_before < $2 offset 0) as z',
+    v_sql.keys, v_sql.lines, v_sql.texts, strata.content_sql(v_relation::regclass, v_batch.columns),
+    strata.weight_sql(v_relation::regclass), p_dataset.age_column, strata.weight_sql(v_relation::regclass),
+    v_relation, p_due, p_dataset.age_column)
+    into v_manifest.keys, v_manifest.tids, v_manifest.versions, v_manifest.fingerprints, v_batch.lines
+   using strata.setting('batch_rows'), p_batch_bytes;
   if v_manifest.tids is null then
     return null;
   end if;
   insert into strata.moves (move_id, dataset, from_tier, to_tier, kind, state, rows_claimed, bytes, started_at)
-  values (v_batch.move_id, p_dataset.name, strata.tier(), p_to, 'move', 'claimed', cardinality(v_manifest.tids), v_bytes, strata.clock());
+  values (v_batch.move_id, p_dataset.name, strata.tier(), p_to, 'move', 'claimed', cardinality(v_manifest.tids), octet_length(v_batch.lines), strata.clock());
   insert into strata.manifests (move_id, shape, columns, keys, tids, versions, fingerprints)
   values (v_batch.move_id, p_dataset.told_shape, v_batch.columns, v_manifest.keys, v_manifest.tids,
           v_manifest.versions, v_manifest.fingerprints);

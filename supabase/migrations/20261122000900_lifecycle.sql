@@ -36,10 +36,10 @@ begin
                  v_relation, v_policy.aged, v_policy.due, v_dataset.age_column)
     into v_tids using strata.setting('batch_rows');
   perform set_config('strata.purging', 'on', true);
-  execute format('with gone as (delete from %s as t where t.ctid = any ($1) and %s and %s returning %s as line) '
-                 'select count(*)::integer as rows, coalesce(sum(octet_length(g.line)), 0) as bytes, '
-                 '       coalesce(bit_xor(strata.digest(strata.fingerprint(g.line))), 0) as digest from gone as g',
-                 v_relation, v_policy.aged, v_policy.due, strata.line_sql(array(
+  execute format('with gone as (delete from %s as t where t.ctid = any ($1) and %s and %s returning %s as content) '
+                 'select count(*)::integer as rows, coalesce(sum(octet_length(g.content)), 0) as bytes, '
+                 '       coalesce(bit_xor(strata.digest(strata.fingerprint(g.content))), 0) as digest from gone as g',
+                 v_relation, v_policy.aged, v_policy.due, strata.content_sql(v_relation::regclass, array(
                    select a.attname::text from pg_catalog.pg_attribute as a
                     where a.attrelid = v_relation::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum)))
     into v_rows, v_bytes, v_digest using v_tids;

@@ -187,7 +187,7 @@ declare
   v_dataset constant strata.datasets := strata.dataset(p_dataset);
 begin
   return query execute format('select %s, encode(strata.fingerprint(%s), ''hex'') from %s as t',
-    strata.key_sql(v_dataset.key_columns), strata.line_sql(array(
+    strata.key_sql(v_dataset.key_columns), strata.content_sql(strata.relation(v_dataset)::regclass, array(
       select a.attname::text from pg_catalog.pg_attribute as a
        where a.attrelid = strata.relation(v_dataset)::regclass and a.attnum > 0 and not a.attisdropped
        order by a.attname collate "C")), strata.relation(v_dataset));
