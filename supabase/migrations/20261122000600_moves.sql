@@ -108,15 +108,17 @@ as $$ select ('x' || encode(substr(p_fingerprint, 1, 8), 'hex'))::bit(64)::bigin
 comment on function strata.digest(bytea) is 'A fingerprint''s share in a digest; digests of many rows are their xor. Not pinned: see fingerprint.';
 revoke execute on function strata.digest(bytea) from public;
 
--- A value as its type writes it. Not every cast to text does that (char(n) loses blanks), concat() does.
+-- A value as its type writes it. Not every cast to text does that (char(n) loses blanks), concat() does. And `is not
+-- null` would take a composite value with a NULL in it for NULL.
 create function strata.value_sql(p_type oid, p_column text)
 returns text
 language sql
 stable
 set search_path = ''
 as $$
-  select case when p_type in ('text'::regtype, 'varchar'::regtype) then format('t.%I', p_column)
-              else format('case when t.%I is not null then concat(t.%I) end', p_column, p_column) end
+  select case when p_column is null then 'null::text'
+              when p_type in ('text'::regtype, 'varchar'::regtype) then format('t.%I', p_column)
+              else format('case when t.%I is distinct from null then concat(t.%I) end', p_column, p_column) end
 $$;
 comment on function strata.value_sql(oid, text) is 'SQL for the text of a column''s value in row t; null for null.';
 revoke execute on function strata.value_sql(oid, text) from public;

@@ -1,6 +1,6 @@
 -- Drivers: push and pull, one step at a time.
 --
--- A run that has time left claims the next batch while the colder tier is busy with this one: a pusher sends the rows and
+-- Once a batch has gone well, a run that has time left claims the next batch while the colder tier is busy with this one: a pusher sends the rows and
 -- claims while they are received; a puller asks for the next batch and receives this one while that is claimed. The
 -- batch ahead is an open move like any other; if the run dies it is taken up, proved absent and claimed anew.
 
@@ -16,14 +16,15 @@ create type strata.journey as (
   columns text[],
   ahead strata.batch,
   is_asked boolean,
+  went_well boolean,
   ahead_until timestamptz
 );
 comment on type strata.journey is
   'A batch between two steps of its driver. step: what comes next (claim; tell, told; copy, ahead, copied, prove, purge, '
   'close, finish), or why the dataset''s turn is over (done, blocked, later, failed, link down). ahead: the next batch, '
-  'claimed meanwhile, until ahead_until (null: not at all); is_asked: the neighbour owes an answer.';
+  'claimed meanwhile until ahead_until (null: not at all), if the last one went well; is_asked: the neighbour owes an answer.';
 
-create function strata.journey_of(p_dataset text, p_ahead_until timestamptz default null)
+create function strata.journey_of(p_dataset text, p_ahead_until timestamptz default null, p_went_well boolean default false)
 returns strata.journey
 language plpgsql
 immutable
@@ -35,11 +36,12 @@ begin
   v_journey.step := 'claim';
   v_journey.dataset := p_dataset;
   v_journey.ahead_until := p_ahead_until;
+  v_journey.went_well := p_went_well;
   return v_journey;
 end
 $$;
-comment on function strata.journey_of(text, timestamptz) is 'A journey about to begin: its next step is to claim a batch.';
-revoke execute on function strata.journey_of(text, timestamptz) from public;
+comment on function strata.journey_of(text, timestamptz, boolean) is 'A journey about to begin: its next step is to claim a batch.';
+revoke execute on function strata.journey_of(text, timestamptz, boolean) from public;
 
 create function strata.drive_claim(p_link strata.links, p_dataset text)
 returns strata.batch
@@ -103,6 +105,7 @@ as $$
 declare
   v_next strata.journey := p_journey;
   v_batch constant strata.batch := p_journey.batch;
+  v_ahead constant boolean := p_journey.went_well and coalesce(clock_timestamp() < p_journey.ahead_until, false);
   -- The rows go as one dollar-quoted text: nothing in them is escaped, scanned for quotes or doubled on the way.
   v_quote constant text := '$m' || replace(v_batch.move_id::text, '-', '') || '$';
 begin
@@ -112,15 +115,14 @@ begin
     perform strata.dial(p_link.neighbour);
     perform strata.send(p_link.neighbour, format('select strata.receive(%L, %L, %L, %L, ', v_batch.move_id, v_batch.dataset,
       strata.tier(), v_batch.columns) || v_quote || v_batch.lines || v_quote || ')');
-    if p_journey.ahead_until is null then
-      v_next.refused := strata.read_answer(p_link.neighbour)::jsonb;
-    else
-      v_next.is_asked := true;
+    if v_ahead then
       v_next.step := 'ahead';
+    else
+      v_next.refused := strata.read_answer(p_link.neighbour)::jsonb;
     end if;
   else
-    v_next.is_asked := clock_timestamp() < p_journey.ahead_until;
-    if v_next.is_asked then
+    if v_ahead then
+      v_next.is_asked := true;
       perform strata.ask_for_batch(p_link.neighbour, p_journey.dataset, v_batch.move_id);
     end if;
     v_next.refused := strata.receive(v_batch.move_id, v_batch.dataset, p_link.neighbour, v_batch.columns, v_batch.lines);
@@ -229,13 +231,10 @@ begin
     when 'copy' then
       v_next := strata.drive_copy(p_link, p_journey);
     when 'ahead' then
-      if clock_timestamp() < p_journey.ahead_until then
-        v_next.ahead := strata.drive_ahead(p_link, p_journey);
-      end if;
+      v_next.ahead := strata.drive_ahead(p_link, p_journey);
       v_next.step := 'copied';
     when 'copied' then
       v_next.refused := strata.read_answer(p_link.neighbour)::jsonb;
-      v_next.is_asked := false;
       v_next.step := 'prove';
     when 'prove' then
       v_next.proofs := strata.drive_prove(p_link, p_journey.batch);
@@ -252,7 +251,7 @@ begin
       v_next.step := 'finish';
     when 'finish' then
       perform strata.drive_finish(p_link, p_journey.batch, p_journey.outcomes);
-      v_next := strata.journey_of(p_journey.dataset, p_journey.ahead_until);
+      v_next := strata.journey_of(p_journey.dataset, p_journey.ahead_until, (p_journey.kept).moved > 0);
       if (p_journey.ahead).status = 'claimed' then
         v_next.batch := p_journey.ahead;
         v_next.step := 'copy';
@@ -281,9 +280,7 @@ begin
   select l.* into v_link from strata.links as l where l.neighbour = p_neighbour;
   return strata.take_step(v_link, p_journey);
 exception when others then
-  if p_journey.is_asked then -- an answer is still on its way; it must not be taken for another
-    perform strata.hang_up(p_neighbour);
-  end if;
+  perform strata.hang_up(p_neighbour); -- an answer may still be on its way; it must not be taken for another
   v_next.batch := null;
   v_next.step := case when strata.is_link_error(sqlstate) then 'link down' else 'failed' end;
   perform strata.note_step_failure(v_link, p_journey.dataset, sqlstate,
