@@ -65,15 +65,23 @@ export interface Stepper {
   until(step: string): Promise<void>;
 }
 
+/** Where a journey goes, and whether it claims the batch after the one it is at, as a run does. */
+export interface JourneyOptions {
+  from?: Tier;
+  dataset?: string;
+  ahead?: boolean;
+}
+
 /** Starts a journey over a link, in a session of its own. */
 export async function startJourney(
   chain: MoveChain,
-  { from = "core", dataset = "notes" }: { from?: Tier; dataset?: string } = {},
+  { from = "core", dataset = "notes", ahead = false }: JourneyOptions = {},
 ): Promise<Stepper> {
   const { driving, driven } = endsOfLink(chain, from);
   const session = driving.connect({ max: 1, idle_timeout: 0, max_lifetime: null });
   const [first] = await session<{ pid: number; journey: string }[]>`
-    select pg_backend_pid() as pid, strata.journey_of(${dataset})::text as journey`;
+    select pg_backend_pid() as pid, strata.journey_of(
+      ${dataset}, p_ahead_until => 'infinity', p_went_well => ${ahead})::text as journey`;
   if (first === undefined) throw new Error("no journey");
   let journey = first.journey;
   const stepper: Stepper = {

@@ -1,0 +1,196 @@
+-- Inserts: two ways for a batch into its twin.
+--
+-- The fast one takes all rows by one statement, a text per column. The careful one takes rows written as record literals:
+-- one by one, to find out which of them is refused or was here before, and wherever triggers of the owner's see rows as
+-- they arrive. Neither ever overwrites a row.
+
+-- The columns of a batch side by side again: a FROM item u (c1, …, o) in which o counts from 2, because a text that
+-- begins with its separator begins with nothing.
+create function strata.unpack_sql(p_move uuid, p_columns text[])
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format('unnest(%s) with ordinality as u (%s, o)',
+                string_agg(format('string_to_array($1[%s], %L, %L)', n.position, m.between_values, m.for_null), ', ' order by n.position),
+                string_agg('c' || n.position, ', ' order by n.position))
+    from unnest(p_columns) with ordinality as n (name, position), strata.marks(p_move) as m
+$$;
+comment on function strata.unpack_sql(uuid, text[]) is 'SQL that makes rows of texts of a batch; $1 is its columns.';
+revoke execute on function strata.unpack_sql(uuid, text[]) from public;
+
+-- The fast way in: all rows of a batch by one statement. Returns how many were not here before.
+create function strata.insert_batch(p_dataset strata.datasets, p_move uuid, p_columns text[], p_texts text[])
+returns integer
+language plpgsql
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set intervalstyle = 'postgres'
+set timezone = 'UTC'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set xmlbinary = 'base64'
+set xmloption = 'content'
+set array_nulls = on
+set row_security = off
+as $$
+declare
+  v_relation constant text := strata.relation(p_dataset);
+  v_names text;
+  v_values text;
+  v_count integer;
+begin
+  select string_agg(quote_ident(c.name), ', ' order by c.position),
+         string_agg(format('u.c%s::%s', c.position, format_type(a.atttypid, a.atttypmod)), ', ' order by c.position)
+    into v_names, v_values
+    from unnest(p_columns) with ordinality as c (name, position)
+    join pg_catalog.pg_attribute as a on a.attrelid = v_relation::regclass and a.attname = c.name and a.attgenerated = '';
+  execute format('insert into %s as t (%s) overriding system value select %s from %s where u.o > 1 on conflict (%s) do nothing',
+    v_relation, v_names, v_values, strata.unpack_sql(p_move, p_columns),
+    (select string_agg(quote_ident(k), ', ') from unnest(p_dataset.key_columns) as k)) using p_texts;
+  get diagnostics v_count = row_count;
+  set constraints all immediate;
+  return v_count;
+end
+$$;
+comment on function strata.insert_batch(strata.datasets, uuid, text[], text[]) is
+  'Inserts the rows of a batch (a text per column), never over an existing key; returns how many went in.';
+revoke execute on function strata.insert_batch(strata.datasets, uuid, text[], text[]) from public;
+
+create function strata.count_values(p_move uuid, p_texts text)
+returns integer
+language sql
+immutable
+set search_path = ''
+as $$
+  select (length(p_texts) - length(replace(p_texts, m.between_values, ''))) / length(m.between_values) from strata.marks(p_move) as m
+$$;
+comment on function strata.count_values(uuid, text) is 'How many values a column of a batch has.';
+revoke execute on function strata.count_values(uuid, text) from public;
+
+create function strata.lines_of(p_move uuid, p_columns text[], p_texts text[])
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_lines text[];
+begin
+  execute format('select array_agg(row(%s)::text order by u.o) from %s where u.o > 1',
+    (select string_agg('u.c' || n, ', ' order by n) from generate_series(1, cardinality(p_columns)) as n),
+    strata.unpack_sql(p_move, p_columns)) into v_lines using p_texts;
+  return v_lines;
+end
+$$;
+comment on function strata.lines_of(uuid, text[], text[]) is 'A batch row by row, each as a record literal: for when rows must be looked at one by one.';
+revoke execute on function strata.lines_of(uuid, text[], text[]) from public;
+
+create function strata.has_insert_triggers(p_relation regclass)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (select from pg_catalog.pg_trigger as g
+                  where g.tgrelid = p_relation and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype::integer & 4 = 4)
+$$;
+comment on function strata.has_insert_triggers(regclass) is 'Whether a trigger of the owner''s sees rows as they arrive, and may change them.';
+revoke execute on function strata.has_insert_triggers(regclass) from public;
+
+-- The careful way in: rows written as record literals. A twin with insert triggers is read back in the same
+-- transaction: a row they changed must not stay. Returns how many rows were inserted unchanged.
+create function strata.insert_lines(p_dataset strata.datasets, p_columns text[], p_lines text[])
+returns integer
+language plpgsql
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set intervalstyle = 'postgres'
+set timezone = 'UTC'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set xmlbinary = 'base64'
+set xmloption = 'content'
+set array_nulls = on
+set row_security = off
+as $$
+declare
+  v_relation constant text := strata.relation(p_dataset);
+  v_names text;
+  v_values text;
+  v_count integer;
+begin
+  select string_agg(quote_ident(c.name), ', ' order by c.position), string_agg(format('(s.r).%I', c.name), ', ' order by c.position)
+    into v_names, v_values
+    from unnest(p_columns) with ordinality as c (name, position)
+    join pg_catalog.pg_attribute as a on a.attrelid = v_relation::regclass and a.attname = c.name and a.attgenerated = '';
+  execute format(
+    'insert into %s as t (%s) overriding system value '
+    'select %s from (select l.line::%s as r from unnest($1) as l (line) offset 0) as s '
+    'on conflict (%s) do nothing',
+    v_relation, v_names, v_values, v_relation,
+    (select string_agg(quote_ident(k), ', ') from unnest(p_dataset.key_columns) as k)) using p_lines;
+  get diagnostics v_count = row_count;
+  if strata.has_insert_triggers(v_relation::regclass) then
+    execute format('select count(*) from unnest($1) as l (line) '
+                   'join %s as t on (%s) = (%s) where %s = l.line',
+      v_relation, (select string_agg(format('t.%I', k), ', ') from unnest(p_dataset.key_columns) as k),
+      (select string_agg(format('(l.line::%s).%I', v_relation, k), ', ') from unnest(p_dataset.key_columns) as k),
+      (select 'row(' || string_agg(coalesce(format('t.%I', c.name), 'null'), ', ' order by c.position) || ')::text'
+         from unnest(p_columns) with ordinality as c (name, position)))
+      into v_count using p_lines;
+    if v_count < cardinality(p_lines) then
+      raise exception 'a trigger on % changes or drops rows as they arrive', strata.tier() using errcode = 'ST042';
+    end if;
+  end if;
+  set constraints all immediate;
+  return v_count;
+end
+$$;
+comment on function strata.insert_lines(strata.datasets, text[], text[]) is
+  'Inserts rows written as texts, never over an existing key; returns how many went in. ST042: a trigger changed one.';
+revoke execute on function strata.insert_lines(strata.datasets, text[], text[]) from public;
+
+-- An error that tells of one row's content, not of the table, the disk or the server.
+create function strata.is_row_error(p_sqlstate text)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$ select p_sqlstate = 'ST042' or left(p_sqlstate, 2) not in ('08', '25', '28', '40', '42', '53', '55', '57', '58', 'XX', 'ST') $$;
+comment on function strata.is_row_error(text) is 'Whether an error is about one row, so that the others may go on.';
+revoke execute on function strata.is_row_error(text) from public;
+
+create function strata.insert_one_by_one(
+  p_dataset strata.datasets, p_columns text[], p_lines text[],
+  out inserted integer, out not_ours integer[], out refused jsonb
+)
+language plpgsql
+set search_path = ''
+as $$
+begin
+  inserted := 0;
+  not_ours := '{}';
+  refused := '[]';
+  for v_position in 1 .. coalesce(cardinality(p_lines), 0) loop
+    begin
+      if strata.insert_lines(p_dataset, p_columns, p_lines[v_position : v_position]) = 1 then
+        inserted := inserted + 1;
+      else
+        not_ours := not_ours || v_position;
+      end if;
+    exception when others then
+      if not strata.is_row_error(sqlstate) then
+        raise;
+      end if;
+      refused := refused || jsonb_build_object('ordinal', v_position, 'code', sqlstate, 'says', strata.tier() || ' refuses the row: ' || sqlerrm);
+    end;
+  end loop;
+end
+$$;
+comment on function strata.insert_one_by_one(strata.datasets, text[], text[]) is
+  'insert_lines() for one row after the other: which were here before, and which are refused and why.';
+revoke execute on function strata.insert_one_by_one(strata.datasets, text[], text[]) from public;
