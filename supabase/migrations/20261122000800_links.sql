@@ -211,6 +211,24 @@ comment on function strata.note_told(text, bigint, text, text[]) is
 revoke execute on function strata.note_told(text, bigint, text, text[]) from public;
 grant execute on function strata.note_told(text, bigint, text, text[]) to strata_mover;
 
+-- Every failed step is also logged by itself: trouble is forgotten with the next success, this is not.
+create table strata.failures (
+  failure_id bigint generated always as identity,
+  failed_at timestamptz not null,
+  dataset text,
+  link text,
+  code text not null,
+  says text not null,
+  constraint failures_pkey primary key (failure_id),
+  constraint failures_are_of_a_dataset_or_a_link check ((dataset is null) <> (link is null))
+);
+comment on table strata.failures is
+  'The log of failed steps: of which dataset, or of the link to which neighbour, with SQLSTATE and sentence. prune() keeps it '
+  'small.';
+revoke all on strata.failures from public;
+alter table strata.failures enable row level security;
+create index failures_failed_idx on strata.failures (failed_at);
+
 create function strata.note_failure(p_dataset text, p_code text, p_says text)
 returns void
 language plpgsql
@@ -226,6 +244,7 @@ begin
    where d.name = p_dataset;
   update strata.moves as m set last_sqlstate = p_code, last_error = p_says
    where m.dataset = p_dataset and m.state <> 'closed';
+  insert into strata.failures (failed_at, dataset, code, says) values (strata.clock(), p_dataset, p_code, left(p_says, 1000));
 end
 $$;
 comment on function strata.note_failure(text, text, text) is
@@ -243,7 +262,9 @@ as $$
          failures = case when p_code is null then 0 else l.failures + 1 end,
          last_ok_at = case when p_code is null then strata.clock() else l.last_ok_at end,
          next_try_at = case when p_code is not null then strata.clock() + interval '1 minute' * least(power(2, l.failures), 15) end
-   where l.neighbour = p_tier
+   where l.neighbour = p_tier;
+  insert into strata.failures (failed_at, link, code, says)
+  select strata.clock(), p_tier, p_code, left(p_says, 1000) where p_code is not null
 $$;
 comment on function strata.note_link(text, text, text) is
   'Notes that a link works (null) or why it does not; it is dialled again after a minute, doubling, at most 15.';

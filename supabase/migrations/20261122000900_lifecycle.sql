@@ -96,6 +96,7 @@ begin
    where a.closed_at < strata.clock() - make_interval(days => strata.setting('keep_closed_arrivals')::integer);
   delete from strata.holds as h
    where least(h.released_at, h.hold_until) < strata.clock() - interval '90 days';
+  perform strata.prune_records();
   if to_regclass('cron.job_run_details') is not null then
     execute 'delete from cron.job_run_details as r using cron.job as j '
             ' where j.jobid = r.jobid and j.jobname = any ($1) and r.end_time < $2'
@@ -105,7 +106,8 @@ begin
 end
 $$;
 comment on function strata.prune() is
-  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs of its jobs a week ago.';
+  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs of its jobs a week '
+  'ago, and what prune_records() names.';
 revoke execute on function strata.prune() from public;
 
 create procedure strata.upkeep(p_budget interval default '50 seconds')
@@ -126,7 +128,9 @@ as $$
 begin
   call strata.move_due(p_budget);
   call strata.upkeep(p_budget);
+  call strata.watch();
+  call strata.watchdog();
 end
 $$;
-comment on procedure strata.process(interval) is 'The whole lifecycle at once: moves, deletions, upkeep. Commits.';
+comment on procedure strata.process(interval) is 'The whole lifecycle at once: moves, deletions, upkeep, watch. Commits.';
 revoke execute on procedure strata.process(interval) from public;

@@ -1,0 +1,162 @@
+-- Heartbeats: what neighbours tell each other about themselves, and what follows from hearing it, or nothing.
+
+create function strata.heartbeat()
+returns jsonb
+language sql
+stable
+security definer -- strata_mover asks
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'tier', s.tier, 'clock', strata.clock(), 'level', strata.level(),
+    'watched_at', (select max(x.taken_at) from strata.samples as x),
+    'stopped', (select coalesce(jsonb_agg(to_jsonb(j)), '[]') from strata.stopped_jobs() as j),
+    'overdue', (select coalesce(jsonb_agg(to_jsonb(o)), '[]') from strata.overdue() as o),
+    'alerts', (select coalesce(jsonb_agg(jsonb_build_object('kind', a.kind, 'tier', a.tier, 'subject', a.subject,
+                       'severity', a.severity, 'says', a.says, 'remedy', a.remedy)), '[]')
+                 from strata.alerts as a where a.cleared_at is null))
+    from strata.self as s
+$$;
+comment on function strata.heartbeat() is
+  'How this tier is, for its neighbours, as of now: level, last sample, jobs that do not run, datasets overdue, open alerts.';
+revoke execute on function strata.heartbeat() from public;
+grant execute on function strata.heartbeat() to strata_mover;
+
+-- A colder tier's alerts become ours, marked with where they came from; those it no longer has are cleared.
+create function strata.hear(p_from text, p_heartbeat jsonb)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_heartbeat ->> 'tier' is distinct from p_from or not exists (select from strata.links as l where l.neighbour = p_from) then
+    raise exception 'a heartbeat of % came from %, which is no neighbour of %', coalesce(p_heartbeat ->> 'tier', 'no tier'), p_from, strata.tier()
+      using errcode = 'ST061', hint = strata.remedy('ST061');
+  end if;
+  insert into strata.heartbeats as h (neighbour, heard_at, says) values (p_from, strata.clock(), p_heartbeat - 'alerts')
+  on conflict (neighbour) do update set heard_at = excluded.heard_at, says = excluded.says;
+  if p_from is distinct from strata.colder() then
+    return;
+  end if;
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/alerts', 0));
+  perform strata.raise_alert(a.kind, a.tier, a.subject, a.severity, a.says, a.remedy, p_from)
+     from (select x.* from jsonb_to_recordset(p_heartbeat -> 'alerts')
+             as x (kind text, tier text, subject text, severity text, says text, remedy text)
+             join strata.alert_kinds as k on k.kind = x.kind -- a newer neighbour may know more kinds than we do
+            order by x.kind, x.tier, x.subject) as a;
+  update strata.alerts as a set cleared_at = strata.clock()
+   where a.heard_from = p_from and a.cleared_at is null
+     and not exists (select from jsonb_to_recordset(p_heartbeat -> 'alerts') as x (kind text, tier text, subject text)
+                      where (x.kind, x.tier, x.subject) = (a.kind, a.tier, a.subject));
+end
+$$;
+comment on function strata.hear(text, jsonb) is
+  'Keeps what a neighbour says of itself; from the colder one its open alerts too. ST061: not a neighbour.';
+revoke execute on function strata.hear(text, jsonb) from public;
+
+create function strata.exchange_heartbeats(p_from text, p_heartbeat jsonb)
+returns jsonb
+language plpgsql
+security definer -- the neighbour that dials calls it as strata_mover
+set search_path = ''
+as $$
+begin
+  perform strata.note_waiting(); -- here nothing may run any more
+  perform strata.hear(p_from, p_heartbeat);
+  return strata.heartbeat();
+end
+$$;
+comment on function strata.exchange_heartbeats(text, jsonb) is
+  'Called by the neighbour that dials, with its own heartbeat; returns ours. ST061: not a neighbour.';
+revoke execute on function strata.exchange_heartbeats(text, jsonb) from public;
+grant execute on function strata.exchange_heartbeats(text, jsonb) to strata_mover;
+
+create function strata.contact(p_neighbour text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform strata.hear(p_neighbour, strata.ask(p_neighbour, format('select strata.exchange_heartbeats(%L, %L)::text',
+                                                                  strata.tier(), strata.heartbeat()))::jsonb);
+  perform strata.note_link(p_neighbour, null, null);
+  return true;
+exception when others then
+  -- A function that is not there, or not for us: the neighbour has other migrations.
+  perform strata.note_link(p_neighbour, case when sqlstate in ('42883', '42501') then 'ST004' else sqlstate end, sqlerrm);
+  return false;
+end
+$$;
+comment on function strata.contact(text) is
+  'Exchanges heartbeats with a neighbour this tier dials; false, and noted with the link, when that fails.';
+revoke execute on function strata.contact(text) from public;
+
+create function strata.watchdog_conditions()
+returns setof strata.condition
+language sql
+stable
+set search_path = ''
+as $$
+  with told as ( -- by ourselves, and by whoever was heard
+    select strata.tier() as tier, o.dataset, o.says, null as job from strata.overdue() as o
+    union all select strata.tier(), null, j.says, j.job from strata.stopped_jobs() as j
+    union all select h.neighbour, x.dataset, x.says, null
+                from strata.heartbeats as h cross join lateral jsonb_to_recordset(h.says -> 'overdue') as x (dataset text, says text)
+    union all select h.neighbour, null, x.says, x.job
+                from strata.heartbeats as h cross join lateral jsonb_to_recordset(h.says -> 'stopped') as x (job text, says text)
+  )
+  select case when t.job is null then 'overdue' else 'job_stopped' end, t.tier, coalesce(t.job, t.dataset), 'warning', t.says,
+         case when t.job is null then 'deno task strata sync moves it now; setup --validate on that tier says what is in the way.'
+              else 'Look at that tier: is its server up, is pg_cron running, and what does setup --validate say? On a Supabase project: is it paused?' end
+    from told as t
+  union all
+  select 'silent', l.neighbour, '', 'warning', format('%s dials %s every few minutes, but has not since %s', l.neighbour, strata.tier(),
+           to_char(h.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')),
+         'Look at that tier: is its server up, is pg_cron running there, does its line work? Until then nothing settles over that link.'
+    from strata.links as l
+    cross join lateral (select coalesce((select b.heard_at from strata.heartbeats as b where b.neighbour = l.neighbour), l.joined_at) as at) as h
+   where l.server is null and l.driver <> 'relay'
+     and h.at < strata.clock() - make_interval(mins => strata.setting('silent_after')::integer)
+$$;
+comment on function strata.watchdog_conditions() is
+  'Alerts about this tier and its neighbours: datasets overdue, jobs that do not run, a neighbour that should dial and does not.';
+revoke execute on function strata.watchdog_conditions() from public;
+
+-- Unpinned because it commits.
+create procedure strata.watchdog()
+language plpgsql
+as $$
+declare
+  v_neighbour text;
+  v_heard text[] := array[]::text[];
+begin
+  perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
+  commit;
+  perform strata.note_waiting();
+  commit;
+  foreach v_neighbour in array strata.driven_links(false) loop
+    if strata.contact(v_neighbour) then
+      v_heard := v_heard || v_neighbour;
+    end if;
+    commit;
+  end loop;
+  perform strata.check_alerts();
+  commit;
+  foreach v_neighbour in array v_heard loop
+    if v_neighbour is distinct from strata.colder() then
+      perform strata.contact(v_neighbour); -- once more: what was just found should be known there now
+      commit;
+    end if;
+    perform strata.hang_up(v_neighbour);
+  end loop;
+  commit;
+end
+$$;
+comment on procedure strata.watchdog() is
+  'What cron calls every 15 minutes beside watch(): notes what is due and does not move, exchanges heartbeats over every link '
+  'this tier drives, and raises what follows, here and on the hotter tier. Commits: must be the only statement, outside a '
+  'transaction.';
+revoke execute on procedure strata.watchdog() from public;
+
+insert into strata.schedules (job, cron, command, says) values
+  ('strata-watchdog', '7,22,37,52 * * * *', 'call strata.watchdog()', 'listens to the neighbours; finds what is due and does not move');
