@@ -1,10 +1,11 @@
-/** `deno task bench move|growth`: how fast rows move, beside the limit and beside today's ways. */
+/** `deno task bench move|growth|watch`: how fast rows move, and what watching costs. */
 import { Command } from "commander";
 import { format as size } from "@std/fmt/bytes";
 import { benchGrowth, type GrowthResult } from "./growth.ts";
 import { down } from "../local/stack.ts";
 import { TEST_STACK } from "../tests/support/stack.ts";
 import { benchMove, type MoveResult } from "./move.ts";
+import { benchWatch, type WatchResult } from "./watch.ts";
 
 const program = new Command("bench")
   .description("Measures moves between two local tiers.")
@@ -29,6 +30,15 @@ program.command("growth")
   .action(async ({ sizes, json = false }: { sizes: number[]; json?: boolean }) => {
     const result = await benchGrowth(sizes, say(json));
     console.log(json ? JSON.stringify(result) : growthTable(result));
+  });
+
+program.command("watch")
+  .description("what a look at a full core costs")
+  .option("--mb <n>", "how large the core is", Number, 500)
+  .option("--json", "print one JSON object")
+  .action(async ({ mb, json = false }: { mb: number; json?: boolean }) => {
+    const result = await benchWatch(mb, say(json));
+    console.log(json ? JSON.stringify(result) : watchTable(result));
   });
 
 try {
@@ -71,4 +81,13 @@ function growthTable({ cases, idle_ms }: GrowthResult): string {
     `${one.table_rows.toLocaleString("en").padStart(10)}: ${one.seconds.toFixed(2)} s`
   );
   return [...lines, `nothing due: ${idle_ms.toFixed(1)} ms`].join("\n");
+}
+
+function watchTable(result: WatchResult): string {
+  const ms = (value: number) => `${value.toFixed(1)} ms`;
+  return [
+    `${result.database_mb} MB, ${result.rows.toLocaleString("en")} rows`,
+    `watch: ${ms(result.watch_ms)} (in a new session: ${ms(result.watch_new_session_ms)})`,
+    `watchdog, pulled by main: ${ms(result.watchdog_ms)}`,
+  ].join("\n");
 }

@@ -20,7 +20,7 @@ comment on function strata.billed_bytes() is
   'What the platform counts: the size of all databases of this server (that this role may ask about).';
 revoke execute on function strata.billed_bytes() from public;
 
-create function strata.relation_bytes()
+create function strata.relation_bytes(p_least bigint default 0)
 returns table (relation oid, schema_name name, table_name name, toast oid, heap_bytes bigint, index_bytes bigint, toast_bytes bigint)
 language sql
 volatile
@@ -33,24 +33,29 @@ as $$
        and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
   )
   select c.oid, n.nspname, c.relname, c.reltoastrelid,
-         case when k.held then c.relpages::bigint * 8192
-              else pg_table_size(c.oid) - coalesce(pg_total_relation_size(nullif(c.reltoastrelid, 0)), 0) end,
+         case when k.held then c.relpages::bigint * 8192 else pg_table_size(c.oid) - k.toast end,
          case when k.held then (select coalesce(sum(x.relpages), 0) * 8192 from pg_catalog.pg_index as i
                                   join pg_catalog.pg_class as x on x.oid = i.indexrelid where i.indrelid = c.oid)
               else pg_indexes_size(c.oid) end,
-         case when k.held then coalesce((select x.relpages::bigint * 8192 from pg_catalog.pg_class as x where x.oid = c.reltoastrelid), 0)
-              else coalesce(pg_total_relation_size(nullif(c.reltoastrelid, 0)), 0) end
+         k.toast
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
     cross join lateral (
-      select exists (select from locked as l where l.relation in (c.oid, c.reltoastrelid))
-          or exists (select from locked as l join pg_catalog.pg_index as i on i.indexrelid = l.relation where i.indrelid = c.oid) as held
-    ) as k
+      select h.held, case when c.reltoastrelid = 0 then 0
+                          when h.held then (select x.relpages::bigint * 8192 from pg_catalog.pg_class as x where x.oid = c.reltoastrelid)
+                          else pg_total_relation_size(c.reltoastrelid) end as toast
+        from (select exists (
+                select from locked as l
+                 where l.relation in (c.oid, c.reltoastrelid)
+                    or l.relation in (select i.indexrelid from pg_catalog.pg_index as i where i.indrelid = c.oid)) as held) as h
+      offset 0) as k -- asked once
    where c.relkind in ('r', 'm') and c.relpersistence <> 't' and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
+     and (p_least = 0 or k.held or pg_relation_size(c.oid) >= p_least or k.toast >= p_least)
 $$;
-comment on function strata.relation_bytes() is
-  'Bytes of every table here: heap (with its maps), indexes, TOAST (with its index). Waits for nobody.';
-revoke execute on function strata.relation_bytes() from public;
+comment on function strata.relation_bytes(bigint) is
+  'Bytes of every table here: heap (with its maps), indexes, TOAST (with its index); only those whose rows take at least '
+  'p_least. Waits for nobody.';
+revoke execute on function strata.relation_bytes(bigint) from public;
 
 create function strata.table_sizes(p_limit integer default 5)
 returns table (relation text, dataset text, bytes bigint, row_estimate bigint)

@@ -90,7 +90,9 @@ begin
   select s.* into v_previous from strata.samples as s order by s.taken_at desc limit 1;
   v_level := strata.level_of(v_bytes, v_previous.level);
   begin
-    select jsonb_object_agg(t.relation, t.bytes) into v_parts from strata.table_sizes(6) as t where t.bytes > 1048576;
+    select jsonb_object_agg(t.name, t.bytes) into v_parts
+      from (select format('%I.%I', r.schema_name, r.table_name) as name, r.heap_bytes + r.index_bytes + r.toast_bytes as bytes
+              from strata.relation_bytes(1048576) as r order by 2 desc limit 6) as t;
   exception when lock_not_available then
     v_parts := null; -- a table is being rewritten; the bill counts all the same
   end;

@@ -103,31 +103,31 @@ comment on function strata.used_since(text, timestamptz) is
 revoke execute on function strata.used_since(text, timestamptz) from public;
 
 -- The average so far weighs as many days as it has; what is still to come is today's size, growing at the present pace.
-create function strata.average_size(out used numeric, out projection numeric)
+create function strata.average_size(p_per_day numeric, out used numeric, out projection numeric)
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
+  v_now constant timestamptz := strata.clock();
   v_period constant record := strata.billing_period();
   v_days integer;
   v_left numeric;
   v_last bigint;
-  v_per_day numeric;
 begin
   select avg(d.bytes), count(*) into used, v_days
     from (select avg(coalesce(s.day_average, s.billed_bytes)) as bytes from strata.samples as s
-           where s.taken_at >= v_period.starts and s.taken_at <= strata.clock()
+           where s.taken_at >= v_period.starts and s.taken_at <= v_now
            group by date_trunc('day', s.taken_at, 'UTC')) as d;
-  v_left := extract(epoch from v_period.ends - strata.clock()) / 86400;
+  v_left := extract(epoch from v_period.ends - v_now) / 86400;
   select s.billed_bytes into v_last from strata.samples as s order by s.taken_at desc limit 1;
-  v_per_day := coalesce((select t.per_day from strata.trend() as t), 0);
-  projection := (used * v_days + v_left * (v_last + v_per_day * v_left / 2)) / (v_days + v_left);
+  projection := (used * v_days + v_left * (v_last + coalesce(p_per_day, 0) * v_left / 2)) / (v_days + v_left);
 end
 $$;
-comment on function strata.average_size() is
-  'The average daily size of the billing month so far, and as it will be at its end; nulls before the first sample of it.';
-revoke execute on function strata.average_size() from public;
+comment on function strata.average_size(numeric) is
+  'The average daily size of the billing month so far, and as it will be at its end if so many bytes a day are added; nulls '
+  'before the first sample of it.';
+revoke execute on function strata.average_size(numeric) from public;
 
 create function strata.quota()
 returns table (name text, used bigint, allowed bigint, unit text, period text, projection bigint, source text, changeable boolean)
@@ -149,10 +149,11 @@ begin
         select s.billed_bytes::numeric as used, s.billed_bytes + v_trend.per_day * v_left as projection
           from (select x.billed_bytes from strata.samples as x order by x.taken_at desc limit 1) as s where q.name = 'database_size'
         union all
-        select a.used, a.projection from strata.average_size() as a where q.name = 'average_size'
+        select a.used, a.projection from strata.average_size(v_trend.per_day) as a where q.name = 'average_size'
         union all
-        select sum(greatest(c.reltuples, 0))::numeric, null from pg_catalog.pg_class as c
-         where q.name = 'rows' and c.relkind = 'r' and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema|strata)'
+        select sum(greatest(c.reltuples, 0))::numeric, null
+          from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+         where q.name = 'rows' and c.relkind = 'r' and n.nspname !~ '^(pg_|information_schema$|strata$)'
         union all -- the pace of the last week, so that one large day early in the month does not count for all of it
         select c.used, c.used + c.week / 7 * v_left
           from (select strata.used_since(q.name, v_period.starts) as used,
@@ -178,12 +179,12 @@ as $$
                 case when q.projection > q.allowed then format(', %s %% expected at its end', q.projection * 100 / q.allowed) else '' end),
          k.remedy
     from strata.quota() as q
-    join (values
-      ('average_size', 'average size', 'Free space early in the month: what counts is the average of all its days. See monitor sizes.'),
-      ('egress', 'egress', 'Fewer or smaller reads, or longer retention on core until the month is over.'),
-      ('edge_invocations', 'function invocations', 'Call less often: see strata.schedules, and who calls your functions.')
-    ) as k (name, says, remedy) on k.name = q.name
-   where q.used >= q.allowed * strata.setting('quota_warning') / 100.0 or q.projection > q.allowed
+    join (values -- the average cannot jump: only where it leads counts
+      ('average_size', 100, 'average size', 'Free space early in the month: what counts is the average of all its days. See monitor sizes.'),
+      ('egress', strata.setting('quota_warning'), 'egress', 'Fewer or smaller reads, or longer retention on core until the month is over.'),
+      ('edge_invocations', strata.setting('quota_warning'), 'function invocations', 'Call less often: see strata.schedules, and who calls your functions.')
+    ) as k (name, percent, says, remedy) on k.name = q.name
+   where q.used >= q.allowed * k.percent / 100.0 or q.projection > q.allowed
 $$;
 comment on function strata.quota_conditions() is 'Alerts about quotas of the billing month that are nearly used or will be.';
 revoke execute on function strata.quota_conditions() from public;

@@ -13,27 +13,33 @@ insert into strata.settings (name, value, unit, says) values
   ('step_bytes', 5242880, 'bytes', 'so is a fall by more than this');
 
 create function strata.daily_growth()
-returns table (day timestamptz, per_day numeric)
-language sql
+returns table (day timestamptz, per_day double precision)
+language plpgsql
 stable
 set search_path = ''
 as $$
-  with pairs as (
-    select s.taken_at, s.billed_bytes - lag(s.billed_bytes) over before as grown, lag(s.billed_bytes) over before as was,
-           extract(epoch from s.taken_at - lag(s.taken_at) over before) / 86400 as days
-      from strata.samples as s
-     where s.taken_at > strata.clock() - make_interval(days => strata.setting('forecast_days')::integer)
-       and s.taken_at <= strata.clock()
-    window before as (order by s.taken_at)
-  ), usual as ( -- else a size that goes up and down would only ever be seen going up
-    select p.days >= 0.5 as whole_day, 5 * percentile_cont(0.5) within group (order by abs(p.grown)) as bytes
-      from pairs as p where p.grown is not null group by 1
-  )
-  select date_trunc('day', p.taken_at, 'UTC'), sum(p.grown) / sum(p.days)
-    from pairs as p join usual as u on u.whole_day = (p.days >= 0.5)
-   where -p.grown <= greatest(least(p.was * strata.setting('step_percent') / 100.0, strata.setting('step_bytes')), u.bytes::numeric)
-   group by 1
-  having sum(p.days) >= 0.25 -- less of a day tells nothing about it
+declare
+  v_now constant timestamptz := strata.clock();
+  v_since constant timestamptz := v_now - make_interval(days => strata.setting('forecast_days')::integer);
+  v_share constant double precision := strata.setting('step_percent') / 100.0;
+  v_bytes constant double precision := strata.setting('step_bytes');
+begin
+  return query
+    with pairs as (
+      select s.taken_at, s.billed_bytes - lag(s.billed_bytes) over before as grown, lag(s.billed_bytes) over before as was,
+             date_part('epoch', s.taken_at - lag(s.taken_at) over before) / 86400 as days
+        from strata.samples as s where s.taken_at > v_since and s.taken_at <= v_now
+      window before as (order by s.taken_at)
+    ), usual as ( -- else a size that goes up and down would only ever be seen going up
+      select p.days >= 0.5 as whole_day, 5 * percentile_cont(0.5) within group (order by abs(p.grown)) as bytes
+        from pairs as p where p.grown is not null group by 1
+    )
+    select date_trunc('day', p.taken_at, 'UTC'), sum(p.grown) / sum(p.days)
+      from pairs as p join usual as u on u.whole_day = (p.days >= 0.5)
+     where -p.grown <= greatest(least(p.was * v_share, v_bytes), u.bytes)
+     group by 1
+    having sum(p.days) >= 0.25; -- less of a day tells nothing about it
+end
 $$;
 comment on function strata.daily_growth() is 'How fast this tier grew on each of the last days, in bytes a day, drains left out.';
 revoke execute on function strata.daily_growth() from public;
@@ -41,22 +47,29 @@ revoke execute on function strata.daily_growth() from public;
 create function strata.trend(
   out enough boolean, out span_days numeric, out bytes bigint, out per_day numeric, out per_day_low numeric, out per_day_high numeric
 )
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select e.enough, s.days, s.bytes, case when e.enough then g.per_day::numeric end,
-         case when e.enough then g.low::numeric end, case when e.enough then g.high::numeric end
-    from (select coalesce(extract(epoch from max(x.taken_at) - min(x.taken_at)) / 86400, 0) as days,
-                 (array_agg(x.billed_bytes order by x.taken_at desc))[1] as bytes
-            from strata.samples as x
-           where x.taken_at > strata.clock() - make_interval(days => strata.setting('forecast_days')::integer)
-             and x.taken_at <= strata.clock()) as s,
-         (select count(*) as days, percentile_cont(0.5) within group (order by d.per_day) as per_day,
-                 percentile_cont(0.25) within group (order by d.per_day) as low,
-                 percentile_cont(0.75) within group (order by d.per_day) as high
-            from strata.daily_growth() as d) as g,
-         lateral (select s.days >= strata.setting('forecast_needs') and g.days >= strata.setting('forecast_needs') as enough) as e
+declare
+  v_now constant timestamptz := strata.clock();
+  v_since constant timestamptz := v_now - make_interval(days => strata.setting('forecast_days')::integer);
+begin
+  select coalesce(extract(epoch from max(s.taken_at) - min(s.taken_at)) / 86400, 0) into span_days
+    from strata.samples as s where s.taken_at > v_since and s.taken_at <= v_now;
+  select s.billed_bytes into bytes from strata.samples as s where s.taken_at <= v_now order by s.taken_at desc limit 1;
+  enough := span_days >= strata.setting('forecast_needs');
+  if enough then
+    select count(*) >= strata.setting('forecast_needs'), percentile_cont(0.5) within group (order by d.per_day),
+           percentile_cont(0.25) within group (order by d.per_day), percentile_cont(0.75) within group (order by d.per_day)
+      into enough, per_day, per_day_low, per_day_high from strata.daily_growth() as d;
+  end if;
+  if not enough then
+    per_day := null;
+    per_day_low := null;
+    per_day_high := null;
+  end if;
+end
 $$;
 comment on function strata.trend() is
   'The pace of growth in bytes a day: median and quartiles of the last days; nulls when there is not enough data.';
@@ -115,15 +128,21 @@ revoke execute on function strata.forecast() from public;
 
 create function strata.forecast_conditions()
 returns setof strata.condition
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select 'forecast', f.tier, '', 'warning', format('%s will be full on %s', f.tier, f.says),
-         'See who fills it (monitor sizes); shorten a policy, or get more room and tell strata.set_tier().'
-    from strata.forecast() as f
-   where f.threshold = 'full' and f.bytes < f.threshold_bytes
-     and f.reached_at < strata.clock() + make_interval(days => strata.setting('forecast_alert')::integer)
+declare
+  v_trend constant record := strata.trend();
+begin
+  if v_trend.bytes + v_trend.per_day * strata.setting('forecast_alert')
+     > (select t.capacity_mb * 1048576::bigint from strata.tiers as t where t.name = strata.tier()) then
+    return query
+      select 'forecast', f.tier, '', 'warning', format('%s will be full on %s', f.tier, f.says),
+             'See who fills it (monitor sizes); shorten a policy, or get more room and tell strata.set_tier().'
+        from strata.forecast() as f where f.threshold = 'full' and f.bytes < f.threshold_bytes;
+  end if;
+end
 $$;
 comment on function strata.forecast_conditions() is 'An alert when this tier will be full within 14 days.';
 revoke execute on function strata.forecast_conditions() from public;
