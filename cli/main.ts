@@ -3,17 +3,33 @@ import { Command, CommanderError } from "commander";
 import type { Io } from "./lib/command.ts";
 import { asFailure } from "./lib/errors.ts";
 import { json, withRemedy } from "./lib/output.ts";
+import { alerts } from "./commands/alerts.ts";
 import { explain } from "./commands/explain.ts";
+import { forecast } from "./commands/forecast.ts";
 import { load } from "./commands/load.ts";
 import { manage } from "./commands/manage.ts";
 import { monitor } from "./commands/monitor.ts";
 import { plan } from "./commands/plan.ts";
 import { process } from "./commands/process.ts";
+import { quota } from "./commands/quota.ts";
 import { setup } from "./commands/setup.ts";
 import { status } from "./commands/status.ts";
 import { sync } from "./commands/sync.ts";
 
-const COMMANDS = [setup, status, plan, explain, sync, process, monitor, manage, load];
+const COMMANDS = [
+  setup,
+  status,
+  plan,
+  explain,
+  sync,
+  process,
+  monitor,
+  forecast,
+  quota,
+  alerts,
+  manage,
+  load,
+];
 
 /** Runs one command line; returns its exit code: 0 done, 1 something is wrong, 2 wrongly called. */
 export async function run(args: string[], io: Partial<Omit<Io, "exit">> = {}): Promise<number> {

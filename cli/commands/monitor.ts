@@ -1,13 +1,17 @@
 import { Argument, type Command } from "commander";
 import type { Tier } from "../config/load.ts";
 import {
-  billedBytes,
   datasets as datasetsOf,
   moves as movesOf,
   setAside as setAsideOf,
-  tableSizes,
   troubles as troublesOf,
 } from "../../supabase/functions/_shared/strata.ts";
+import {
+  billedBytes,
+  type Part,
+  tableSizes,
+  whoFills,
+} from "../../supabase/functions/_shared/strata_watch.ts";
 import {
   command,
   type CommonOptions,
@@ -21,12 +25,12 @@ import { planEverywhere } from "./plan.ts";
 import { troubleText } from "./run.ts";
 
 const VIEWS = { sizes, sync, lifecycle };
-const LARGEST = 5;
+const LARGEST = 8;
 const RECENT = 20;
 
 /** `monitor sizes|sync|lifecycle`: looks, changes nothing. */
 export function monitor(io: Io): Command {
-  return command("monitor", "look closer: sizes (against capacity), sync (moves) or lifecycle", [
+  return command("monitor", "look closer: sizes (and who fills them), sync (moves) or lifecycle", [
     "monitor sizes",
     "monitor sync",
     "monitor lifecycle --json",
@@ -74,25 +78,29 @@ async function sizes({ session }: Context): Promise<Report> {
   const tiers = await session.ask(async ({ tier, sql }) => ({
     ...roomOf(tier, await billedBytes(sql)),
     tables: await tableSizes(sql, LARGEST),
+    fills: await whoFills(sql, LARGEST),
   }));
   const text = tiers.map(({ tier, answer }) =>
-    [
-      `${light(answer)} ${tier}: ${percent(answer)}`,
-      table(
-        ["  largest tables", ">size", ">rows, about"],
-        answer.tables.map((t) => [
-          `  ${t.relation}`,
-          size(t.bytes),
-          t.row_estimate === null ? "-" : count(t.row_estimate),
-        ]),
-      ),
-    ].join("\n")
+    `${light(answer)} ${tier}: ${percent(answer)}\n${partsText(answer.fills)}`
   ).join("\n\n");
   return {
     document: { tiers: tiers.map(({ tier, answer }) => ({ tier, ...answer })) },
     text,
     ok: tiers.every(({ answer }) => answer.level !== "critical"),
   };
+}
+
+function partsText(parts: Part[]): string {
+  return table(
+    ["  filled by", "", ">size", ">rows, about", ">could be given back"],
+    parts.map((part) => [
+      `  ${part.part}`,
+      part.billed ? part.kind : `${part.kind}, not billed`,
+      size(part.bytes),
+      part.rows_estimate === null ? "-" : count(part.rows_estimate),
+      Number(part.reclaimable_bytes ?? 0) < 1_000_000 ? "-" : size(part.reclaimable_bytes ?? 0),
+    ]),
+  );
 }
 
 async function sync({ session }: Context): Promise<Report> {

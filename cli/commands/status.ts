@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { billedBytes, status as statusOf } from "../../supabase/functions/_shared/strata.ts";
+import { status as statusOf } from "../../supabase/functions/_shared/strata.ts";
+import { billedBytes } from "../../supabase/functions/_shared/strata_watch.ts";
 import {
   command,
   type CommonOptions,

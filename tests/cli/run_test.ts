@@ -9,6 +9,9 @@ const COMMANDS = [
   "sync",
   "process",
   "monitor",
+  "forecast",
+  "quota",
+  "alerts",
   "manage",
   "load",
 ];

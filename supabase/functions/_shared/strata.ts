@@ -282,25 +282,6 @@ export async function troubles(sql: Db): Promise<Trouble[]> {
         from strata.datasets where trouble is not null`;
 }
 
-/** What the platform bills for this tier, in bytes. */
-export async function billedBytes(sql: Db): Promise<string> {
-  const [row] = await sql<{ bytes: string }[]>`select strata.billed_bytes() as bytes`;
-  return row?.bytes ?? "0";
-}
-
-/** A table and the room it takes. */
-export interface TableSize {
-  relation: string;
-  dataset: string | null;
-  bytes: string;
-  row_estimate: string | null;
-}
-
-/** The largest tables of this tier. */
-export async function tableSizes(sql: Db, limit: number): Promise<TableSize[]> {
-  return await sql<TableSize[]>`select * from strata.table_sizes(p_limit => ${limit})`;
-}
-
 /** Inserts a batch of JSON documents; returns those that do not fit, the others are in. */
 export async function loadRows(
   sql: Db,
