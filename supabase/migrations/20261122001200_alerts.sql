@@ -7,7 +7,7 @@
 -- A colder tier's open alerts are passed up to the hotter one (watchdog), so that core knows them all; heard_from says
 -- through which neighbour one came, and only that neighbour's silence about it clears it.
 --
--- Lock order: the lock of check_alerts() (advisory), then rows by kind, tier, subject.
+-- Lock order: strata/waiting (watchdog), strata/alerts (both advisory), then alerts by kind, tier, subject.
 
 insert into strata.errors (code, cause, remedy) values
   ('ST060', 'there is no such kind of alert or no such severity', 'kinds are in strata.alert_kinds; severities are info, warning, critical');
