@@ -14,6 +14,8 @@ const PROTOCOL = [
   "close_move",
   "datasets_with_work",
   "describe",
+  "exchange_heartbeats",
+  "heartbeat",
   "hello",
   "not_open",
   "note_failure",
