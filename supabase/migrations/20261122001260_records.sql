@@ -57,7 +57,7 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select lpad(to_hex(bit_xor(('x' || coalesce(d, '0000000000000000'))::bit(64)::bigint)), 16, '0')
+  select lpad(to_hex(bit_xor(('x' || d)::bit(64)::bigint)), 16, '0')
     from unnest(p_digests || coalesce(p_digest, '0000000000000000')) as d
 $$;
 comment on function strata.xor_digests(text, text[]) is 'The digest of all rows of several digests together: their xor; null counts as no rows.';

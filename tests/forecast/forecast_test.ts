@@ -94,6 +94,13 @@ Deno.test("the step a drain makes is not taken for a trend", async () => {
   assert.ok(Math.abs(daysAfter(db.now, reached_at) - days) < days * 0.1);
 });
 
+Deno.test("a drain every day hides no growth", async () => {
+  // 30 MB a day, and 40 MB given back every noon
+  await using db = await core(7, (day) => (300 + 30 * day - 40 * Math.floor(day + 0.5)) * MB);
+  const { per_day } = await forecast(db.sql, "full");
+  assert.ok(Math.abs((per_day ?? 0) - 30 * MB) < 3 * MB, `${per_day}`);
+});
+
 Deno.test("a reclaim in many small steps is no trend either", async () => {
   // an hour before noon each Sunday, 6 MB at a time
   const size = (day: number) => {

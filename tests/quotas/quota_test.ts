@@ -128,12 +128,12 @@ Deno.test("what was used in the month before counts for the pace, not for the mo
     await db.sql`select strata.count_usage('edge_invocations', ${amount})`;
   };
   await use("2026-03-20", 1_000_000);
-  for (const day of ["2026-03-28", "2026-03-30", "2026-03-31", "2026-04-02"]) await use(day, 7_000);
+  for (const day of ["2026-03-28", "2026-03-30", "2026-04-01", "2026-04-02"]) await use(day, 7_000);
   await db.freezeClock("2026-04-03T00:00:00Z");
   const { used, projection, allowed } = await quota(db.sql, "edge_invocations") ?? {};
-  assert.deepEqual([used, allowed], [7_000, 500_000]);
+  assert.deepEqual([used, allowed], [14_000, 500_000]);
   // 28,000 in seven days are 4,000 a day, for the 28 days that are left
-  assert.equal(projection, 7_000 + 28 * 4_000);
+  assert.equal(projection, 14_000 + 28 * 4_000);
 });
 
 Deno.test("egress nearly used up is an alert, used up a critical one, and a new month clears it", async () => {
