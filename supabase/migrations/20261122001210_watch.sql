@@ -138,6 +138,8 @@ as $$
 begin
   perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
   commit;
+  -- A sample lost in a crash is taken again: nobody has to wait for the disk.
+  perform pg_catalog.set_config('synchronous_commit', 'off', true);
   perform strata.take_sample();
   commit;
   perform strata.check_alerts();
