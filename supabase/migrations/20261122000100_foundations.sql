@@ -133,7 +133,7 @@ revoke all on strata.settings from public;
 alter table strata.settings enable row level security;
 
 insert into strata.settings (name, value, unit, says) values
-  ('batch_rows', 5000, 'rows', 'the most rows of one move'),
+  ('batch_rows', 10000, 'rows', 'the most rows of one move'),
   ('batch_bytes', 8388608, 'bytes', 'a move is closed to further rows when their stored size passes this'),
   ('link_timeout', 60, 'seconds', 'how long one call to a neighbour may take before the line is given up'),
   ('keep_closed_arrivals', 30, 'days', 'how long a tier remembers finished arrivals, to turn stragglers away'),
