@@ -86,6 +86,19 @@ Deno.test("the schema is closed to public and to the API's roles", async () => {
   assertEquals(await names(open), []);
 });
 
+Deno.test("the edge functions' role reaches no table, and runs what it may run as the owner", async () => {
+  await using db = await testDatabase();
+  const open = db.sql<{ name: string }[]>`
+    select c.oid::regclass::text as name from pg_class as c
+     where c.relnamespace = 'strata'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
+       and has_table_privilege('service_role', c.oid, 'select, insert, update, delete, truncate, references, trigger')
+    union all
+    select p.oid::regprocedure::text from pg_proc as p
+     where p.pronamespace = 'strata'::regnamespace and not p.prosecdef
+       and has_function_privilege('service_role', p.oid, 'execute')`;
+  assertEquals(await names(open), []);
+});
+
 Deno.test("every error that is raised is in strata.errors, and the other way round", async () => {
   await using db = await testDatabase();
   const raised = new Set<string>();

@@ -1,12 +1,13 @@
 -- Foundations: the schema, the roles, the clock, the errors and the two seams to the outside.
 --
--- Strata keeps everything of its own in one schema, `strata`, which is never exposed over the API.
+-- Strata keeps everything of its own in one schema, `strata`. Its tables are never reached over the API.
 -- Every tier of the chain gets the same migrations; `strata.become()` (tiers) tells a database which
 -- tier it is. All logic that touches rows is SQL in here; TypeScript only starts things and carries bytes.
 --
 -- Who may do what: the owner (`postgres`) may do everything; `strata_mover`, the login with which a
 -- neighbouring tier comes in, may execute the functions of the move protocol and nothing else;
--- nobody else may even look.
+-- `service_role`, as which the edge functions come in over REST with the secret key, may execute what
+-- is granted to it (security definer functions) and reach no table; nobody else may even look.
 --
 -- Lock order, everywhere: dataset (advisory, strata.lock_dataset) before move row before rows.
 
@@ -16,18 +17,21 @@ create extension if not exists dblink with schema extensions;
 
 create schema strata;
 comment on schema strata is
-  'Strata: rows settle from core to main to archive, proved, then deleted. Not for the API.';
+  'Strata: rows settle from core to main to archive, proved, then deleted. Over the API only service_role calls in.';
 
 do $$
 begin
   if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'strata_mover') then
     create role strata_mover nologin;
   end if;
+  if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'service_role') then -- no Supabase
+    create role service_role nologin;
+  end if;
 end
 $$;
 
 revoke all on schema strata from public;
-grant usage on schema strata to strata_mover;
+grant usage on schema strata to strata_mover, service_role;
 
 -- The one clock. Policies, pauses and logs read it; a test replaces it in its own database.
 create function strata.clock()

@@ -1,0 +1,73 @@
+/**
+ * The environment of a function, checked once when it starts. The names are the platform's own:
+ * hosted gives SUPABASE_SECRET_KEYS (a JSON object of named keys), a self-hosted instance may give
+ * SUPABASE_SECRET_KEY. A function adds its own variables with `PlatformEnv.extend({ … })`.
+ */
+import { z } from "zod";
+
+/** A secret API key. Legacy keys (JWTs) are none: they cannot be told apart from a user's token. */
+const SecretKey = z.string().regex(/^sb_secret_\S+$/, "is no secret key (sb_secret_…)");
+
+const NamedKeys = z.string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      context.addIssue({ code: "custom", message: "is no JSON" });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.record(z.string(), SecretKey));
+
+/** What every function is given. An empty variable counts as one that is not there. */
+export const PlatformEnv = z.object({
+  SUPABASE_URL: z.url(),
+  SUPABASE_SECRET_KEYS: NamedKeys.optional(),
+  SUPABASE_SECRET_KEY: SecretKey.optional(),
+});
+
+/** The checked environment that every function has at least. */
+export type PlatformEnv = z.infer<typeof PlatformEnv>;
+
+/** The environment does not do; the message names variables, never their values. */
+export class EnvironmentError extends Error {
+  /** Says which variables are missing or malformed. */
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join("; "));
+    this.name = "EnvironmentError";
+  }
+}
+
+/** Reads what a function needs from its variables, or says everything that is wrong with them. */
+export function readEnv<Env extends PlatformEnv>(
+  schema: z.ZodType<Env>,
+  variables: Readonly<Record<string, string | undefined>>,
+): Env {
+  const present = new Map(
+    Object.entries(variables).filter(([, value]) => value !== undefined && value !== ""),
+  );
+  const read = schema.safeParse(Object.fromEntries(present));
+  // Only variables are named: what zod says of a value may repeat it.
+  const problems = read.success ? [] : read.error.issues.map(({ path: [name = ""] }) => {
+    return `${String(name)} is ${present.has(String(name)) ? "of the wrong form" : "missing"}`;
+  });
+  if (read.success && Object.keys(secretKeys(read.data)).length === 0) {
+    problems.push("SUPABASE_SECRET_KEYS is missing");
+  }
+  if (!read.success || problems.length > 0) throw new EnvironmentError([...new Set(problems)]);
+  return read.data;
+}
+
+/** The secret keys by name: whoever shows one of them may call. */
+export function secretKeys(env: PlatformEnv): Record<string, string> {
+  if (env.SUPABASE_SECRET_KEYS !== undefined) return env.SUPABASE_SECRET_KEYS;
+  return env.SUPABASE_SECRET_KEY === undefined ? {} : { default: env.SUPABASE_SECRET_KEY };
+}
+
+/** The secret key a function itself calls with: the one named default, else the first. */
+export function ownKey(env: PlatformEnv): string {
+  const keys = secretKeys(env);
+  const key = keys["default"] ?? Object.values(keys)[0];
+  if (key === undefined) throw new EnvironmentError(["SUPABASE_SECRET_KEYS is missing"]);
+  return key;
+}
