@@ -14,7 +14,6 @@ insert into strata.errors (code, cause, remedy) values
 
 insert into strata.settings (name, value, unit, says) values
   ('failed_moves', 5, 'failures', 'more failed steps than this in 24 hours are an alert'),
-  ('cost_per_day', 10000, 'USD/1000000', 'an alert is raised when the last 24 hours cost more'),
   ('keep_failures', 30, 'days', 'how long failed steps stay in strata.failures'),
   ('keep_alerts', 90, 'days', 'how long cleared alerts stay'),
   ('keep_costs', 400, 'days', 'how long costs and counted usage stay');
@@ -43,7 +42,7 @@ insert into strata.alert_kinds (kind, is_condition, says) values
   ('egress', true, 'the month''s egress is nearly used up'),
   ('average_size', true, 'the average size of the billing month is nearly at its limit'),
   ('edge_invocations', true, 'the month''s function invocations are nearly used up'),
-  ('cost', true, 'the last day cost more than it should'),
+  ('cost', true, 'a day cost more than it should'),
   ('key_overdue', true, 'a key has not been rotated for too long'),
   ('audit_mismatch', false, 'what the log says moved is not what is there'),
   ('nothing_movable', false, 'a tier is critical and nothing on it may move');
@@ -118,29 +117,7 @@ comment on function strata.clear_alert(text, text, text) is
   'Clears an alert whose cause is gone; false when none was open. Nulls as in raise_alert().';
 revoke execute on function strata.clear_alert(text, text, text) from public;
 
--- What a fact of the outside world costs or how old a key is: written by the functions that know, watched here.
-create table strata.costs (
-  cost_id bigint generated always as identity,
-  at timestamptz not null,
-  kind text not null,
-  units numeric not null,
-  usd numeric not null,
-  constraint costs_pkey primary key (cost_id),
-  constraint costs_are_not_negative check (units >= 0 and usd >= 0)
-);
-comment on table strata.costs is 'What was spent, when and on what: kind (such as voice), units (such as characters), US dollars.';
-revoke all on strata.costs from public;
-alter table strata.costs enable row level security;
-create index costs_at_idx on strata.costs (at);
-
-create function strata.note_cost(p_kind text, p_units numeric, p_usd numeric)
-returns void
-language sql
-set search_path = ''
-as $$ insert into strata.costs (at, kind, units, usd) values (strata.clock(), p_kind, p_units, p_usd) $$;
-comment on function strata.note_cost(text, numeric, numeric) is 'Writes down that something has cost money.';
-revoke execute on function strata.note_cost(text, numeric, numeric) from public;
-
+-- How old a key is: written by the functions that know, watched here.
 create table strata.keys (
   name text not null,
   rotated_at timestamptz not null,
@@ -194,26 +171,19 @@ $$;
 comment on function strata.move_conditions() is 'Alerts about moves: failed steps, links that are down, rows set aside.';
 revoke execute on function strata.move_conditions() from public;
 
-create function strata.money_conditions()
+create function strata.key_conditions()
 returns setof strata.condition
 language sql
 stable
 set search_path = ''
 as $$
-  select 'cost', strata.tier(), '', 'warning',
-         format('the last 24 hours cost %s USD, most of it for %s', round(c.usd, 4), c.kind),
-         'Look at strata.costs; turn off what is not worth it, or raise cost_per_day in strata.settings.'
-    from (select sum(sum(s.usd)) over () as usd, s.kind from strata.costs as s
-           where s.at > strata.clock() - interval '24 hours' group by s.kind order by sum(s.usd) desc, s.kind limit 1) as c
-   where c.usd > strata.setting('cost_per_day') / 1000000.0
-  union all
   select 'key_overdue', strata.tier(), k.name, 'warning',
          format('key "%s" was last rotated on %s and may be %s days old', k.name, to_char(k.rotated_at at time zone 'UTC', 'YYYY-MM-DD'), k.max_age_days),
          'Make a new one, run setup with it, then strata.note_key() with its name.'
     from strata.keys as k where k.rotated_at < strata.clock() - make_interval(days => k.max_age_days)
 $$;
-comment on function strata.money_conditions() is 'Alerts about costs and about keys that are too old.';
-revoke execute on function strata.money_conditions() from public;
+comment on function strata.key_conditions() is 'Alerts about keys that are too old.';
+revoke execute on function strata.key_conditions() from public;
 
 -- In plpgsql, because the chapters that answer most of the questions come later.
 create function strata.alert_conditions()
@@ -226,7 +196,8 @@ begin
   return query
     select c.* from strata.size_conditions() as c
     union all select c.* from strata.move_conditions() as c
-    union all select c.* from strata.money_conditions() as c
+    union all select c.* from strata.key_conditions() as c
+    union all select c.* from strata.cost_conditions() as c
     union all select c.* from strata.quota_conditions() as c
     union all select c.* from strata.forecast_conditions() as c
     union all select c.* from strata.watchdog_conditions() as c;

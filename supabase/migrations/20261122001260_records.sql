@@ -80,12 +80,12 @@ begin
    where a.cleared_at < strata.clock() - make_interval(days => strata.setting('keep_alerts')::integer)
       or (a.cleared_at is not null
           and a.alert_id <= (select x.alert_id from strata.alerts as x order by x.alert_id desc offset c_most limit 1));
-  delete from strata.costs as c where c.at < strata.clock() - make_interval(days => strata.setting('keep_costs')::integer);
+  perform strata.roll_up_costs();
   delete from strata.usage as u
    where u.day < (strata.clock() at time zone 'UTC')::date - strata.setting('keep_costs')::integer;
 end
 $$;
 comment on function strata.prune_records() is
-  'Rolls up moves, thins samples, and drops failures, cleared alerts, costs and counted use that are old enough; of failures '
-  'and alerts at most 10,000 stay.';
+  'Rolls up moves and costs, thins samples, and drops failures, cleared alerts and counted use that are old '
+  'enough; of failures and alerts at most 10,000 stay.';
 revoke execute on function strata.prune_records() from public;

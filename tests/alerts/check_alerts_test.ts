@@ -90,8 +90,10 @@ Deno.test("a day that costs more than a cent is an alert that names what it went
   await db.sql`select strata.note_cost('voice', 10, 0.0001)`;
   const [alert] = await db.check();
   assert.equal(alert?.kind, "cost");
-  assert.match(alert?.says ?? "", /cost 0\.0101 USD, most of it for voice/);
-  await db.freezeClock("2026-03-02T12:00:01Z");
+  assert.match(alert?.says ?? "", /^2026-03-01 cost 0\.0101 USD, most of it for voice/);
+  await db.freezeClock("2026-03-02T23:59:59Z"); // also of yesterday one should know
+  assert.equal((await db.check()).length, 1);
+  await db.freezeClock("2026-03-03T00:00:00Z");
   assert.deepEqual(await db.check(), []);
 });
 
