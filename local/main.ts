@@ -1,14 +1,14 @@
 /** `deno task up`, `down`, `status` and `reset`: the local stack from the command line. */
 import { bold, dim, green, red, setColorEnabled, stripAnsiCode, yellow } from "@std/fmt/colors";
 import { down, removeStack, type RunningStack, status, up } from "./stack.ts";
-import { REPOSITORY, StackError, TIERS } from "./settings.ts";
+import { gatewayPort, REPOSITORY, StackError, TIERS } from "./settings.ts";
 
 const USAGE = "Usage: deno task up | down | status | reset";
 
 const commands: Record<string, () => Promise<number>> = {
   async up() {
     const begun = performance.now();
-    const running = await up({ say: (line) => console.error(dim(line)) });
+    const running = await up({ say: (line) => console.error(dim(line)), projects: true });
     printRunning(running, performance.now() - begun);
     return 0;
   },
@@ -26,14 +26,15 @@ const commands: Record<string, () => Promise<number>> = {
   },
 
   async status() {
-    const { stack, tiers, netWorker } = await status();
+    const { stack, tiers, netWorker, projects } = await status();
     for (const { tier, port, state, pid } of tiers) {
       const colour = state === "running" ? green : yellow;
       console.log(line(bold(tier), colour(state), `port ${port}${pid ? `, process ${pid}` : ""}`));
     }
-    const worker = netWorker ? "running" : "not running";
-    console.log(dim(`network worker ${worker} · everything in ${shown(stack.home)}`));
-    return tiers.every(({ state }) => state === "running") ? 0 : 1;
+    const said = (running: boolean) => running ? "running" : "not running";
+    console.log(dim(`network worker ${said(netWorker)} · REST and functions ${said(projects)}`));
+    console.log(dim(`everything in ${shown(stack.home)}`));
+    return projects && tiers.every(({ state }) => state === "running") ? 0 : 1;
   },
 };
 
@@ -44,7 +45,12 @@ function printRunning({ stack, server, env, started }: RunningStack, took: numbe
   }
   const seconds = (took / 1000).toFixed(1);
   console.log(dim(`PostgreSQL ${server.major} from ${server.bin} · ${seconds} s`));
+  const functions = `${env.STRATA_CORE_URL}/functions/v1/<name>`;
   console.log(`
+REST and functions answer on ports ${gatewayPort(stack, "core")} to ${
+    gatewayPort(stack, "archive")
+  }: ${functions}
+What functions log is in ${bold(shown(`${stack.home}/functions.log`))}.
 All addresses and passwords are in ${bold(shown(`${stack.home}/env`))}.
 Stop it with ${bold("deno task down")}; its data stays until ${bold("deno task reset")}.`);
 }

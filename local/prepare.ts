@@ -51,6 +51,27 @@ export async function setPassword(cluster: Cluster, role: string, password: stri
   }
 }
 
+/** Puts secrets into Vault, or changes them there. */
+export async function setSecrets(
+  cluster: Cluster,
+  secrets: Readonly<Record<string, string>>,
+): Promise<void> {
+  const sql = connectLocally(cluster);
+  try {
+    for (const [name, secret] of Object.entries(secrets)) {
+      const [found] = await sql<{ id: string; decrypted_secret: string }[]>`
+        select id, decrypted_secret from vault.decrypted_secrets where name = ${name}`;
+      if (found === undefined) {
+        await sql`select vault.create_secret(new_secret => ${secret}, new_name => ${name})`;
+      } else if (found.decrypted_secret !== secret) {
+        await sql`select vault.update_secret(secret_id => ${found.id}, new_secret => ${secret})`;
+      }
+    }
+  } finally {
+    await sql.end();
+  }
+}
+
 /** Changes whenever the SQL that prepares a database does. */
 export async function preparationVersion(): Promise<string> {
   const files = (await Array.fromAsync(Deno.readDir(SQL_DIRECTORY))).map((file) => file.name);

@@ -15,7 +15,8 @@ import { randomSecret, writeEnvFile } from "./env_file.ts";
 import { clustersOf, findData, lockHome, makeData, removeData } from "./home.ts";
 import { netWorkers, startNetWorker, stopNetWorker } from "./net_worker_process.ts";
 import { findPostgres, type Postgres, requirePostgres } from "./packages.ts";
-import { preparationVersion, prepareCluster, setPassword } from "./prepare.ts";
+import { preparationVersion, prepareCluster, setPassword, setSecrets } from "./prepare.ts";
+import { projectServers, startProjects, stopProjects } from "./projects_process.ts";
 import {
   databasePort,
   gatewayPort,
@@ -33,6 +34,8 @@ export interface UpOptions extends StackOptions {
   say?: (line: string) => void;
   /** Make clusters anew that older SQL of ours has prepared. Their data is lost: for tests. */
   disposable?: boolean;
+  /** Serve each tier's REST API and functions as well, with the code as it is now. */
+  projects?: boolean;
 }
 
 /** A stack that is up. */
@@ -48,7 +51,7 @@ export interface RunningStack {
 
 /** Brings the stack up, from whatever state it is in. Doing it again changes nothing. */
 export async function up(options: UpOptions = {}): Promise<RunningStack> {
-  const { say = () => {}, disposable = false } = options;
+  const { say = () => {}, disposable = false, projects = false } = options;
   const stack = await openStack(options);
   using _lock = await lockHome(stack);
   const { server, clusters } = await locate(stack, say);
@@ -59,10 +62,15 @@ export async function up(options: UpOptions = {}): Promise<RunningStack> {
   const starts = await Promise.allSettled(clusters.map(async (cluster) => {
     const started = await bringUp(server, cluster, { version, disposable, say });
     await requireLogin(cluster, env);
+    if (projects) await setSecrets(cluster, secretsOf(cluster, env));
     return started;
   }));
   for (const outcome of starts) if (outcome.status === "rejected") throw outcome.reason;
   if (!server.extensions.has("pg_net")) await startNetWorker(clusters);
+  if (projects) {
+    await stopProjects(stack);
+    await startProjects(stack);
+  }
 
   const started = TIERS.filter((_, at) => {
     const outcome = starts[at];
@@ -80,6 +88,7 @@ export async function down(options: StackOptions = {}): Promise<boolean> {
   const clusters = clustersOf(stack, data);
   const server = await findPostgres(await oldMajor(clusters));
   const stopped = await Promise.all([
+    stopProjects(stack),
     stopNetWorker(clusters),
     ...clusters.map((cluster) => stop(server, cluster)),
   ]);
@@ -112,7 +121,12 @@ export async function status(options: StackOptions = {}) {
     const made = await completeVersion(cluster) !== undefined;
     return { tier, port, state: made ? "stopped" : "not made" };
   }));
-  return { stack, tiers, netWorker: (await netWorkers(clusters)).length > 0 };
+  return {
+    stack,
+    tiers,
+    netWorker: (await netWorkers(clusters)).length > 0,
+    projects: (await projectServers(stack)).length > 0,
+  };
 }
 
 async function locate(stack: Stack, say: (line: string) => void) {
@@ -167,6 +181,12 @@ async function requireLogin(cluster: Cluster, env: Record<string, string>): Prom
   }
 }
 
+/** What a tier's own database must know to wake its functions up. */
+function secretsOf({ tier }: Cluster, env: Record<string, string>): Record<string, string> {
+  const name = `STRATA_${tier.toUpperCase()}`;
+  return { project_url: env[`${name}_URL`] ?? "", secret_key: env[`${name}_KEY`] ?? "" };
+}
+
 function environmentOf(stack: Stack): Record<string, string> {
   const { saved } = stack;
   const env: Record<string, string> = { STRATA_PORT_BASE: `${stack.portBase}` };
@@ -178,6 +198,8 @@ function environmentOf(stack: Stack): Record<string, string> {
     env[`${name}_DB_URL`] = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`;
     env[`${name}_URL`] = `http://127.0.0.1:${gatewayPort(stack, tier)}`;
     env[`${name}_KEY`] = saved[`${name}_KEY`] ?? `sb_secret_${randomSecret()}`;
+    const publishable = `${name}_PUBLISHABLE_KEY`;
+    env[publishable] = saved[publishable] ?? `sb_publishable_${randomSecret()}`;
   }
   env.STRATA_MOVER_PASSWORD = saved.STRATA_MOVER_PASSWORD ?? randomSecret();
   return env;

@@ -174,6 +174,31 @@ comment on function strata.secret(text) is
   'A secret from Vault by name; null when there is none or this database has no Vault.';
 revoke execute on function strata.secret(text) from public;
 
+create function strata.set_secret(p_name text, p_secret text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_id uuid;
+begin
+  if to_regclass('vault.decrypted_secrets') is null then
+    return false;
+  end if;
+  execute 'select s.id from vault.secrets as s where s.name = $1' into v_id using p_name;
+  if v_id is null then
+    execute 'select vault.create_secret(new_secret := $1, new_name := $2)' using p_secret, p_name;
+  elsif p_secret is distinct from strata.secret(p_name) then
+    execute 'select vault.update_secret(secret_id := $1, new_secret := $2)' using v_id, p_secret;
+  end if;
+  return true;
+end
+$$;
+comment on function strata.set_secret(text, text) is
+  'Puts a secret into Vault, or changes it there; false where this database has no Vault. Pass the secret as a '
+  'parameter, so that it stands in no statement.';
+revoke execute on function strata.set_secret(text, text) from public;
+
 create function strata.http_post(p_url text, p_body jsonb, p_headers jsonb default '{}')
 returns bigint
 language plpgsql
@@ -196,6 +221,26 @@ comment on function strata.http_post(text, jsonb, jsonb) is
   'Wakes something up over HTTP through pg_net: neither retried nor certain. Returns its request id, '
   'or null where there is no pg_net.';
 revoke execute on function strata.http_post(text, jsonb, jsonb) from public;
+
+create function strata.invoke(p_function text, p_body jsonb default '{}')
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_project constant text := strata.secret('project_url');
+  v_key constant text := strata.secret('secret_key');
+begin
+  if v_project is null or v_key is null then
+    return null;
+  end if;
+  return strata.http_post(rtrim(v_project, '/') || '/functions/v1/' || p_function, p_body, jsonb_build_object('apikey', v_key));
+end
+$$;
+comment on function strata.invoke(text, jsonb) is
+  'Wakes an edge function of this tier''s project up, as http_post() does. Its address and key are the secrets project_url '
+  'and secret_key of Vault; null, and nothing happens, where they or pg_net are missing.';
+revoke execute on function strata.invoke(text, jsonb) from public;
 
 -- A dataset is worked on by one transaction at a time: claims, arrivals and deletions wait for one another.
 create function strata.lock_dataset(p_dataset text)

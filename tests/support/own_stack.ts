@@ -3,7 +3,7 @@ import { pushMigrations } from "../../cli/lib/supabase.ts";
 import { scramVerifier } from "../../cli/lib/scram.ts";
 import type { StackOptions, Tier } from "../../local/settings.ts";
 import { TIERS } from "../../local/settings.ts";
-import { removeStack, type RunningStack, status, up } from "../../local/stack.ts";
+import { removeStack, type RunningStack, status, up, type UpOptions } from "../../local/stack.ts";
 import { type Chain, type ChainOptions, formChain, type Link } from "./chain.ts";
 import { TEST_STACK } from "./stack.ts";
 
@@ -14,12 +14,12 @@ export interface OwnStack extends RunningStack, AsyncDisposable {
 }
 
 /** Brings up a stack for one test alone, which may therefore kill servers and read real cron. */
-export async function ownStack(home?: string): Promise<OwnStack> {
+export async function ownStack(home?: string, options: UpOptions = {}): Promise<OwnStack> {
   const portBase = freePortBase();
   const where = { home: home ?? `${TEST_STACK.home}/own-${portBase}`, portBase };
   const dispose = () => removeOwnStack(where);
   try {
-    return { ...await up(where), where, [Symbol.asyncDispose]: dispose };
+    return { ...await up({ ...where, ...options }), where, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     throw error;
@@ -31,11 +31,14 @@ export interface CronChain extends Chain<Link> {
   stack: OwnStack;
 }
 
-/** Makes a chain as `setup` would: migrated, linked, with its jobs scheduled in pg_cron. */
+/**
+ * Makes a chain as `setup` would: migrated, linked, with its jobs scheduled in pg_cron; with `projects`
+ * also served: REST, functions, and the secrets by which pg_net finds them.
+ */
 export async function cronChain(
-  { tiers = TIERS, driver = "push" }: ChainOptions = {},
+  { tiers = TIERS, driver = "push", projects = false }: ChainOptions & { projects?: boolean } = {},
 ): Promise<CronChain> {
-  const stack = await ownStack();
+  const stack = await ownStack(undefined, { projects });
   const password = stack.env.STRATA_MOVER_PASSWORD ?? "";
   const databases = await Promise.all(tiers.map((tier) => openTier(stack, tier)));
   const dispose = async () => {
@@ -79,8 +82,8 @@ function openTier({ env }: OwnStack, tier: Tier): Link {
 /** Ports below the range from which the system itself takes them, free a moment ago. */
 function freePortBase(): number {
   while (true) {
-    const base = 20_000 + 10 * Math.floor(Math.random() * 1_200);
-    if ([1, 2, 3].every((tier) => isFree(base + tier))) return base;
+    const base = 20_000 + 20 * Math.floor(Math.random() * 600);
+    if ([1, 2, 3, 11, 12, 13].every((more) => isFree(base + more))) return base;
   }
 }
 

@@ -1,0 +1,84 @@
+/**
+ * The REST API of a local tier: @supabase/lite, a PostgREST-compatible gateway, over the tier's own
+ * Postgres. It takes on the role that belongs to the key, as PostgREST does, so grants and RLS hold
+ * here as well, with one exception: with the secret key it reads and writes tables as the role it logs
+ * in with. That is `postgres`, because it also reads the catalogue so, with authenticator's time limits.
+ */
+import { App } from "@supabase/lite";
+import { createPostgresConnection } from "@supabase/lite/postgres";
+import postgres from "postgres";
+import { z } from "zod";
+
+/** A gateway to one database. */
+export interface Rest {
+  fetch(request: Request): Promise<Response>;
+  close(): Promise<void>;
+}
+
+/** What the gateway logs in with and lets in. */
+export interface RestOptions {
+  databaseUrl: string;
+  secretKey: string;
+  publishableKey: string;
+}
+
+/** Schemas that answer over REST: those of supabase/config.toml. */
+export const EXPOSED_SCHEMAS = ["public", "strata"];
+
+/** Opens the gateway to a database. */
+export function openRest({ databaseUrl, secretKey, publishableKey }: RestOptions): Rest {
+  const connection = createPostgresConnection({
+    url: databaseUrl,
+    postgresOptions: {
+      max: 4,
+      idle_timeout: 20,
+      onnotice: () => {},
+      connection: { statement_timeout: 8_000, lock_timeout: 8_000 },
+    },
+  });
+  const app = new App({
+    connection,
+    auth: { enabled: false, secret_key: secretKey, publishable_key: publishableKey },
+    api: { schemas: EXPOSED_SCHEMAS },
+  });
+  return {
+    fetch: async (request) => await asPostgrest(await app.fetch(request, { peerAddress: null })),
+    close: () => connection.close(),
+  };
+}
+
+const Refusal = z.object({
+  code: z.string(),
+  message: z.string(),
+  details: z.string().nullable(),
+  hint: z.string().nullable(),
+});
+const Unknown = z.object({ code: z.literal("SUP"), message: z.string() });
+
+/**
+ * PostgREST hands on whatever a function raises: SQLSTATE, message and hint. The gateway does so for
+ * the codes it knows and writes out the error for all others, as which we let it have the whole.
+ */
+async function asPostgrest(response: Response): Promise<Response> {
+  if (response.status !== 500) return response;
+  const unknown = Unknown.safeParse(await response.clone().json().catch(() => undefined));
+  if (!unknown.success) return response;
+  const refusal = Refusal.safeParse(parse(unknown.data.message));
+  if (!refusal.success) return response;
+  await response.body?.cancel();
+  const isServers = /^(XX|53|58|57|08)/.test(refusal.data.code);
+  return Response.json(refusal.data, { status: isServers ? 500 : 400 });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+postgres.PostgresError.prototype.toString = function () {
+  const { code, message, detail = null, hint = null } = this;
+  return JSON.stringify({ code, message, details: detail, hint });
+};

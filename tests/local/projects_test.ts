@@ -1,0 +1,103 @@
+import { assert, assertEquals } from "@std/assert";
+import postgres from "postgres";
+import { createClient } from "@supabase/supabase-js";
+import { killProcesses } from "../../local/processes.ts";
+import { projectServers } from "../../local/projects_process.ts";
+import { down, status, up } from "../../local/stack.ts";
+import { testDatabase } from "../support/database.ts";
+import { ownStack } from "../support/own_stack.ts";
+import { clientOf, testProject } from "../support/project.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+Deno.test("a tier's REST API calls functions as service_role, with hosted's statement timeout", async () => {
+  await using db = await testDatabase();
+  await db.sql.unsafe(`
+    create function strata.who(p_says text) returns text language sql set search_path = ''
+      as $$ select p_says || ' ' || current_user || ' ' || current_setting('statement_timeout') $$;
+    create function strata.refuse() returns void language plpgsql set search_path = ''
+      as $$ begin raise exception 'no' using errcode = 'ST030', hint = 'wait', detail = 'now'; end $$;
+    revoke execute on function strata.who, strata.refuse from public;
+    grant execute on function strata.who, strata.refuse to service_role`);
+  await using project = testProject(db);
+  const secret = clientOf(project);
+
+  const { data, error: unexpected } = await secret.rpc("who", { p_says: "it's ü\\" });
+  assertEquals([unexpected, data], [null, "it's ü\\ service_role 8s"]);
+  const { error } = await secret.rpc("refuse");
+  assertEquals({ ...error }, {
+    ...error,
+    code: "ST030",
+    message: "no",
+    hint: "wait",
+    details: "now",
+  });
+
+  const options = { db: { schema: "strata" } };
+  const anon = createClient(project.url, project.publishableKey, options);
+  assertEquals((await anon.rpc("who", { p_says: "" })).error?.code, "42501");
+  const nobody = createClient(project.url, "sb_secret_wrong", options);
+  assertEquals((await nobody.rpc("who", { p_says: "" })).status, 401);
+});
+
+Deno.test("a function that is not there is answered as hosted does", async () => {
+  await using db = await testDatabase();
+  await using project = testProject(db);
+  const { error, response } = await clientOf(project).functions.invoke("nothing");
+  assertEquals([error?.name, response?.status], ["FunctionsHttpError", 404]);
+  await response?.body?.cancel();
+});
+
+Deno.test("up serves every tier's project, takes it back when it was killed, and down ends it", async (t) => {
+  await using stack = await ownStack(undefined, { projects: true });
+  const { env, where } = stack;
+
+  await t.step("every tier answers at its own address with its own key", async () => {
+    for (const tier of ["CORE", "MAIN", "ARCHIVE"]) {
+      const url = `${env[`STRATA_${tier}_URL`]}/rest/v1/rpc/nothing`;
+      const status = async (apikey: string) => {
+        const response = await fetch(url, {
+          method: "POST",
+          body: "{}",
+          headers: { apikey, "content-type": "application/json" },
+        });
+        await response.body?.cancel();
+        return response.status;
+      };
+      assertEquals(await status(env[`STRATA_${tier}_KEY`] ?? ""), 404);
+      assertEquals(await status("sb_secret_wrong"), 401);
+    }
+    assertEquals((await status(where)).projects, true);
+  });
+
+  await t.step("pg_net reaches a function by the secrets in Vault", async () => {
+    const sql = postgres(env.STRATA_CORE_DB_URL ?? "", { max: 1 });
+    try {
+      const [request] = await sql`
+        select net.http_post(
+          url => (select decrypted_secret from vault.decrypted_secrets where name = 'project_url')
+                 || '/functions/v1/nothing',
+          headers => jsonb_build_object('apikey',
+            (select decrypted_secret from vault.decrypted_secrets where name = 'secret_key'))) as id`;
+      const answer = await waitFor("the function's answer", async () => {
+        const [row] = await sql`select * from net._http_response where id = ${request?.id}`;
+        return row;
+      });
+      assertEquals([answer.status_code, JSON.parse(answer.content).code], [404, "NOT_FOUND"]);
+    } finally {
+      await sql.end();
+    }
+  });
+
+  await t.step("killed, they come back with up, under the same keys", async () => {
+    await killProcesses(() => projectServers(stack.stack));
+    assertEquals((await status(where)).projects, false);
+    const again = await up({ ...where, projects: true });
+    assertEquals(again.env, env);
+    assertEquals((await projectServers(stack.stack)).length, 1);
+  });
+
+  await t.step("down ends them", async () => {
+    assert(await down(where));
+    assertEquals((await projectServers(stack.stack)).length, 0);
+  });
+});
