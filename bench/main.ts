@@ -1,6 +1,7 @@
-/** `deno task bench move|growth|watch`: how fast rows move, and what watching costs. */
+/** `deno task bench move|growth|watch|audit`: how fast rows move, what watching and auditing cost. */
 import { Command } from "commander";
 import { format as size } from "@std/fmt/bytes";
+import { type AuditResult, benchAudit } from "./audit.ts";
 import { benchGrowth, type GrowthResult } from "./growth.ts";
 import { down } from "../local/stack.ts";
 import { TEST_STACK } from "../tests/support/stack.ts";
@@ -40,6 +41,18 @@ program.command("watch")
     const result = await benchWatch(mb, say(json));
     console.log(json ? JSON.stringify(result) : watchTable(result));
   });
+
+program.command("audit")
+  .description("rows that settled on main, and keys still on core, compared")
+  .option("--rows <n>", "rows of about 470 bytes on main", Number, 300_000)
+  .option("--keys <n>", "keys on core", Number, 100_000)
+  .option("--json", "print one JSON object")
+  .action(
+    async ({ rows, keys, json = false }: { rows: number; keys: number; json?: boolean }) => {
+      const result = await benchAudit(rows, keys, say(json));
+      console.log(json ? JSON.stringify(result) : auditTable(result));
+    },
+  );
 
 try {
   await program.parseAsync(Deno.args, { from: "user" });
@@ -89,5 +102,16 @@ function watchTable(result: WatchResult): string {
     `${result.database_mb} MB, ${result.rows.toLocaleString("en")} rows`,
     `watch: ${ms(result.watch_ms)} (in a new session: ${ms(result.watch_new_session_ms)})`,
     `watchdog, pulled by main: ${ms(result.watchdog_ms)}`,
+  ].join("\n");
+}
+
+function auditTable({ rows, months, rows_seconds, keys, keys_seconds }: AuditResult): string {
+  const line = (what: string, count: number, seconds: number) =>
+    `${what}: ${seconds.toFixed(2)} s, ${
+      Math.round(count / seconds).toLocaleString("en")
+    } a second`;
+  return [
+    line(`${rows.toLocaleString("en")} rows in ${months} months`, rows, rows_seconds),
+    line(`${keys.toLocaleString("en")} keys`, keys, keys_seconds),
   ].join("\n");
 }

@@ -4,6 +4,7 @@ import type { Io } from "./lib/command.ts";
 import { asFailure } from "./lib/errors.ts";
 import { json, withRemedy } from "./lib/output.ts";
 import { alerts } from "./commands/alerts.ts";
+import { audit } from "./commands/audit.ts";
 import { explain } from "./commands/explain.ts";
 import { forecast } from "./commands/forecast.ts";
 import { load } from "./commands/load.ts";
@@ -27,6 +28,7 @@ const COMMANDS = [
   forecast,
   quota,
   alerts,
+  audit,
   manage,
   load,
 ];

@@ -8,6 +8,7 @@ import { manageNotes, settle } from "./support/notes.ts";
 const ACCEPTED: Record<string, string> = {
   "digest: Function Search Path Mutable": "inlined, runs once per row",
   "fingerprint: Function Search Path Mutable": "inlined, runs once per row",
+  "audit: Function Search Path Mutable": "commits, so it cannot be pinned",
   "delete_due: Function Search Path Mutable": "commits, so it cannot be pinned",
   "move_dataset: Function Search Path Mutable": "commits, so it cannot be pinned",
   "move_due: Function Search Path Mutable": "commits, so it cannot be pinned",

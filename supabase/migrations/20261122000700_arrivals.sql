@@ -98,6 +98,7 @@ begin
     v_lines := strata.lines_of(p_move, p_columns, v_texts);
     select o.inserted, o.not_ours, o.refused into v_arrival.rows_received, v_arrival.not_ours, v_arrival.refused
       from strata.insert_one_by_one(v_dataset, p_columns, v_lines) as o;
+    perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
   end;
   insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused)
   values (p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines), v_arrival.not_ours, v_arrival.refused);
@@ -248,6 +249,7 @@ begin
   elsif cardinality(p_ordinals) > 0 then
     v_outcomes := strata.retract((select d from strata.datasets as d where d.name = p_dataset), p_columns, p_ordinals, p_keys, p_fingerprints, v_arrival.not_ours);
   end if;
+  perform strata.settle_met(p_move, p_dataset, p_columns, p_ordinals) where v_arrival.not_ours <> '{}';
   insert into strata.arrivals as a (move_id, dataset, from_tier, opened_at, closed_at, outcomes)
   values (p_move, p_dataset, p_from, strata.clock(), strata.clock(), v_outcomes)
   on conflict (move_id) do update

@@ -3,8 +3,10 @@
 -- At the last tier a row whose deletion age has passed, and that nothing holds or references, is deleted: in bounded
 -- batches, each one transaction, each logged in strata.moves (kind delete) with count and digest.
 
-create function strata.delete_batch(p_dataset text)
-returns integer
+-- Deletes rows of which it was just seen that they are due, if they still are.
+create function strata.delete_tids(
+  p_dataset strata.datasets, p_tids tid[], p_due text, out rows integer, out bytes bigint, out digest bigint
+)
 language plpgsql
 set search_path = ''
 set datestyle = 'ISO, MDY'
@@ -17,13 +19,53 @@ set xmlbinary = 'base64'
 set row_security = off
 as $$
 declare
+  v_relation constant regclass := strata.relation(p_dataset)::regclass;
+  v_columns constant text[] := array(
+    select a.attname::text from pg_catalog.pg_attribute as a
+     where a.attrelid = v_relation and a.attnum > 0 and not a.attisdropped order by a.attnum);
+  v_month timestamp;
+  v_rows integer;
+  v_bytes bigint;
+  v_digest bigint;
+begin
+  rows := 0;
+  bytes := 0;
+  digest := 0;
+  perform set_config('strata.purging', 'on', true);
+  for v_month, v_rows, v_bytes, v_digest in execute format(
+    'with gone as (delete from %s as t where t.ctid = any ($1) and %s '
+    '               returning %s as content, date_trunc(''month'', t.%I::timestamp) as month) '
+    'select g.month, count(*)::integer, sum(octet_length(g.content)), bit_xor(strata.digest(strata.fingerprint(g.content))) '
+    '  from gone as g group by g.month',
+    strata.relation(p_dataset), p_due, strata.content_sql(v_relation, v_columns), p_dataset.age_column) using p_tids
+  loop
+    rows := rows + v_rows;
+    bytes := bytes + v_bytes;
+    digest := digest # v_digest;
+    perform strata.note_left(p_dataset.name, 'deleted', v_month, v_rows, v_digest, v_columns, strata.shape(v_relation));
+  end loop;
+  perform set_config('strata.purging', 'off', true);
+end
+$$;
+comment on function strata.delete_tids(strata.datasets, tid[], text) is
+  'Deletes those of the given rows that meet a condition, and writes them into the ledger; returns how many, their bytes as '
+  'text and their digest.';
+revoke execute on function strata.delete_tids(strata.datasets, tid[], text) from public;
+
+create function strata.delete_batch(p_dataset text)
+returns integer
+language plpgsql
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+set row_security = off
+as $$
+declare
   v_dataset constant strata.datasets := strata.dataset(p_dataset);
   v_relation constant text := strata.relation(v_dataset);
   v_policy record;
   v_tids tid[];
-  v_rows integer;
-  v_bytes bigint;
-  v_digest bigint;
+  v_gone record;
 begin
   perform strata.lock_dataset(p_dataset);
   v_policy := strata.conditions(v_dataset);
@@ -35,27 +77,19 @@ begin
   execute format('select array_agg(l.tid) from (select t.ctid as tid from %s as t where %s and %s order by t.%I limit $1 for update skip locked) as l',
                  v_relation, v_policy.aged, v_policy.due, v_dataset.age_column)
     into v_tids using strata.setting('batch_rows');
-  perform set_config('strata.purging', 'on', true);
-  execute format('with gone as (delete from %s as t where t.ctid = any ($1) and %s and %s returning %s as content) '
-                 'select count(*)::integer as rows, coalesce(sum(octet_length(g.content)), 0) as bytes, '
-                 '       coalesce(bit_xor(strata.digest(strata.fingerprint(g.content))), 0) as digest from gone as g',
-                 v_relation, v_policy.aged, v_policy.due, strata.content_sql(v_relation::regclass, array(
-                   select a.attname::text from pg_catalog.pg_attribute as a
-                    where a.attrelid = v_relation::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum)))
-    into v_rows, v_bytes, v_digest using v_tids;
-  perform set_config('strata.purging', 'off', true);
-  if v_rows = 0 and cardinality(v_tids) > 0 then
+  v_gone := strata.delete_tids(v_dataset, v_tids, v_policy.aged || ' and ' || v_policy.due);
+  if v_gone.rows = 0 and cardinality(v_tids) > 0 then
     raise exception 'a trigger on % keeps rows from being deleted', v_relation using errcode = 'ST043';
   end if;
-  if v_rows > 0 then
+  if v_gone.rows > 0 then
     insert into strata.moves (dataset, from_tier, kind, state, rows_claimed, rows_moved, rows_kept, bytes, digest, started_at, purged_at, finished_at)
-    values (p_dataset, strata.tier(), 'delete', 'closed', cardinality(v_tids), v_rows, cardinality(v_tids) - v_rows,
-            v_bytes, lpad(to_hex(v_digest), 16, '0'), strata.clock(), strata.clock(), strata.clock());
+    values (p_dataset, strata.tier(), 'delete', 'closed', cardinality(v_tids), v_gone.rows, cardinality(v_tids) - v_gone.rows,
+            v_gone.bytes, lpad(to_hex(v_gone.digest), 16, '0'), strata.clock(), strata.clock(), strata.clock());
   end if;
   update strata.datasets as d
      set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
    where d.name = p_dataset and d.trouble like 'delete: %';
-  return v_rows;
+  return v_gone.rows;
 exception when others then
   perform strata.note_failure(p_dataset, sqlstate, 'delete: ' || sqlerrm);
   return 0;

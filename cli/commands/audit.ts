@@ -1,0 +1,151 @@
+import type { Command } from "commander";
+import {
+  acceptAudit,
+  audit as auditOf,
+  auditAnew,
+  auditReport,
+  type AuditTurn,
+} from "../../supabase/functions/_shared/strata_audit.ts";
+import {
+  command,
+  type CommonOptions,
+  type Context,
+  type Io,
+  perform,
+  type Report,
+} from "../lib/command.ts";
+import { Failure } from "../lib/errors.ts";
+import { count, duration, rows, table } from "../lib/output.ts";
+import type { OpenTier } from "../lib/session.ts";
+
+/** Long enough to get on, short enough for a call to be stopped and taken up again. */
+const BUDGET = "20 seconds";
+
+interface Options extends CommonOptions {
+  dataset?: string;
+  last?: true;
+  accept?: true;
+  month?: string;
+}
+
+/** `audit`: is what settled still there, and every row in one tier only. */
+export function audit(io: Io): Command {
+  return command("audit", "compare what has settled with what is there, on every tier", [
+    "audit",
+    "audit --dataset journal_entries",
+    "audit --last --json    # what the weekly audit found",
+    "audit --accept --dataset tasks --month 2026-03    # I deleted these myself",
+  ])
+    .option("--dataset <name>", "only this dataset")
+    .option("--last", "only show what was found last")
+    .option("--accept", "take what was found wrong with --dataset as right from now on")
+    .option("--month <month>", "with --accept: only this month")
+    .action((options: Options) => perform(io, options, (context) => work(context, options)));
+}
+
+async function work(context: Context, options: Options): Promise<Report> {
+  const dataset = options.dataset ?? null;
+  if (options.accept) return await accepted(context, dataset, options.month ?? null);
+  if (options.last !== true) {
+    await Promise.all(context.session.open.map(async (open) => {
+      try {
+        await auditTier(open, dataset);
+      } catch (error) {
+        context.session.skip(open, error);
+      }
+    }));
+  }
+  return report(
+    (await turns(context)).filter((one) => dataset === null || one.dataset === dataset),
+  );
+}
+
+async function turns({ session }: Context): Promise<(AuditTurn & { dialled_by: string })[]> {
+  const answers = await session.ask(({ sql }) => auditReport(sql));
+  return answers.flatMap(({ tier, answer }) => answer.map((one) => ({ dialled_by: tier, ...one })));
+}
+
+/** Calls the audit again and again until it has come to its end, or comes no further. */
+async function auditTier({ sql }: OpenTier, dataset: string | null): Promise<void> {
+  await auditAnew(sql, dataset);
+  let before = "";
+  while (true) {
+    const standing = (await auditReport(sql)).filter(({ finished_at, dataset: name }) =>
+      finished_at === null && (dataset === null || name === dataset)
+    );
+    const now = JSON.stringify(standing.map(({ milliseconds: _, ...rest }) => rest));
+    if (standing.length === 0 || now === before) return;
+    before = now;
+    await auditOf(sql, BUDGET, dataset);
+  }
+}
+
+async function accepted(
+  { session }: Context,
+  dataset: string | null,
+  month: string | null,
+): Promise<Report> {
+  if (dataset === null) throw new Failure("--accept needs a --dataset", "Name the dataset.", 2);
+  const answers = await session.ask(async ({ sql }) => {
+    const found = (await auditReport(sql)).some((one) =>
+      one.dataset === dataset &&
+      one.findings.some((finding) => month === null || finding.month === month)
+    );
+    return found ? await acceptAudit(sql, dataset, month) : 0;
+  });
+  const settled = answers.reduce((total, { answer }) => total + answer, 0);
+  return {
+    document: { dataset, month, accepted: settled },
+    text: settled === 0
+      ? `The last audit found nothing wrong with ${dataset}${month === null ? "" : ` in ${month}`}.`
+      : `${settled} finding(s) of ${dataset} are taken as right from now on.`,
+    ok: settled > 0,
+  };
+}
+
+function report(audits: (AuditTurn & { dialled_by: string })[]): Report {
+  const drawn = table(
+    ["dataset", "on", ">months", ">rows there", ">keys before it", ">took", ""],
+    audits.map((one) => [
+      one.dataset,
+      one.colder,
+      count(one.months),
+      count(one.rows),
+      count(one.keys),
+      duration(Number(one.milliseconds)),
+      verdict(one),
+    ]),
+  );
+  const findings = audits.flatMap(({ dataset, colder, dialled_by, findings }) =>
+    findings.map(({ says }) =>
+      `✗ ${dataset} on ${colder}: ${says}\n` +
+      `  → Find out who did it and restore it, or accept it: ` +
+      `select strata.accept_audit('${dataset}') on ${dialled_by}`
+    )
+  );
+  const unfinished = audits.filter((one) => one.finished_at === null);
+  return {
+    document: { audits },
+    text: audits.length === 0
+      ? "Nothing has settled over a link that one of these tiers dials: there is nothing to audit."
+      : [
+        drawn,
+        ...findings,
+        ...unfinished.map(({ dataset, colder, trouble }) =>
+          `✗ ${dataset} on ${colder}: not finished${trouble === null ? "" : `: ${trouble}`}`
+        ),
+        ...(findings.length + unfinished.length === 0 ? ["✓ What settled is there, once."] : []),
+      ].join("\n"),
+    ok: findings.length + unfinished.length === 0,
+  };
+}
+
+function verdict({ finished_at, findings, besides, skipped }: AuditTurn): string {
+  if (finished_at === null) return "not finished";
+  if (findings.length > 0) return `${findings.length} mismatch(es)`;
+  const notes = [
+    ...(besides === "0" ? [] : [`${rows(besides)} written there directly`]),
+    ...(skipped === "0" ? [] : [`${skipped} part(s) busy, left for next time`]),
+  ];
+  return notes.length === 0 ? "✓" : `✓ ${notes.join(", ")}`;
+}

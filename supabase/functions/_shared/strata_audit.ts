@@ -1,0 +1,59 @@
+/** The audit: what settled compared with what is there. Habits as in strata.ts. */
+import type { Sql } from "postgres";
+import type { Db } from "./strata.ts";
+
+/** Something the audit finds wrong in one month of a dataset's rows. */
+export interface Finding {
+  month: string;
+  kind: "missing" | "altered" | "rewound" | "doubled";
+  rows: number | null;
+  says: string;
+  since: string;
+}
+
+/** The last audit of one dataset over one link that the asked tier dials. */
+export interface AuditTurn {
+  neighbour: string;
+  colder: string;
+  dataset: string;
+  finished_at: string | null;
+  months: string;
+  rows: string;
+  keys: string;
+  skipped: string;
+  besides: string;
+  milliseconds: string;
+  trouble: string | null;
+  findings: Finding[];
+}
+
+/** Makes every dataset, or one, due for an audit over the links this tier dials. */
+export async function auditAnew(sql: Db, dataset: string | null): Promise<void> {
+  await sql`select strata.audit_anew(p_dataset => ${dataset})`;
+}
+
+/** Audits what is due over the links this tier dials, for as long as the budget lasts. */
+export async function audit(sql: Sql, budget: string, dataset: string | null): Promise<void> {
+  await sql`call strata.audit(p_budget => ${budget}::interval, p_dataset => ${dataset})`;
+}
+
+/** The last audits over the links this tier dials, finished or not. */
+export async function auditReport(sql: Db): Promise<AuditTurn[]> {
+  return [
+    ...await sql<AuditTurn[]>`
+      select neighbour, colder, dataset, finished_at::text, months, rows, keys, skipped, besides,
+             milliseconds, trouble, findings
+        from strata.audit_report()`,
+  ];
+}
+
+/** Takes what the last audit found wrong as right from now on; how many findings that settles. */
+export async function acceptAudit(
+  sql: Db,
+  dataset: string,
+  month: string | null,
+): Promise<number> {
+  const [row] = await sql<{ accepted: number }[]>`
+    select strata.accept_audit(p_dataset => ${dataset}, p_month => ${month}) as accepted`;
+  return row?.accepted ?? 0;
+}

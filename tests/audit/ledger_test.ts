@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { auditAll, audited, mismatches } from "../support/audit.ts";
+import { manage } from "../support/notes.ts";
+import { makeNotes, moveTest, settle } from "../support/moves.ts";
+
+moveTest(
+  "however many batches leave, the ledger keeps a row per dataset and month",
+  async (chain) => {
+    const { core } = chain;
+    await chain.freezeClock("2026-07-01T00:00:00Z");
+    await makeNotes(core, 0);
+    await core.sql`update strata.settings set value = 4 where name = 'batch_rows'`;
+    await core.sql`
+    insert into public.notes (id, created_at)
+    select id, timestamptz '2026-03-31 00:00:00Z' + id * interval '1 hour' from generate_series(1, 40) as id`;
+    await settle(chain);
+    const ledger = await core
+      .sql`select what, month, rows::integer, frames from strata.ledger order by month`;
+    assert.deepEqual(ledger.map((row) => ({ ...row })), [
+      { what: "moved", month: "2026-03", rows: 23, frames: 1 },
+      { what: "moved", month: "2026-04", rows: 17, frames: 1 },
+    ]);
+    const [moves] = await core
+      .sql`select count(*)::integer as moves, strata.xor_digests(null, array_agg(digest)) as digest from strata.moves`;
+    const [whole] = await core
+      .sql`select lpad(to_hex(bit_xor(digest)), 16, '0') as digest from strata.ledger`;
+    assert.equal(moves?.moves, 10);
+    assert.equal(whole?.digest, moves?.digest);
+  },
+);
+
+moveTest(
+  "months are UTC, for every type of age; far ages share a bucket, and rows without one another",
+  async (chain) => {
+    const { core, main } = chain;
+    await chain.freezeClock("2026-07-01T00:00:00Z");
+    for (const [name, type] of [["a", "timestamptz"], ["b", "timestamp"], ["c", "date"]] as const) {
+      await core.sql.unsafe(
+        `create table public.${name} (id integer primary key, at ${type}, body text)`,
+      );
+      await manage(core.sql, `public.${name}`, { age_column: "at", delete_after_days: null });
+      await core.sql.unsafe(`set timezone = 'UTC'; insert into public.${name} values
+      (1, '2026-03-31 23:59:59Z'), (2, '2026-04-01 00:00:00Z'), (3, '-infinity'), (4, '0044-03-15 BC'), (5, '1969-12-31'),
+      (6, '1970-01-01')`);
+    }
+    await settle(chain);
+    const months = await core.sql<{ all: string }[]>`
+    select dataset || ': ' || string_agg(month || ' ' || rows, ', ' order by month collate "C") as all
+      from strata.ledger group by dataset order by dataset`;
+    const expected = "1970-01 1, 2026-03 1, 2026-04 1, before 1970 3";
+    assert.deepEqual(
+      months.map((one) => one.all),
+      ["a", "b", "c"].map((name) => `${name}: ${expected}`),
+    );
+
+    for (const name of ["a", "b", "c"]) { // rows nobody moved, in the buckets that moves do not reach
+      await main.sql.unsafe(
+        `insert into public.${name} values (7, null), (8, 'infinity'), (9, '2100-01-01')`,
+      );
+    }
+    await auditAll(chain);
+    assert.deepEqual(await mismatches(chain), []);
+    assert.deepEqual(
+      (await audited(chain)).map(({ months, rows, besides }) => [months, rows, besides]),
+      [
+        [6, 9, 3],
+        [6, 9, 3],
+        [6, 9, 3],
+      ],
+    );
+    await main.sql`delete from public.b where id in (4, 7, 8)`;
+    await auditAll(chain);
+    assert.deepEqual(await mismatches(chain), [
+      "main b before 1970 missing 1",
+      "main b from 2100 missing 1",
+      "main b no age missing 1",
+    ]);
+  },
+);
+
+moveTest("keys of several columns are looked for as they are, page by page", async (chain) => {
+  const { core, main } = chain;
+  await chain.freezeClock("2026-07-01T00:00:00Z");
+  for (const { sql } of chain.databases) {
+    await sql`update strata.settings set value = 2 where name = 'audit_page'`;
+  }
+  await core
+    .sql`create table public.lines (day date, part char(4), n numeric, at timestamptz, primary key (part, day, n))`;
+  await manage(core.sql, "public.lines", { age_column: "at" });
+  await core.sql`
+    insert into public.lines
+    select date '2026-01-01' + a, p, n, case when a = 1 then timestamptz '2026-03-01' else strata.clock() end
+      from generate_series(1, 3) as a, unnest(array['x', 'o''k', 'a"b']) as p, unnest(array[1, 1.50]) as n`;
+  await settle(chain);
+  await main
+    .sql`insert into public.lines values ('2026-01-03', 'o''k', 1.5, '2026-06-01'), ('2026-01-04', 'a"b', 1, '2026-06-01')`;
+  await auditAll(chain);
+  assert.equal((await audited(chain))[0]?.keys, 12);
+  assert.deepEqual(await mismatches(chain), ["main lines 2026-07 doubled 2"]);
+});

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { manageNotes } from "../support/notes.ts";
+import { commandLine } from "./support.ts";
+
+/** A chain with ten notes of January 2026 on main, set up as people would do it. */
+async function chain() {
+  const cli = await commandLine();
+  const { code, out, err } = await cli.strata("setup", "--init");
+  assert.equal(code, 0, `${out}${err}`);
+  for (const { freezeClock } of cli.databases.values()) await freezeClock("2026-06-01T00:00:00Z");
+  const core = cli.sql("core");
+  await manageNotes(core);
+  await core`insert into public.notes select id, '2026-01-05', 'note' from generate_series(1, 10) as id`;
+  assert.equal((await cli.strata("sync")).code, 0);
+  return cli;
+}
+
+Deno.test("audit says that all is there, or what is not, and lets it be accepted", async () => {
+  await using cli = await chain();
+  const well = await cli.strata("audit");
+  assert.equal(well.code, 0, well.out + well.err);
+  assert.match(well.out, /^notes +main +1 +10 +0 +\S+ +\S* *✓$/m);
+  assert.match(well.out, /✓ What settled is there, once\.$/);
+
+  await cli.sql("main")`delete from public.notes where id < 3`;
+  assert.equal((await cli.strata("audit", "--last")).code, 0);
+  const lost = await cli.strata("audit", "--dataset", "notes");
+  assert.equal(lost.code, 1);
+  assert.match(lost.out, /✗ notes on main: 2 of 10 rows of 2026-01 are gone\n {2}→ /);
+  assert.equal((await cli.strata("alerts")).code, 1);
+
+  const wrong = await cli.strata("audit", "--accept", "--dataset", "notes", "--month", "2026-02");
+  assert.equal(wrong.code, 1);
+  assert.equal((await cli.strata("audit", "--accept")).code, 2);
+  const accepted = await cli.strata("audit", "--accept", "--dataset", "notes", "--json");
+  assert.deepEqual([accepted.code, JSON.parse(accepted.out).accepted], [0, 1]);
+  assert.equal((await cli.strata("audit")).code, 0);
+  assert.equal((await cli.strata("alerts")).code, 0);
+});
+
+Deno.test("audit --json has every dataset of every link, and an audit that cannot end is not well", async () => {
+  await using cli = await chain();
+  const { audits } = JSON.parse((await cli.strata("audit", "--dataset", "notes", "--json")).out);
+  assert.deepEqual(
+    audits.map((one: Record<string, unknown>) => [one.colder, one.rows, one.findings]),
+    [
+      ["main", "10", []],
+      ["archive", "0", []],
+    ],
+  );
+  for (const tier of ["core", "main"] as const) {
+    await cli.sql(tier)`alter table public.notes rename to elsewhere`;
+  }
+  const broken = await cli.strata("audit", "--dataset", "notes");
+  assert.equal(broken.code, 1);
+  assert.match(broken.out, /✗ notes on main: not finished: /);
+});
