@@ -20,28 +20,21 @@ declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
   v_held constant text := strata.held_sql(p_dataset, 'move');
   v_referenced constant text := strata.references_sql(strata.relation(p_dataset)::regclass);
-  v_month timestamp;
-  v_gone integer[];
-  v_digest bigint;
+  v_ages timestamp[];
 begin
-  deleted := '{}';
-  digest := 0;
   perform set_config('strata.purging', 'on', true);
-  for v_month, v_gone, v_digest in execute format(
+  execute format(
     'with gone as ( '
     '  delete from %s as t using unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
     '   where t.ctid = m.tid and t.xmin = m.version and %s and m.mark = m.proof '
     '     and ($6 is null or m.o = any ($6)) and not (%s or %s) '
-    '  returning m.o::integer as o, m.mark, date_trunc(''month'', t.%I::timestamp) as month) '
-    'select g.month, array_agg(g.o), bit_xor(strata.digest(g.mark)) from gone as g group by g.month',
+    '  returning m.o::integer as o, m.mark, t.%I::timestamp as age) '
+    'select coalesce(array_agg(g.o), ''{}''), coalesce(bit_xor(strata.digest(g.mark)), 0), array_agg(g.age) from gone as g',
     strata.relation(p_dataset), v_sql.items, v_sql.names, v_sql.same_key, v_held, v_referenced, p_dataset.age_column)
-   using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only
-  loop
-    deleted := deleted || v_gone;
-    digest := digest # v_digest;
-    perform strata.note_left(p_dataset.name, 'moved', v_month, cardinality(v_gone), v_digest, p_manifest.columns, p_manifest.shape);
-  end loop;
+    into deleted, digest, v_ages
+   using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only;
   perform set_config('strata.purging', 'off', true);
+  perform strata.note_moved(p_dataset.name, p_manifest, deleted, v_ages, digest);
 end
 $$;
 comment on function strata.delete_proved(strata.datasets, strata.manifests, bytea[], integer[]) is

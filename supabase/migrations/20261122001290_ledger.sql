@@ -90,6 +90,32 @@ comment on function strata.note_left(text, text, timestamp, bigint, bigint, text
   'Adds rows of one month to the ledger, in the transaction that deletes them.';
 revoke execute on function strata.note_left(text, text, timestamp, bigint, bigint, text[], text) from public;
 
+-- Batches are claimed by age: most lie within one month, and then nothing is looked at row by row.
+create function strata.note_moved(p_dataset text, p_manifest strata.manifests, p_moved integer[], p_ages timestamp[], p_digest bigint)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_first timestamp;
+  v_last timestamp;
+begin
+  select date_trunc('month', min(a.age)), date_trunc('month', max(a.age)) into v_first, v_last from unnest(p_ages) as a (age);
+  if v_first = v_last and array_position(p_ages, null) is null then
+    perform strata.note_left(p_dataset, 'moved', v_first, cardinality(p_moved), p_digest, p_manifest.columns, p_manifest.shape);
+  else
+    perform strata.note_left(p_dataset, 'moved', m.month, m.rows, m.digest, p_manifest.columns, p_manifest.shape)
+       from (select date_trunc('month', g.age) as month, count(*) as rows, bit_xor(strata.digest(f.mark)) as digest
+               from unnest(p_moved, p_ages) as g (o, age)
+               join unnest(p_manifest.fingerprints) with ordinality as f (mark, o) on f.o = g.o
+              group by 1 order by 1) as m;
+  end if;
+end
+$$;
+comment on function strata.note_moved(text, strata.manifests, integer[], timestamp[], bigint) is
+  'Adds what a purge has deleted (positions in the manifest, ages in UTC, digest of all) to the ledger, month by month.';
+revoke execute on function strata.note_moved(text, strata.manifests, integer[], timestamp[], bigint) from public;
+
 -- Seldom, and so it may cost: a copy that was left here by a source put back from a backup, or a row its owner wrote to
 -- both tiers. Only identical ones count: another row under the same key is a conflict and does not leave its source.
 create function strata.note_met(p_move uuid, p_dataset strata.datasets, p_columns text[], p_lines text[], p_not_ours integer[])

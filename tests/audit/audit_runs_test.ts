@@ -56,7 +56,10 @@ moveTest(
   },
 );
 
-for (const step of ["copy", "prove", "purge", "close", "finish"]) {
+/** How much is not quiet before each step: the month while an arrival is open, the keys while they are on both tiers. */
+const BUSY = { copy: 0, prove: 2, purge: 2, close: 1, finish: 0 };
+
+for (const [step, skipped] of Object.entries(BUSY)) {
   moveTest(
     `rows that are on their way before ${step} are neither lost nor doubled`,
     async (chain) => {
