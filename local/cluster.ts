@@ -22,9 +22,19 @@ const socketOf = (cluster: Cluster) => `${cluster.directory}/socket`;
 const markerOf = (cluster: Cluster) => `${cluster.directory}/complete`;
 
 /** A connection over the private socket, where no password is asked. */
-export function connectLocally(cluster: Cluster, database = "postgres", user = SUPERUSER) {
+export function connectLocally(
+  cluster: Cluster,
+  database = "postgres",
+  user = SUPERUSER,
+  application_name = "strata",
+) {
   const { port } = cluster;
-  const quiet = { onnotice: () => {}, connect_timeout: 10, max: 1 };
+  const quiet = {
+    onnotice: () => {},
+    connect_timeout: 10,
+    max: 1,
+    connection: { application_name },
+  };
   return postgres({ host: socketOf(cluster), port, database, user, ...quiet });
 }
 

@@ -6,7 +6,7 @@
  */
 import type { TransactionSql } from "postgres";
 import { z } from "zod";
-import { type Cluster, connectLocally } from "./cluster.ts";
+import { type Cluster, connectLocally, SUPERUSER } from "./cluster.ts";
 import { TIERS } from "./settings.ts";
 
 const BATCH_SIZE = 200;
@@ -43,7 +43,7 @@ async function serve(cluster: Cluster): Promise<void> {
     woken = true;
     wake();
   };
-  const bell = connectLocally(cluster);
+  const bell = connectLocally(cluster, "postgres", SUPERUSER, "pg_net worker (stand-in)");
   await retryUntilDone(() => bell.listen("net", ring, ring));
   while (true) {
     if (!woken) await new Promise<void>((resolve) => wake = resolve);

@@ -41,6 +41,8 @@ export interface Tier {
   key: TierName;
   name: string;
   dbUrl: string;
+  /** The project's REST address and secret key, where it has one. */
+  api: { url: string; key: string } | undefined;
   capacityMb: number;
   warnMb: number;
   criticalMb: number;
@@ -182,10 +184,13 @@ function tierOf(key: TierName, tier: FileTier, environment: Environment): Tier {
     const number = Number.parseFloat(threshold);
     return Math.round(threshold.endsWith("%") ? tier.capacity_mb * number / 100 : number);
   };
+  const value = (name: string | undefined) => name === undefined ? "" : environment[name] ?? "";
+  const [url, apiKey] = [value(tier.url_env), value(tier.key_env)];
   return {
     key,
     name: tier.name,
     dbUrl: environment[tier.db_url_env] ?? "",
+    api: url === "" || apiKey === "" ? undefined : { url, key: apiKey },
     capacityMb: tier.capacity_mb,
     warnMb: mb(tier.warn_at),
     criticalMb: mb(tier.critical_at),

@@ -67,7 +67,27 @@ async function introduce(config: Config, { tier, sql }: OpenTier): Promise<strin
     await strata.setTier(sql, known);
   }
   await strata.setMoverLogin(sql, await scramVerifier(config.moverPassword), tier.poolSize);
+  await tellProjects(config, { tier, sql });
   return jobs;
+}
+
+/**
+ * What a database must know to wake its project's functions up, and the tier beside core to call
+ * core's once a day. In Vault; a database without one wakes nobody.
+ */
+async function tellProjects(config: Config, { tier, sql }: OpenTier): Promise<void> {
+  const core = config.tiers.find(({ key }) => key === "core");
+  const isBesideCore = config.links.some(({ from, to }) => from === "core" && to === tier.key);
+  for (
+    const [prefix, api] of [["", tier.api], [
+      "core_",
+      isBesideCore ? core?.api : undefined,
+    ]] as const
+  ) {
+    if (api === undefined) continue;
+    await strata.setSecret(sql, `${prefix}project_url`, api.url);
+    await strata.setSecret(sql, `${prefix}secret_key`, api.key);
+  }
 }
 
 async function link(config: Config, { tier, sql }: OpenTier): Promise<string[]> {

@@ -1,5 +1,19 @@
 -- Heartbeats: what neighbours tell each other about themselves, and what follows from hearing it, or nothing.
 
+create table strata.outside (
+  name text not null,
+  checked_at timestamptz not null,
+  ok boolean not null,
+  says text not null,
+  took_ms integer not null,
+  constraint outside_pkey primary key (name),
+  constraint outside_took_is_not_negative check (took_ms >= 0)
+);
+comment on table strata.outside is
+  'Services outside (and the daily call of health itself, keep_alive): when each was last tried, and what came of it.';
+revoke all on strata.outside from public;
+alter table strata.outside enable row level security;
+
 create function strata.heartbeat()
 returns jsonb
 language sql
@@ -10,6 +24,8 @@ as $$
   select jsonb_build_object(
     'tier', s.tier, 'clock', strata.clock(), 'level', strata.level(),
     'watched_at', (select max(x.taken_at) from strata.samples as x),
+    'tls', (select t.version from pg_catalog.pg_stat_ssl as t where t.pid = pg_backend_pid()), -- of the line it is asked by
+    'kept_alive_at', (select o.checked_at from strata.outside as o where o.name = 'keep_alive'),
     'stopped', (select coalesce(jsonb_agg(to_jsonb(j)), '[]') from strata.stopped_jobs() as j),
     'overdue', (select coalesce(jsonb_agg(to_jsonb(o)), '[]') from strata.overdue() as o),
     'alerts', (select coalesce(jsonb_agg(jsonb_build_object('kind', a.kind, 'tier', a.tier, 'subject', a.subject,

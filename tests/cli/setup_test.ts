@@ -41,6 +41,23 @@ Deno.test("setup --init makes three tiers, and running it again changes nothing"
   assert.deepEqual([await decided(cli, "core"), await decided(cli, "main")], before);
 });
 
+Deno.test("setup --init tells each tier how to wake its functions, and main how to keep core awake", async () => {
+  await using cli = await commandLine();
+  const url = "http://127.0.0.1:9";
+  cli.environment["STRATA_CORE_KEY"] = "sb_secret_of_core";
+  assert.equal((await cli.strata("setup", "--init")).code, 0);
+  const known = async (tier: "core" | "main" | "archive") => {
+    const rows = await cli.sql(tier)<{ name: string; secret: string }[]>`
+      select name, decrypted_secret as secret from vault.decrypted_secrets order by name`;
+    return rows.map(({ name, secret }) => [name, secret]);
+  };
+  const own = (key: string) => [["project_url", url], ["secret_key", key]];
+  const core = [["core_project_url", url], ["core_secret_key", "sb_secret_of_core"]];
+  assert.deepEqual(await known("core"), own("sb_secret_of_core"));
+  assert.deepEqual(await known("main"), [...core, ...own("sb_secret_of_a_test")]);
+  assert.deepEqual(await known("archive"), own("sb_secret_of_a_test"));
+});
+
 Deno.test("setup --init takes over a changed driver and policy", async () => {
   await using cli = await commandLine();
   await cli.strata("setup", "--init");
