@@ -15,8 +15,10 @@ const ACCEPTED: Record<string, string> = {
   "move_due: Function Search Path Mutable": "commits, so it cannot be pinned",
   "process: Function Search Path Mutable": "commits, so it cannot be pinned",
   "upkeep: Function Search Path Mutable": "commits, so it cannot be pinned",
+  "wake_voice: Function Search Path Mutable": "commits, so it cannot be pinned",
   "watch: Function Search Path Mutable": "commits, so it cannot be pinned",
   "watchdog: Function Search Path Mutable": "commits, so it cannot be pinned",
+  'task_facts: unused parameter "p_owner"': "all parts of the facts are called alike",
   'inventory: OUT variable "key" is maybe unmodified': "returned by dynamic SQL",
   'inventory: OUT variable "fingerprint" is maybe unmodified': "returned by dynamic SQL",
 };

@@ -198,6 +198,7 @@ begin
     union all select c.* from strata.move_conditions() as c
     union all select c.* from strata.key_conditions() as c
     union all select c.* from strata.cost_conditions() as c
+    union all select c.* from strata.briefing_conditions() as c
     union all select c.* from strata.quota_conditions() as c
     union all select c.* from strata.forecast_conditions() as c
     union all select c.* from strata.watchdog_conditions() as c

@@ -156,6 +156,7 @@ begin
     end if;
     commit;
   end loop;
+  perform strata.retry_briefings();
   perform strata.check_alerts();
   commit;
   foreach v_neighbour in array v_heard loop

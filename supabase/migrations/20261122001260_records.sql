@@ -82,11 +82,12 @@ begin
       or (a.cleared_at is not null
           and a.alert_id <= (select x.alert_id from strata.alerts as x order by x.alert_id desc offset c_most limit 1));
   perform strata.roll_up_costs();
+  perform strata.prune_briefings();
   delete from strata.usage as u
    where u.day < (strata.clock() at time zone 'UTC')::date - strata.setting('keep_costs')::integer;
 end
 $$;
 comment on function strata.prune_records() is
-  'Rolls up moves and costs, thins samples, and drops failures, cleared alerts and counted use that are old '
-  'enough; of failures and alerts at most 10,000 stay.';
+  'Rolls up moves and costs, thins samples, and drops failures, cleared alerts, briefings and counted use '
+  'that are old enough; of failures and alerts at most 10,000 stay.';
 revoke execute on function strata.prune_records() from public;

@@ -169,7 +169,6 @@ create function strata.affordable(p_service text, p_item text, p_kind text,
                                   out units integer, out limited_by text, out credits_left numeric, out usd_left numeric)
 language plpgsql
 stable
-security definer -- the edge functions call it as service_role
 set search_path = ''
 as $$
 declare
@@ -219,7 +218,39 @@ comment on function strata.affordable(text, text, text) is
   'next reset), share (a daily kind''s part of the credits), day (USD), month (of this kind); with the credits and the day''s '
   'USD that are left. Changes nothing. ST090: no price.';
 revoke execute on function strata.affordable(text, text, text) from public;
-grant execute on function strata.affordable(text, text, text) to service_role;
+
+create function strata.estimate_cost(p_service text, p_item text, p_kind text, p_units numeric,
+                                     out credits numeric, out usd numeric, out worth numeric, out fits boolean, out limited_by text,
+                                     out units_left integer, out credits_left numeric, out usd_left numeric)
+language plpgsql
+stable
+security definer -- the edge functions call it as service_role
+set search_path = ''
+as $$
+declare
+  v_price strata.prices;
+  v_may constant record := strata.affordable(p_service, p_item, p_kind);
+begin
+  if p_kind is null or p_kind = '' or p_units is null or p_units < 0 then
+    raise exception '% of "%" is not an amount to be spent', coalesce(p_units::text, 'nothing'), coalesce(p_kind, '')
+      using errcode = 'ST091', hint = strata.remedy('ST091');
+  end if;
+  select p.* into v_price from strata.prices as p where p.service = p_service and p.item = p_item;
+  credits := p_units * v_price.credits;
+  worth := p_units * v_price.usd;
+  usd := greatest(p_units - coalesce(v_may.credits_left / nullif(v_price.credits, 0), 0), 0) * v_price.usd;
+  fits := p_units <= v_may.units;
+  limited_by := v_may.limited_by;
+  units_left := v_may.units;
+  credits_left := v_may.credits_left;
+  usd_left := v_may.usd_left;
+end
+$$;
+comment on function strata.estimate_cost(text, text, text, numeric) is
+  'What so many units would cost now (credits, USD billed, worth at list price), whether they may be spent, and by what that is '
+  'limited (see affordable). Changes nothing. ST090: no price. ST091: no amount.';
+revoke execute on function strata.estimate_cost(text, text, text, numeric) from public;
+grant execute on function strata.estimate_cost(text, text, text, numeric) to service_role;
 
 create function strata.reserve_cost(p_service text, p_item text, p_kind text, p_units numeric, p_says text,
                                     out cost_id uuid, out denied_by text, out usd numeric)
@@ -228,26 +259,17 @@ security definer -- the edge functions call it as service_role
 set search_path = ''
 as $$
 declare
-  v_price strata.prices;
-  v_may record;
-  v_billed numeric;
+  v_cost record;
 begin
-  if p_kind is null or p_kind = '' or p_units is null or p_units < 0 then
-    raise exception '% of "%" is not an amount to be spent', coalesce(p_units::text, 'nothing'), coalesce(p_kind, '')
-      using errcode = 'ST091', hint = strata.remedy('ST091');
-  end if;
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/costs', 0));
-  v_may := strata.affordable(p_service, p_item, p_kind);
-  if p_units > v_may.units then
-    denied_by := v_may.limited_by;
+  v_cost := strata.estimate_cost(p_service, p_item, p_kind, p_units);
+  if not v_cost.fits then
+    denied_by := v_cost.limited_by;
     return;
   end if;
-  select p.* into v_price from strata.prices as p where p.service = p_service and p.item = p_item;
-  v_billed := greatest(p_units - coalesce(v_may.credits_left / nullif(v_price.credits, 0), 0), 0);
-  usd := v_billed * v_price.usd;
+  usd := v_cost.usd;
   insert into strata.costs as c (at, kind, units, usd, service, item, credits, worth, state, says)
-  values (strata.clock(), p_kind, p_units, reserve_cost.usd, p_service, p_item, p_units * v_price.credits, p_units * v_price.usd,
-          'reserved', p_says)
+  values (strata.clock(), p_kind, p_units, v_cost.usd, p_service, p_item, v_cost.credits, v_cost.worth, 'reserved', p_says)
   returning c.cost_id into cost_id;
 end
 $$;
@@ -268,10 +290,10 @@ declare
 begin
   update strata.costs as c
      set state = 'settled', credits = coalesce(p_credits, c.credits),
-         worth = case when p_credits is null then c.worth else p_credits / p.credits * p.usd end,
-         usd = case when p_credits is null or p.usd = 0 then c.usd -- what was free of it stays free
+         worth = coalesce(p_credits / p.credits * p.usd, c.worth),
+         usd = case when p_credits is null or p.usd is null or p.credits is null then c.usd -- what was free of it stays free
                     else greatest(p_credits - (c.credits - c.usd / p.usd * p.credits), 0) / p.credits * p.usd end
-    from (select x.cost_id as id, nullif(coalesce(y.credits, 0), 0) as credits, coalesce(y.usd, 0) as usd
+    from (select x.cost_id as id, nullif(y.credits, 0) as credits, nullif(y.usd, 0) as usd
             from strata.costs as x left join strata.prices as y on y.service = x.service and y.item = x.item
            where x.cost_id = p_cost_id) as p
    where c.cost_id = p.id and c.state = 'reserved'
