@@ -40,6 +40,9 @@ export interface Link {
 export interface Tier {
   key: TierName;
   name: string;
+  provider: FileTier["provider"];
+  /** The variable that holds `dbUrl`, for commands that are shown. */
+  dbUrlEnv: string;
   dbUrl: string;
   /** The project's REST address and secret key, where it has one. */
   api: { url: string; key: string } | undefined;
@@ -189,6 +192,8 @@ function tierOf(key: TierName, tier: FileTier, environment: Environment): Tier {
   return {
     key,
     name: tier.name,
+    provider: tier.provider,
+    dbUrlEnv: tier.db_url_env,
     dbUrl: environment[tier.db_url_env] ?? "",
     api: url === "" || apiKey === "" ? undefined : { url, key: apiKey },
     capacityMb: tier.capacity_mb,

@@ -19,27 +19,51 @@ export class SupabaseFailed extends Error {
 export async function supabase(command: string, ...args: string[]): Promise<string> {
   const copy = await Deno.makeTempDir({ prefix: "strata-supabase-" });
   try {
-    await copyProject(copy);
-    const { visible, password } = hidePassword(args);
-    const cli = versions.imports.supabase.replace(/^npm:/, "");
-    const process = new Deno.Command("npx", {
-      args: ["--yes", cli, ...command.split(" "), ...visible, "--workdir", copy],
-      cwd: copy,
-      env: {
-        SUPABASE_HOME: `${copy}/home`,
-        SUPABASE_NO_UPDATE_NOTIFIER: "1",
-        SUPABASE_TELEMETRY_DISABLED: "1",
-        ...(password === undefined ? {} : { PGPASSWORD: password }),
-      },
-      stdin: "null",
-    });
-    const { success, stdout, stderr } = await process.output();
-    const output = readable(stderr) + readable(stdout);
-    if (!success) throw new SupabaseFailed(command, output);
-    return output;
+    await copyProject(copy, false);
+    return await runCli(copy, command, args, { SUPABASE_HOME: `${copy}/home` });
   } finally {
     await Deno.remove(copy, { recursive: true });
   }
+}
+
+/** The same for a hosted project, as whoever is logged in there; the functions are part of the copy. */
+export async function supabaseHosted(
+  command: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<string> {
+  const copy = await Deno.makeTempDir({ prefix: "strata-supabase-" });
+  try {
+    await copyProject(copy, true);
+    return await runCli(copy, command, args, env);
+  } finally {
+    await Deno.remove(copy, { recursive: true });
+  }
+}
+
+async function runCli(
+  directory: string,
+  command: string,
+  args: string[],
+  env: Record<string, string>,
+): Promise<string> {
+  const { visible, password } = hidePassword(args);
+  const cli = versions.imports.supabase.replace(/^npm:/, "");
+  const process = new Deno.Command("npx", {
+    args: ["--yes", cli, ...command.split(" "), ...visible, "--workdir", directory],
+    cwd: directory,
+    env: {
+      SUPABASE_NO_UPDATE_NOTIFIER: "1",
+      SUPABASE_TELEMETRY_DISABLED: "1",
+      ...(password === undefined ? {} : { PGPASSWORD: password }),
+      ...env,
+    },
+    stdin: "null",
+  });
+  const { success, stdout, stderr } = await process.output();
+  const output = readable(stderr) + readable(stdout);
+  if (!success) throw new SupabaseFailed(command, output);
+  return output;
 }
 
 /** Applies the migrations that a database does not have yet: `supabase db push`. */
@@ -51,7 +75,7 @@ export function pushMigrations(url: string): Promise<string> {
 function hidePassword(args: string[]): { visible: string[]; password: string | undefined } {
   let password: string | undefined;
   const visible = args.map((arg) => {
-    if (!arg.startsWith("--remote=")) return arg;
+    if (!arg.startsWith("--remote=postgres")) return arg;
     const url = new URL(arg.slice("--remote=".length));
     password = decodeURIComponent(url.password);
     url.password = "";
@@ -60,11 +84,21 @@ function hidePassword(args: string[]): { visible: string[]; password: string | u
   return { visible, password };
 }
 
-async function copyProject(copy: string): Promise<void> {
-  await Deno.mkdir(`${copy}/supabase/migrations`, { recursive: true });
+async function copyProject(copy: string, functions: boolean): Promise<void> {
+  await Deno.mkdir(`${copy}/supabase`, { recursive: true });
   await Deno.copyFile(`${PROJECT}/config.toml`, `${copy}/supabase/config.toml`);
-  for await (const { name } of Deno.readDir(`${PROJECT}/migrations`)) {
-    await Deno.copyFile(`${PROJECT}/migrations/${name}`, `${copy}/supabase/migrations/${name}`);
+  await copySources(`${PROJECT}/migrations`, `${copy}/supabase/migrations`, ".sql");
+  if (!functions) return;
+  await copySources(`${PROJECT}/functions`, `${copy}/supabase/functions`, ".ts");
+  await Deno.copyFile(`${PROJECT}/../import_map.json`, `${copy}/import_map.json`);
+}
+
+/** Copies a directory's sources and nothing else that may lie there, such as an .env. */
+export async function copySources(from: string, to: string, ending: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copySources(`${from}/${name}`, `${to}/${name}`, ending);
+    else if (name.endsWith(ending)) await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
   }
 }
 

@@ -1,9 +1,7 @@
 /**
  * What every function gets from the world, and the only place that reads it from globals.
- * A function is two files. index.ts wires:
+ * A function is two files. index.ts wires, with these two names of handler.ts:
  *
- *     import { wire } from "../_shared/wire.ts";
- *     import { createHandler, Env } from "./handler.ts";
  *     export default { fetch: wire("report", Env, createHandler) };
  *
  * handler.ts behaves: it exports `Env` (PlatformEnv, or PlatformEnv.extend({ … })) and
@@ -11,7 +9,8 @@
  * `createHandler` with dependencies of its own (tests/support/function_deps.ts): no server is started
  * and no global touched. A function also has its entry in supabase/config.toml with
  * `verify_jwt = false` and `import_map = "../import_map.json"`, and imports by relative path or by a
- * name of the import map: what it does not import so is not deployed.
+ * name of the import map: what it does not import so is not deployed. (The CLI finds imports with a
+ * regular expression, also in comments: write none down there.)
  */
 import type { z } from "zod";
 import { type Authorize, secretKeyCheck } from "./auth.ts";

@@ -1,0 +1,82 @@
+/** What deploying is: the commands a person would type, in their order, and how each is carried out. */
+import type { Config, Tier } from "../config/load.ts";
+import { Failure } from "../lib/errors.ts";
+import { supabase, SupabaseFailed, supabaseHosted } from "../lib/supabase.ts";
+
+/** One command of a deployment. */
+export interface Step {
+  says: string;
+  /** As a person types it; passwords stand in variables. */
+  command: string;
+  run(): Promise<string>;
+}
+
+/** What a deployment depends on besides the configuration. */
+export interface Given {
+  /** supabase/functions/.env, when there is one. */
+  secretsFile?: string | undefined;
+  /** Variables for the CLI besides those of this process. */
+  env?: Record<string, string>;
+}
+
+/** Every step for every tier: migrations everywhere, the rest where Supabase hosts the project. */
+export function deploySteps(config: Config, given: Given = {}): Step[] {
+  return config.tiers.flatMap((tier) => [
+    pushStep(tier),
+    ...(tier.provider === "supabase" ? hostedSteps(tier, given) : []),
+  ]);
+}
+
+/** Carries one step out; what the CLI says when it fails never shows a password. */
+export async function carryOut(step: Step): Promise<string> {
+  try {
+    return await step.run();
+  } catch (error) {
+    if (!(error instanceof SupabaseFailed)) throw error;
+    throw new Failure(
+      `${step.says} failed. The Supabase CLI said:\n${error.output.trim()}`,
+      "Mend that, and deploy again: every step may be repeated.",
+    );
+  }
+}
+
+function pushStep(tier: Tier): Step {
+  return {
+    says: `Pushing the migrations to ${tier.key}`,
+    command: `supabase db push --remote="$${tier.dbUrlEnv}" --yes`,
+    run: () => supabase("db push", `--remote=${tier.dbUrl}`, "--yes"),
+  };
+}
+
+function hostedSteps(tier: Tier, { secretsFile, env = {} }: Given): Step[] {
+  const project = `--remote=${projectRef(tier)}`;
+  const hosted = (says: string, command: string, args: string[], shown = args): Step => ({
+    says: `${says} of ${tier.key}`,
+    command: ["supabase", command, ...shown].join(" "),
+    run: () => supabaseHosted(command, args, env),
+  });
+  const file = (path: string) => ["--env-file", path, project, "--yes"];
+  return [
+    hosted("Exposing schema strata to the secret key", "config push", [project, "--yes"]),
+    ...(secretsFile === undefined ? [] : [
+      hosted(
+        "Setting the functions' secrets",
+        "secrets set",
+        file(secretsFile),
+        file("supabase/functions/.env"),
+      ),
+    ]),
+    hosted("Deploying the functions", "functions deploy", ["--use-api", project, "--yes"]),
+  ];
+}
+
+/** A hosted project's reference is the first word of its address. */
+function projectRef(tier: Tier): string {
+  const ref = /^https:\/\/([a-z]{20})\.supabase\.co\/?$/.exec(tier.api?.url ?? "")?.[1];
+  if (ref !== undefined) return ref;
+  throw new Failure(
+    `${tier.key} is a hosted project, but its url_env gives no address such as https://<ref>.supabase.co`,
+    "Write the address of the project into .env, or set provider: self_hosted for this tier.",
+    2,
+  );
+}

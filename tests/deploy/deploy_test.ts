@@ -1,0 +1,67 @@
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { loadConfig } from "../../cli/config/load.ts";
+import { carryOut, deploySteps } from "../../cli/deploy/steps.ts";
+import { Failure } from "../../cli/lib/errors.ts";
+import { REPOSITORY } from "../../local/settings.ts";
+import { managementApi, PROJECT } from "../support/management_api.ts";
+
+function environment(more: Record<string, string> = {}): Record<string, string> {
+  const found: Record<string, string> = { STRATA_MOVER_PASSWORD: "m" };
+  for (const [at, tier] of ["CORE", "MAIN", "ARCHIVE"].entries()) {
+    found[`STRATA_${tier}_DB_URL`] = `postgresql://postgres:swordfish@127.0.0.1:${at + 1}/postgres`;
+    found[`STRATA_${tier}_URL`] = "https://main.example.org";
+    found[`STRATA_${tier}_KEY`] = "sb_secret_swordfish";
+  }
+  return { ...found, STRATA_CORE_URL: `https://${PROJECT}.supabase.co`, ...more };
+}
+
+const config = (more?: Record<string, string>) => {
+  return loadConfig(`${REPOSITORY}/strata.yaml`, environment(more));
+};
+
+Deno.test("deploying is what a person would type, and shows no password", async () => {
+  const steps = deploySteps(await config(), { secretsFile: "/somewhere/.env" });
+  assertEquals(steps.map(({ command }) => command), [
+    'supabase db push --remote="$STRATA_CORE_DB_URL" --yes',
+    `supabase config push --remote=${PROJECT} --yes`,
+    `supabase secrets set --env-file supabase/functions/.env --remote=${PROJECT} --yes`,
+    `supabase functions deploy --use-api --remote=${PROJECT} --yes`,
+    'supabase db push --remote="$STRATA_MAIN_DB_URL" --yes',
+    'supabase db push --remote="$STRATA_ARCHIVE_DB_URL" --yes',
+  ]);
+});
+
+Deno.test("a hosted project without its address is refused before anything is done", async () => {
+  const wrong = await config({ STRATA_CORE_URL: "https://example.org" });
+  const failure = await assertRejects(
+    () => Promise.resolve().then(() => deploySteps(wrong)),
+    Failure,
+  );
+  assertEquals(failure.exitCode, 2);
+});
+
+Deno.test("secrets and functions arrive; a step that fails says what the CLI said", async () => {
+  const directory = await Deno.makeTempDir();
+  await using api = managementApi();
+  try {
+    const secretsFile = `${directory}/.env`;
+    await Deno.writeTextFile(secretsFile, "TELEGRAM_CHAT_ID=1\nSTRATA_MAIN_URL=https://x\n");
+    const env = await api.environment(directory);
+    const steps = deploySteps(await config(), { secretsFile, env });
+    const step = (word: string) => {
+      const found = steps.find(({ command }) => command.includes(word));
+      if (found === undefined) throw new Error(`no step with ${word}`);
+      return found;
+    };
+    await carryOut(step("secrets set"));
+    assertEquals(api.secrets, ["TELEGRAM_CHAT_ID", "STRATA_MAIN_URL"]);
+    await carryOut(step("functions deploy"));
+    assertStringIncludes(api.uploads.map(({ slug }) => slug).join(" "), "health");
+
+    const failure = await assertRejects(() => carryOut(step("db push")), Failure);
+    assertStringIncludes(failure.message, "Pushing the migrations to core failed");
+    assertEquals(failure.message.includes("swordfish"), false);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});

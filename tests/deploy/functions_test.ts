@@ -1,0 +1,137 @@
+import { assert, assertEquals } from "@std/assert";
+import versions from "../../import_map.json" with { type: "json" };
+import { copyFunctions } from "../../cli/deploy/copy.ts";
+import { functionNames } from "../../local/functions.ts";
+import { REPOSITORY } from "../../local/settings.ts";
+import {
+  copyOfProject,
+  type ManagementApi,
+  managementApi,
+  PROJECT,
+  type Upload,
+} from "../support/management_api.ts";
+
+const EDGE_DENO = "deno@2.1.4";
+
+async function run(command: string, args: string[], cwd: string, env: Record<string, string> = {}) {
+  const { code, stdout, stderr } = await new Deno.Command(command, {
+    args,
+    cwd,
+    env,
+    stdin: "null",
+  })
+    .output();
+  const text = new TextDecoder();
+  return { code, output: text.decode(stdout) + text.decode(stderr) };
+}
+
+/** The real CLI, told that the platform is where the stand-in listens. */
+async function deploy(api: ManagementApi, path: string) {
+  const cli = versions.imports.supabase.replace("npm:", "");
+  const flags = ["--yes", cli, "functions", "deploy", "--use-api", "--yes", "--workdir", path];
+  return await run("npx", flags, path, await api.environment(path));
+}
+
+/** What lies about in a project and must stay there. */
+const BAIT: Record<string, string> = {
+  "supabase/functions/.env": "TELEGRAM_BOT_TOKEN=swordfish",
+  "supabase/functions/health/.env": "SECRET=swordfish",
+  "supabase/functions/health/.env.local": "SECRET=swordfish",
+  "supabase/functions/health/handler_test.ts": "// swordfish",
+  "supabase/functions/_shared/fixture.json": '{"swordfish": true}',
+  "supabase/functions/_shared/notes.md": "swordfish",
+};
+
+Deno.test("the CLI uploads each function with all it needs, and nothing else", async (t) => {
+  await using api = managementApi();
+  await using project = await copyOfProject();
+  for (const [path, text] of Object.entries(BAIT)) {
+    await Deno.writeTextFile(`${project.path}/${path}`, text);
+  }
+  const { code, output } = await deploy(api, project.path);
+  assertEquals(code, 0, output);
+  // A file that is missing is a warning to the CLI, and a function that does not start to everybody.
+  assert(!output.includes("WARN"), output);
+  const names = await functionNames();
+  assert(names.length > 0);
+  assertEquals(api.uploads.map(({ slug }) => slug).sort(), names);
+
+  for (const upload of api.uploads) {
+    const { metadata, files, slug } = upload;
+    await t.step(`${slug}: sources alone, behind its own check of the key`, () => {
+      assertEquals(metadata.verify_jwt, false);
+      assertEquals(metadata.import_map_path, "import_map.json");
+      const strange = [...files.keys()].filter((path) => {
+        return path !== "import_map.json" &&
+          !/^supabase\/functions\/[\w-]+\/[\w/-]+\.ts$/.test(path);
+      });
+      assertEquals(strange, []);
+      assertEquals([...files.values()].filter((text) => text.includes("swordfish")), []);
+      assertEquals([...files.keys()].filter((path) => /test|fixture|\.env/.test(path)), []);
+    });
+    await t.step(`${slug}: what arrived type-checks by itself`, () => checkAlone(upload));
+  }
+});
+
+async function checkAlone({ metadata, files }: Upload) {
+  const directory = await Deno.makeTempDir({ prefix: "strata-uploaded-" });
+  try {
+    for (const [path, text] of files) {
+      await Deno.mkdir(`${directory}/${path}`.replace(/\/[^/]+$/, ""), { recursive: true });
+      await Deno.writeTextFile(`${directory}/${path}`, text);
+    }
+    const flags = ["--quiet", "--no-lock", `--import-map=${metadata.import_map_path}`];
+    const args = ["--yes", EDGE_DENO, "check", ...flags, metadata.entrypoint_path];
+    const { code, output } = await run("npx", args, directory);
+    assertEquals(code, 0, output);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("a file that was forgotten does not pass", async () => {
+  await using api = managementApi();
+  await using project = await copyOfProject();
+  await Deno.remove(`${project.path}/supabase/functions/_shared/log.ts`);
+  const { output } = await deploy(api, project.path);
+  assert(output.includes("WARN"), output);
+});
+
+Deno.test("a deployment the platform refuses fails", async () => {
+  await using api = managementApi({ refuse: 403 });
+  await using project = await copyOfProject();
+  const { code } = await deploy(api, project.path);
+  assertEquals(code, 1);
+  assertEquals(api.uploads, []);
+  assert(api.requests.some((request) => request.includes(PROJECT)));
+});
+
+Deno.test("copied for a self-hosted instance, every function type-checks beside its deno.json", async () => {
+  const volume = await Deno.makeTempDir({ prefix: "strata-volume-" });
+  try {
+    const names = await copyFunctions(volume);
+    assertEquals(names, await functionNames());
+    for (const name of names) {
+      const args = ["--yes", EDGE_DENO, "check", "--quiet", "--no-lock", "index.ts"];
+      const { code, output } = await run("npx", args, `${volume}/${name}`);
+      assertEquals(code, 0, output);
+    }
+  } finally {
+    await Deno.remove(volume, { recursive: true });
+  }
+});
+
+Deno.test("every function has its entry in config.toml, and its index.ts does nothing but wire it", async () => {
+  const config = await Deno.readTextFile(`${REPOSITORY}/supabase/config.toml`);
+  for (const name of await functionNames()) {
+    const entry = `[functions.${name}]\nverify_jwt = false\nimport_map = "../import_map.json"\n`;
+    assert(`${config}\n`.includes(entry), `${name} lacks its entry in config.toml`);
+    const index = await Deno.readTextFile(`${REPOSITORY}/supabase/functions/${name}/index.ts`);
+    assertEquals(
+      index,
+      `import { wire } from "../_shared/wire.ts";\n` +
+        `import { createHandler, Env } from "./handler.ts";\n\n` +
+        `export default { fetch: wire("${name}", Env, createHandler) };\n`,
+    );
+  }
+});
