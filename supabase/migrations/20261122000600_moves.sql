@@ -177,14 +177,16 @@ $$;
 comment on function strata.note_well(text) is 'Takes back what note_failure() wrote: the dataset moves, or has nothing to move.';
 revoke execute on function strata.note_well(text) from public;
 
--- Not the rows of one open move: they are on their way already, whatever their version is by now.
-create function strata.besides_sql(p_dataset strata.datasets, p_besides uuid)
+-- Not the rows of these open moves: they are on their way already, whatever their version is by now. Of a move that has
+-- been purged only what it kept can still be here.
+create function strata.besides_sql(p_dataset strata.datasets, p_besides uuid[])
 returns text
 language sql
 stable
 set search_path = ''
 as $$
-  select coalesce(string_agg(format(' and (%s) not in (select %s from strata.manifests as f, unnest(%s) as m (%s) where f.move_id = %L)',
+  select coalesce(string_agg(format(' and (%s) not in (select %s from strata.manifests as f, unnest(%s) with ordinality as m (%s, o) '
+           'where f.move_id = any (%L) and f.kept is distinct from ''{}'' and (f.kept is null or m.o = any (f.kept)))',
            k.ours, k.theirs, s.items, s.names, p_besides), ''), '')
     from strata.manifest_sql(p_dataset, 'f.keys') as s,
          (select string_agg(format('t.%I', c.name), ', ' order by c.position) as ours,
@@ -192,13 +194,13 @@ as $$
             from unnest(p_dataset.key_columns) with ordinality as c (name, position)
             join pg_catalog.pg_attribute as a
               on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = c.name and not a.attisdropped) as k
-   where p_besides is not null
+   where p_besides <> '{}'
 $$;
-comment on function strata.besides_sql(strata.datasets, uuid) is
-  'SQL that passes over the rows of one open move, changed or not; empty for null.';
-revoke execute on function strata.besides_sql(strata.datasets, uuid) from public;
+comment on function strata.besides_sql(strata.datasets, uuid[]) is
+  'SQL that passes over the rows of open moves, changed or not; empty for none.';
+revoke execute on function strata.besides_sql(strata.datasets, uuid[]) from public;
 
-create function strata.claim(p_dataset text, p_to text, p_besides uuid default null)
+create function strata.claim(p_dataset text, p_to text, p_besides uuid[] default '{}')
 returns strata.batch
 language plpgsql
 security definer -- a pulling tier calls it as strata_mover
@@ -213,8 +215,8 @@ declare
 begin
   perform strata.lock_dataset(p_dataset);
   select m.move_id into v_open from strata.moves as m
-   where m.dataset = p_dataset and m.state <> 'closed' and m.move_id is distinct from p_besides order by m.started_at limit 1;
-  if v_open is not null and p_besides is null then
+   where m.dataset = p_dataset and m.state <> 'closed' and m.move_id <> all (p_besides) order by m.started_at limit 1;
+  if v_open is not null and p_besides = '{}' then
     return strata.take_up(v_open);
   end if;
   v_batch.dataset := p_dataset;
@@ -241,7 +243,7 @@ begin
     end if;
   end if;
   if v_batch is null or v_batch.status is null then
-    perform strata.note_well(p_dataset) where p_besides is null;
+    perform strata.note_well(p_dataset) where p_besides = '{}';
     v_batch := (select ('nothing', null, p_dataset, null, null, null)::strata.batch);
   end if;
   return v_batch;
@@ -249,12 +251,12 @@ exception when program_limit_exceeded or out_of_memory then
   return strata.set_aside_giants(v_dataset, v_policy.due);
 end
 $$;
-comment on function strata.claim(text, text, uuid) is
+comment on function strata.claim(text, text, uuid[]) is
   'The next batch of a dataset for the colder tier: an interrupted move first, then the oldest due rows, then oversize '
-  'ones. p_besides: the driver''s own open move, while which it claims ahead. The answer''s status says when there is none. '
+  'ones. p_besides: the driver''s own open moves, while which it claims ahead. The answer''s status says when there is none. '
   'ST010, ST011, ST013: the dataset cannot be moved as it is.';
-revoke execute on function strata.claim(text, text, uuid) from public;
-grant execute on function strata.claim(text, text, uuid) to strata_mover;
+revoke execute on function strata.claim(text, text, uuid[]) from public;
+grant execute on function strata.claim(text, text, uuid[]) to strata_mover;
 
 create function strata.set_aside_giants(p_dataset strata.datasets, p_due text)
 returns strata.batch

@@ -12,6 +12,9 @@ create function strata.delete_proved(
 )
 language plpgsql
 set search_path = ''
+set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
+set enable_mergejoin = off
+set enable_memoize = off
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 set lock_timeout = '2s'
@@ -46,6 +49,9 @@ create function strata.lock_claimed(p_dataset strata.datasets, p_manifest strata
 returns integer[]
 language plpgsql
 set search_path = ''
+set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
+set enable_mergejoin = off
+set enable_memoize = off
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
@@ -149,6 +155,9 @@ create function strata.reasons(
 returns text[]
 language plpgsql
 set search_path = ''
+set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
+set enable_mergejoin = off
+set enable_memoize = off
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$

@@ -144,6 +144,9 @@ language plpgsql
 stable
 security definer -- a pushing tier calls it as strata_mover
 set search_path = ''
+set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
+set enable_mergejoin = off
+set enable_memoize = off
 set datestyle = 'ISO, MDY'
 set intervalstyle = 'postgres'
 set timezone = 'UTC'
@@ -188,6 +191,9 @@ create function strata.retract(
 returns text[]
 language plpgsql
 set search_path = ''
+set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
+set enable_mergejoin = off
+set enable_memoize = off
 set datestyle = 'ISO, MDY'
 set intervalstyle = 'postgres'
 set timezone = 'UTC'

@@ -122,8 +122,9 @@ comment on function strata.dial(text) is
   'ST003: another tier answers. ST004: it does not fit.';
 revoke execute on function strata.dial(text) from public;
 
--- Not security definer and not callable by strata_mover: what may be asked is what the neighbour grants.
-create function strata.read_answer(p_tier text)
+-- One message may hold several statements, each with a result of its own; null after the last. Not security definer and
+-- not callable by strata_mover: what may be asked is what the neighbour grants.
+create function strata.read_next(p_tier text)
 returns text
 language plpgsql
 set search_path = ''
@@ -133,16 +134,57 @@ declare
 begin
   perform strata.await(p_tier);
   select r.answer into v_answer from extensions.dblink_get_result('strata_' || p_tier) as r (answer text);
-  perform from extensions.dblink_get_result('strata_' || p_tier) as r (answer text); -- reads the end of the answer
   return v_answer;
 exception when query_canceled or others then -- a question that was given up must not be answered to the next one
   perform strata.hang_up(p_tier);
   raise;
 end
 $$;
-comment on function strata.read_answer(text) is
-  'Waits for the answer to what was sent to a neighbour. Errors come through with their SQLSTATE; the line is closed after one.';
+comment on function strata.read_next(text) is
+  'Waits for the next result of what was sent to a neighbour. Errors come through with their SQLSTATE; the line is closed after one.';
+revoke execute on function strata.read_next(text) from public;
+
+create function strata.read_answer(p_tier text)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_answer constant text := strata.read_next(p_tier);
+begin
+  perform strata.read_next(p_tier); -- reads the end of the answer
+  return v_answer;
+end
+$$;
+comment on function strata.read_answer(text) is 'Waits for the answer to one statement sent to a neighbour, and ends it.';
 revoke execute on function strata.read_answer(text) from public;
+
+-- A statement of a message that is to commit before the next one begins, and its answer.
+create function strata.committed_sql(p_statement text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$ select 'begin; ' || p_statement || '; commit; ' $$;
+comment on function strata.committed_sql(text) is 'A statement as a transaction of its own within a message of several.';
+revoke execute on function strata.committed_sql(text) from public;
+
+create function strata.read_committed(p_tier text)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_answer text;
+begin
+  perform strata.read_next(p_tier); -- begin
+  v_answer := strata.read_next(p_tier);
+  perform strata.read_next(p_tier); -- commit
+  return v_answer;
+end
+$$;
+comment on function strata.read_committed(text) is 'The answer to a statement that was sent as committed_sql(), after its commit.';
+revoke execute on function strata.read_committed(text) from public;
 
 create function strata.ask(p_tier text, p_question text)
 returns text
@@ -159,20 +201,15 @@ comment on function strata.ask(text, text) is
   'Runs one query of one text column on a neighbour, where it commits by itself.';
 revoke execute on function strata.ask(text, text) from public;
 
--- claim() over there, asked and answered in two steps, so that this tier can work while that one claims. The columns are
--- read one by one: a batch inside a quoted record would be copied twice more.
-create function strata.ask_for_batch(p_tier text, p_dataset text, p_besides uuid)
-returns void
-language plpgsql
+-- claim() over there. The columns are read one by one: a batch inside a quoted record would be copied twice more.
+create function strata.claim_question(p_dataset text, p_besides uuid[])
+returns text
+language sql
+stable
 set search_path = ''
-as $$
-begin
-  perform strata.dial(p_tier);
-  perform strata.send(p_tier, format('select (b).* from strata.claim(%L, %L, %L) as b', p_dataset, strata.tier(), p_besides));
-end
-$$;
-comment on function strata.ask_for_batch(text, text, uuid) is 'Asks a hotter neighbour to claim(); read_batch() waits for its answer.';
-revoke execute on function strata.ask_for_batch(text, text, uuid) from public;
+as $$ select format('select (b).* from strata.claim(%L, %L, %L) as b', p_dataset, strata.tier(), p_besides) $$;
+comment on function strata.claim_question(text, uuid[]) is 'SQL that asks a hotter neighbour to claim(); read_batch() waits for its answer.';
+revoke execute on function strata.claim_question(text, uuid[]) from public;
 
 create function strata.read_batch(p_tier text)
 returns strata.batch
@@ -186,14 +223,14 @@ begin
   select r.status, r.move_id, r.dataset, r.columns, r.keys, r.lines into v_batch
     from extensions.dblink_get_result('strata_' || p_tier)
       as r (status text, move_id uuid, dataset text, columns text[], keys text[], lines text);
-  perform from extensions.dblink_get_result('strata_' || p_tier) as r (answer text);
+  perform strata.read_next(p_tier);
   return v_batch;
 exception when query_canceled or others then
   perform strata.hang_up(p_tier);
   raise;
 end
 $$;
-comment on function strata.read_batch(text) is 'The batch that ask_for_batch() asked for.';
+comment on function strata.read_batch(text) is 'The batch that claim_question() asked for, the last statement of its message.';
 revoke execute on function strata.read_batch(text) from public;
 
 create function strata.note_told(p_dataset text, p_revision bigint, p_shape text, p_columns text[])

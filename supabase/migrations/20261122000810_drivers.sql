@@ -1,8 +1,7 @@
 -- Drivers: push and pull, one step at a time.
 --
--- Once a batch has gone well, a run that has time left claims the next batch while the colder tier is busy with this one: a pusher sends the rows and
--- claims while they are received; a puller asks for the next batch and receives this one while that is claimed. The
--- batch ahead is an open move like any other; if the run dies it is taken up, proved absent and claimed anew.
+-- A batch by itself takes the steps of this chapter. Once one has gone well and there is time left, a run takes the next
+-- ones in a flow (the chapter after this), so that both tiers are at work at once.
 
 create type strata.journey as (
   step text,
@@ -14,17 +13,25 @@ create type strata.journey as (
   outcomes text[],
   description jsonb,
   columns text[],
-  ahead strata.batch,
+  sent strata.batch,
+  sent_refused jsonb,
+  sent_proofs bytea[],
+  next strata.batch,
   is_asked boolean,
+  closed_move uuid,
+  closed_outcomes text[],
+  batches_left integer,
   went_well boolean,
-  ahead_until timestamptz
+  flows_until timestamptz
 );
 comment on type strata.journey is
-  'A batch between two steps of its driver. step: what comes next (claim; tell, told; copy, ahead, copied, prove, purge, '
-  'close, finish), or why the dataset''s turn is over (done, blocked, later, failed, link down). ahead: the next batch, '
-  'claimed meanwhile until ahead_until (null: not at all), if the last one went well; is_asked: the neighbour owes an answer.';
+  'A dataset''s rows between two steps of their driver. step: what comes next (claim; tell, told; copy, prove, purge, close, '
+  'finish; in a flow turn, check, end, clear, fetch), or why the dataset''s turn is over (done, blocked, later, failed, link '
+  'down). batch: what is proved, purged and closed. In a flow also: sent, the batch on its way; next, the one claimed; '
+  'is_asked, the neighbour owes one; closed_move, closed or being closed there, to be finished at its source; batches_left until it pauses. flows_until: '
+  'until when batches may follow each other in a flow, if the last one went well (null: not at all).';
 
-create function strata.journey_of(p_dataset text, p_ahead_until timestamptz default null, p_went_well boolean default false)
+create function strata.journey_of(p_dataset text, p_flows_until timestamptz default null, p_went_well boolean default false)
 returns strata.journey
 language plpgsql
 immutable
@@ -35,13 +42,72 @@ declare
 begin
   v_journey.step := 'claim';
   v_journey.dataset := p_dataset;
-  v_journey.ahead_until := p_ahead_until;
+  v_journey.flows_until := p_flows_until;
   v_journey.went_well := p_went_well;
   return v_journey;
 end
 $$;
 comment on function strata.journey_of(text, timestamptz, boolean) is 'A journey about to begin: its next step is to claim a batch.';
 revoke execute on function strata.journey_of(text, timestamptz, boolean) from public;
+
+-- The calls as SQL for the neighbour, alone or several in one message.
+create function strata.receive_question(p_batch strata.batch)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  -- The rows go as one dollar-quoted text: nothing in them is escaped, scanned for quotes or doubled on the way.
+  v_quote constant text := '$m' || replace(p_batch.move_id::text, '-', '') || '$';
+begin
+  return concat(format('select strata.receive(%L, %L, %L, %L, ', p_batch.move_id, p_batch.dataset, strata.tier(), p_batch.columns),
+                v_quote, p_batch.lines, v_quote, ')');
+end
+$$;
+comment on function strata.receive_question(strata.batch) is 'SQL with which a colder neighbour takes a batch in.';
+revoke execute on function strata.receive_question(strata.batch) from public;
+
+create function strata.prove_question(p_batch strata.batch)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format('select strata.prove(%L, %L, %L, %L)', p_batch.move_id, p_batch.dataset, p_batch.columns, p_batch.keys)
+$$;
+comment on function strata.prove_question(strata.batch) is 'SQL with which a colder neighbour proves a batch.';
+revoke execute on function strata.prove_question(strata.batch) from public;
+
+create function strata.purge_question(p_batch strata.batch, p_proofs bytea[], p_refused jsonb)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$ select format('select strata.purge(%L, %L, %L)', p_batch.move_id, p_proofs, p_refused) $$;
+comment on function strata.purge_question(strata.batch, bytea[], jsonb) is 'SQL with which a hotter neighbour purges a batch.';
+revoke execute on function strata.purge_question(strata.batch, bytea[], jsonb) from public;
+
+create function strata.close_question(p_batch strata.batch, p_kept strata.kept)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format('select strata.close_arrival(%L, %L, %L, %L, %L, %L, %L)', p_batch.move_id, p_batch.dataset, strata.tier(),
+                p_batch.columns, p_kept.ordinals, p_kept.keys, p_kept.fingerprints)
+$$;
+comment on function strata.close_question(strata.batch, strata.kept) is 'SQL with which a colder neighbour closes an arrival.';
+revoke execute on function strata.close_question(strata.batch, strata.kept) from public;
+
+create function strata.finish_question(p_move uuid, p_outcomes text[])
+returns text
+language sql
+immutable
+set search_path = ''
+as $$ select format('select strata.close_move(%L, %L)::text', p_move, p_outcomes) $$;
+comment on function strata.finish_question(uuid, text[]) is 'SQL with which a hotter neighbour ends a move.';
+revoke execute on function strata.finish_question(uuid, text[]) from public;
 
 create function strata.drive_claim(p_link strata.links, p_dataset text)
 returns strata.batch
@@ -52,7 +118,8 @@ begin
   if p_link.direction = 'colder' then
     return strata.claim(p_dataset, p_link.neighbour);
   end if;
-  perform strata.ask_for_batch(p_link.neighbour, p_dataset, null);
+  perform strata.dial(p_link.neighbour);
+  perform strata.send(p_link.neighbour, strata.claim_question(p_dataset, '{}'));
   return strata.read_batch(p_link.neighbour);
 end
 $$;
@@ -96,72 +163,26 @@ $$;
 comment on function strata.drive_told(strata.links, text, jsonb, text[]) is 'note_told() at the hotter end of a link.';
 revoke execute on function strata.drive_told(strata.links, text, jsonb, text[]) from public;
 
--- A pusher sends the batch and goes on; a puller receives it here, having asked for the next one.
-create function strata.drive_copy(p_link strata.links, p_journey strata.journey)
-returns strata.journey
-language plpgsql
+create function strata.drive_copy(p_link strata.links, p_batch strata.batch)
+returns jsonb
+language sql
 set search_path = ''
 as $$
-declare
-  v_next strata.journey := p_journey;
-  v_batch constant strata.batch := p_journey.batch;
-  v_ahead constant boolean := p_journey.went_well and coalesce(clock_timestamp() < p_journey.ahead_until, false);
-  -- The rows go as one dollar-quoted text: nothing in them is escaped, scanned for quotes or doubled on the way.
-  v_quote constant text := '$m' || replace(v_batch.move_id::text, '-', '') || '$';
-begin
-  v_next.batch.lines := null;
-  v_next.step := 'prove';
-  if p_link.direction = 'colder' then
-    perform strata.dial(p_link.neighbour);
-    perform strata.send(p_link.neighbour, format('select strata.receive(%L, %L, %L, %L, ', v_batch.move_id, v_batch.dataset,
-      strata.tier(), v_batch.columns) || v_quote || v_batch.lines || v_quote || ')');
-    if v_ahead then
-      v_next.step := 'ahead';
-    else
-      v_next.refused := strata.read_answer(p_link.neighbour)::jsonb;
-    end if;
-  else
-    if v_ahead then
-      v_next.is_asked := true;
-      perform strata.ask_for_batch(p_link.neighbour, p_journey.dataset, v_batch.move_id);
-    end if;
-    v_next.refused := strata.receive(v_batch.move_id, v_batch.dataset, p_link.neighbour, v_batch.columns, v_batch.lines);
-  end if;
-  return v_next;
-end
+  select case when p_link.direction = 'hotter'
+    then strata.receive(p_batch.move_id, p_batch.dataset, p_link.neighbour, p_batch.columns, p_batch.lines)
+    else strata.ask(p_link.neighbour, strata.receive_question(p_batch))::jsonb end
 $$;
-comment on function strata.drive_copy(strata.links, strata.journey) is
-  'receive() at the colder end of a link; a run reads the answer of a far one in a later step.';
-revoke execute on function strata.drive_copy(strata.links, strata.journey) from public;
-
--- The next batch is a convenience: what is wrong with it will be said when it is asked for in earnest.
-create function strata.drive_ahead(p_link strata.links, p_journey strata.journey)
-returns strata.batch
-language plpgsql
-set search_path = ''
-as $$
-begin
-  if p_link.direction = 'colder' then
-    return strata.claim(p_journey.dataset, p_link.neighbour, (p_journey.batch).move_id);
-  end if;
-  return strata.read_batch(p_link.neighbour);
-exception when others then
-  return null;
-end
-$$;
-comment on function strata.drive_ahead(strata.links, strata.journey) is
-  'The batch after this one, claimed here or asked for before; null when that fails.';
-revoke execute on function strata.drive_ahead(strata.links, strata.journey) from public;
+comment on function strata.drive_copy(strata.links, strata.batch) is 'receive() at the colder end of a link.';
+revoke execute on function strata.drive_copy(strata.links, strata.batch) from public;
 
 create function strata.drive_prove(p_link strata.links, p_batch strata.batch)
 returns bytea[]
 language sql
 set search_path = ''
 as $$
-  select case when p_link.direction = 'hotter' 
+  select case when p_link.direction = 'hotter'
     then strata.prove(p_batch.move_id, p_batch.dataset, p_batch.columns, p_batch.keys)
-    else strata.ask(p_link.neighbour, format('select strata.prove(%L, %L, %L, %L)', p_batch.move_id, p_batch.dataset,
-      p_batch.columns, p_batch.keys))::bytea[] end
+    else strata.ask(p_link.neighbour, strata.prove_question(p_batch))::bytea[] end
 $$;
 comment on function strata.drive_prove(strata.links, strata.batch) is 'prove() at the colder end of a link.';
 revoke execute on function strata.drive_prove(strata.links, strata.batch) from public;
@@ -172,7 +193,7 @@ language sql
 set search_path = ''
 as $$
   select case when p_link.direction = 'colder' then strata.purge(p_batch.move_id, p_proofs, p_refused)
-    else strata.ask(p_link.neighbour, format('select strata.purge(%L, %L, %L)', p_batch.move_id, p_proofs, p_refused))::strata.kept end
+    else strata.ask(p_link.neighbour, strata.purge_question(p_batch, p_proofs, p_refused))::strata.kept end
 $$;
 comment on function strata.drive_purge(strata.links, strata.batch, bytea[], jsonb) is 'purge() at the hotter end of a link.';
 revoke execute on function strata.drive_purge(strata.links, strata.batch, bytea[], jsonb) from public;
@@ -185,8 +206,7 @@ as $$
   select case when p_link.direction = 'hotter'
     then strata.close_arrival(p_batch.move_id, p_batch.dataset, p_link.neighbour, p_batch.columns,
                               p_kept.ordinals, p_kept.keys, p_kept.fingerprints)
-    else strata.ask(p_link.neighbour, format('select strata.close_arrival(%L, %L, %L, %L, %L, %L, %L)', p_batch.move_id,
-      p_batch.dataset, strata.tier(), p_batch.columns, p_kept.ordinals, p_kept.keys, p_kept.fingerprints))::text[] end
+    else strata.ask(p_link.neighbour, strata.close_question(p_batch, p_kept))::text[] end
 $$;
 comment on function strata.drive_close(strata.links, strata.batch, strata.kept) is
   'close_arrival() at the colder end of a link; its commit comes before close_move(), which drops the manifest.';
@@ -201,7 +221,7 @@ begin
   if p_link.direction = 'colder' then
     perform strata.close_move(p_batch.move_id, p_outcomes);
   else
-    perform strata.ask(p_link.neighbour, format('select strata.close_move(%L, %L)::text', p_batch.move_id, p_outcomes));
+    perform strata.ask(p_link.neighbour, strata.finish_question(p_batch.move_id, p_outcomes));
   end if;
 end
 $$;
@@ -222,28 +242,23 @@ begin
       v_next.batch := strata.drive_claim(p_link, p_journey.dataset);
       v_next.step := case (v_next.batch).status when 'claimed' then 'copy' when 'open' then 'prove' when 'purged' then 'purge'
                        when 'unknown' then 'tell' when 'nothing' then 'done' else 'blocked' end;
+      if v_next.step = 'copy' and strata.may_flow(p_journey) then
+        v_next := strata.begin_flow(v_next);
+      end if;
     when 'tell' then
       select t.description, t.columns into v_next.description, v_next.columns from strata.drive_tell(p_link, p_journey.dataset) as t;
       v_next.step := 'told';
     when 'told' then
       perform strata.drive_told(p_link, p_journey.dataset, p_journey.description, p_journey.columns);
-      v_next := strata.journey_of(p_journey.dataset, p_journey.ahead_until);
+      v_next := strata.journey_of(p_journey.dataset, p_journey.flows_until);
     when 'copy' then
-      v_next := strata.drive_copy(p_link, p_journey);
-    when 'ahead' then
-      v_next.ahead := strata.drive_ahead(p_link, p_journey);
-      v_next.step := 'copied';
-    when 'copied' then
-      v_next.refused := strata.read_answer(p_link.neighbour)::jsonb;
+      v_next.refused := strata.drive_copy(p_link, p_journey.batch);
+      v_next.batch.lines := null;
       v_next.step := 'prove';
     when 'prove' then
       v_next.proofs := strata.drive_prove(p_link, p_journey.batch);
       v_next.step := 'purge';
     when 'purge' then
-      if p_journey.is_asked then -- the line is needed; the batch asked for is read off it first
-        v_next.ahead := strata.drive_ahead(p_link, p_journey);
-        v_next.is_asked := false;
-      end if;
       v_next.kept := strata.drive_purge(p_link, p_journey.batch, p_journey.proofs, p_journey.refused);
       v_next.step := 'close';
     when 'close' then
@@ -251,13 +266,12 @@ begin
       v_next.step := 'finish';
     when 'finish' then
       perform strata.drive_finish(p_link, p_journey.batch, p_journey.outcomes);
-      v_next := strata.journey_of(p_journey.dataset, p_journey.ahead_until, (p_journey.kept).moved > 0);
-      if (p_journey.ahead).status = 'claimed' then
-        v_next.batch := p_journey.ahead;
-        v_next.step := 'copy';
-      elsif (p_journey.batch).status = 'claimed' and (p_journey.kept).moved = 0 then
+      v_next := strata.journey_of(p_journey.dataset, p_journey.flows_until, (p_journey.kept).moved > 0);
+      if (p_journey.batch).status = 'claimed' and (p_journey.kept).moved = 0 then
         v_next.step := 'later'; -- writers are faster than we are: no use in trying on and on
       end if;
+    else
+      v_next := case p_link.direction when 'colder' then strata.push_on(p_link, p_journey) else strata.pull_on(p_link, p_journey) end;
   end case;
   return v_next;
 end
@@ -275,13 +289,13 @@ set array_nulls = on
 as $$
 declare
   v_link strata.links;
-  v_next strata.journey := p_journey;
+  v_next strata.journey;
 begin
   select l.* into v_link from strata.links as l where l.neighbour = p_neighbour;
   return strata.take_step(v_link, p_journey);
 exception when others then
   perform strata.hang_up(p_neighbour); -- an answer may still be on its way; it must not be taken for another
-  v_next.batch := null;
+  v_next := strata.journey_of(p_journey.dataset);
   v_next.step := case when strata.is_link_error(sqlstate) then 'link down' else 'failed' end;
   perform strata.note_step_failure(v_link, p_journey.dataset, sqlstate,
                                    format('%s: %s', p_journey.step, sqlerrm));

@@ -178,9 +178,9 @@ begin
       commit;
       v_journey := strata.advance(p_neighbour, v_journey);
       commit;
-      if v_journey.step = 'blocked' and v_blocked < 20 then -- an arrival is open here: it closes soon
+      if v_journey.step = 'blocked' and v_blocked < 100 then -- an arrival is open here: it closes soon, if only for a moment
         v_blocked := v_blocked + 1;
-        perform pg_catalog.pg_sleep(0.1);
+        perform pg_catalog.pg_sleep(0.03);
         v_journey.step := 'claim';
       end if;
       exit when v_journey.step in ('done', 'blocked', 'later', 'failed', 'link down')

@@ -65,23 +65,23 @@ export interface Stepper {
   until(step: string): Promise<void>;
 }
 
-/** Where a journey goes, and whether it claims the batch after the one it is at, as a run does. */
+/** Where a journey goes, and whether it becomes a flow at once, as a run does after its first batch. */
 export interface JourneyOptions {
   from?: Tier;
   dataset?: string;
-  ahead?: boolean;
+  flows?: boolean;
 }
 
 /** Starts a journey over a link, in a session of its own. */
 export async function startJourney(
   chain: MoveChain,
-  { from = "core", dataset = "notes", ahead = false }: JourneyOptions = {},
+  { from = "core", dataset = "notes", flows = false }: JourneyOptions = {},
 ): Promise<Stepper> {
   const { driving, driven } = endsOfLink(chain, from);
   const session = driving.connect({ max: 1, idle_timeout: 0, max_lifetime: null });
   const [first] = await session<{ pid: number; journey: string }[]>`
     select pg_backend_pid() as pid, strata.journey_of(
-      ${dataset}, p_ahead_until => 'infinity', p_went_well => ${ahead})::text as journey`;
+      ${dataset}, p_flows_until => 'infinity', p_went_well => ${flows})::text as journey`;
   if (first === undefined) throw new Error("no journey");
   let journey = first.journey;
   const stepper: Stepper = {
