@@ -86,14 +86,16 @@ comment on type strata.batch is
 create type strata.kept as (moved integer, ordinals integer[], keys text[], fingerprints bytea[]);
 comment on type strata.kept is 'Answer of a purge: how many rows left, and which were kept (position, key, fingerprint).';
 
--- The pieces of a claim: each value once as text (texts: v1, …; and the key's: k1, …), the keys' texts gathered, and the
--- columns' texts gathered into one.
+-- The pieces of a claim: each value once as text (v1, …), the keys' texts gathered, and the columns' texts gathered into one.
 create function strata.batch_sql(p_dataset strata.datasets, p_move uuid, out texts text, out keys text, out lines text)
 language sql
 stable
 set search_path = ''
 as $$
-  select v.list || ', ' || k.list, k.arrays, 'concat_ws(' || quote_literal(m.between_columns) || ', ' || v.aggregates || ')'
+  select v.list,
+         (select string_agg('array_agg(z.v' || array_position(p_dataset.twin_columns, k.name) || ')', ', ' order by k.position)
+            from unnest(p_dataset.key_columns) with ordinality as k (name, position)),
+         'concat_ws(' || quote_literal(m.between_columns) || ', ' || v.aggregates || ')'
     from strata.marks(p_move) as m,
     lateral (
       select string_agg(strata.value_sql(a.atttypid, n.name) || ' as v' || n.position, ', ' order by n.position) as list,
@@ -101,13 +103,7 @@ as $$
                m.between_values, n.position, m.for_null) end, ', ' order by n.position) as aggregates
         from unnest(p_dataset.twin_columns) with ordinality as n (name, position)
         left join pg_catalog.pg_attribute as a
-          on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = n.name and not a.attisdropped) as v,
-    lateral (
-      select string_agg(strata.value_sql(a.atttypid, n.name) || ' as k' || n.position, ', ' order by n.position) as list,
-             string_agg('array_agg(z.k' || n.position || ')', ', ' order by n.position) as arrays
-        from unnest(p_dataset.key_columns) with ordinality as n (name, position)
-        join pg_catalog.pg_attribute as a
-          on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = n.name and not a.attisdropped) as k
+          on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = n.name and not a.attisdropped) as v
 $$;
 comment on function strata.batch_sql(strata.datasets, uuid) is 'SQL pieces with which claim_rows() writes a batch down.';
 revoke execute on function strata.batch_sql(strata.datasets, uuid) from public;

@@ -244,7 +244,7 @@ begin
     if cardinality(v_done.deleted) < v_move.rows_claimed then -- the rule is that all of them went
       v_manifest.kept := array(select o from generate_series(1, v_move.rows_claimed) as o
                                except all select unnest(v_done.deleted) order by 1);
-      v_manifest.reasons := case when v_done.reshaped then array_fill('reshaped'::text, array[v_move.rows_claimed])
+      v_manifest.reasons := case when v_done.why is not null then array_fill(v_done.why, array[v_move.rows_claimed])
                                  else strata.reasons(v_dataset, v_manifest, p_proofs, v_manifest.kept, v_done.tried) end;
     end if;
     update strata.manifests as m
@@ -273,20 +273,24 @@ grant execute on function strata.purge(uuid, bytea[], jsonb) to strata_mover;
 
 create function strata.purge_unless_reshaped(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
-  out deleted integer[], out digest bigint, out refused jsonb, out tried integer[], out reshaped boolean
+  out deleted integer[], out digest bigint, out refused jsonb, out tried integer[], out why text
 )
 language plpgsql
 set search_path = ''
 set lock_timeout = '2s'
 as $$
 begin
+  deleted := '{}';
+  digest := 0;
+  refused := '[]';
+  if to_regclass(strata.relation(p_dataset)) is null then
+    why := 'changed'; -- who drops the table has deleted its rows
+    return;
+  end if;
   -- Keeps columns from changing between this check and the end of the transaction; readers and writers go on.
   execute format('lock table %s in row exclusive mode', strata.relation(p_dataset));
-  reshaped := strata.shape(strata.relation(p_dataset)::regclass) <> p_manifest.shape;
-  if reshaped then
-    deleted := '{}';
-    digest := 0;
-    refused := '[]';
+  if strata.shape(strata.relation(p_dataset)::regclass) <> p_manifest.shape then
+    why := 'reshaped';
   else
     select p.deleted, p.digest, p.refused, p.tried into deleted, digest, refused, tried
       from strata.purge_rows(p_dataset, p_manifest, p_proofs) as p;
@@ -294,7 +298,8 @@ begin
 end
 $$;
 comment on function strata.purge_unless_reshaped(strata.datasets, strata.manifests, bytea[]) is
-  'purge_rows(), unless a column was added, dropped or retyped since the claim: the copies lack its value then.';
+  'purge_rows(), unless the table is gone, or a column was added, dropped or retyped since the claim: the copies lack its '
+  'value then. why: changed or reshaped, when no row was looked at.';
 revoke execute on function strata.purge_unless_reshaped(strata.datasets, strata.manifests, bytea[]) from public;
 
 create function strata.nth_key(p_keys text[], p_position integer)

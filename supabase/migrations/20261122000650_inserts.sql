@@ -4,17 +4,18 @@
 -- one by one, to find out which of them is refused or was here before, and wherever triggers of the owner's see rows as
 -- they arrive. Neither ever overwrites a row.
 
--- The columns of a batch side by side again: a FROM item u (c1, …, o) in which o counts from 2, because a text that
--- begins with its separator begins with nothing.
+-- The columns of a batch side by side again: a FROM item u (c1, …), in the order in which they were written. Its first row is
+-- left out, because a text that begins with its separator begins with nothing. In a select list the values are handed on
+-- one by one; a function in FROM would write all of them down first.
 create function strata.unpack_sql(p_move uuid, p_columns text[])
 returns text
 language sql
 stable
 set search_path = ''
 as $$
-  select format('(select $1 as texts offset 0) as b, unnest(%s) with ordinality as u (%s, o)',
-                string_agg(format('string_to_array(b.texts[%s], %L, %L)', n.position, m.between_values, m.for_null), ', ' order by n.position),
-                string_agg('c' || n.position, ', ' order by n.position))
+  select format('(select %s from (select $1 as texts offset 0) as b offset 1) as u',
+                string_agg(format('unnest(string_to_array(b.texts[%s], %L, %L)) as c%s', n.position, m.between_values, m.for_null, n.position),
+                           ', ' order by n.position))
     from unnest(p_columns) with ordinality as n (name, position), strata.marks(p_move) as m
 $$;
 comment on function strata.unpack_sql(uuid, text[]) is
@@ -49,7 +50,7 @@ begin
     into v_names, v_values
     from unnest(p_columns) with ordinality as c (name, position)
     join pg_catalog.pg_attribute as a on a.attrelid = v_relation::regclass and a.attname = c.name and a.attgenerated = '';
-  execute format('insert into %s as t (%s) overriding system value select %s from %s where u.o > 1',
+  execute format('insert into %s as t (%s) overriding system value select %s from %s',
     v_relation, v_names, v_values, strata.unpack_sql(p_move, p_columns)) using p_texts;
   get diagnostics v_count = row_count;
   set constraints all immediate;
@@ -80,7 +81,7 @@ as $$
 declare
   v_lines text[];
 begin
-  execute format('select array_agg(row(%s)::text order by u.o) from %s where u.o > 1',
+  execute format('select array_agg(n.line order by n.o) from (select row(%s)::text as line, row_number() over () as o from %s) as n',
     (select string_agg('u.c' || n, ', ' order by n) from generate_series(1, cardinality(p_columns)) as n),
     strata.unpack_sql(p_move, p_columns)) into v_lines using p_texts;
   return v_lines;

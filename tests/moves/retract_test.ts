@@ -132,3 +132,21 @@ moveTest(
     }
   },
 );
+
+moveTest(
+  "a table dropped in mid-move takes its copies with it, and can be given up then",
+  async (chain) => {
+    const { core, main } = chain;
+    await makeNotes(core);
+    const journey = await startJourney(chain);
+    await journey.until("purge");
+    await journey.session.end({ timeout: 0 });
+    await core.sql`drop table public.notes`;
+
+    await runOnce(chain);
+
+    assert.deepEqual(await idsOf(main), []);
+    await core.sql`select strata.unmanage('notes')`;
+    await assertAtPeace(chain);
+  },
+);
