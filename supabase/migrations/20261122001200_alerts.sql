@@ -202,7 +202,8 @@ begin
     union all select c.* from strata.quota_conditions() as c
     union all select c.* from strata.forecast_conditions() as c
     union all select c.* from strata.watchdog_conditions() as c
-    union all select c.* from strata.health_conditions() as c;
+    union all select c.* from strata.health_conditions() as c
+    union all select c.* from strata.channel_conditions() as c;
 end
 $$;
 comment on function strata.alert_conditions() is

@@ -85,9 +85,10 @@ begin
   perform strata.prune_briefings();
   delete from strata.usage as u
    where u.day < (strata.clock() at time zone 'UTC')::date - strata.setting('keep_costs')::integer;
+  perform strata.prune_outbox();
 end
 $$;
 comment on function strata.prune_records() is
-  'Rolls up moves and costs, thins samples, and drops failures, cleared alerts, briefings and counted use '
+  'Rolls up moves and costs, thins samples, and drops failures, cleared alerts, briefings, counted use and messages '
   'that are old enough; of failures and alerts at most 10,000 stay.';
 revoke execute on function strata.prune_records() from public;
