@@ -256,6 +256,20 @@ comment on function strata.preview_messages() is 'What would be sent now, and ov
 revoke execute on function strata.preview_messages() from public;
 grant execute on function strata.preview_messages() to service_role;
 
+create function strata.tell_notice(p_key text, p_title text, p_text text)
+returns text
+language sql
+security definer -- service_role asks
+set search_path = ''
+as $$
+  select strata.tell('notice/' || nullif(p_key, ''), 'notice', jsonb_build_object('title', left(p_title, 200), 'text', left(p_text, 2000)),
+                     p_lasts => interval '1 day')::text
+$$;
+comment on function strata.tell_notice(text, text, text) is
+  'Puts a line of somebody else''s into the outbox; null when there has been one under that key. ST081: no key.';
+revoke execute on function strata.tell_notice(text, text, text) from public;
+grant execute on function strata.tell_notice(text, text, text) to service_role;
+
 create function strata.prune_outbox()
 returns void
 language sql

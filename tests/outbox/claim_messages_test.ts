@@ -7,6 +7,7 @@ import {
   noteUnsent,
   quietlessCore,
   TELEGRAM,
+  withoutDigest,
 } from "../support/outbox.ts";
 
 const later = (minutes: number) =>
@@ -14,6 +15,7 @@ const later = (minutes: number) =>
 
 async function coreWithMessage(key = "notice/1") {
   const db = await quietlessCore();
+  await withoutDigest(db.sql);
   await db.sql`select strata.tell(${key}, 'notice', '{"text": "hello"}')`;
   return db;
 }
@@ -169,7 +171,7 @@ Deno.test("a stopped channel is tried again after six hours", async () => {
   const [message] = await claim(db.sql);
   assert.ok(message !== undefined && await noteUnsent(db.sql, message, "stop", "401"));
   await db.freezeClock(later(361));
-  assert.deepEqual((await claim(db.sql)).map(({ key }) => key).slice(0, 1), ["notice/1"]);
+  assert.deepEqual((await claim(db.sql)).map(({ key }) => key), ["notice/1"]);
 });
 
 Deno.test("a message the channel refuses is given up at once, the others go on", async () => {

@@ -31,6 +31,11 @@ export async function quietlessCore(at = "2026-03-01T12:00:00Z"): Promise<TestDa
   return db;
 }
 
+/** Nobody is told of warnings on this day: for tests of other messages. */
+export async function withoutDigest(sql: Sql): Promise<void> {
+  await sql`update strata.settings set value = 23 where name = 'digest_hour'`;
+}
+
 /** Claims as the function does over the API: as role service_role. */
 export async function claim(
   sql: Sql,

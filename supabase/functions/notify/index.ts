@@ -1,0 +1,5 @@
+/** Wiring only; what the function does is in handler.ts. */
+import { wire } from "../_shared/wire.ts";
+import { createHandler, Env } from "./handler.ts";
+
+export default { fetch: wire("notify", Env, createHandler) };
