@@ -19,6 +19,8 @@ export interface Project {
   databaseUrl: string;
   secretKey: string;
   publishableKey: string;
+  /** Variables of the functions beside the platform's; over those of supabase/functions/.env. */
+  variables?: Readonly<Record<string, string>>;
 }
 
 /** What handler.ts of a function exports. */
@@ -66,6 +68,7 @@ export async function openFunctions(project: Project): Promise<Handler> {
 async function functionVariables(project: Project): Promise<Record<string, string | undefined>> {
   return {
     ...await readEnvFile(`${FUNCTIONS}/.env`),
+    ...project.variables,
     SUPABASE_URL: project.url,
     SUPABASE_DB_URL: project.databaseUrl,
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: project.secretKey }),

@@ -10,6 +10,7 @@ const ACCEPTED: Record<string, string> = {
   "fingerprint: Function Search Path Mutable": "inlined, runs once per row",
   "audit: Function Search Path Mutable": "commits, so it cannot be pinned",
   "delete_due: Function Search Path Mutable": "commits, so it cannot be pinned",
+  "deliver: Function Search Path Mutable": "commits, so it cannot be pinned",
   "keep_alive: Function Search Path Mutable": "commits, so it cannot be pinned",
   "move_dataset: Function Search Path Mutable": "commits, so it cannot be pinned",
   "move_due: Function Search Path Mutable": "commits, so it cannot be pinned",

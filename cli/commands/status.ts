@@ -1,6 +1,10 @@
 import type { Command } from "commander";
 import { status as statusOf } from "../../supabase/functions/_shared/strata.ts";
-import { billedBytes } from "../../supabase/functions/_shared/strata_watch.ts";
+import {
+  billedBytes,
+  type ChannelState,
+  channelStates,
+} from "../../supabase/functions/_shared/strata_watch.ts";
 import {
   command,
   type CommonOptions,
@@ -26,6 +30,7 @@ async function report(context: Context): Promise<Report> {
   const tiers = await session.ask(async ({ tier, sql }) => ({
     ...roomOf(tier, await billedBytes(sql)),
     status: await statusOf(sql),
+    channels: await channelStates(sql),
   }));
   const plan = await planEverywhere(context, null);
   const due = (key: string, action: string) =>
@@ -49,7 +54,17 @@ async function report(context: Context): Promise<Report> {
         due_to_delete: due(tier, "delete"),
       })),
     },
-    text: table(["tier", "", "used", ">due to move", ">due to delete"], lines),
+    text: [
+      table(["tier", "", "used", ">due to move", ">due to delete"], lines),
+      ...channelLines(tiers[0]?.answer.channels ?? []),
+    ].join("\n"),
     ok: session.skipped.length === 0,
   };
+}
+
+/** How the hottest tier tells people what they should know. */
+function channelLines(channels: ChannelState[]): string[] {
+  const lights = { unknown: "⚪", off: "⚪", stopped: "🔴", on: "🟢" };
+  const lines = channels.map(({ channel, state, says }) => [`${lights[state]} ${channel}`, says]);
+  return lines.length === 0 ? [] : ["", table(["told over", ""], lines)];
 }

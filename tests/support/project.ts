@@ -9,10 +9,13 @@ export interface TestProject extends AsyncDisposable {
 }
 
 /** Serves a test database as the platform serves a project's; functions find it in SUPABASE_URL. */
-export function testProject({ url: databaseUrl }: { url: string }): TestProject {
+export function testProject(
+  { url: databaseUrl }: { url: string },
+  variables: Readonly<Record<string, string>> = {},
+): TestProject {
   const secretKey = `sb_secret_${crypto.randomUUID().replaceAll("-", "")}`;
   const publishableKey = `sb_publishable_${crypto.randomUUID().replaceAll("-", "")}`;
-  const served = serveProject({ databaseUrl, secretKey, publishableKey }, 0);
+  const served = serveProject({ databaseUrl, secretKey, publishableKey, variables }, 0);
   return Object.assign(served, { secretKey, publishableKey });
 }
 

@@ -116,3 +116,15 @@ export async function checkAlerts(sql: Db): Promise<number> {
   const [row] = await sql<{ open: number }[]>`select strata.check_alerts() as open`;
   return row?.open ?? 0;
 }
+
+/** A way to a person: unknown, off, stopped or on, and why. */
+export interface ChannelState {
+  channel: string;
+  state: "unknown" | "off" | "stopped" | "on";
+  says: string;
+}
+
+/** How a tier tells people what they should know. */
+export async function channelStates(sql: Db): Promise<ChannelState[]> {
+  return [...await sql<ChannelState[]>`select channel, state, says from strata.channel_states()`];
+}

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { cronChain } from "../support/own_stack.ts";
+import { clientOf, testProject } from "../support/project.ts";
+import { FAULTS, telegramServer } from "../support/telegram.ts";
+import { pretendSize } from "../support/watch.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+const MINUTES = { timeoutMs: 240_000, everyMs: 500 };
+
+// Everything is real but Telegram: pg_cron finds it, pg_net wakes the function, which asks over REST.
+Deno.test("core goes critical: cron fires, and Telegram receives one message, once", async () => {
+  await using chain = await cronChain({ tiers: ["core"] });
+  const { sql } = chain.core;
+  await using telegram = telegramServer();
+  await using project = testProject(chain.core, {
+    TELEGRAM_BOT_TOKEN: telegram.token,
+    TELEGRAM_CHAT_ID: "4711",
+    TELEGRAM_API_ROOT: telegram.url,
+  });
+  await sql`select strata.set_secret('project_url', ${project.url})`;
+  await sql`select strata.set_secret('secret_key', ${project.secretKey})`;
+  await sql`update strata.settings set value = 23 where name = 'digest_hour'`; // warnings are not the test
+  await sql`update strata.schedules set cron = '* * * * *' where job in ('strata-watch', 'strata-deliver')`;
+  telegram.fail(FAULTS.tooMany(1));
+  await pretendSize(sql, 480 * 1024 * 1024);
+
+  await waitFor("the message", () => telegram.sent.length > 0 || undefined, MINUTES);
+  const runs = async () => {
+    const [row] = await sql<{ runs: string }[]>`
+      select count(*) as runs from cron.job_run_details as r join cron.job as j on j.jobid = r.jobid
+       where j.jobname = 'strata-deliver' and r.status = 'succeeded'`;
+    return Number(row?.runs);
+  };
+  const before = await runs();
+  const { data } = await clientOf(project).functions.invoke("notify", { body: { wait: true } });
+  assert.deepEqual(data, { deliveries: [] });
+  await waitFor("cron to have come again", async () => await runs() > before, MINUTES);
+
+  assert.equal(telegram.sent.length, 1, JSON.stringify(telegram.sent));
+  const [message] = telegram.sent;
+  assert.match(message?.text ?? "", /^🔴 <b>core: size critical<\/b> \(since /);
+  assert.match(message?.text ?? "", /core holds 480 MB of 500 MB; critical is above 450 MB/);
+  assert.match(message?.text ?? "", /<i>core · 1<\/i>$/);
+  const [delivery] = await sql`select state, attempts from strata.deliveries`;
+  assert.deepEqual({ ...delivery }, { state: "sent", attempts: 1 });
+});
