@@ -21,8 +21,8 @@
 -- Lock order: strata/outbox (advisory), then deliveries.
 
 insert into strata.errors (code, cause, remedy) values
-  ('ST080', 'there is no such channel or no such outcome', 'channels are in strata.channels; outcomes are retry, uncertain, refused, stop'),
-  ('ST081', 'a message needs a key and a body', 'give a key that says what is told, and what to tell as a JSON object');
+  ('ST110', 'there is no such channel or no such outcome', 'channels are in strata.channels; outcomes are retry, uncertain, refused, stop'),
+  ('ST111', 'a message needs a key and a body', 'give a key that says what is told, and what to tell as a JSON object');
 
 insert into strata.settings (name, value, unit, says) values
   ('digest_hour', 9, 'hour (UTC)', 'after which warnings nobody was told of today are told in one message'),
@@ -155,7 +155,7 @@ declare
 begin
   if coalesce(p_key, '') = '' or jsonb_typeof(p_body) is distinct from 'object' then
     raise exception 'there is nothing to tell under key "%"', coalesce(p_key, '')
-      using errcode = 'ST081', hint = strata.remedy('ST081');
+      using errcode = 'ST111', hint = strata.remedy('ST111');
   end if;
   insert into strata.outbox (key, kind, audience, severity, body, alerts, made_at, due_at, expires_at)
   values (p_key, p_kind, p_audience, p_severity, p_body, p_alerts, strata.clock(), v_due, v_due + p_lasts)
@@ -166,7 +166,7 @@ end
 $$;
 comment on function strata.tell(text, text, jsonb, text, text, bigint[], timestamptz, interval) is
   'Puts a message into the outbox, unless one with that key has been there: then null. p_lasts: when it is not out by then, '
-  'it is dropped. ST081: no key or no body.';
+  'it is dropped. ST111: no key or no body.';
 revoke execute on function strata.tell(text, text, jsonb, text, text, bigint[], timestamptz, interval) from public;
 
 -- Which alerts are ours to tell: all of them on the hottest tier, elsewhere those about a hotter tier that cannot.

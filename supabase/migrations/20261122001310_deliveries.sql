@@ -1,7 +1,7 @@
 -- Deliveries: the outbox as the function `notify` sees it, and what cron does about it.
 --
 -- claim_messages(), note_sent(), note_unsent() and preview_messages() are called over the API with the secret key, that is
--- by service_role; each call is a transaction. Numbers of messages travel as text.
+-- by service_role; each call is a transaction. Numbers of messages travel as text, and so does JSON on its way in.
 
 create function strata.note_channels(p_channels jsonb)
 returns void
@@ -12,7 +12,7 @@ begin
   if jsonb_typeof(p_channels) is distinct from 'object'
      or exists (select from jsonb_object_keys(p_channels) as k where k not in (select c.name from strata.channels as c)) then
     raise exception 'there is no channel among %', coalesce(left(p_channels::text, 200), 'nothing')
-      using errcode = 'ST080', hint = strata.remedy('ST080');
+      using errcode = 'ST110', hint = strata.remedy('ST110');
   end if;
   update strata.channels as c
      set is_configured = k.value is not null, configuration = k.value, seen_at = strata.clock(),
@@ -25,7 +25,7 @@ end
 $$;
 comment on function strata.note_channels(jsonb) is
   'Notes which channels are configured: name and hash of the configuration, null: it is not. Another hash lifts a stop. '
-  'ST080: unknown channel.';
+  'ST110: unknown channel.';
 revoke execute on function strata.note_channels(jsonb) from public;
 
 create function strata.drop_overtaken()
@@ -64,7 +64,7 @@ $$;
 comment on function strata.as_message(bigint) is 'A message as the function that sends it gets it.';
 revoke execute on function strata.as_message(bigint) from public;
 
-create function strata.claim_messages(p_channels jsonb, p_limit integer default 5)
+create function strata.claim_messages(p_telegram text, p_webhook text, p_limit integer default 5)
 returns jsonb
 language plpgsql
 security definer -- service_role asks
@@ -74,7 +74,7 @@ declare
   v_claimed jsonb;
 begin
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/outbox', 0));
-  perform strata.note_channels(p_channels);
+  perform strata.note_channels(jsonb_build_object('telegram', p_telegram, 'webhook', p_webhook));
   perform strata.tell_alerts();
   perform strata.drop_overtaken();
   -- Whoever sent it so often and never said how it went must not do so for ever.
@@ -86,7 +86,8 @@ begin
     insert into strata.deliveries as d (message_id, channel, state, attempts, lease, leased_until, changed_at)
     select m.message_id, m.channel, 'claimed', 1, gen_random_uuid(),
            strata.clock() + make_interval(secs => strata.setting('delivery_lease')), strata.clock()
-      from strata.due_messages(array(select k.key from jsonb_each_text(p_channels) as k where k.value is not null)) as m
+      from strata.due_messages(array_remove(array[case when p_telegram is not null then 'telegram' end,
+                                            case when p_webhook is not null then 'webhook' end], null)) as m
      limit least(greatest(p_limit, 1), 20)
     on conflict (message_id, channel) do update
        set state = 'claimed', attempts = d.attempts + 1, lease = excluded.lease, leased_until = excluded.leased_until,
@@ -102,14 +103,14 @@ begin
   return v_claimed;
 end
 $$;
-comment on function strata.claim_messages(jsonb, integer) is
-  'Takes messages that are due, at most so many, and leases them to the caller; p_channels as note_channels() takes it. '
-  'perhaps_sent: an earlier attempt may have reached its reader. ST080: unknown channel.';
-revoke execute on function strata.claim_messages(jsonb, integer) from public;
-grant execute on function strata.claim_messages(jsonb, integer) to service_role;
+comment on function strata.claim_messages(text, text, integer) is
+  'Takes messages that are due, at most so many, and leases them to the caller, who gives a hash of each channel''s configuration '
+  '(null: it is not configured). perhaps_sent: an earlier attempt may have reached its reader.';
+revoke execute on function strata.claim_messages(text, text, integer) from public;
+grant execute on function strata.claim_messages(text, text, integer) to service_role;
 
 create function strata.note_sent(
-  p_message bigint, p_channel text, p_lease uuid, p_parts integer default 1, p_done boolean default true, p_receipt jsonb default null
+  p_message bigint, p_channel text, p_lease uuid, p_parts integer default 1, p_done boolean default true, p_receipt text default null
 )
 returns boolean
 language plpgsql
@@ -118,7 +119,7 @@ set search_path = ''
 as $$
 begin
   update strata.deliveries as d
-     set parts_sent = p_parts, receipt = coalesce(d.receipt, '[]') || coalesce(p_receipt, '[]'), changed_at = strata.clock(),
+     set parts_sent = p_parts, receipt = coalesce(d.receipt, '[]') || coalesce(p_receipt::jsonb, '[]'), changed_at = strata.clock(),
          state = case when p_done then 'sent' else 'claimed' end,
          sent_at = case when p_done then strata.clock() end,
          lease = case when not p_done then d.lease end,
@@ -134,11 +135,11 @@ begin
   return false;
 end
 $$;
-comment on function strata.note_sent(bigint, text, uuid, integer, boolean, jsonb) is
+comment on function strata.note_sent(bigint, text, uuid, integer, boolean, text) is
   'Notes that so many parts of a claimed message are out, and the lease with it; p_done: all of them. False: the lease is '
   'somebody else''s by now.';
-revoke execute on function strata.note_sent(bigint, text, uuid, integer, boolean, jsonb) from public;
-grant execute on function strata.note_sent(bigint, text, uuid, integer, boolean, jsonb) to service_role;
+revoke execute on function strata.note_sent(bigint, text, uuid, integer, boolean, text) from public;
+grant execute on function strata.note_sent(bigint, text, uuid, integer, boolean, text) to service_role;
 
 create function strata.note_unsent(
   p_message bigint, p_channel text, p_lease uuid, p_outcome text, p_code text, p_says text, p_retry_after integer default null
@@ -156,7 +157,7 @@ declare
 begin
   if p_outcome is null or p_outcome not in ('retry', 'uncertain', 'refused', 'stop') then
     raise exception 'there is no outcome "%" of a delivery', coalesce(p_outcome, '')
-      using errcode = 'ST080', hint = strata.remedy('ST080');
+      using errcode = 'ST110', hint = strata.remedy('ST110');
   end if;
   update strata.deliveries as d
      set state = case when p_outcome = 'refused' or (p_outcome <> 'stop' and d.attempts >= v_most) then 'failed' else 'waiting' end,
@@ -185,7 +186,7 @@ $$;
 comment on function strata.note_unsent(bigint, text, uuid, text, text, text, integer) is
   'Notes that a claimed message is not out: retry (nothing was sent), uncertain (perhaps it was), refused (this message never '
   'will be), stop (this channel takes nothing from us). p_retry_after: seconds the channel asked for. False: the lease is '
-  'somebody else''s by now. ST080: unknown outcome.';
+  'somebody else''s by now. ST110: unknown outcome.';
 revoke execute on function strata.note_unsent(bigint, text, uuid, text, text, text, integer) from public;
 grant execute on function strata.note_unsent(bigint, text, uuid, text, text, text, integer) to service_role;
 
@@ -266,7 +267,7 @@ as $$
                      p_lasts => interval '1 day')::text
 $$;
 comment on function strata.tell_notice(text, text, text) is
-  'Puts a line of somebody else''s into the outbox; null when there has been one under that key. ST081: no key.';
+  'Puts a line of somebody else''s into the outbox; null when there has been one under that key. ST111: no key.';
 revoke execute on function strata.tell_notice(text, text, text) from public;
 grant execute on function strata.tell_notice(text, text, text) to service_role;
 

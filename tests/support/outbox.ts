@@ -39,14 +39,14 @@ export async function withoutDigest(sql: Sql): Promise<void> {
 /** Claims as the function does over the API: as role service_role. */
 export async function claim(
   sql: Sql,
-  channels: Record<string, string | null> = TELEGRAM,
+  channels: { telegram: string | null; webhook: string | null } = TELEGRAM,
   limit = 5,
 ): Promise<Claimed[]> {
   return await asService(sql, async (service) => {
+    const { telegram, webhook } = channels;
     const [row] = await service<{ claimed: Claimed[] }[]>`
-      select strata.claim_messages(p_channels => ${
-      service.json(channels)
-    }, p_limit => ${limit}) as claimed`;
+      select strata.claim_messages(
+        p_telegram => ${telegram}, p_webhook => ${webhook}, p_limit => ${limit}) as claimed`;
     return row?.claimed ?? [];
   });
 }

@@ -1,13 +1,12 @@
 /** What messages look like, whatever they are sent over. */
 import { z } from "zod";
-import type { Document, Line } from "./document.ts";
+import type { Document } from "./document.ts";
+import { alertLine, reportDocument } from "./report_document.ts";
 import { AlertLine, type Message } from "./strata_outbox.ts";
+import { Report } from "./strata_reports.ts";
 
 const Alerts = z.object({ alerts: z.array(AlertLine), day: z.string().optional() });
 const Notice = z.object({ title: z.string(), text: z.string() });
-
-/** 🔴, 🟡 or 🔵: how much it matters. */
-export const LIGHTS = { critical: "🔴", warning: "🟡", info: "🔵" } as const;
 
 /** A message as a document. A body that is not as expected is shown as it is: told badly is told. */
 export function messageDocument(message: Message): Document {
@@ -15,6 +14,10 @@ export function messageDocument(message: Message): Document {
   if (kind === "alert" || kind === "digest") {
     const read = Alerts.safeParse(body);
     if (read.success) return alertsDocument(kind, message.tier, read.data.alerts);
+  }
+  if (kind === "report") {
+    const report = Report.safeParse(body);
+    if (report.success) return reportDocument(report.data);
   }
   const notice = Notice.safeParse(body);
   if (kind === "notice" && notice.success) {
@@ -29,23 +32,4 @@ function alertsDocument(kind: string, tier: string, alerts: readonly AlertLine[]
     ...(kind === "digest" ? [{ heading: [`🟡 ${tier}: ${title}`] }] : []),
     ...alerts.flatMap((alert) => [{ paragraph: alertLine(alert) }]),
   ];
-}
-
-/** One alert: what, since when, and what to do about it. */
-export function alertLine(alert: AlertLine): Line {
-  const { kind, tier, subject, severity, says, remedy, since } = alert;
-  return [
-    `${LIGHTS[severity]} `,
-    { bold: `${tier}: ${kind.replaceAll("_", " ")}${subject === "" ? "" : `, ${subject}`}` },
-    ` (since ${minute(since)})\n${says}`,
-    ...(remedy === null ? [] : [`\n→ ${remedy}`]),
-  ];
-}
-
-/** A point in time to the minute, in UTC. */
-export function minute(at: string): string {
-  const time = new Date(at);
-  return Number.isNaN(time.getTime())
-    ? at
-    : `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }

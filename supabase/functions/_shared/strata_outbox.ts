@@ -56,7 +56,11 @@ const Preview = z.object({ channels: z.array(ChannelState), messages: z.array(Me
 /** Takes messages that are due, at most so many. */
 export async function claimMessages(rpc: Rpc, channels: Channels, limit: number) {
   return z.array(Claimed).parse(
-    await rpc("claim_messages", { p_channels: channels, p_limit: limit }),
+    await rpc("claim_messages", {
+      p_telegram: channels.telegram,
+      p_webhook: channels.webhook,
+      p_limit: limit,
+    }),
   );
 }
 
@@ -75,7 +79,7 @@ export async function noteSent(
       p_lease: lease,
       p_parts: parts,
       p_done: done,
-      p_receipt: [receipt],
+      p_receipt: JSON.stringify([receipt]),
     }),
   );
 }

@@ -1,0 +1,154 @@
+/** What a report says, in words; forms are documents' affair. */
+import { count, dollars, minute, percent, size } from "./amounts.ts";
+import type { Block, Document, Line } from "./document.ts";
+import { monthBlocks } from "./report_months.ts";
+import { recommendations } from "./report_advice.ts";
+import type { AlertLine } from "./strata_outbox.ts";
+import type { Part, Report } from "./strata_reports.ts";
+
+/** 🔴, 🟡 or 🔵: how much it matters. */
+export const LIGHTS = { critical: "🔴", warning: "🟡", info: "🔵" } as const;
+const LEVELS = { critical: "🔴", warning: "🟡", ok: "🟢" } as const;
+/** What is listed of anything; the rest is a number. */
+const LONGEST_LIST = 10;
+
+/** The report as a document. */
+export function reportDocument(report: Report): Document {
+  const { kind, tier, made_at, month } = report;
+  const title = kind === "day" ? `Strata, ${made_at.slice(0, 10)}` : `Strata in ${month}`;
+  return [
+    { heading: [title] },
+    { paragraph: [`As ${tier} sees it on ${minute(made_at)}.`] },
+    ...(kind === "month" ? monthBlocks(report) : []),
+    ...alertBlocks(report.alerts),
+    ...report.tiers.flatMap(tierBlocks),
+    ...adviceBlocks(report),
+  ];
+}
+
+function alertBlocks(alerts: readonly AlertLine[]): Block[] {
+  if (alerts.length === 0) {
+    return [{ heading: ["Alerts"] }, { paragraph: ["🟢 Nothing is wrong."] }];
+  }
+  return [
+    { heading: [`Alerts: ${alerts.length} open`] },
+    ...alerts.slice(0, LONGEST_LIST).map((alert) => ({ paragraph: alertLine(alert) })),
+    ...more(alerts.length, "deno task strata alerts"),
+  ];
+}
+
+/** One alert: what, since when, and what to do about it. */
+export function alertLine(alert: AlertLine): Line {
+  const { kind, tier, subject, severity, says, remedy, since } = alert;
+  return [
+    `${LIGHTS[severity]} `,
+    { bold: `${tier}: ${kind.replaceAll("_", " ")}${subject === "" ? "" : `, ${subject}`}` },
+    ` (since ${minute(since)})\n${says}`,
+    ...(remedy === null ? [] : [`\n→ ${remedy}`]),
+  ];
+}
+
+function tierBlocks({ tier, part, says, here, made_at }: Report["tiers"][number]): Block[] {
+  const old = says === null ? [] : [{ paragraph: [`⚪ ${says}`] }];
+  if (part === null) return [{ heading: [tier] }, ...old];
+  const asOf = here || made_at === null || says !== null ? "" : `, as of ${minute(made_at)}`;
+  const missing = Object.entries({ size: part.size, moves: part.moves, due: part.due })
+    .filter(([, found]) => found === undefined).map(([name]) => name);
+  return [
+    { heading: [`${tier}${asOf}`] },
+    ...old,
+    ...sizeBlocks(part),
+    { list: [...moveLines(part), ...dueLines(part), ...limitLines(part), ...costLines(part)] },
+    ...(missing.length === 0
+      ? []
+      : [{ paragraph: [`⚪ ${tier} could not say anything about: ${missing.join(", ")}`] }]),
+  ];
+}
+
+function sizeBlocks({ size: room }: Part): Block[] {
+  if (room === undefined) return [];
+  const { billed_bytes, capacity_mb, level, fills, reclaimable_bytes } = room;
+  const capacity = String(capacity_mb * 1024 * 1024);
+  const used = `${size(billed_bytes)} of ${count(capacity_mb)} MB (${
+    percent(billed_bytes, capacity)
+  })`;
+  const back = Number(reclaimable_bytes) >= 1024 * 1024
+    ? `, ${size(reclaimable_bytes)} of it could be given back`
+    : "";
+  const rows = (fills ?? []).map(({ part, kind, bytes }) => [`${part} (${kind})`, size(bytes)]);
+  return [
+    { paragraph: [`${LEVELS[level]} `, { bold: used }, back] },
+    ...(rows.length === 0 ? [] : [{ table: ["filled by", "size"], rows }]),
+  ];
+}
+
+function moveLines({ moves }: Part): Line[] {
+  if (moves === undefined) return [];
+  const { total, successful, failed, failed_steps, last_failure, set_aside } = moves;
+  return [
+    [
+      `moves of the last 24 hours: ${count(total)}, ${count(successful)} successful, `,
+      `${count(failed)} failed; ${count(moves.rows)} rows, ${size(moves.bytes)}`,
+    ],
+    [`deleted in the last 24 hours: ${count(moves.deleted_rows)} rows`],
+    ...(failed_steps === 0
+      ? []
+      : [[`${count(failed_steps)} steps failed, the last: ${last_failure ?? "unknown"}`]]),
+    ...(set_aside === 0 ? [] : [[`${count(set_aside)} rows set aside`]]),
+  ];
+}
+
+function dueLines({ due }: Part): Line[] {
+  if (due === undefined) return [];
+  if (due.length === 0) return [["nothing is due"]];
+  const lines = due.slice(0, LONGEST_LIST).map((one): Line => {
+    const { dataset, action, rows, at_least, trouble, waiting_since } = one;
+    const number = rows === null ? "unknown" : `${count(rows)}${at_least ? " or more" : ""} rows`;
+    const since = waiting_since === null ? "" : `, waiting since ${minute(waiting_since)}`;
+    return [
+      `due to ${action}: `,
+      { bold: dataset },
+      `, ${number}${since}${trouble === null ? "" : `: ${trouble}`}`,
+    ];
+  });
+  const rest = due.length - lines.length;
+  return rest > 0 ? [...lines, [`and ${rest} more datasets`]] : lines;
+}
+
+function limitLines({ limits }: Part): Line[] {
+  if (limits === undefined) return [];
+  const quota = limits.quota.filter(({ name }) => name !== "database_size").map((one): Line => {
+    const { name, used, allowed, unit, projection } = one;
+    const shown = (value: string) => unit === "bytes" ? size(value) : `${count(value)} ${unit}`;
+    const ahead = projection === null ? "" : `, ${shown(projection)} expected`;
+    return [
+      `${name.replaceAll("_", " ")}: ${shown(used)} of ${shown(allowed)} `,
+      `(${percent(used, allowed)})${ahead}`,
+    ];
+  });
+  const full = limits.forecast.find(({ threshold }) => threshold === "full");
+  return full === undefined ? quota : [...quota, [`full: ${full.says}`]];
+}
+
+function costLines({ costs }: Part): Line[] {
+  if (costs === undefined || Number(costs.usd_month) + Number(costs.usd_24h) === 0) return [];
+  const kinds = Object.entries(costs.kinds).map(([kind, usd]) => `${kind} ${dollars(usd)}`);
+  const of = kinds.length === 0 ? "" : ` (${kinds.join(", ")})`;
+  return [[
+    `costs: ${dollars(costs.usd_24h)} in 24 hours, ${dollars(costs.usd_month)} this month${of}`,
+  ]];
+}
+
+function adviceBlocks(report: Report): Block[] {
+  const advice = recommendations(report);
+  if (advice.length === 0) return [];
+  return [
+    { heading: ["What to do"] },
+    { list: advice.map(({ says, command }): Line => [`${says}: `, { code: command }]) },
+  ];
+}
+
+function more(length: number, command: string): Block[] {
+  if (length <= LONGEST_LIST) return [];
+  return [{ paragraph: [`and ${length - LONGEST_LIST} more: `, { code: command }] }];
+}
