@@ -1,4 +1,3 @@
-/** Wiring only; what the function does is in handler.ts. */
 import { wire } from "../_shared/wire.ts";
 import { createHandler, Env } from "./handler.ts";
 
