@@ -1,0 +1,217 @@
+import { scramVerifier } from "../../../cli/lib/scram.ts";
+import { connectLocally } from "../../../local/cluster.ts";
+import { killServer, startServer } from "../../support/servers.ts";
+import { canMount, smallDisk } from "../../support/small_disk.ts";
+import { testCluster } from "../../support/stack.ts";
+import type { TestDatabase } from "../../support/database.ts";
+import type { Seeded } from "./seeded.ts";
+import { setUp, type World, type WorldLink } from "./world.ts";
+
+/** Something that goes wrong, and what makes it good again. */
+export interface Fault {
+  name: string;
+  strike(world: World, random: Seeded): Promise<() => Promise<void>>;
+}
+
+const nothing = () => Promise.resolve();
+
+const anyDatabase = ({ chain }: World, random: Seeded): TestDatabase =>
+  random.pick([chain.core, chain.main, chain.archive]);
+
+function anyLink({ links }: World, random: Seeded): WorldLink {
+  const [first, ...others] = links;
+  if (first === undefined) throw new Error("a world without links");
+  return random.pick([first, ...others]);
+}
+
+/** As its superuser, whose session no fault ends. */
+async function asSuperuser(
+  { tier, name }: TestDatabase,
+  work: (sql: ReturnType<typeof connectLocally>) => Promise<unknown>,
+): Promise<void> {
+  const sql = connectLocally(await testCluster(tier), name);
+  try {
+    await sql`set default_transaction_read_only = off`; // another fault may have set it
+    await work(sql);
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+const endSessions = (database: TestDatabase) =>
+  asSuperuser(database, (sql) =>
+    sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+     where datname = current_database() and pid <> pg_backend_pid()`);
+
+async function kill(tiers: readonly TestDatabase[]): Promise<void> {
+  await Promise.all(tiers.map(({ tier }) => killServer(tier)));
+  await Promise.all(tiers.map(({ tier }) => startServer(tier)));
+}
+
+/** Everything that is done to a world. The seed chooses which of them, when, and to whom. */
+export const FAULTS: readonly [Fault, ...Fault[]] = [
+  {
+    name: "a session is ended",
+    async strike(world, random) {
+      await asSuperuser(anyDatabase(world, random), (sql) =>
+        sql`
+        select pg_terminate_backend(pid) from (
+          select pid from pg_stat_activity where datname = current_database()
+             and backend_type = 'client backend' and pid <> pg_backend_pid()
+           order by hashint4(pid # ${random.between(0, 1_000_000)}::integer) limit 1) as one`);
+      return nothing;
+    },
+  },
+  {
+    name: "every session of a tier is ended",
+    async strike(world, random) {
+      await endSessions(anyDatabase(world, random));
+      return nothing;
+    },
+  },
+  {
+    name: "a server dies",
+    async strike(world, random) {
+      await kill([anyDatabase(world, random)]);
+      return nothing;
+    },
+  },
+  {
+    name: "every server dies at once",
+    async strike({ chain }) {
+      await kill(chain.databases);
+      return nothing;
+    },
+  },
+  {
+    name: "a link is cut",
+    strike(world, random) {
+      anyLink(world, random).proxy.cut();
+      return Promise.resolve(nothing);
+    },
+  },
+  {
+    name: "a link is half closed",
+    strike(world, random) {
+      const { proxy } = anyLink(world, random);
+      proxy.halfClose();
+      return Promise.resolve(() => Promise.resolve(proxy.cut()));
+    },
+  },
+  {
+    name: "a link stands still",
+    strike(world, random) {
+      const { proxy } = anyLink(world, random);
+      proxy.stall(true);
+      return Promise.resolve(() => Promise.resolve(proxy.stall(false)));
+    },
+  },
+  {
+    name: "a link stands still and is cut",
+    strike(world, random) {
+      const { proxy } = anyLink(world, random);
+      proxy.stall(true);
+      return Promise.resolve(() => {
+        proxy.cut();
+        return Promise.resolve(proxy.stall(false));
+      });
+    },
+  },
+  {
+    name: "a neighbour cannot be dialled",
+    strike(world, random) {
+      const { proxy } = anyLink(world, random);
+      proxy.refuse(true);
+      proxy.cut();
+      return Promise.resolve(() => Promise.resolve(proxy.refuse(false)));
+    },
+  },
+  {
+    name: "a tier is read-only",
+    async strike(world, random) {
+      const database = anyDatabase(world, random);
+      await asSuperuser(
+        database,
+        (sql) => sql`alter database ${sql(database.name)} set default_transaction_read_only = on`,
+      );
+      await endSessions(database);
+      return async () => {
+        await asSuperuser(
+          database,
+          (sql) => sql`alter database ${sql(database.name)} reset default_transaction_read_only`,
+        );
+        await endSessions(database);
+      };
+    },
+  },
+  {
+    name: "the password of a tier is changed",
+    async strike(world, random) {
+      const { driven } = anyLink(world, random);
+      const old = world.password;
+      await setPassword(driven, crypto.randomUUID());
+      await asSuperuser(driven, (sql) =>
+        sql`
+        select pg_terminate_backend(pid) from pg_stat_activity where usename = 'strata_mover'`);
+      return () => setPassword(driven, old);
+    },
+  },
+  {
+    name: "a column is added",
+    async strike({ chain: { core } }, random) {
+      const column = `extra_${random.between(1, 4)}`;
+      await core.sql`alter table public.notes add column if not exists ${core.sql(column)} text`
+        .catch(() => {}); // a busy table: this time there is no new column
+      return nothing;
+    },
+  },
+  {
+    name: "a clock is wrong",
+    async strike(world, random) {
+      const database = anyDatabase(world, random);
+      await setClock(database, random.between(-20, 20));
+      return () => setClock(database, 0);
+    },
+  },
+  {
+    name: "setup runs again",
+    async strike(world) {
+      await setUp(world).catch(() => {}); // a dataset at its move says so, and setup is run once more
+      return nothing;
+    },
+  },
+  {
+    name: "a disk is full",
+    async strike({ chain }, random) {
+      const database = random.pick([chain.main, chain.archive]);
+      if (!await canMount()) return nothing;
+      const disk = await smallDisk(database.tier, 1);
+      await asSuperuser(database, (sql) =>
+        sql`
+        alter table public.notes set tablespace ${sql(disk.tablespace)}`)
+        .catch(() => {}); // it holds more already: a full disk of another kind
+      return async () => {
+        await asSuperuser(database, (sql) =>
+          sql`
+          alter table if exists public.notes set tablespace pg_default`);
+        await disk[Symbol.asyncDispose]();
+      };
+    },
+  },
+];
+
+async function setPassword(database: TestDatabase, password: string): Promise<void> {
+  const verifier = await scramVerifier(password);
+  await asSuperuser(database, (sql) => sql`select strata.set_mover_login(${verifier}, 20)`);
+}
+
+async function setClock(database: TestDatabase, hours: number): Promise<void> {
+  const time = hours === 0 ? "pg_catalog.now()" : `pg_catalog.now() + interval '${hours} hours'`;
+  await asSuperuser(
+    database,
+    (sql) =>
+      sql.unsafe(`create or replace function strata.clock() returns timestamptz
+      language sql stable set search_path = '' as $$ select ${time} $$`),
+  );
+}

@@ -1,0 +1,107 @@
+import type { Sql } from "postgres";
+import { type Driver, type TestChain, testChain } from "../../support/chain.ts";
+import type { TestDatabase } from "../../support/database.ts";
+import { moverPassword } from "../../support/stack.ts";
+import type { Found } from "./journal.ts";
+import { openProxy, type Proxy } from "./proxy.ts";
+import { ROW_TEXT, TABLE } from "./writers.ts";
+
+/** One link of the world: who dials whom, and what stands in between. */
+export interface WorldLink {
+  driving: TestDatabase;
+  driven: TestDatabase;
+  proxy: Proxy;
+}
+
+/** Three tiers with a table that lives on them, and a proxy in every link. */
+export interface World extends AsyncDisposable {
+  chain: TestChain;
+  driver: Driver;
+  links: WorldLink[];
+  /** The password in use on the links; faults change it. */
+  password: string;
+}
+
+/** Makes a world whose links go through proxies. */
+export async function makeWorld(driver: Driver): Promise<World> {
+  const chain = await testChain({ driver });
+  const links = chain.databases.slice(1).map((colder, at) => {
+    const hotter = chain.databases[at];
+    if (hotter === undefined) throw new Error("a chain without a beginning");
+    const [driving, driven] = driver === "push" ? [hotter, colder] : [colder, hotter];
+    const { hostname, port } = new URL(driven.url);
+    return { driving, driven, proxy: openProxy({ hostname, port: Number(port) }) };
+  });
+  const world: World = {
+    chain,
+    driver,
+    links,
+    password: await moverPassword(),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(links.map(({ proxy }) => proxy[Symbol.asyncDispose]()));
+      await chain[Symbol.asyncDispose]();
+    },
+  };
+  await chain.core.sql.unsafe(TABLE);
+  for (const { sql } of chain.databases) { // many small batches, so that several are always open
+    await sql`
+      update strata.settings set value = case name when 'batch_rows' then 8 else 5 end
+       where name in ('batch_rows', 'flow_batches')`;
+  }
+  await setUp(world);
+  return world;
+}
+
+/** What setup does, as often as one likes. */
+export async function setUp({ chain, driver, links, password }: World): Promise<void> {
+  const last = chain.databases.at(-1)?.tier;
+  for (const { sql, tier } of chain.databases) {
+    await sql`select strata.become(p_tier => ${tier}, p_is_last => ${tier === last})`;
+  }
+  for (const { driving, driven, proxy } of links) {
+    await driven.sql`select strata.join_tier(p_tier => ${driving.tier}, p_driver => ${driver})`;
+    await driving.sql`
+      select strata.join_tier(
+        p_tier => ${driven.tier}, p_driver => ${driver}, p_host => '127.0.0.1',
+        p_port => ${proxy.port}, p_database => ${driven.name}, p_password => ${password})`;
+  }
+  await chain.core.sql`select strata.manage('public.notes')`;
+}
+
+/** Every row on every tier. */
+export async function lookEverywhere({ chain }: World): Promise<Map<number, Found[]>> {
+  const found = new Map<number, Found[]>();
+  for (const { sql, tier } of chain.databases) {
+    if (!await hasTable(sql)) continue;
+    const rows = await sql<{ id: number; text: string }[]>`
+      select id::integer as id, ${sql.unsafe(ROW_TEXT)} as text from public.notes`;
+    for (const { id, text } of rows) found.set(id, [...found.get(id) ?? [], { tier, text }]);
+  }
+  return found;
+}
+
+async function hasTable(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ there: boolean }[]>`
+    select to_regclass('public.notes') is not null as there`;
+  return row?.there ?? false;
+}
+
+/** What nobody should leave behind, in words; nothing when there is nothing. */
+export async function leftBehind({ chain }: World): Promise<string[]> {
+  const all = await Promise.all(chain.databases.map(async ({ sql, tier }) => {
+    const rows = await sql<{ what: string }[]>`
+      select 'an open move' as what from strata.moves where state <> 'closed'
+      union all select 'a manifest' from strata.manifests
+      union all select 'an open arrival' from strata.arrivals where closed_at is null
+      union all select 'a row set aside: ' || says from strata.set_aside
+      union all select 'trouble: ' || trouble from strata.datasets where trouble is not null
+      union all select 'a session of the mover: ' || left(query, 60) from pg_stat_activity
+                 where usename = 'strata_mover' and datname = current_database()
+      union all select 'an advisory lock' from pg_locks where locktype = 'advisory'
+                   and database = (select oid from pg_database where datname = current_database())
+      union all select 'a prepared transaction' from pg_prepared_xacts where database = current_database()
+      union all select 'a temporary table' from pg_class where relpersistence = 't'`;
+    return rows.map(({ what }) => `${tier}: ${what}`);
+  }));
+  return all.flat();
+}
