@@ -13,6 +13,7 @@ import { monitor } from "./commands/monitor.ts";
 import { plan } from "./commands/plan.ts";
 import { process } from "./commands/process.ts";
 import { quota } from "./commands/quota.ts";
+import { report } from "./commands/report.ts";
 import { setup } from "./commands/setup.ts";
 import { status } from "./commands/status.ts";
 import { sync } from "./commands/sync.ts";
@@ -28,6 +29,7 @@ const COMMANDS = [
   forecast,
   quota,
   alerts,
+  report,
   audit,
   manage,
   load,

@@ -15,6 +15,8 @@ const ACCEPTED: Record<string, string> = {
   "move_dataset: Function Search Path Mutable": "commits, so it cannot be pinned",
   "move_due: Function Search Path Mutable": "commits, so it cannot be pinned",
   "process: Function Search Path Mutable": "commits, so it cannot be pinned",
+  "report_daily: Function Search Path Mutable": "commits, so it cannot be pinned",
+  "report_monthly: Function Search Path Mutable": "commits, so it cannot be pinned",
   "upkeep: Function Search Path Mutable": "commits, so it cannot be pinned",
   "wake_voice: Function Search Path Mutable": "commits, so it cannot be pinned",
   "watch: Function Search Path Mutable": "commits, so it cannot be pinned",

@@ -14,6 +14,20 @@ comment on table strata.outside is
 revoke all on strata.outside from public;
 alter table strata.outside enable row level security;
 
+create table strata.report_parts (
+  tier text not null,
+  made_at timestamptz not null,
+  heard_from text,
+  says jsonb not null,
+  constraint report_parts_pkey primary key (tier),
+  constraint report_parts_tier_fkey foreign key (tier) references strata.tiers (name)
+);
+comment on table strata.report_parts is
+  'What each tier last said of itself for the report (chapter reports), by its own clock: this one, and the colder ones, told by '
+  'the neighbour in heard_from.';
+revoke all on strata.report_parts from public;
+alter table strata.report_parts enable row level security;
+
 create function strata.heartbeat()
 returns jsonb
 language sql
@@ -28,6 +42,8 @@ as $$
     'kept_alive_at', (select o.checked_at from strata.outside as o where o.name = 'keep_alive'),
     'stopped', (select coalesce(jsonb_agg(to_jsonb(j)), '[]') from strata.stopped_jobs() as j),
     'overdue', (select coalesce(jsonb_agg(to_jsonb(o)), '[]') from strata.overdue() as o),
+    'report', case when exists (select from strata.links as l where l.direction = 'hotter')
+                   then (select jsonb_agg(p.says) from strata.report_parts as p) end,
     'alerts', (select coalesce(jsonb_agg(jsonb_build_object('kind', a.kind, 'tier', a.tier, 'subject', a.subject,
                        'severity', a.severity, 'says', a.says, 'remedy', a.remedy)), '[]')
                  from strata.alerts as a where a.cleared_at is null))
@@ -49,12 +65,13 @@ begin
     raise exception 'a heartbeat of % came from %, which is no neighbour of %', coalesce(p_heartbeat ->> 'tier', 'no tier'), p_from, strata.tier()
       using errcode = 'ST061', hint = strata.remedy('ST061');
   end if;
-  insert into strata.heartbeats as h (neighbour, heard_at, says) values (p_from, strata.clock(), p_heartbeat - 'alerts')
+  insert into strata.heartbeats as h (neighbour, heard_at, says) values (p_from, strata.clock(), p_heartbeat - 'alerts' - 'report')
   on conflict (neighbour) do update set heard_at = excluded.heard_at, says = excluded.says;
   if p_from is distinct from strata.colder() then
     return;
   end if;
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/alerts', 0));
+  perform strata.hear_parts(p_from, p_heartbeat -> 'report');
   perform strata.raise_alert(a.kind, a.tier, a.subject, a.severity, a.says, a.remedy, p_from)
      from (select x.* from jsonb_to_recordset(p_heartbeat -> 'alerts')
              as x (kind text, tier text, subject text, severity text, says text, remedy text)
@@ -149,6 +166,8 @@ begin
   perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
   commit;
   perform strata.note_waiting();
+  commit;
+  perform strata.note_part();
   commit;
   foreach v_neighbour in array strata.driven_links(false) loop
     if strata.contact(v_neighbour) then

@@ -128,3 +128,20 @@ export interface ChannelState {
 export async function channelStates(sql: Db): Promise<ChannelState[]> {
   return [...await sql<ChannelState[]>`select channel, state, says from strata.channel_states()`];
 }
+
+/** How everything is, as seen from this tier: see strata_reports.ts for its shape. */
+export async function report(sql: Db, kind: "day" | "month"): Promise<unknown> {
+  const [row] = await sql<{ report: unknown }[]>`select strata.report(p_kind => ${kind}) as report`;
+  return row?.report;
+}
+
+/** Puts the report into the outbox; null: that of this day or month has been there. */
+export async function tellReport(
+  sql: Db,
+  kind: "day" | "month",
+  audience: "owner" | "admin",
+): Promise<string | null> {
+  const [row] = await sql<{ message: string | null }[]>`
+    select strata.tell_report(p_kind => ${kind}, p_audience => ${audience}) as message`;
+  return row?.message ?? null;
+}
