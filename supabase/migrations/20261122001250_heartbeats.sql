@@ -20,13 +20,15 @@ create table strata.report_parts (
   heard_from text,
   says jsonb not null,
   constraint report_parts_pkey primary key (tier),
-  constraint report_parts_tier_fkey foreign key (tier) references strata.tiers (name)
+  constraint report_parts_tier_fkey foreign key (tier) references strata.tiers (name),
+  constraint report_parts_link_fkey foreign key (heard_from) references strata.links (neighbour) on delete cascade
 );
 comment on table strata.report_parts is
   'What each tier last said of itself for the report (chapter reports), by its own clock: this one, and the colder ones, told by '
   'the neighbour in heard_from.';
 revoke all on strata.report_parts from public;
 alter table strata.report_parts enable row level security;
+create index report_parts_heard_from_idx on strata.report_parts (heard_from);
 
 create function strata.heartbeat()
 returns jsonb

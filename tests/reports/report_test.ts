@@ -247,7 +247,7 @@ Deno.test("report: the monthly one compares months, lists what was deleted, and 
   await reportOver(db.sql, env).post({ send: true, kind: "month", wait: true });
   assert.deepEqual([...new Set(telegram.sent.map(({ chat }) => chat))], ["-100815"]);
   const tables = telegram.sent.map(({ text }) => text).join("");
-  assert.match(tables, /<pre>tier  rows moved on  rows deleted  size at its end  costs/);
+  assert.match(tables, /<pre>tier {2}rows moved on {2}rows deleted {2}size at its end {2}costs/);
 });
 
 Deno.test("report: months that were rolled up count as before", async () => {
@@ -278,6 +278,8 @@ Deno.test("a tier makes its part once an hour, and passes on what it has heard",
   await chain.freezeClock("2026-03-01T13:00:00Z");
   await chain.tell();
   assert.deepEqual(await made(chain.core.sql), ["archive 13:00", "core 13:00", "main 13:00"]);
+  await chain.core.sql`select strata.leave_tier('main')`; // and with it what it told
+  assert.deepEqual(await made(chain.core.sql), ["core 13:00"]);
 });
 
 Deno.test("how many rows are due is looked up among the oldest, and said to be more", async () => {
