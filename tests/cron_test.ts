@@ -34,7 +34,7 @@ Deno.test("a tier's jobs in pg_cron are what strata.schedules says", async (t) =
       {
         jobname: "strata-continue",
         schedule: "* * * * *",
-        command: "call strata.move_due()",
+        command: "call strata.go_on()",
         active: false,
       },
       {

@@ -237,6 +237,9 @@ begin
     if v_batch is null and v_policy.oversize <> 'false' then
       v_batch := strata.claim_rows(v_dataset, p_to, v_policy.oversize || ' and ' || v_policy.due, strata.setting('batch_bytes'));
     end if;
+    if v_batch is null then
+      v_batch := strata.claim_to_drain(v_dataset, p_to, v_policy.due);
+    end if;
   end if;
   if v_batch is null or v_batch.status is null then
     perform strata.note_well(p_dataset) where p_besides = '{}';
@@ -249,7 +252,8 @@ end
 $$;
 comment on function strata.claim(text, text, uuid[]) is
   'The next batch of a dataset for the colder tier: an interrupted move first, then the oldest due rows, then oversize '
-  'ones. p_besides: the driver''s own open moves, while which it claims ahead. The answer''s status says when there is none. '
+  'ones, then what a drain wants. p_besides: the driver''s own open moves, while which it claims ahead. The answer''s status '
+  'says when there is none. '
   'ST010, ST011, ST013: the dataset cannot be moved as it is.';
 revoke execute on function strata.claim(text, text, uuid[]) from public;
 grant execute on function strata.claim(text, text, uuid[]) to strata_mover;

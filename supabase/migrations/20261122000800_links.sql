@@ -329,16 +329,19 @@ declare
   v_policy constant record := strata.conditions(p_dataset);
   v_found boolean;
 begin
+  if strata.is_rewriting(p_dataset) then
+    return false; -- it would have to be waited for
+  end if;
   execute format('select exists (select from %s as t where %s and %s order by t.%I limit 1)', strata.relation(p_dataset),
                  v_policy.aged, v_policy.due, p_dataset.age_column) into v_found;
   if not v_found and v_policy.oversize <> 'false' then
     execute format('select exists (select from %s as t where %s and %s)', strata.relation(p_dataset),
                    v_policy.oversize, v_policy.due) into v_found;
   end if;
-  return v_found;
+  return v_found or strata.has_drainable(p_dataset);
 end
 $$;
-comment on function strata.has_due(strata.datasets) is 'Whether any row of a dataset is due on this tier.';
+comment on function strata.has_due(strata.datasets) is 'Whether any row of a dataset is due on this tier, or wanted by a drain.';
 revoke execute on function strata.has_due(strata.datasets) from public;
 
 create function strata.may_have_due(p_dataset strata.datasets)

@@ -134,7 +134,7 @@ begin
   if to_regclass('cron.job_run_details') is not null then
     execute 'delete from cron.job_run_details as r using cron.job as j '
             ' where j.jobid = r.jobid and j.jobname = any ($1) and r.end_time < $2'
-      using array(select s.job from strata.schedules as s),
+      using array(select s.job from strata.schedules as s) || 'strata-reclaim'::text,
             strata.clock() - make_interval(days => strata.setting('keep_job_runs')::integer);
   end if;
 end
@@ -148,18 +148,24 @@ create procedure strata.upkeep(p_budget interval default '50 seconds')
 language plpgsql
 as $$
 begin
+  perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
+  commit;
   call strata.delete_due(p_budget);
   perform strata.prune();
   commit;
+  perform strata.queue_reclaims('upkeep');
+  perform strata.keep_going(true) where strata.wants_space();
+  commit;
 end
 $$;
-comment on procedure strata.upkeep(interval) is 'The weekly job: deletions at the last tier, then Strata''s own housekeeping. Commits.';
+comment on procedure strata.upkeep(interval) is 'The weekly job: deletions at the last tier, Strata''s own housekeeping, then plans to give space back. Commits.';
 revoke execute on procedure strata.upkeep(interval) from public;
 
 create procedure strata.process(p_budget interval default '50 seconds')
 language plpgsql
 as $$
 begin
+  call strata.see_to_space('0 seconds');
   call strata.move_due(p_budget);
   call strata.upkeep(p_budget);
   call strata.watch();

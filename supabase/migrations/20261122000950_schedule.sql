@@ -21,7 +21,7 @@ alter table strata.schedules enable row level security;
 
 insert into strata.schedules (job, cron, command, active, says) values
   ('strata-move', '0 */4 * * *', 'call strata.move_due()', true, 'moves what is due'),
-  ('strata-continue', '* * * * *', 'call strata.move_due()', false, 'goes on with what a run left behind; asleep otherwise'),
+  ('strata-continue', '* * * * *', 'call strata.go_on()', false, 'goes on with what a run left behind, with drains and reclaims; asleep otherwise'),
   ('strata-upkeep', '0 2 * * 0', 'call strata.upkeep()', true, 'deletions at the last tier, housekeeping');
 
 create function strata.has_cron()
@@ -54,7 +54,7 @@ begin
             case when v_schedule.job = 'strata-continue' then coalesce(v_active, false) else v_schedule.active end;
     v_jobs := v_jobs || v_schedule.job;
   end loop;
-  execute 'select cron.unschedule(j.jobid) from cron.job as j where j.jobname like ''strata-%'' and j.jobname <> all ($1)'
+  execute 'select cron.unschedule(j.jobid) from cron.job as j where j.jobname like ''strata-%'' and j.jobname <> all ($1 || ''strata-reclaim''::text)'
     using v_jobs;
   return format('this database is %s; pg_cron runs %s', strata.tier(), array_to_string(v_jobs, ', '));
 end
@@ -91,7 +91,7 @@ as $$
 begin
   if strata.has_cron() then
     execute 'select cron.alter_job(j.jobid, active := $1) from cron.job as j where j.jobname = ''strata-continue'' and j.active <> $1'
-      using p_on;
+      using p_on or strata.wants_space();
   end if;
 end
 $$;

@@ -184,6 +184,29 @@ comment on function strata.index_sizes(regclass) is
   'values can shrink further).';
 revoke execute on function strata.index_sizes(regclass) from public;
 
+create function strata.table_gains()
+returns table (
+  relation regclass, schema_name text, table_name text, heap_bytes bigint, index_bytes bigint, toast_bytes bigint,
+  rows_estimate bigint, heap_gain bigint, index_gain bigint, toast_gain bigint
+)
+language sql
+volatile
+set search_path = ''
+as $$
+  select r.relation::regclass, r.schema_name, r.table_name, r.heap_bytes, r.index_bytes, r.toast_bytes, n.rows,
+         greatest(r.heap_bytes - strata.heap_needs(r.relation, n.rows, r.heap_bytes), 0),
+         coalesce((select sum(i.reclaimable_bytes) from strata.index_sizes(r.relation) as i where r.index_bytes > 65536), 0)::bigint,
+         -- four chunks to a page, and as many entries in its index
+         coalesce(greatest(r.toast_bytes - 8192 * ceil(n.chunks / 4.0 + n.chunks / 300.0 + 1), 0), 0)::bigint
+    from strata.relation_bytes() as r
+    cross join lateral (select strata.live_rows(r.relation) as rows,
+                               case when r.toast <> 0 then strata.live_rows(r.toast) end as chunks) as n
+$$;
+comment on function strata.table_gains() is
+  'Every table here: bytes of heap, indexes and TOAST, about how many rows it has, and how many bytes of each part could be '
+  'given back. Estimated from the catalogue; reads no table.';
+revoke execute on function strata.table_gains() from public;
+
 create function strata.table_estimates()
 returns table (
   relation regclass, schema_name text, table_name text, heap_bytes bigint, index_bytes bigint, toast_bytes bigint,
@@ -193,20 +216,12 @@ language sql
 volatile
 set search_path = ''
 as $$
-  select r.relation::regclass, r.schema_name, r.table_name, r.heap_bytes, r.index_bytes, r.toast_bytes, n.rows,
-         pg_stat_get_dead_tuples(r.relation),
-         greatest(r.heap_bytes - strata.heap_needs(r.relation, n.rows, r.heap_bytes), 0)
-           + coalesce((select sum(i.reclaimable_bytes) from strata.index_sizes(r.relation) as i
-                        where r.index_bytes > 65536), 0)::bigint
-           -- four chunks to a page, and as many entries in its index
-           + coalesce(greatest(r.toast_bytes - 8192 * ceil(n.chunks / 4.0 + n.chunks / 300.0 + 1), 0), 0)::bigint
-    from strata.relation_bytes() as r
-    cross join lateral (select strata.live_rows(r.relation) as rows,
-                               case when r.toast <> 0 then strata.live_rows(r.toast) end as chunks) as n
+  select g.relation, g.schema_name, g.table_name, g.heap_bytes, g.index_bytes, g.toast_bytes, g.rows_estimate,
+         pg_stat_get_dead_tuples(g.relation), g.heap_gain + g.index_gain + g.toast_gain
+    from strata.table_gains() as g
 $$;
 comment on function strata.table_estimates() is
-  'Every table here: bytes of heap, indexes and TOAST, about how many rows it has, how many are dead, and how many bytes '
-  'could be given back. Estimated from the catalogue; reads no table.';
+  'Every table here: bytes, rows and dead rows, and how many bytes could be given back in all. Estimated from the catalogue.';
 revoke execute on function strata.table_estimates() from public;
 
 create function strata.dataset_sizes()

@@ -144,10 +144,12 @@ begin
   commit;
   perform strata.check_alerts();
   commit;
+  perform strata.drain_if_critical();
+  commit;
 end
 $$;
 comment on procedure strata.watch() is
-  'What cron calls every 15 minutes: a sample of the billed size, then every alert raised or cleared. Works on a read-only '
+  'What cron calls every 15 minutes: a sample of the billed size, then every alert raised or cleared, and a drain opened when it is critical. Works on a read-only '
   'database. Commits: must be the only statement, outside a transaction.';
 revoke execute on procedure strata.watch() from public;
 

@@ -30,15 +30,18 @@ revoke all on strata.report_parts from public;
 alter table strata.report_parts enable row level security;
 create index report_parts_heard_from_idx on strata.report_parts (heard_from);
 
+-- In plpgsql, because drains come in a later chapter.
 create function strata.heartbeat()
 returns jsonb
-language sql
+language plpgsql
 stable
 security definer -- strata_mover asks
 set search_path = ''
 as $$
-  select jsonb_build_object(
+begin
+  return (select jsonb_build_object(
     'tier', s.tier, 'clock', strata.clock(), 'level', strata.level(),
+    'drains', exists (select from strata.drains as d where d.state = 'moving'),
     'watched_at', (select max(x.taken_at) from strata.samples as x),
     'tls', (select t.version from pg_catalog.pg_stat_ssl as t where t.pid = pg_backend_pid()), -- of the line it is asked by
     'kept_alive_at', (select o.checked_at from strata.outside as o where o.name = 'keep_alive'),
@@ -49,7 +52,8 @@ as $$
     'alerts', (select coalesce(jsonb_agg(jsonb_build_object('kind', a.kind, 'tier', a.tier, 'subject', a.subject,
                        'severity', a.severity, 'says', a.says, 'remedy', a.remedy)), '[]')
                  from strata.alerts as a where a.cleared_at is null))
-    from strata.self as s
+    from strata.self as s);
+end
 $$;
 comment on function strata.heartbeat() is
   'How this tier is, for its neighbours, as of now: level, last sample, jobs that do not run, datasets overdue, open alerts.';
@@ -70,6 +74,7 @@ begin
   insert into strata.heartbeats as h (neighbour, heard_at, says) values (p_from, strata.clock(), p_heartbeat - 'alerts' - 'report')
   on conflict (neighbour) do update set heard_at = excluded.heard_at, says = excluded.says;
   if p_from is distinct from strata.colder() then
+    perform strata.keep_going(true) where strata.wants_space(); -- it drains, and it is we who dial
     return;
   end if;
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/alerts', 0));

@@ -74,6 +74,10 @@ begin
   perform strata.roll_up_moves();
   perform strata.thin_samples();
   perform strata.prune_audit();
+  delete from strata.drains as d
+   where d.ended_at < strata.clock() - make_interval(days => strata.setting('keep_reclaims')::integer);
+  delete from strata.reclaims as r
+   where r.finished_at < strata.clock() - make_interval(days => strata.setting('keep_reclaims')::integer);
   delete from strata.failures as f
    where f.failed_at < strata.clock() - make_interval(days => strata.setting('keep_failures')::integer)
       or f.failure_id <= (select x.failure_id from strata.failures as x order by x.failure_id desc offset c_most limit 1);

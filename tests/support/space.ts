@@ -1,0 +1,74 @@
+import type { Sql } from "postgres";
+import { reclaimNext } from "../../supabase/functions/_shared/strata_space.ts";
+import { MB } from "./watch.ts";
+
+/** Makes a tier count its own database only: the server is shared with other tests. */
+export async function countOwnSize(sql: Sql): Promise<void> {
+  await sql.unsafe(`create or replace function strata.billed_bytes() returns bigint
+    language sql volatile set search_path = '' as $$ select pg_database_size(current_database()) $$`);
+}
+
+/** What a tier is billed for, in MB. */
+export async function billedMb(sql: Sql): Promise<number> {
+  const [row] = await sql<{ bytes: string }[]>`select strata.billed_bytes() as bytes`;
+  return Number(row?.bytes ?? 0) / MB;
+}
+
+/** Makes the present size critical; a drain then goes on until about `need` MB are gone. Returns its target. */
+export async function makeCritical(sql: Sql, tier: string, need: number): Promise<number> {
+  const billed = await billedMb(sql);
+  const warn = Math.round((billed - need) / 0.8);
+  const critical = Math.floor(billed) - 1;
+  if (warn >= critical) throw new Error(`${billed} MB cannot be critical ${need} MB over a target`);
+  await sql`select strata.set_tier(${tier}, p_capacity_mb => ${critical + 200},
+                                   p_warn_mb => ${warn}, p_critical_mb => ${critical})`;
+  return warn * 0.8;
+}
+
+/** Table `public.letters` with rows of about 470 bytes, one a minute until a day ago. */
+export async function makeLetters(sql: Sql, rows: number, table = "letters"): Promise<void> {
+  await sql.unsafe(`
+    create table public.${table} (id bigint primary key, created_at timestamptz not null, body text not null)
+      with (autovacuum_enabled = off);
+    insert into public.${table}
+    select n, now() - interval '1 day' - (${rows} - n) * interval '1 minute',
+           (select string_agg(md5(n::text || part), '') from generate_series(1, 13) as part)
+      from generate_series(1, ${rows}) as n;`);
+  await sql.unsafe(`vacuum (analyze) public.${table}`);
+}
+
+/** Carries out every planned reclaim, as the command line does; the jobs of pg_cron are tested apart. */
+export async function reclaimAll(sql: Sql): Promise<void> {
+  while (await reclaimNext(sql)) { /* the next one */ }
+}
+
+/** One minute of a tier and of the tier that takes its rows, where there is no pg_cron. */
+export async function minute(tiers: { sql: Sql }[]): Promise<void> {
+  for (const { sql } of tiers) {
+    await sql`call strata.go_on()`;
+    await sql`select pg_stat_force_next_flush()`;
+    await reclaimAll(sql);
+  }
+}
+
+/** The last drain of a tier. */
+export async function lastDrain(sql: Sql) {
+  const [drain] = await sql<{ state: string; round: number; says: string | null; moved: number }[]>`
+    select d.state, d.round, d.says,
+           (select coalesce(sum(m.rows_moved), 0)::integer from strata.drain_moves as f
+              join strata.moves as m on m.move_id = f.move_id where f.drain_id = d.drain_id) as moved
+      from strata.drains as d order by d.drain_id desc limit 1`;
+  return drain;
+}
+
+/** Minute after minute until the drain of the first tier has ended. */
+export async function drained(tiers: { sql: Sql }[]) {
+  const [first] = tiers;
+  if (first === undefined) throw new Error("no tier to drain");
+  for (let minutes = 0; minutes < 15; minutes += 1) {
+    await minute(tiers);
+    const drain = await lastDrain(first.sql);
+    if (drain !== undefined && !["moving", "reclaiming"].includes(drain.state)) return drain;
+  }
+  throw new Error("the drain does not end");
+}
