@@ -1,7 +1,8 @@
-/** `deno task bench move|growth|watch|audit`: how fast rows move, what watching and auditing cost. */
+/** `deno task bench move|growth|watch|audit|drain`: rows moved, what watching and auditing cost, a full core. */
 import { Command } from "commander";
 import { format as size } from "@std/fmt/bytes";
 import { type AuditResult, benchAudit } from "./audit.ts";
+import { benchDrain, type DrainOptions, type DrainResult } from "./drain.ts";
 import { benchGrowth, type GrowthResult } from "./growth.ts";
 import { down } from "../local/stack.ts";
 import { TEST_STACK } from "../tests/support/stack.ts";
@@ -53,6 +54,17 @@ program.command("audit")
       console.log(json ? JSON.stringify(result) : auditTable(result));
     },
   );
+
+program.command("drain")
+  .description("a full core gives rows away and the space back")
+  .option("--megabytes <n>", "how large the core is", Number, 460)
+  .option("--writing", "somebody inserts 200 rows a second meanwhile", false)
+  .option("--rewrite", "the table has an update trigger, so it cannot be packed", false)
+  .option("--json", "print one JSON object")
+  .action(async ({ json = false, ...options }: DrainOptions & { json?: boolean }) => {
+    const result = await benchDrain(options, say(json));
+    console.log(json ? JSON.stringify(result) : drainTable(result));
+  });
 
 try {
   await program.parseAsync(Deno.args, { from: "user" });
@@ -113,5 +125,21 @@ function auditTable({ rows, months, rows_seconds, keys, keys_seconds }: AuditRes
   return [
     line(`${rows.toLocaleString("en")} rows in ${months} months`, rows, rows_seconds),
     line(`${keys.toLocaleString("en")} keys`, keys, keys_seconds),
+  ].join("\n");
+}
+
+function drainTable(result: DrainResult): string {
+  const locked = Object.entries(result.locked_ms).map(([table, ms]) => `${table} ${ms} ms`);
+  return [
+    `${result.before_mb} MB before, ${result.after_mb} MB after ` +
+    `(${result.fresh_mb} MB if freshly loaded), never more than ${result.highest_mb} MB`,
+    `${result.rows_moved.toLocaleString("en")} rows moved, in ${result.seconds.toFixed(1)} s`,
+    `locked: ${locked.join(", ")}`,
+    ...(result.writer === null ? [] : [
+      `a writer: ${result.writer.rows.toLocaleString("en")} rows, ` +
+      `${result.writer.errors.length} errors, waited ${
+        Math.round(result.writer.longestMs)
+      } ms at most`,
+    ]),
   ].join("\n");
 }

@@ -5,6 +5,7 @@ import { asFailure } from "./lib/errors.ts";
 import { json, withRemedy } from "./lib/output.ts";
 import { alerts } from "./commands/alerts.ts";
 import { audit } from "./commands/audit.ts";
+import { drain } from "./commands/drain.ts";
 import { explain } from "./commands/explain.ts";
 import { forecast } from "./commands/forecast.ts";
 import { load } from "./commands/load.ts";
@@ -14,6 +15,7 @@ import { plan } from "./commands/plan.ts";
 import { process } from "./commands/process.ts";
 import { quota } from "./commands/quota.ts";
 import { report } from "./commands/report.ts";
+import { reclaim } from "./commands/reclaim.ts";
 import { setup } from "./commands/setup.ts";
 import { status } from "./commands/status.ts";
 import { sync } from "./commands/sync.ts";
@@ -28,6 +30,8 @@ const COMMANDS = [
   monitor,
   forecast,
   quota,
+  drain,
+  reclaim,
   alerts,
   report,
   audit,

@@ -48,6 +48,13 @@ async function report(context: Context, dataset: string | null): Promise<Report>
 }
 
 function planText(plan: PlanRow[]): string {
+  const given = plan.filter(({ action }) => action === "reclaim").map((row) =>
+    `Upkeep gives ${size(row.bytes_now)} of ${row.dataset} back to the disk of ${row.tier}.`
+  );
+  return [dueText(plan.filter(({ action }) => action !== "reclaim")), ...given].join("\n");
+}
+
+function dueText(plan: PlanRow[]): string {
   const told = plan.filter((row) =>
     [row.rows_30d, row.held, row.set_aside, row.referenced, row.without_age].some((n) => n !== "0")
   );

@@ -3,6 +3,7 @@ import {
   clock,
   type Move,
   moves as movesOf,
+  type PlanRow,
   type Trouble,
   troubles as troublesOf,
 } from "../../supabase/functions/_shared/strata.ts";
@@ -18,7 +19,7 @@ export type Pass = (open: OpenTier) => Promise<void>;
 /** Which due rows a command works on. */
 export interface Scope {
   dataset: string | null;
-  actions: ("move" | "delete")[];
+  actions: PlanRow["action"][];
   label: string;
 }
 

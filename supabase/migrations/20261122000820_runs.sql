@@ -232,7 +232,8 @@ begin
     end loop;
     perform strata.hang_up(v_neighbour);
   end loop;
-  perform strata.keep_going(v_any_left), strata.prepare_session(v_read_only, v_isolation);
+  perform strata.keep_going(v_any_left), strata.prepare_session(v_read_only, v_isolation),
+          pg_catalog.pg_stat_force_next_flush(); -- how much room the rows left is asked for soon
   commit;
 end
 $$;

@@ -46,26 +46,35 @@ comment on function strata.plan_dataset(strata.datasets) is
   'plan() for one dataset; nulls for one that cannot be read as its policy says.';
 revoke execute on function strata.plan_dataset(strata.datasets) from public;
 
+-- In plpgsql, because what could be given back is in a later chapter.
 create function strata.plan(p_dataset text default null)
 returns table (
   tier text, dataset text, action text, to_tier text,
   rows_now bigint, bytes_now bigint, rows_7d bigint, bytes_7d bigint, rows_30d bigint, bytes_30d bigint,
   held bigint, set_aside bigint, referenced bigint, without_age bigint
 )
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select p.*
-    from strata.datasets as d
-    cross join lateral strata.plan_dataset(d) as p
-   where (p_dataset is null or d.name = p_dataset) and to_regclass(strata.relation(d)) is not null
-   order by d.priority, d.name
+begin
+  return query
+    select p.*
+      from strata.datasets as d
+      cross join lateral strata.plan_dataset(d) as p
+     where (p_dataset is null or d.name = p_dataset) and to_regclass(strata.relation(d)) is not null
+     order by d.priority, d.name;
+  return query
+    select strata.tier(), coalesce(r.dataset, r.relation), 'reclaim', null::text, 0::bigint, r.gain_bytes, 0::bigint, 0::bigint,
+           0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint
+      from strata.plan_reclaims() as r where p_dataset is null or r.dataset = p_dataset;
+end
 $$;
 comment on function strata.plan(text) is
   'What would move or be deleted on this tier now and in 7 and 30 days, per dataset: rows (counted) and bytes (rows times '
   'the table''s average on disk); of those due now how many are held, set aside or referenced and so stay; and how many '
-  'rows have no age and are never due. Changes nothing.';
+  'rows have no age and are never due. Then, as action reclaim, the bytes that upkeep would give back to the disk. Changes '
+  'nothing.';
 revoke execute on function strata.plan(text) from public;
 
 -- What keeps one row here, in words.

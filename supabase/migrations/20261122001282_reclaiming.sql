@@ -20,9 +20,7 @@ begin
      where r.state = 'planned' and (r.reason <> 'upkeep' or strata.is_reclaim_hour())
        and not exists (select from strata.reclaims as x where x.state = 'running')
      order by r.gain_bytes desc, r.reclaim_id limit 1 for update skip locked;
-    if not found then
-      return null;
-    end if;
+    exit when not found;
     if to_regclass(v_reclaim.relation) is null then
       perform strata.end_reclaim(v_reclaim, 'dropped', 'the table is gone');
     elsif v_reclaim.copy_bytes * 1.1 > strata.head_room() then
@@ -35,6 +33,7 @@ begin
       return v_reclaim;
     end if;
   end loop;
+  return null;
 exception when unique_violation then
   return null; -- somebody else has just begun one
 end
@@ -196,11 +195,13 @@ language plpgsql
 set search_path = ''
 set lock_timeout = '1s'
 as $$
+declare
+  v_runs jsonb;
 begin
   execute 'lock table cron.job_run_details in access exclusive mode';
-  execute 'create temporary table strata_job_runs on commit drop as select * from cron.job_run_details';
+  execute 'select jsonb_agg(to_jsonb(d) order by d.runid) from cron.job_run_details as d' into v_runs;
   execute 'truncate cron.job_run_details';
-  execute 'insert into cron.job_run_details select * from pg_temp.strata_job_runs';
+  execute 'insert into cron.job_run_details select * from jsonb_populate_recordset(null::cron.job_run_details, $1)' using v_runs;
 end
 $$;
 comment on function strata.copy_job_runs() is 'Gives the space of cron.job_run_details back where VACUUM is not allowed: its rows are taken out and put back in.';

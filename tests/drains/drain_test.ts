@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
 import { moveTest } from "../support/moves.ts";
-import { addSamples, openAlerts } from "../support/watch.ts";
+import { openAlerts } from "../support/watch.ts";
 import {
   billedMb,
   countOwnSize,

@@ -46,7 +46,6 @@ export async function reclaimAll(sql: Sql): Promise<void> {
 export async function minute(tiers: { sql: Sql }[]): Promise<void> {
   for (const { sql } of tiers) {
     await sql`call strata.go_on()`;
-    await sql`select pg_stat_force_next_flush()`;
     await reclaimAll(sql);
   }
 }

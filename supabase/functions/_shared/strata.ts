@@ -11,7 +11,7 @@ export type Db = Sql | TransactionSql;
 export interface PlanRow {
   tier: string;
   dataset: string;
-  action: "move" | "delete";
+  action: "move" | "delete" | "reclaim";
   to_tier: string | null;
   rows_now: string;
   bytes_now: string;

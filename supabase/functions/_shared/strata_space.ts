@@ -23,6 +23,15 @@ export interface ReclaimPlan {
   dataset: string | null;
 }
 
+/** What a drain has moved so far. */
+export async function drainedRows(sql: Db, id: string): Promise<bigint> {
+  const [row] = await sql<{ rows: string }[]>`
+    select coalesce(sum(m.rows_moved), 0)::bigint as rows
+      from strata.drain_moves as f join strata.moves as m on m.move_id = f.move_id
+     where f.drain_id = ${id}`;
+  return BigInt(row?.rows ?? "0");
+}
+
 /** How far a tier is above what a drain brings it to, and how it would get there. */
 export interface DrainPlan {
   billed_bytes: string;
@@ -123,9 +132,8 @@ export async function lastReclaim(sql: Db): Promise<string> {
 }
 
 /**
- * Carries out the planned reclaim with the largest gain, over a connection of its own because VACUUM
- * must be a statement of its own; returns false when there is none to begin. Another connection
- * looks after those who wait for the table meanwhile.
+ * Carries out the planned reclaim with the largest gain; returns false when there is none to begin.
+ * Takes two connections: one works, one looks after those who wait for the table meanwhile.
  */
 export async function reclaimNext(sql: Sql): Promise<boolean> {
   const session = await sql.reserve();
@@ -136,12 +144,12 @@ export async function reclaimNext(sql: Sql): Promise<boolean> {
         from strata.begin_reclaim(p_runner => pg_backend_pid()::text) as r`;
     if (begun === undefined || begun.id === null) return false;
     let over = false;
-    const guard = giveWay(sql, begun.relation, () => over);
+    const watching = giveWay(sql, begun.relation, () => over);
     try {
       await carryOut(session, begun.id);
     } finally {
       over = true;
-      await guard;
+      await watching;
     }
     return true;
   } finally {

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import postgres from "postgres";
+import { manage } from "../support/notes.ts";
+import { cronChain } from "../support/own_stack.ts";
+import { billedMb, lastDrain, makeCritical, makeLetters } from "../support/space.ts";
+import { waitFor } from "../support/wait_for.ts";
+import { writer } from "../support/writer.ts";
+
+const ROWS = 60_000;
+const MINUTES = { timeoutMs: 480_000, everyMs: 1_000 };
+
+// All of it in one test: only a real pg_cron can run VACUUM for us, and each command waits for a minute.
+Deno.test("pg_cron drains a read-only core while somebody writes, gives the space back, and lifts read-only", async () => {
+  await using chain = await cronChain({ tiers: ["core", "main"] });
+  const { core, main } = chain;
+  await makeLetters(core.sql, ROWS);
+  await core.sql.unsafe(`
+    create function public.touch() returns trigger language plpgsql as $$ begin return new; end $$;
+    create trigger touch before update on public.letters for each row execute function public.touch()`);
+  await manage(core.sql, "public.letters", {
+    core_retention_days: null,
+    main_retention_days: null,
+    delete_after_days: null,
+  });
+  await core.sql`
+    insert into cron.job_run_details (jobid, runid, command, status, start_time, end_time, return_message)
+    select j.jobid, n + 1000, repeat('x', 200), 'succeeded', now() - interval '8 days', now() - interval '8 days', '1 row'
+      from cron.job as j, generate_series(1, 20000) as n where j.jobname = 'strata-move'`;
+  await core.sql`select strata.prune()`; // leaves a table of empty pages
+  const target = await makeCritical(core.sql, "core", 18);
+  await core.sql.unsafe(`alter role postgres set default_transaction_read_only = on`);
+  await core.sql.unsafe(`alter database postgres set default_transaction_read_only = on`);
+
+  await using writing = writer(core.url, { perSecond: 100, lockTimeoutMs: 5_000 });
+  const session = postgres(core.url, { max: 1 });
+  await session`call strata.watch()`;
+  await session.end();
+  const drain = await waitFor("the drain to end", async () => {
+    const found = await lastDrain(core.sql);
+    return found !== undefined && !["moving", "reclaiming"].includes(found.state)
+      ? found
+      : undefined;
+  }, MINUTES);
+  const written = await writing.stop();
+
+  const reclaims = await core.sql`
+    select relation, method, state, locked_ms::integer, says from strata.reclaims order by reclaim_id`;
+  console.log(drain, [...reclaims], written, await billedMb(core.sql), target);
+  assert.equal(drain.state, "done", drain.says ?? "");
+  assert.match(drain.says ?? "", /; new sessions may write again$/);
+  assert.ok(await billedMb(core.sql) <= target * 1.1);
+  const rewritten = reclaims.filter(({ method, state }) =>
+    method === "rewrite" && state === "done"
+  );
+  assert.deepEqual(rewritten.map(({ relation }) => relation).sort(), [
+    "cron.job_run_details",
+    "public.letters",
+  ]);
+
+  assert.deepEqual(written.errors, []);
+  assert.ok(written.longestMs < 5_000, `${written.longestMs} ms`);
+  const [on] = await core.sql`select count(*)::integer as n from public.letters`;
+  const [gone] = await main.sql`select count(*)::integer as n from public.letters`;
+  assert.equal(on?.n + gone?.n, ROWS + written.rows);
+  const fresh = postgres(core.url, { max: 1 });
+  await fresh`insert into public.letters values (-1, now(), 'written by somebody new')`;
+  await fresh.end();
+});

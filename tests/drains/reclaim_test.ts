@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import type { Sql } from "postgres";
+import { testDatabase } from "../support/database.ts";
+import { manage } from "../support/notes.ts";
+import { countOwnSize, makeLetters, reclaimAll } from "../support/space.ts";
+import { becomes, MB } from "../support/watch.ts";
+
+const NIGHT = "2026-07-05T03:00:00Z";
+const DAY = "2026-07-05T12:00:00Z";
+
+/** A core with a table of some 20 MB that Strata manages. */
+async function core(rows = 40_000) {
+  const db = await testDatabase("core");
+  await becomes(db.sql, "core");
+  await countOwnSize(db.sql);
+  await makeLetters(db.sql, rows);
+  await manage(db.sql, "public.letters");
+  const session = db.connect({ max: 1 });
+  const write = async (statement: string) => {
+    await session.unsafe(statement);
+    await session`select pg_stat_force_next_flush()`;
+  };
+  return Object.assign(db, { write });
+}
+
+async function sizeOf(sql: Sql, table = "public.letters"): Promise<number> {
+  const [row] = await sql<{ bytes: number }[]>`
+    select pg_total_relation_size(${table}::text::regclass)::float8 as bytes`;
+  return row?.bytes ?? 0;
+}
+
+async function planned(sql: Sql) {
+  const rows = await sql<{ relation: string; method: string; gain: number }[]>`
+    select relation, method, gain_bytes::float8 as gain from strata.plan_reclaims(true)`;
+  return rows.map((row) => ({ ...row }));
+}
+
+async function log(sql: Sql) {
+  const rows = await sql<
+    {
+      relation: string;
+      method: string;
+      state: string;
+      given: number;
+      locked_ms: number;
+      says: string | null;
+    }[]
+  >`select relation, method, state, (bytes_before - bytes_after)::float8 as given,
+           locked_ms::integer, says from strata.reclaims order by reclaim_id`;
+  return rows.map((row) => ({ ...row }));
+}
+
+/** Reclaims what is planned and says that it was one table, this way, and gave back what was foretold. */
+async function assertGivenBack(sql: Sql, relation: string, method: string) {
+  const [plan] = await planned(sql);
+  assert.equal(`${plan?.relation} ${plan?.method}`, `${relation} ${method}`);
+  await sql`select strata.queue_reclaims('asked')`;
+  await reclaimAll(sql);
+  const [done] = await log(sql);
+  assert.equal(done?.state, "done", done?.says ?? "");
+  const [given, foretold] = [done?.given ?? 0, plan?.gain ?? 0];
+  assert.ok(Math.abs(given - foretold) < foretold * 0.15, `${given} instead of ${foretold} bytes`);
+  assert.deepEqual(await planned(sql), []);
+  return done;
+}
+
+Deno.test("rows gone from the front: the table is packed, nobody is locked out", async () => {
+  await using db = await core();
+  await db.write("delete from public.letters where id <= 15000");
+  const before = await db
+    .sql`select md5(string_agg(t::text, '' order by id)) from public.letters as t`;
+  const done = await assertGivenBack(db.sql, "public.letters", "pack");
+  assert.equal(done?.locked_ms, 0);
+  const after = await db
+    .sql`select md5(string_agg(t::text, '' order by id)) from public.letters as t`;
+  assert.deepEqual([...after], [...before]);
+  const packed = await sizeOf(db.sql);
+  await db.sql`vacuum full public.letters`;
+  assert.ok(packed < await sizeOf(db.sql) * 1.1, `${packed} bytes`);
+});
+
+Deno.test("rows gone from the end: plain vacuum cuts it off", async () => {
+  await using db = await core();
+  await db.write("delete from public.letters where id > 20000");
+  await assertGivenBack(db.sql, "public.letters", "vacuum");
+});
+
+Deno.test("an update trigger, a rule or a subscriber: the table is rewritten instead of packed", async () => {
+  await using db = await core();
+  await db.sql.unsafe(`
+    create function public.touch() returns trigger language plpgsql as $$ begin return new; end $$;
+    create trigger touch before update on public.letters for each row execute function public.touch()`);
+  await db.write("delete from public.letters where id <= 15000");
+  const done = await assertGivenBack(db.sql, "public.letters", "rewrite");
+  assert.ok((done?.locked_ms ?? 0) > 0);
+
+  const column = async () => (await db.sql`select strata.pack_column('public.letters') as c`)[0]?.c;
+  assert.equal(await column(), null);
+  await db.sql`drop trigger touch on public.letters`;
+  assert.equal(await column(), "created_at");
+  await db.sql`create publication everything for table public.letters`;
+  assert.equal(await column(), null);
+});
+
+Deno.test("bloated indexes are made anew while everybody goes on", async () => {
+  await using db = await core(60_000);
+  await db.sql`vacuum full public.letters`;
+  for (let n = 0; n < 4; n += 1) {
+    await db.write(
+      "update public.letters set id = id + 1000000, created_at = created_at + interval '1 s'",
+    );
+    await db.sql`vacuum public.letters`;
+  }
+  await db.sql`vacuum (full, analyze) public.letters`;
+  await db.write(
+    "insert into public.letters select -id, created_at - interval '1 year', '' from public.letters",
+  );
+  await db.write("delete from public.letters where id < 0");
+  await db.sql`vacuum (analyze) public.letters`;
+  const [plan] = await planned(db.sql);
+  assert.equal(plan?.method, "reindex");
+  const done = await assertGivenBack(db.sql, "public.letters", "reindex");
+  assert.equal(done?.locked_ms, 0);
+});
+
+Deno.test("bloated TOAST: the table is rewritten", async () => {
+  await using db = await core(10);
+  await db.sql`alter table public.letters alter column body set storage external`;
+  await db.write(`insert into public.letters
+    select n, now(), repeat(md5(n::text), 250) from generate_series(100, 1500) as n`);
+  await db.sql`vacuum (analyze) public.letters`;
+  await db.write("delete from public.letters where id between 100 and 900");
+  await assertGivenBack(db.sql, "public.letters", "rewrite");
+});
+
+Deno.test("upkeep plans what is large enough, for the night; urgency plans all over a megabyte, at once", async () => {
+  await using db = await core();
+  await db.freezeClock(DAY);
+  await db.write("delete from public.letters where id <= 5000");
+  await db.sql`call strata.upkeep()`;
+  assert.deepEqual(await log(db.sql), []);
+  await db.sql`update strata.settings set value = 2 where name = 'reclaim_min_mb'`;
+  await db.sql`update strata.settings set value = 5 where name = 'reclaim_min_percent'`;
+  await db.sql`call strata.upkeep()`;
+  await db.sql`call strata.upkeep()`;
+  await reclaimAll(db.sql);
+  assert.deepEqual((await log(db.sql)).map(({ state }) => state), ["planned"]);
+  const [plan] = await db.sql`select dataset, action, bytes_now::float8 as bytes from strata.plan()
+    where action = 'reclaim'`;
+  assert.equal(plan?.dataset, "letters");
+  assert.ok(plan?.bytes > 2 * MB);
+  await db.freezeClock(NIGHT);
+  await reclaimAll(db.sql);
+  assert.deepEqual((await log(db.sql)).map(({ state }) => state), ["done"]);
+});
+
+Deno.test("without room for a copy nothing is rewritten, and the log says so", async () => {
+  await using db = await core();
+  await db.sql`create rule quiet as on update to public.letters do also nothing`;
+  await db.write("delete from public.letters where id <= 15000");
+  await db.sql`select strata.set_tier('core', 24, 10, 20)`;
+  await db.sql`select strata.queue_reclaims('asked')`;
+  const before = await sizeOf(db.sql);
+  await reclaimAll(db.sql);
+  const [attempt] = await log(db.sql);
+  assert.equal(attempt?.state, "no room");
+  assert.match(attempt?.says ?? "", /a copy of \d+ MB does not fit/);
+  assert.equal(await sizeOf(db.sql), before);
+});
+
+Deno.test("a rewrite gives way to whoever uses the table, is tried again, and is left after three attempts", async () => {
+  await using db = await core();
+  await db.sql`create rule quiet as on update to public.letters do also nothing`;
+  await db.write("delete from public.letters where id <= 15000");
+  await db.sql`select strata.queue_reclaims('asked')`;
+  await db.sql.begin(async (user) => {
+    await user`select from public.letters limit 1`;
+    await reclaimAll(db.sql);
+  });
+  const attempts = await log(db.sql);
+  assert.deepEqual(attempts.map(({ state }) => state), ["gave way", "gave way", "gave way"]);
+  await db.sql`select strata.queue_reclaims('asked')`;
+  await reclaimAll(db.sql);
+  assert.equal((await log(db.sql)).at(-1)?.state, "done");
+});
+
+Deno.test("an interrupted reindex leaves no index behind", async () => {
+  await using db = await core();
+  await db.sql`create index letters_pkey_ccnew on public.letters (id)`;
+  await db.sql`
+    insert into strata.reclaims (relation, method, reason, state, steps, gain_bytes, copy_bytes, planned_at)
+    values ('public.letters', 'reindex', 'asked', 'planned', '{select 1/0}', 1, 1, now())`;
+  const indexes = await db.sql`select from pg_index where indrelid = 'public.letters'::regclass`;
+  await db.sql`select strata.drop_invalid_indexes('public.letters')`; // it is valid: somebody's own
+  const left = await db.sql`select from pg_index where indrelid = 'public.letters'::regclass`;
+  assert.equal(left.length, indexes.length);
+  await reclaimAll(db.sql);
+  assert.deepEqual((await log(db.sql)).map(({ state }) => state), ["failed", "failed", "failed"]);
+  assert.match((await log(db.sql))[0]?.says ?? "", /division by zero/);
+});
