@@ -49,7 +49,13 @@ export async function benchDrain(
   const rows = await countLetters(core.sql);
   const before = await size(core.sql);
 
-  const somebody = writing ? writer(core.url, { perSecond: 200, lockTimeoutMs: 10_000 }) : null;
+  const somebody = writing
+    ? writer(core.url, {
+      perSecond: 200,
+      lockTimeoutMs: 10_000,
+      id: "gen_random_uuid()",
+    })
+    : null;
   const began = performance.now();
   await core.sql`call strata.watch()`;
   const highest = await drained(chain, say);

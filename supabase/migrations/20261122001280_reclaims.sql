@@ -16,7 +16,7 @@
 
 insert into strata.settings (name, value, unit, says) values
   ('reclaim_min_mb', 10, 'MB', 'weekly upkeep gives back what is at least this much of one table'),
-  ('reclaim_min_percent', 20, '%', 'and at least this share of it; a drain takes whatever is over 1 MB'),
+  ('reclaim_min_percent', 20, '%', 'and at least this share of it; a drain takes whatever is over 1 MB and 5 %'),
   ('reclaim_from_hour', 1, 'hour, UTC', 'outside of a drain space is given back from this hour on'),
   ('reclaim_until_hour', 6, 'hour, UTC', 'until this one'),
   ('reclaim_attempts', 3, 'attempts', 'how often a reclaim that gave way or failed is tried before it is left'),
@@ -193,7 +193,9 @@ begin
     v_plan.copy_bytes := p_index_bytes;
   elsif strata.may_vacuum(p_relation) then
     v_plan.method := 'rewrite';
-    v_plan.steps := array[format('vacuum (full, skip_locked) %s', p_relation), 'analyze'];
+    -- pg_cron itself writes to its history whenever a job begins: it can wait, for the moment that takes
+    v_plan.steps := array[format('vacuum (full%s) %s', case when p_relation::text <> 'cron.job_run_details' then ', skip_locked' else '' end,
+                                 p_relation), 'analyze'];
     v_plan.copy_bytes := p_heap_bytes + p_index_bytes + p_toast_bytes - v_plan.gain_bytes;
   elsif p_relation::text = 'cron.job_run_details' then
     v_plan.method := 'copy';
@@ -225,13 +227,14 @@ as $$
     from worth as w
     cross join lateral strata.plan_reclaim(w.relation, w.heap_bytes, w.heap_gain, w.index_bytes, w.index_gain,
                                            w.toast_bytes, w.toast_gain, w.least_bytes) as p
-   where w.gain >= w.least_bytes and (p_urgent or w.gain >= w.total * strata.setting('reclaim_min_percent') / 100.0)
-     and p.method is not null
+   where w.gain >= w.least_bytes and p.method is not null
+     -- below a twentieth it may as well be an error of the estimate
+     and w.gain >= w.total * case when p_urgent then 5 else strata.setting('reclaim_min_percent') end / 100.0
    order by p.gain_bytes desc, 1
 $$;
 comment on function strata.plan_reclaims(boolean) is
   'What could be given back now and how, the largest gain first: what is worth it by the settings, or (urgent) everything '
-  'over 1 MB. Changes nothing.';
+  'over 1 MB and a twentieth of its table. Changes nothing.';
 revoke execute on function strata.plan_reclaims(boolean) from public;
 
 create function strata.queue_reclaims(p_reason text)

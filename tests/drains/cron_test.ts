@@ -34,6 +34,7 @@ Deno.test("pg_cron drains a read-only core while somebody writes, gives the spac
   await using writing = writer(core.url, { perSecond: 100, lockTimeoutMs: 5_000 });
   const session = postgres(core.url, { max: 1 });
   await session`call strata.watch()`;
+  await session`call strata.go_on()`; // what strata-continue does from the next minute on
   await session.end();
   const drain = await waitFor("the drain to end", async () => {
     const found = await lastDrain(core.sql);

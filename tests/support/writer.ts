@@ -13,10 +13,18 @@ export interface Writer extends AsyncDisposable {
   stop(): Promise<Written>;
 }
 
+/** How somebody writes. */
+export interface WriterOptions {
+  perSecond: number;
+  lockTimeoutMs: number;
+  /** SQL of a new row's key in `public.letters`; `$1` is its number. */
+  id?: string;
+}
+
 /** Inserts rows into `public.letters`, so many a second, even where new sessions are read-only. */
 export function writer(
   url: string,
-  { perSecond, lockTimeoutMs }: { perSecond: number; lockTimeoutMs: number },
+  { perSecond, lockTimeoutMs, id = "1000000 + $1::integer" }: WriterOptions,
 ): Writer {
   const sql = postgres(url, {
     max: 1,
@@ -36,9 +44,10 @@ export function writer(
       if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
       const start = performance.now();
       try {
-        await sql`
-          insert into public.letters (id, created_at, body)
-          values (${1_000_000 + written.rows}, now(), repeat('w', 400))`;
+        await sql.unsafe(
+          `insert into public.letters (id, created_at, body) values (${id}, now(), repeat('w', 400 + 0 * $1::integer))`,
+          [written.rows],
+        );
         written.rows += 1;
       } catch (error) {
         written.errors.push(String(error));
