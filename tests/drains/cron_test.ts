@@ -31,7 +31,7 @@ Deno.test("pg_cron drains a read-only core while somebody writes, gives the spac
   await core.sql.unsafe(`alter role postgres set default_transaction_read_only = on`);
   await core.sql.unsafe(`alter database postgres set default_transaction_read_only = on`);
 
-  await using writing = writer(core.url, { perSecond: 100, lockTimeoutMs: 5_000 });
+  await using writing = writer(core.url, { perSecond: 20, lockTimeoutMs: 5_000 });
   const session = postgres(core.url, { max: 1 });
   await session`call strata.watch()`;
   await session`call strata.go_on()`; // what strata-continue does from the next minute on

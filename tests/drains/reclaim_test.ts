@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Sql } from "postgres";
 import { testDatabase } from "../support/database.ts";
 import { manage } from "../support/notes.ts";
-import { countOwnSize, makeLetters, reclaimAll } from "../support/space.ts";
+import { counted, countOwnSize, makeLetters, reclaimAll } from "../support/space.ts";
 import { becomes, MB } from "../support/watch.ts";
 
 const NIGHT = "2026-07-05T03:00:00Z";
@@ -15,11 +15,7 @@ async function core(rows = 40_000) {
   await countOwnSize(db.sql);
   await makeLetters(db.sql, rows);
   await manage(db.sql, "public.letters");
-  const session = db.connect({ max: 1 });
-  const write = async (statement: string) => {
-    await session.unsafe(statement);
-    await session`select pg_stat_force_next_flush()`;
-  };
+  const write = (statement: string) => counted(db.sql, statement);
   return Object.assign(db, { write });
 }
 
@@ -109,14 +105,14 @@ Deno.test("bloated indexes are made anew while everybody goes on", async () => {
     await db.write(
       "update public.letters set id = id + 1000000, created_at = created_at + interval '1 s'",
     );
-    await db.sql`vacuum public.letters`;
+    await db.write("vacuum public.letters");
   }
-  await db.sql`vacuum (full, analyze) public.letters`;
+  await db.write("vacuum (full, analyze) public.letters");
   await db.write(
     "insert into public.letters select -id, created_at - interval '1 year', '' from public.letters",
   );
   await db.write("delete from public.letters where id < 0");
-  await db.sql`vacuum (analyze) public.letters`;
+  await db.write("vacuum (analyze) public.letters");
   const [plan] = await planned(db.sql);
   assert.equal(plan?.method, "reindex");
   const done = await assertGivenBack(db.sql, "public.letters", "reindex");
@@ -128,7 +124,7 @@ Deno.test("bloated TOAST: the table is rewritten", async () => {
   await db.sql`alter table public.letters alter column body set storage external`;
   await db.write(`insert into public.letters
     select n, now(), repeat(md5(n::text), 250) from generate_series(100, 1500) as n`);
-  await db.sql`vacuum (analyze) public.letters`;
+  await db.write("vacuum (analyze) public.letters");
   await db.write("delete from public.letters where id between 100 and 900");
   await assertGivenBack(db.sql, "public.letters", "rewrite");
 });

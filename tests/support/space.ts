@@ -25,16 +25,29 @@ export async function makeCritical(sql: Sql, tier: string, need: number): Promis
   return warn * 0.8;
 }
 
+/** Runs statements whose changes are counted when this returns, rather than within ten seconds. */
+export async function counted(sql: Sql, ...statements: string[]): Promise<void> {
+  const session = await sql.reserve();
+  for (const statement of statements) {
+    await session.unsafe(statement);
+    await session`select pg_stat_force_next_flush()`;
+    await session`select`; // it is flushed before this is read
+  }
+  session.release();
+}
+
 /** Table `public.letters` with rows of about 470 bytes, one a minute until a day ago. */
 export async function makeLetters(sql: Sql, rows: number, table = "letters"): Promise<void> {
-  await sql.unsafe(`
-    create table public.${table} (id bigint primary key, created_at timestamptz not null, body text not null)
-      with (autovacuum_enabled = off);
-    insert into public.${table}
-    select n, now() - interval '1 day' - (${rows} - n) * interval '1 minute',
-           (select string_agg(md5(n::text || part), '') from generate_series(1, 13) as part)
-      from generate_series(1, ${rows}) as n;`);
-  await sql.unsafe(`vacuum (analyze) public.${table}`);
+  await counted(
+    sql,
+    `create table public.${table} (id bigint primary key, created_at timestamptz not null, body text not null)
+       with (autovacuum_enabled = off)`,
+    `insert into public.${table}
+     select n, now() - interval '1 day' - (${rows} - n) * interval '1 minute',
+            (select string_agg(md5(n::text || part), '') from generate_series(1, 13) as part)
+       from generate_series(1, ${rows}) as n`,
+    `vacuum (analyze) public.${table}`,
+  );
 }
 
 /** Carries out every planned reclaim, as the command line does; the jobs of pg_cron are tested apart. */
