@@ -95,8 +95,9 @@ begin
   if p_state = 'exhausted' and v_billed > v_tier.warn_mb * 1048576::bigint then
     perform strata.raise_alert('nothing_movable', null, null, 'critical',
       format('%s is at %s of %s MB and cannot get any smaller: %s. It is filled by %s', v_tier.name, strata.megabytes(v_billed),
-             v_tier.capacity_mb, p_says, (select string_agg(format('%s (%s)', f.part, strata.megabytes(f.bytes)), ', ')
-                                            from strata.who_fills(6) as f where f.billed and f.kind <> 'rest')),
+             v_tier.capacity_mb, p_says, (select string_agg(format('%s (%s)', f.part, strata.megabytes(f.bytes)), ', ' order by f.bytes desc)
+                                            from (select p.part, p.bytes from strata.parts() as p
+                                                   where p.billed and p.kind not in ('catalogue', 'database') order by p.bytes desc limit 6) as f)),
       case when strata.colder() is null then 'Link a colder tier, or get more room and tell strata.set_tier().'
            else 'Release holds, adopt the largest of these tables with strata.manage(), or get more room and tell strata.set_tier().' end);
   else

@@ -17,12 +17,12 @@ export async function billedMb(sql: Sql): Promise<number> {
 /** Makes the present size critical; a drain then goes on until about `need` MB are gone. Returns its target. */
 export async function makeCritical(sql: Sql, tier: string, need: number): Promise<number> {
   const billed = await billedMb(sql);
-  const warn = Math.round((billed - need) / 0.8);
   const critical = Math.floor(billed) - 1;
-  if (warn >= critical) throw new Error(`${billed} MB cannot be critical ${need} MB over a target`);
+  const percent = Math.round((billed - need) / (critical - 1) * 100);
   await sql`select strata.set_tier(${tier}, p_capacity_mb => ${critical + 200},
-                                   p_warn_mb => ${warn}, p_critical_mb => ${critical})`;
-  return warn * 0.8;
+                                   p_warn_mb => ${critical - 1}, p_critical_mb => ${critical})`;
+  await sql`update strata.settings set value = ${percent} where name = 'drain_to_percent'`;
+  return (critical - 1) * percent / 100;
 }
 
 /** Runs statements whose changes are counted when this returns, rather than within ten seconds. */
