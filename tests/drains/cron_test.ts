@@ -46,7 +46,6 @@ Deno.test("pg_cron drains a read-only core while somebody writes, gives the spac
 
   const reclaims = await core.sql`
     select relation, method, state, locked_ms::integer, says from strata.reclaims order by reclaim_id`;
-  console.log(drain, [...reclaims], written, await billedMb(core.sql), target);
   assert.equal(drain.state, "done", drain.says ?? "");
   assert.match(drain.says ?? "", /; new sessions may write again$/);
   assert.ok(await billedMb(core.sql) <= target * 1.1);

@@ -3,6 +3,7 @@ import type { Sql } from "postgres";
 import { testDatabase } from "../support/database.ts";
 import { manage } from "../support/notes.ts";
 import { counted, countOwnSize, makeLetters, reclaimAll } from "../support/space.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { becomes, MB } from "../support/watch.ts";
 
 const NIGHT = "2026-07-05T03:00:00Z";
@@ -46,10 +47,18 @@ async function log(sql: Sql) {
   return rows.map((row) => ({ ...row }));
 }
 
+/** What `monitor sizes` says could be given back of a part, in bytes. */
+async function named(sql: Sql, part: string): Promise<number> {
+  const [row] = await sql<{ bytes: number }[]>`
+    select reclaimable_bytes::float8 as bytes from strata.who_fills(50) where part = ${part}`;
+  return row?.bytes ?? 0;
+}
+
 /** Reclaims what is planned and says that it was one table, this way, and gave back what was foretold. */
 async function assertGivenBack(sql: Sql, relation: string, method: string) {
   const [plan] = await planned(sql);
   assert.equal(`${plan?.relation} ${plan?.method}`, `${relation} ${method}`);
+  assert.equal(await named(sql, "letters"), plan?.gain);
   await sql`select strata.queue_reclaims('asked')`;
   await reclaimAll(sql);
   const [done] = await log(sql);
@@ -193,4 +202,34 @@ Deno.test("an interrupted reindex leaves no index behind", async () => {
   await reclaimAll(db.sql);
   assert.deepEqual((await log(db.sql)).map(({ state }) => state), ["failed", "failed", "failed"]);
   assert.match((await log(db.sql))[0]?.says ?? "", /division by zero/);
+});
+
+Deno.test("a rewrite is cancelled for whoever has waited too long, and done later", async () => {
+  await using db = await core(10_000);
+  await db.sql`create rule quiet as on update to public.letters do also nothing`;
+  await db.sql.unsafe(`
+    create function public.pause(bigint) returns bigint language plpgsql immutable as
+      $$ begin perform pg_advisory_xact_lock_shared(42); return $1; end $$;
+    create index on public.letters (public.pause(id))`);
+  await db.write("delete from public.letters where id <= 5000");
+  await db.sql`update strata.settings set value = 1 where name = 'reclaim_wait'`;
+  await db.sql`select strata.queue_reclaims('asked')`;
+
+  const holder = db.connect({ max: 1 });
+  await holder`select pg_advisory_lock(42)`; // the rewriting stands still in the middle of its work
+  const reclaiming = reclaimAll(db.sql);
+  await waitFor("the table to be locked", async () => {
+    const rows = await db.sql`
+      select from pg_locks where mode = 'AccessExclusiveLock' and granted
+         and relation = 'public.letters'::regclass`;
+    return rows.length > 0;
+  }, { everyMs: 10 });
+  const user = db.connect({ max: 1 }); // gives up after two seconds
+  const [count] = await user`select count(*)::integer as n from public.letters`;
+  assert.equal(count?.n, 5_000);
+  await holder`select pg_advisory_unlock(42)`;
+  await reclaiming;
+  const attempts = await log(db.sql);
+  assert.deepEqual(attempts.map(({ state }) => state), ["gave way", "done"]);
+  assert.match(attempts[0]?.says ?? "", /somebody needed the table/);
 });
