@@ -120,8 +120,10 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_drain constant strata.drains := strata.open_drain_row();
+  v_drain strata.drains;
 begin
+  perform pg_advisory_xact_lock(hashtextextended('strata/space', 0)); -- who tends it at this moment finishes first
+  v_drain := strata.open_drain_row();
   if v_drain.drain_id is not null then
     perform strata.end_drain(v_drain, 'stopped', 'stopped by a person');
   end if;

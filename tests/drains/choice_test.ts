@@ -11,6 +11,7 @@ import {
   makeCritical,
   makeLetters,
 } from "../support/space.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { openAlerts } from "../support/watch.ts";
 
 const KEEP = { core_retention_days: null, main_retention_days: null, delete_after_days: null };
@@ -144,4 +145,28 @@ Deno.test("a drain is stopped by a person, and the bill is left as it is", async
   await core.sql`call strata.watch()`;
   assert.equal((await lastDrain(core.sql))?.state, "stopped");
   assert.deepEqual(await ids(main.sql, "letters"), []);
+});
+
+Deno.test("a drain that is stopped while a job tends it is stopped, and the job goes on", async () => {
+  await using tiers = await chain();
+  const { core } = tiers;
+  await makeLetters(core.sql, 8_000);
+  await manage(core.sql, "public.letters", KEEP);
+  await makeCritical(core.sql, "core", 3);
+  await core.sql`call strata.watch()`;
+  const person = await core.connect({ max: 1 }).reserve();
+  await person`begin`;
+  await person`select strata.stop_drain()`;
+  const job = core.sql`call strata.go_on()`.execute();
+  await waitFor("the job to have met the person, or to have passed by", async () => {
+    const [met] = await core.sql`
+      select (select count(*) from pg_stat_activity as a
+               where a.datname = current_database() and a.query like 'call strata.go_on()%'
+                 and (a.state = 'idle' or a.wait_event_type = 'Lock')) > 0 as met`;
+    return met?.met === true;
+  });
+  await person`commit`;
+  person.release();
+  await job;
+  assert.equal((await lastDrain(core.sql))?.state, "stopped");
 });

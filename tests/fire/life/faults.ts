@@ -182,6 +182,23 @@ export const FAULTS: readonly [Fault, ...Fault[]] = [
     },
   },
   {
+    name: "a tier is critical",
+    async strike(world, random) {
+      const database = random.pick([world.chain.core, world.chain.main]);
+      world.drained = true;
+      await asSuperuser(database, async (sql) => {
+        await sql`select strata.set_tier(${database.tier}, p_warn_mb => 5, p_critical_mb => 6)`;
+        await sql.unsafe("call strata.watch()"); // its next tick would open the drain
+      });
+      return () =>
+        asSuperuser(database, async (sql) => {
+          await sql`select strata.set_tier(${database.tier}, p_warn_mb => 400, p_critical_mb => 450)`;
+          await sql.unsafe("call strata.watch()");
+          await sql`select strata.stop_drain()`;
+        });
+    },
+  },
+  {
     name: "a disk is full",
     async strike({ chain }, random) {
       const database = random.pick([chain.main, chain.archive]);

@@ -1,4 +1,4 @@
-import type { Tier } from "../../../local/settings.ts";
+import { type Tier, TIERS } from "../../../local/settings.ts";
 
 /** Where a row belongs when everything has settled; `gone` is deleted by its policy. */
 export type Place = Tier | "gone";
@@ -64,8 +64,11 @@ export class Journal {
     entry.states = [tookEffect ? after : before];
   }
 
-  /** Compares with what is there, and takes that over for what was uncertain. */
-  judge(found: Map<number, Found[]>): Verdict {
+  /**
+   * Compares with what is there, and takes that over for what was uncertain. `colderToo`: a drain may
+   * have settled rows ahead of their policy.
+   */
+  judge(found: Map<number, Found[]>, { colderToo }: { colderToo: boolean }): Verdict {
     const verdict: Verdict = { lost: 0, duplicated: 0, resurrected: 0, misplaced: 0, says: [] };
     const blame = (kind: Exclude<keyof Verdict, "says">, sentence: string) => {
       verdict[kind]++;
@@ -84,7 +87,7 @@ export class Journal {
         blame("resurrected", `row ${id} was deleted; ${where}`);
       } else if (!entry.states.includes(here[0].text)) {
         blame("lost", `row ${id} should be ${wanted}; ${where}`);
-      } else if (here[0].tier !== entry.place) {
+      } else if (!belongs(here[0].tier, entry.place, colderToo)) {
         blame("misplaced", `row ${id} belongs to ${entry.place}; ${where}`);
       }
       entry.states = [here[0]?.text];
@@ -96,4 +99,9 @@ export class Journal {
     }
     return verdict;
   }
+}
+
+function belongs(tier: Tier, place: Place, colderToo: boolean): boolean {
+  if (place === "gone") return false;
+  return tier === place || (colderToo && TIERS.indexOf(tier) > TIERS.indexOf(place));
 }

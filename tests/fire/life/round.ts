@@ -29,6 +29,7 @@ export interface RoundResult {
 /** What pg_cron calls, as often as each is chosen. */
 const JOBS: [string, number][] = [
   ["call strata.move_due('5 seconds')", 12],
+  ["call strata.go_on()", 2],
   ["call strata.delete_due('2 seconds')", 2],
   ["call strata.upkeep('2 seconds')", 1],
   ["call strata.watch()", 1],
@@ -97,7 +98,7 @@ export async function runRound(
   const quiet = await becomesQuiet(world);
   const recoverySeconds = (performance.now() - healed) / 1000;
   const found = await lookEverywhere(world);
-  const verdict = journal.judge(found);
+  const verdict = journal.judge(found, { colderToo: world.drained });
   const stuck = quiet !== undefined || verdict.misplaced > 0 || says.length > 0 ? 1 : 0;
   return {
     faults: names,

@@ -20,6 +20,8 @@ export interface World extends AsyncDisposable {
   links: WorldLink[];
   /** The password in use on the links; faults change it. */
   password: string;
+  /** Whether a tier was ever so full that rows had to leave it ahead of their policy. */
+  drained: boolean;
 }
 
 /** Makes a world whose links go through proxies. */
@@ -37,6 +39,7 @@ export async function makeWorld(driver: Driver): Promise<World> {
     driver,
     links,
     password: await moverPassword(),
+    drained: false,
     async [Symbol.asyncDispose]() {
       await Promise.all(links.map(({ proxy }) => proxy[Symbol.asyncDispose]()));
       await chain[Symbol.asyncDispose]();
