@@ -19,6 +19,7 @@ import { reclaim } from "./commands/reclaim.ts";
 import { setup } from "./commands/setup.ts";
 import { status } from "./commands/status.ts";
 import { sync } from "./commands/sync.ts";
+import { voice } from "./commands/voice.ts";
 
 const COMMANDS = [
   setup,
@@ -37,6 +38,7 @@ const COMMANDS = [
   audit,
   manage,
   load,
+  voice,
 ];
 
 /** Runs one command line; returns its exit code: 0 done, 1 something is wrong, 2 wrongly called. */

@@ -288,11 +288,13 @@ as $$
 declare
   v_usd numeric;
 begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/costs', 0));
   update strata.costs as c
      set state = 'settled', credits = coalesce(p_credits, c.credits),
          worth = coalesce(p_credits / p.credits * p.usd, c.worth),
          usd = case when p_credits is null or p.usd is null or p.credits is null then c.usd -- what was free of it stays free
-                    else greatest(p_credits - (c.credits - c.usd / p.usd * p.credits), 0) / p.credits * p.usd end
+                    else greatest(p_credits - (c.credits - c.usd / p.usd * p.credits) - strata.credits_left(c.service), 0)
+                         / p.credits * p.usd end
     from (select x.cost_id as id, nullif(y.credits, 0) as credits, nullif(y.usd, 0) as usd
             from strata.costs as x left join strata.prices as y on y.service = x.service and y.item = x.item
            where x.cost_id = p_cost_id) as p
@@ -305,7 +307,8 @@ begin
 end
 $$;
 comment on function strata.settle_cost(uuid, numeric) is
-  'The call was made: it has cost what was reserved, or the credits the service says it took. Returns the USD billed. ST092: '
+  'The call was made: it has cost what was reserved, or the credits the service says it took (more of them than reserved are '
+  'free while there are any). Returns the USD billed. ST092: '
   'no open reservation.';
 revoke execute on function strata.settle_cost(uuid, numeric) from public;
 grant execute on function strata.settle_cost(uuid, numeric) to service_role;

@@ -188,7 +188,7 @@ comment on function strata.briefing_facts(text) is
 revoke execute on function strata.briefing_facts(text) from public;
 grant execute on function strata.briefing_facts(text) to service_role;
 
-create function strata.store_recording(p_kind text, p_language text, p_transcript text, p_mime_type text, p_audio bytea, p_seconds numeric, p_metadata jsonb)
+create function strata.store_recording(p_kind text, p_language text, p_transcript text, p_mime_type text, p_audio text, p_seconds numeric, p_metadata text)
 returns uuid
 language plpgsql
 security definer -- the edge functions call it as service_role
@@ -201,17 +201,19 @@ begin
     return null;
   end if;
   insert into public.voice_recordings (created_at, kind, language, transcript, mime_type, audio, duration, metadata)
-  values (strata.clock(), p_kind, p_language, p_transcript, p_mime_type, p_audio, make_interval(secs => p_seconds::double precision), p_metadata)
+  values (strata.clock(), p_kind, p_language, p_transcript, p_mime_type, decode(p_audio, 'hex'),
+          make_interval(secs => p_seconds::double precision), p_metadata::jsonb)
   returning id into v_id;
   return v_id;
 end
 $$;
-comment on function strata.store_recording(text, text, text, text, bytea, numeric, jsonb) is
-  'Keeps what was spoken as a voice recording, which settles like everything else; null where there is no such table.';
-revoke execute on function strata.store_recording(text, text, text, text, bytea, numeric, jsonb) from public;
-grant execute on function strata.store_recording(text, text, text, text, bytea, numeric, jsonb) to service_role;
+comment on function strata.store_recording(text, text, text, text, text, numeric, text) is
+  'Keeps what was spoken (in hexadecimal; and JSON about it as text: either crosses REST untouched) as a voice recording, which '
+  'settles like everything else; null where there is no such table.';
+revoke execute on function strata.store_recording(text, text, text, text, text, numeric, text) from public;
+grant execute on function strata.store_recording(text, text, text, text, text, numeric, text) to service_role;
 
-create function strata.read_recording(p_recording_id uuid, out mime_type text, out audio bytea, out seconds numeric, out metadata jsonb)
+create function strata.read_recording(p_recording_id uuid, out mime_type text, out audio text, out seconds numeric)
 language plpgsql
 stable
 security definer -- the edge functions call it as service_role
@@ -219,11 +221,11 @@ set search_path = ''
 as $$
 begin
   if to_regclass('public.voice_recordings') is not null then
-    select r.mime_type, r.audio, extract(epoch from r.duration), r.metadata into mime_type, audio, seconds, metadata
+    select r.mime_type, encode(r.audio, 'hex'), extract(epoch from r.duration) into mime_type, audio, seconds
       from public.voice_recordings as r where r.id = p_recording_id;
   end if;
 end
 $$;
-comment on function strata.read_recording(uuid) is 'A voice recording that is still on this tier; nulls when it has settled.';
+comment on function strata.read_recording(uuid) is 'A voice recording that is still on this tier, in hexadecimal; nulls when it has settled.';
 revoke execute on function strata.read_recording(uuid) from public;
 grant execute on function strata.read_recording(uuid) to service_role;

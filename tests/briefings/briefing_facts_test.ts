@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
 import { briefingCore } from "../support/briefings.ts";
@@ -93,7 +94,7 @@ Deno.test("without the personal system everything works and says less", async ()
   assert.deepEqual([tasks, yesterday, week.completed], [null, { completed: 0 }, 0]);
   assert.ok(affirmation.says.length > 0);
   const [stored] = await db.sql`
-    select strata.store_recording('briefing', 'en', 'x', 'audio/ogg', '\\x4f', 1, '{}') as id`;
+    select strata.store_recording('briefing', 'en', 'x', 'audio/ogg', '4f', 1, '{}') as id`;
   assert.equal(stored?.id, null);
   const [read] = await db.sql`select * from strata.read_recording(gen_random_uuid())`;
   assert.equal(read?.audio, null);
@@ -134,13 +135,22 @@ Deno.test("a recording is stored as its bytes and read back", async () => {
   await using db = await briefingCore();
   const audio = Uint8Array.from({ length: 256 }, (_, n) => n);
   const [{ id } = { id: "" }] = await db.sql<{ id: string }[]>`
-    select strata.store_recording('briefing', 'de', 'Guten Morgen.', 'audio/ogg', ${audio}, 12.5, '{"voice": "v"}') as id`;
+    select strata.store_recording('briefing', 'de', 'Guten Morgen.', 'audio/ogg', ${
+    Buffer.from(audio).toString("hex")
+  }, 12.5, '{"voice": "v"}') as id`;
   const [read] = await db.sql`
-    select mime_type, audio, seconds::float8 as seconds, metadata from strata.read_recording(${id})`;
-  assert.deepEqual([...read?.audio ?? []], [...audio]);
-  assert.deepEqual([read?.mime_type, read?.seconds, read?.metadata], ["audio/ogg", 12.5, {
-    voice: "v",
-  }]);
-  const [row] = await db.sql`select created_at::text, kind from public.voice_recordings`;
-  assert.deepEqual({ ...row }, { created_at: "2026-11-22 07:00:00+00", kind: "briefing" });
+    select mime_type, audio, seconds::float8 as seconds from strata.read_recording(${id})`;
+  assert.deepEqual({ ...read }, {
+    mime_type: "audio/ogg",
+    audio: Buffer.from(audio).toString("hex"),
+    seconds: 12.5,
+  });
+  const [row] = await db.sql`
+    select created_at::text, kind, audio, metadata from public.voice_recordings`;
+  assert.deepEqual([...row?.audio ?? []], [...audio]);
+  assert.deepEqual([row?.created_at, row?.kind, row?.metadata], [
+    "2026-11-22 07:00:00+00",
+    "briefing",
+    { voice: "v" },
+  ]);
 });

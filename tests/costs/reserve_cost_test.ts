@@ -168,6 +168,18 @@ Deno.test("a call is settled with what the service says it took", async () => {
   assert.deepEqual({ ...row }, { units: 200, worth: 0.012 });
 });
 
+Deno.test("a service that rounds up takes what it rounds from the free credits while there are any", async () => {
+  await using db = await core();
+  for (const [credits, usd] of [[10_000, 0], [50, 0.0001]] as const) {
+    await allow(db.sql, credits);
+    const { cost_id } = await reserve(db.sql, credits === 50 ? 99 : 101, "other");
+    const [settled] = await db.sql`
+      select strata.settle_cost(${cost_id}, 51)::float8 as usd`;
+    assert.equal(settled?.usd, usd);
+    await db.sql`delete from strata.costs`;
+  }
+});
+
 Deno.test("settling with what was reserved changes nothing", async () => {
   await using db = await core();
   await allow(db.sql, 50);

@@ -83,6 +83,12 @@ export function telegramServer(
     if (method === "getMe") {
       return ok({ id: 123456, is_bot: true, first_name: "Strata", username: "strata_bot" });
     }
+    if (method === "sendChatAction") {
+      const { chat_id } = await request.json();
+      return chats.includes(String(chat_id))
+        ? ok(true)
+        : refuse(400, "Bad Request: chat not found");
+    }
     if (method !== "sendMessage" && method !== "sendVoice") return refuse(404, "Not Found");
     const message = await read(request, method);
     const fault = faults.shift();

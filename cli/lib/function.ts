@@ -1,0 +1,64 @@
+/** Calls of a tier's edge functions, as supabase-js makes them. */
+import { createClient } from "@supabase/supabase-js";
+import { z } from "zod";
+import type { Config } from "../config/load.ts";
+import { Failure } from "./errors.ts";
+
+const Refused = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
+/** What a gateway says of a function it does not have. */
+const Missing = z.object({ code: z.literal("NOT_FOUND") });
+
+/** Posts to a function of core's project and returns its answer. */
+export async function callFunction<Answer>(
+  config: Config,
+  name: string,
+  body: Record<string, unknown>,
+  schema: z.ZodType<Answer>,
+): Promise<Answer> {
+  const core = config.tiers.find(({ key }) => key === "core");
+  if (core?.api === undefined) {
+    throw new Failure(
+      "core has no REST address",
+      "Write url_env and key_env of core into strata.yaml, and both variables into .env.",
+      2,
+    );
+  }
+  const client = createClient(core.api.url, core.api.key, {
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+  });
+  const { data, error, response } = await client.functions.invoke(name, { body });
+  if (error === null) {
+    const read = schema.safeParse(data);
+    if (read.success) return read.data;
+    throw new Failure(`function ${name} answers something else than this command knows`, DEPLOY);
+  }
+  if (response === undefined) {
+    throw new Failure(
+      `core's functions cannot be reached: ${reasonOf(error)}`,
+      "Check core's address in .env, and that its project is not paused.",
+    );
+  }
+  throw refusal(name, response.status, await response.json().catch(() => undefined));
+}
+
+const DEPLOY = "Deploy the functions as they are here: `deno task deploy`.";
+
+function refusal(name: string, status: number, answer: unknown): Failure {
+  const refused = Refused.safeParse(answer);
+  if (refused.success) {
+    const { code, message } = refused.data.error;
+    const wronglyCalled = status === 400 || status === 404;
+    const remedy = status === 401
+      ? "Correct core's key in .env: it is the project's secret key."
+      : "";
+    return new Failure(message, remedy, wronglyCalled ? 2 : 1, code);
+  }
+  if (status === 404 || Missing.safeParse(answer).success) {
+    return new Failure(`core has no function ${name}`, DEPLOY, 1, "NOT_FOUND");
+  }
+  return new Failure(`function ${name} answered with status ${status}`, "Look at its log.");
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
