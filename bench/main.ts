@@ -113,6 +113,7 @@ function watchTable(result: WatchResult): string {
   return [
     `${result.database_mb} MB, ${result.rows.toLocaleString("en")} rows`,
     `watch: ${ms(result.watch_ms)} (in a new session: ${ms(result.watch_new_session_ms)})`,
+    `of which asking for the billed size: ${ms(result.floor_ms)}`,
     `watchdog, pulled by main: ${ms(result.watchdog_ms)}`,
   ].join("\n");
 }

@@ -10,6 +10,8 @@ export interface WatchResult {
   watch_ms: number;
   /** The same as the first thing a new session does: nothing is planned or cached yet. */
   watch_new_session_ms: number;
+  /** Of that, asking Postgres for the billed size alone, as the first thing a new session does. */
+  floor_ms: number;
   /** `strata.watchdog()` on main, which dials core. */
   watchdog_ms: number;
   database_mb: number;
@@ -37,6 +39,10 @@ export async function benchWatch(
   await server`checkpoint`;
   await server.end();
 
+  const floor = await times(
+    core,
+    "select sum(pg_catalog.pg_database_size(d.oid)) from pg_catalog.pg_database as d",
+  );
   const watch = await times(core, "call strata.watch()");
   const watchdog = await times(main, "call strata.watchdog()");
   const [size] = await core.sql<{ mb: number }[]>`
@@ -44,6 +50,7 @@ export async function benchWatch(
   return {
     watch_ms: watch.warm,
     watch_new_session_ms: watch.cold,
+    floor_ms: floor.cold,
     watchdog_ms: watchdog.warm,
     database_mb: size?.mb ?? 0,
     rows,

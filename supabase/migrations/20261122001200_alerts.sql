@@ -210,23 +210,35 @@ comment on function strata.alert_conditions() is
   'Everything that is wrong now as this tier sees it: kind, tier, subject, severity, sentence, remedy. Reads no managed table.';
 revoke execute on function strata.alert_conditions() from public;
 
+create function strata.settle_alerts(p_now strata.condition[], p_kinds text[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform strata.raise_alert(c.kind, c.tier, c.subject, c.severity, c.says, c.remedy)
+     from (select n.* from unnest(p_now) as n order by n.kind, n.tier, n.subject) as c;
+  update strata.alerts as a set cleared_at = strata.clock()
+   where a.cleared_at is null and a.heard_from is null and a.kind = any (p_kinds)
+     and not exists (select from unnest(p_now) as c where (c.kind, c.tier, c.subject) = (a.kind, a.tier, a.subject));
+end
+$$;
+comment on function strata.settle_alerts(strata.condition[], text[]) is
+  'Of these kinds: raises an alert for every condition that is true now, and clears those of all others found here.';
+revoke execute on function strata.settle_alerts(strata.condition[], text[]) from public;
+
 create function strata.check_alerts()
 returns integer
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_now strata.condition[];
 begin
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/alerts', 0));
-  v_now := array(select c::strata.condition from strata.alert_conditions() as c order by c.kind, c.tier, c.subject);
-  perform strata.raise_alert(c.kind, c.tier, c.subject, c.severity, c.says, c.remedy) from unnest(v_now) as c;
+  perform strata.settle_alerts(array(select c::strata.condition from strata.alert_conditions() as c),
+                               array(select k.kind from strata.alert_kinds as k where k.is_condition));
   update strata.alerts as a set cleared_at = strata.clock()
-   where a.cleared_at is null
-     and case when a.heard_from is not null
-              then not exists (select from strata.links as l where l.neighbour = a.heard_from)
-              else a.kind in (select k.kind from strata.alert_kinds as k where k.is_condition)
-                   and not exists (select from unnest(v_now) as c where (c.kind, c.tier, c.subject) = (a.kind, a.tier, a.subject)) end;
+   where a.cleared_at is null and a.heard_from is not null
+     and not exists (select from strata.links as l where l.neighbour = a.heard_from);
   return (select count(*) from strata.alerts as a where a.cleared_at is null);
 end
 $$;

@@ -1,7 +1,8 @@
 -- Watch: every 15 minutes, on every tier, what the platform bills.
 --
--- strata.watch() writes one sample (billed bytes, level, the largest tables) and looks at every condition for alerts. The
--- level leaves a threshold only when the size is 5 % below it again, so that it does not flicker. Samples stay as they
+-- strata.watch() writes one sample (billed bytes, level, the largest tables) and raises or clears the alerts about the
+-- size, in few and simple statements: a session of cron's plans all of them anew. Every other condition is looked at by
+-- the watchdog, seven minutes later. The level leaves a threshold only when the size is 5 % below it again, so that it does not flicker. Samples stay as they
 -- are for a week; of older days the last one stays, with the day's average, for two years: under 1,500 rows for good.
 -- It works on a database that was turned read-only, and costs the same whatever the tables hold.
 
@@ -76,6 +77,31 @@ comment on function strata.thin_samples() is
   'Of each day that is over for a week keeps the last sample, with the day''s average; drops what is older than two years.';
 revoke execute on function strata.thin_samples() from public;
 
+-- A table that somebody holds exclusively is not waited for; then its last known size will do (relation_bytes).
+create function strata.largest_tables()
+returns jsonb
+language plpgsql
+volatile
+set search_path = ''
+set lock_timeout = '20ms'
+as $$
+begin
+  return (select jsonb_object_agg(format('%I.%I', n.nspname, t.relname), t.bytes)
+            from (select c.relnamespace, c.relname, pg_total_relation_size(c.oid) as bytes
+                    from pg_catalog.pg_class as c
+                   where c.relkind in ('r', 'm') and c.relpersistence <> 't' and c.oid >= 16384 -- none of Postgres' own
+                     and pg_relation_size(c.oid) + case when c.reltoastrelid = 0 then 0 else pg_relation_size(c.reltoastrelid) end >= 1048576
+                   order by 3 desc limit 6) as t
+            join pg_catalog.pg_namespace as n on n.oid = t.relnamespace);
+exception when lock_not_available then
+  return (select jsonb_object_agg(t.name, t.bytes)
+            from (select format('%I.%I', r.schema_name, r.table_name) as name, r.heap_bytes + r.index_bytes + r.toast_bytes as bytes
+                    from strata.relation_bytes(1048576) as r order by 2 desc limit 6) as t);
+end
+$$;
+comment on function strata.largest_tables() is 'The bytes of the six largest tables of this database with indexes and TOAST, by name, if over 1 MB.';
+revoke execute on function strata.largest_tables() from public;
+
 create function strata.take_sample()
 returns text
 language plpgsql
@@ -83,6 +109,7 @@ set search_path = ''
 as $$
 declare
   v_bytes constant bigint := strata.billed_bytes();
+  v_now constant timestamptz := strata.clock();
   v_previous strata.samples;
   v_level text;
   v_parts jsonb;
@@ -90,16 +117,14 @@ begin
   select s.* into v_previous from strata.samples as s order by s.taken_at desc limit 1;
   v_level := strata.level_of(v_bytes, v_previous.level);
   begin
-    select jsonb_object_agg(t.name, t.bytes) into v_parts
-      from (select format('%I.%I', r.schema_name, r.table_name) as name, r.heap_bytes + r.index_bytes + r.toast_bytes as bytes
-              from strata.relation_bytes(1048576) as r order by 2 desc limit 6) as t;
+    v_parts := strata.largest_tables();
   exception when lock_not_available then
     v_parts := null; -- a table is being rewritten; the bill counts all the same
   end;
   insert into strata.samples as s (taken_at, billed_bytes, level, parts)
-  values (strata.clock(), v_bytes, v_level, v_parts)
+  values (v_now, v_bytes, v_level, v_parts)
   on conflict (taken_at) do update set billed_bytes = excluded.billed_bytes, level = excluded.level, parts = excluded.parts;
-  if date_trunc('day', v_previous.taken_at, 'UTC') is distinct from date_trunc('day', strata.clock(), 'UTC') then
+  if date_trunc('day', v_previous.taken_at, 'UTC') is distinct from date_trunc('day', v_now, 'UTC') then
     perform strata.thin_samples();
   end if;
   return v_level;
@@ -130,6 +155,23 @@ $$;
 comment on function strata.size_conditions() is 'Alerts about this tier''s size, by the level of its last sample.';
 revoke execute on function strata.size_conditions() from public;
 
+create function strata.check_level()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  c_kinds constant text[] := array['size_warning', 'size_critical'];
+begin
+  if strata.level() <> 'ok' or exists (select from strata.alerts as a where a.kind = any (c_kinds) and a.cleared_at is null) then
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/alerts', 0));
+    perform strata.settle_alerts(array(select c::strata.condition from strata.size_conditions() as c), c_kinds);
+  end if;
+end
+$$;
+comment on function strata.check_level() is 'Raises or clears the alerts about this tier''s size, by the level of its last sample.';
+revoke execute on function strata.check_level() from public;
+
 -- Unpinned because it commits. A full database may have been turned read-only: this session is not, from its first
 -- commit on.
 create procedure strata.watch()
@@ -141,17 +183,17 @@ begin
   -- A sample lost in a crash is taken again: nobody has to wait for the disk.
   perform pg_catalog.set_config('synchronous_commit', 'off', true);
   perform strata.take_sample();
-  commit;
-  perform strata.check_alerts();
+  perform strata.check_level();
   commit;
   perform strata.drain_if_critical();
   commit;
 end
 $$;
 comment on procedure strata.watch() is
-  'What cron calls every 15 minutes: a sample of the billed size, then every alert raised or cleared, and a drain opened when it is critical. Works on a read-only '
+  'What cron calls every 15 minutes: a sample of the billed size, the alerts that follow from it, and a drain opened when it is '
+  'critical. Works on a read-only '
   'database. Commits: must be the only statement, outside a transaction.';
 revoke execute on procedure strata.watch() from public;
 
 insert into strata.schedules (job, cron, command, says) values
-  ('strata-watch', '*/15 * * * *', 'call strata.watch()', 'watches the billed size, raises and clears alerts');
+  ('strata-watch', '*/15 * * * *', 'call strata.watch()', 'watches the billed size, and says when it is too large');

@@ -154,7 +154,7 @@ Deno.test("a core that was turned read-only is watched all the same", async () =
   const readOnly = db.connect({ connection, max: 1 });
   await assert.rejects(readOnly`select strata.take_sample()`, /read-only transaction/);
   await readOnly`call strata.watch()`;
-  assert.deepEqual(await openKinds(db.sql), ["average_size", "size_critical", "size_warning"]);
+  assert.deepEqual(await openKinds(db.sql), ["size_critical", "size_warning"]);
   const another = db.connect({ connection, max: 1 });
   await another`call strata.watchdog()`;
 });
@@ -168,5 +168,5 @@ Deno.test("two watches at once do not hinder each other", async () => {
   await Promise.all(sessions.map((session) => session`call strata.watch()`));
   const rows = await db.sql`select from strata.samples`;
   assert.equal(rows.length, 1);
-  assert.deepEqual(await openKinds(db.sql), ["average_size", "size_critical", "size_warning"]);
+  assert.deepEqual(await openKinds(db.sql), ["size_critical", "size_warning"]);
 });
