@@ -1,0 +1,423 @@
+/**
+ * The move protocol as a state model. Each action is one transaction of the real thing, or something
+ * that happens to it:
+ *
+ * | action                 | in SQL                                                                 |
+ * | ---------------------- | ---------------------------------------------------------------------- |
+ * | claim, take up         | claim(): 000600_moves; an open move first, then a row (take_up)        |
+ * | claim ahead            | claim(p_besides): the next batch while this one is under way           |
+ * | receive, … is committed| receive(): 000700_arrivals; its rows are in, then they are committed   |
+ * | prove                  | prove(): what is committed; nothing where the move never arrived       |
+ * | purge                  | purge(): 000610_purges; deletes by proof and version, says what it kept|
+ * | close                  | close_arrival(): retracts what was kept, shuts the door                |
+ * | finish                 | close_move(): the source forgets the move                              |
+ * | tidy                   | tidy_arrivals(): 000820_runs; open arrivals their source does not know |
+ * | a driver dies          | its session, the line or either server is gone; its last call may have |
+ * |                        | got there, may get there much later, or never                          |
+ * | a receive is lost      | the colder server dies before it commits                               |
+ * | the owner …            | writers, on the first tier                                             |
+ *
+ * A driver (advance() of 000810_drivers) waits for one answer at a time. With a batch ahead it has the
+ * next batch claimed and received while this one is under way, over another line, so that either may
+ * get there first: two moves of one dataset are open. Every call is taken for one over the line, so that push and pull are
+ * both covered: whichever half is local, a call of that half is never late, which is a special case.
+ * The lock of a turn is left out on purpose: it spares work and is not what keeps rows safe.
+ */
+import type { Model, Step } from "./checker.ts";
+import {
+  type Arrival,
+  type Batch,
+  type Call,
+  copyOf,
+  type Driver,
+  type Move,
+  newId,
+  normal,
+  put,
+  rowOf,
+  type State,
+} from "./state.ts";
+
+/** What keeps rows safe. Without any one of them something goes wrong. */
+export const GUARDS = {
+  version: "purge() deletes a row only in the version that was claimed",
+  committed: "prove() sees committed rows only",
+  retract: "close_arrival() takes back what its source kept",
+  takeUp: "claim() takes up an open move before anything new",
+  blocked: "claim() waits while an arrival of the dataset is open",
+  tombstone: "receive() refuses a move that was closed",
+  besides: "a batch ahead has none of the rows that are under way",
+  proof: "purge() deletes a row only if the proof is the content that was claimed",
+} as const;
+
+/** The name of a guard. */
+export type Guard = keyof typeof GUARDS;
+
+/** How large a world is. */
+export interface World {
+  /** 2 or 3. */
+  tiers: number;
+  keys: number;
+  /** The link of each driver. */
+  drivers: number[];
+  /** How many of the drivers claim and copy the next batch while one is under way. */
+  ahead: number;
+  writes: number;
+  crashes: number;
+  /** What is left out. */
+  without?: Guard;
+}
+
+const TIERS = ["core", "main", "archive"];
+
+/** The protocol in a world. */
+export function protocol(world: World): Model<State> {
+  const { tiers, keys, drivers, writes, crashes } = world;
+  const links = Array.from({ length: tiers - 1 }, () => []);
+  return {
+    initial: {
+      rows: Array.from({ length: tiers }, (_, tier) => Array(keys).fill(tier === 0 ? 1 : 0)),
+      moves: structuredClone(links),
+      arrivals: structuredClone(links),
+      calls: [],
+      drivers: drivers.map((link) => rested(link)),
+      journal: Array(keys).fill(1),
+      writes,
+      crashes,
+    },
+    next: (state) => new Turn(world, state).steps(),
+    wrong: (state) => wrong(state),
+    quiet: isQuiet,
+  };
+}
+
+const rested = (link: number): Driver => ({
+  link,
+  busy: false,
+  current: null,
+  ahead: null,
+  aheadIsThere: false,
+});
+
+function isQuiet({ calls, drivers, moves, arrivals }: State): boolean {
+  return calls.length === 0 && drivers.every(({ busy }) => !busy) &&
+    moves.every((open) => open.length === 0) &&
+    arrivals.every((all) => all.every(({ open }) => !open));
+}
+
+/** Nothing is lost at any time; at rest nothing is twice, and nothing deleted is back. */
+function wrong(state: State): string | undefined {
+  for (const [key, content] of state.journal.entries()) {
+    const found = state.rows.map((rows) => rows[key] ?? 0);
+    if (content !== 0 && !found.includes(content)) return `row ${key + 1} is lost`;
+    if (!isQuiet(state)) continue;
+    const copies = found.filter((one) => one !== 0).length;
+    if (content === 0 && copies > 0) return `row ${key + 1} was deleted and is back`;
+    if (content !== 0 && copies > 1) return `row ${key + 1} is on two tiers`;
+  }
+  return undefined;
+}
+
+/** Everything that may happen next in one state. */
+class Turn {
+  readonly #steps: Step<State>[] = [];
+
+  constructor(readonly world: World, readonly before: State) {}
+
+  steps(): Step<State>[] {
+    this.#owner();
+    for (const [index, { busy, link }] of this.before.drivers.entries()) {
+      if (busy) this.#die(index);
+      else this.#start(index, link);
+    }
+    for (const [index, call] of this.before.calls.entries()) this.#call(index, call);
+    for (const link of this.before.moves.keys()) this.#tidy(link);
+    return this.#steps;
+  }
+
+  #has(guard: Guard): boolean {
+    return this.world.without !== guard;
+  }
+
+  #may(action: string, happen: (state: State) => void): void {
+    const state = copyOf(this.before);
+    happen(state);
+    this.#steps.push({ action, state: normal(state) });
+  }
+
+  #owner(): void {
+    if (this.before.writes === 0) return;
+    for (let key = 0; key < this.world.keys; key++) {
+      const there = rowOf(this.before, 0, key) !== 0;
+      const write = (content: number) => (state: State) => {
+        put(state, 0, key, content);
+        state.journal[key] = content;
+        state.writes -= 1;
+      };
+      const next = 1 + this.world.writes - this.before.writes + 1;
+      if (there) {
+        this.#may(`the owner updates row ${key + 1}`, write(next));
+        this.#may(`the owner deletes row ${key + 1}`, write(0));
+      } else if (this.before.journal[key] === 0) {
+        this.#may(`the owner inserts row ${key + 1} again`, write(next));
+      }
+    }
+  }
+
+  #start(index: number, link: number): void {
+    this.#may(`driver ${index + 1} starts`, (state) => {
+      const driver = state.drivers[index];
+      if (driver !== undefined) driver.busy = true;
+      ask(state, index, link, "claim", null);
+    });
+  }
+
+  #die(index: number): void {
+    if (this.before.crashes === 0) return;
+    this.#may(`driver ${index + 1} dies`, (state) => {
+      state.crashes -= 1;
+      this.#end(state, index);
+    });
+  }
+
+  /** A driver forgets everything; its calls go their own ways. */
+  #end(state: State, index: number): void {
+    state.drivers[index] = rested(state.drivers[index]?.link ?? 0);
+    for (const call of state.calls) if (call.driver === index) call.driver = -1;
+  }
+
+  #tidy(link: number): void {
+    const open = this.before.moves[link] ?? [];
+    for (const { id, ...arrival } of this.before.arrivals[link] ?? []) {
+      if (!arrival.open || open.some((move) => move.id === id) || this.#isLocked(link + 1)) {
+        continue;
+      }
+      this.#may(
+        `tidy: ${TIERS[link + 1]} closes an arrival ${TIERS[link]} does not know`,
+        (state) => {
+          const found = arrivalOf(state, link, id);
+          if (found !== undefined) found.open = false;
+          if (!this.#has("tombstone")) forget(state, link, id);
+        },
+      );
+    }
+  }
+
+  /** A receive that is not committed holds its tier's lock on the dataset. */
+  #isLocked(tier: number): boolean {
+    return this.before.calls.some((call) => call.pending && call.link + 1 === tier);
+  }
+
+  #call(index: number, call: Call): void {
+    const { what, batch, link, driver } = call;
+    const late = driver < 0 ? "late, " : "";
+    const row = batch === null ? "" : ` of row ${batch.key + 1}`;
+    const name = `${late}${what}${row}${late === "" ? ` (driver ${driver + 1})` : ""}`;
+    if (late !== "" && !call.pending) {
+      this.#may(`a call is lost: ${what}${row}`, (state) => void state.calls.splice(index, 1));
+    }
+    if (what.startsWith("receive")) return this.#receive(index, call, name);
+    const tier = ["prove", "close"].includes(what) ? link + 1 : link;
+    if (what !== "prove" && this.#isLocked(tier)) return;
+    if (what.startsWith("claim")) return this.#claim(index, call, name);
+    this.#may(name, (state) => {
+      const [taken] = state.calls.splice(index, 1);
+      if (taken?.batch == null) return;
+      this.#answer(state, taken, this.#execute(state, taken, taken.batch));
+    });
+  }
+
+  #claim(index: number, call: Call, name: string): void {
+    const { link } = call;
+    const besides = call.what === "claim ahead" ? call.batch : null;
+    const open = (this.before.moves[link] ?? []).filter(({ id }) => id !== besides?.id);
+    const arrivals = link > 0 ? this.before.arrivals[link - 1] ?? [] : [];
+    const [oldest] = open;
+    const taken = (found: Batch | null, move?: Move) => (state: State) => {
+      const [answered] = state.calls.splice(index, 1);
+      if (answered === undefined) return;
+      if (move !== undefined) state.moves[link]?.push(move);
+      this.#claimed(state, answered, found, move === undefined);
+    };
+    if (oldest !== undefined && this.#has("takeUp")) {
+      if (besides !== null) return this.#may(`${name}: blocked`, taken(null));
+      const { id, key, content } = oldest;
+      return this.#may(`${name}: takes up the move of row ${key + 1}`, taken({ id, key, content }));
+    }
+    const isBlocked = this.#has("blocked") && arrivals.some((one) => one.open);
+    const passed = besides !== null && this.#has("besides") ? [besides.key] : [];
+    const due = isBlocked
+      ? []
+      : (this.before.rows[link] ?? []).flatMap((content, key) =>
+        content === 0 || passed.includes(key) ? [] : [{ key, content }]
+      );
+    if (due.length === 0) return this.#may(`${name}: nothing`, taken(null));
+    for (const { key, content } of due) {
+      const id = newId(this.before, link);
+      const move: Move = { id, key, content, same: true, state: "claimed", kept: false };
+      this.#may(`${name}: row ${key + 1}`, taken({ id, key, content }, move));
+    }
+  }
+
+  #claimed(state: State, call: Call, batch: Batch | null, takenUp: boolean): void {
+    const driver = state.drivers[call.driver];
+    if (driver === undefined) return; // an orphan's move is open all the same
+    const { driver: index, link } = call;
+    if (call.what === "claim ahead") {
+      driver.ahead = batch;
+      if (batch !== null) ask(state, index, link, "receive ahead", batch);
+      if (!isOut(state, index, "receive")) ask(state, index, link, "prove", driver.current);
+    } else if (batch === null) {
+      this.#end(state, index);
+    } else {
+      driver.current = batch;
+      const purged = state.moves[link]?.find(({ id }) => id === batch.id)?.state === "purged";
+      ask(state, index, link, !takenUp ? "receive" : purged ? "purge" : "prove", batch);
+      if (!takenUp && index < this.world.ahead) ask(state, index, link, "claim ahead", batch);
+    }
+  }
+
+  #receive(index: number, call: Call, name: string): void {
+    const { link, batch } = call;
+    if (batch === null) return;
+    if (!call.pending) {
+      if (this.#isLocked(link + 1)) return;
+      return this.#may(name, (state) => {
+        const begun = state.calls[index];
+        if (begun !== undefined) begun.pending = true;
+      });
+    }
+    if (this.before.crashes > 0) {
+      this.#may(`a receive of row ${batch.key + 1} is lost before it commits`, (state) => {
+        state.crashes -= 1;
+        const [lost] = state.calls.splice(index, 1);
+        if (lost !== undefined && lost.driver >= 0) this.#end(state, lost.driver);
+      });
+    }
+    this.#may(`${name} is committed`, (state) => {
+      const [taken] = state.calls.splice(index, 1);
+      if (taken === undefined) return;
+      const arrival = arrivalOf(state, link, batch.id);
+      if (arrival?.open === false) return this.#answer(state, taken, "refused");
+      if (arrival === undefined) {
+        const brought = rowOf(state, link + 1, batch.key) === 0; // never over an existing row
+        if (brought) put(state, link + 1, batch.key, batch.content);
+        state.arrivals[link]?.push({ id: batch.id, open: true, brought });
+      }
+      this.#answer(state, taken, "done");
+    });
+  }
+
+  /** prove, purge, close or finish, as one transaction. */
+  #execute(state: State, call: Call, batch: Batch): Answer {
+    const { link } = call;
+    const move = state.moves[link]?.find(({ id }) => id === batch.id);
+    switch (call.what) {
+      case "prove": {
+        const pending = state.calls.find((one) =>
+          one.pending && one.link === link && one.batch?.id === batch.id
+        );
+        if (pending !== undefined && !this.#has("committed")) return { proof: batch.content };
+        const known = arrivalOf(state, link, batch.id) !== undefined;
+        return { proof: known ? rowOf(state, link + 1, batch.key) : 0 };
+      }
+      case "purge":
+        if (move === undefined) return "refused";
+        if (move.state === "claimed") this.#purge(state, link, move, call.proof ?? 0);
+        return { kept: move.kept };
+      case "close":
+        return this.#close(state, call, batch);
+      default:
+        if (move?.state !== "purged") return "refused";
+        state.moves[link] = (state.moves[link] ?? []).filter((one) => one !== move);
+        return "done";
+    }
+  }
+
+  #purge(state: State, link: number, move: Move, proof: number): void {
+    const proved = this.#has("proof") ? proof === move.content : true;
+    const goes = proved && (move.same || !this.#has("version")) &&
+      rowOf(state, link, move.key) !== 0;
+    if (goes) put(state, link, move.key, 0);
+    move.state = "purged";
+    move.kept = !goes;
+  }
+
+  #close(state: State, { link, kept }: Call, { id, key, content }: Batch): Answer {
+    const arrival = arrivalOf(state, link, id);
+    if (arrival === undefined) {
+      if (this.#has("tombstone")) state.arrivals[link]?.push({ id, open: false, brought: false });
+      return "done";
+    }
+    const isOurs = arrival.open && arrival.brought && rowOf(state, link + 1, key) === content;
+    if (kept && isOurs && this.#has("retract")) put(state, link + 1, key, 0);
+    arrival.open = false;
+    if (!this.#has("tombstone")) forget(state, link, id);
+    return "done";
+  }
+
+  /** What a driver does with an answer; an orphan's goes nowhere. */
+  #answer(state: State, call: Call, answer: Answer): void {
+    const { driver: index, link, batch } = call;
+    const driver = state.drivers[index];
+    if (driver === undefined) return;
+    if (answer === "refused") return this.#end(state, index); // somebody else was here
+    if (call.what === "receive ahead") return this.#aheadIsThere(state, driver, index, link);
+    if (call.what === "receive") {
+      return isOut(state, index, "claim ahead")
+        ? undefined
+        : ask(state, index, link, "prove", batch);
+    }
+    if (call.what === "prove" && typeof answer === "object") {
+      return ask(state, index, link, "purge", batch, { proof: answer.proof ?? 0 });
+    }
+    if (call.what === "purge" && typeof answer === "object") {
+      return ask(state, index, link, "close", batch, { kept: answer.kept ?? false });
+    }
+    if (call.what === "close") return ask(state, index, link, "finish", batch);
+    this.#advance(state, index, driver);
+  }
+
+  /** The batch is done with: on to the one ahead, if there is one, or the turn is over. */
+  #advance(state: State, index: number, driver: Driver): void {
+    const { ahead, aheadIsThere, link } = driver;
+    driver.current = ahead;
+    driver.ahead = null;
+    driver.aheadIsThere = false;
+    if (ahead === null) return this.#end(state, index); // the next run claims again
+    if (aheadIsThere) ask(state, index, link, "prove", ahead);
+  }
+
+  /** The batch ahead has been received, before or after its turn has come. */
+  #aheadIsThere(state: State, driver: Driver, index: number, link: number): void {
+    if (driver.ahead !== null) driver.aheadIsThere = true;
+    else ask(state, index, link, "prove", driver.current);
+  }
+}
+
+/** Whether a driver waits for the answer to a call. */
+function isOut(state: State, driver: number, what: Call["what"]): boolean {
+  return state.calls.some((call) => call.driver === driver && call.what === what);
+}
+
+type Answer = "done" | "refused" | { proof?: number; kept?: boolean };
+
+function ask(
+  state: State,
+  driver: number,
+  link: number,
+  what: Call["what"],
+  batch: Batch | null,
+  { proof = null, kept = false }: { proof?: number | null; kept?: boolean } = {},
+): void {
+  const copy = batch === null ? null : { ...batch };
+  state.calls.push({ driver, link, what, batch: copy, proof, kept, pending: false });
+}
+
+function arrivalOf(state: State, link: number, id: number): Arrival | undefined {
+  return state.arrivals[link]?.find((arrival) => arrival.id === id);
+}
+
+function forget(state: State, link: number, id: number): void {
+  state.arrivals[link] = (state.arrivals[link] ?? []).filter((one) => one.id !== id);
+}
