@@ -4,15 +4,15 @@ import { type Guard, GUARDS, protocol, type World } from "./model/protocol.ts";
 
 /** Small worlds, each with something the others lack. All of their states are visited. */
 const WORLDS: Record<string, World> = {
-  "one driver, one row": { tiers: 2, keys: 1, drivers: [0], ahead: 0, writes: 2, crashes: 2 },
-  "two drivers at one row": { tiers: 2, keys: 1, drivers: [0, 0], ahead: 0, writes: 1, crashes: 1 },
-  "a batch ahead": { tiers: 2, keys: 2, drivers: [0], ahead: 1, writes: 1, crashes: 1 },
-  "three tiers": { tiers: 3, keys: 1, drivers: [0, 1], ahead: 0, writes: 2, crashes: 1 },
-  "three tiers, batches ahead": {
+  "one driver, one row": { tiers: 2, keys: 1, drivers: [0], lanes: 1, writes: 2, crashes: 2 },
+  "two drivers at one row": { tiers: 2, keys: 1, drivers: [0, 0], lanes: 1, writes: 1, crashes: 1 },
+  "two batches under way": { tiers: 2, keys: 2, drivers: [0], lanes: 2, writes: 1, crashes: 1 },
+  "three tiers": { tiers: 3, keys: 1, drivers: [0, 1], lanes: 1, writes: 2, crashes: 1 },
+  "three tiers, two batches under way": {
     tiers: 3,
     keys: 2,
     drivers: [0, 1],
-    ahead: 1,
+    lanes: 2,
     writes: 1,
     crashes: 0,
   },
@@ -27,7 +27,7 @@ const SHOWS_IN: Record<Guard, keyof typeof WORLDS> = {
   takeUp: "one driver, one row",
   tombstone: "one driver, one row",
   blocked: "three tiers",
-  besides: "a batch ahead",
+  besides: "two batches under way",
 };
 
 for (const [name, world] of Object.entries(WORLDS)) {
@@ -38,8 +38,8 @@ for (const [name, world] of Object.entries(WORLDS)) {
   });
 }
 
-Deno.test("model: two drivers, each with a batch ahead, as far as 60,000 states reach", () => {
-  const world = { tiers: 2, keys: 2, drivers: [0, 0], ahead: 2, writes: 1, crashes: 1 };
+Deno.test("model: two drivers, each with two batches under way, as far as 60,000 states reach", () => {
+  const world = { tiers: 2, keys: 2, drivers: [0, 0], lanes: 2, writes: 1, crashes: 1 };
   const { states, violation } = check(protocol(world), 60_000);
   assert.deepEqual(violation, undefined);
   assert.ok(states > 10_000, `${states} states`);

@@ -5,7 +5,7 @@
  * | action                 | in SQL                                                                 |
  * | ---------------------- | ---------------------------------------------------------------------- |
  * | claim, take up         | claim(): 000600_moves; an open move first, then a row (take_up)        |
- * | claim ahead            | claim(p_besides): the next batch while this one is under way           |
+ * | claim besides          | claim(p_besides): the next batch while others are under way            |
  * | receive, … is committed| receive(): 000700_arrivals; its rows are in, then they are committed   |
  * | prove                  | prove(): what is committed; nothing where the move never arrived       |
  * | purge                  | purge(): 000610_purges; deletes by proof and version, says what it kept|
@@ -17,10 +17,11 @@
  * | a receive is lost      | the colder server dies before it commits                               |
  * | the owner …            | writers, on the first tier                                             |
  *
- * A driver (advance() of 000810_drivers) waits for one answer at a time. With a batch ahead it has the
- * next batch claimed and received while this one is under way, over another line, so that either may
- * get there first: two moves of one dataset are open. Every call is taken for one over the line, so that push and pull are
- * both covered: whichever half is local, a call of that half is never late, which is a special case.
+ * A driver takes one batch after another (advance() of 000810_drivers) or has several under way (a flow,
+ * 000815_flows): then each batch has a lane of its own, and what happens in one lane may come before
+ * or after anything in another. Every call is taken for one over a line of its own, so that push and
+ * pull and any order of messages are covered: a call that is local is never late, which is a special
+ * case, and so is a message of several statements.
  * The lock of a turn is left out on purpose: it spares work and is not what keeps rows safe.
  */
 import type { Model, Step } from "./checker.ts";
@@ -46,7 +47,7 @@ export const GUARDS = {
   takeUp: "claim() takes up an open move before anything new",
   blocked: "claim() waits while an arrival of the dataset is open",
   tombstone: "receive() refuses a move that was closed",
-  besides: "a batch ahead has none of the rows that are under way",
+  besides: "a batch claimed beside others has none of their rows",
   proof: "purge() deletes a row only if the proof is the content that was claimed",
 } as const;
 
@@ -60,8 +61,8 @@ export interface World {
   keys: number;
   /** The link of each driver. */
   drivers: number[];
-  /** How many of the drivers claim and copy the next batch while one is under way. */
-  ahead: number;
+  /** How many batches a driver has under way. */
+  lanes: number;
   writes: number;
   crashes: number;
   /** What is left out. */
@@ -72,7 +73,7 @@ const TIERS = ["core", "main", "archive"];
 
 /** The protocol in a world. */
 export function protocol(world: World): Model<State> {
-  const { tiers, keys, drivers, writes, crashes } = world;
+  const { tiers, keys, drivers, lanes, writes, crashes } = world;
   const links = Array.from({ length: tiers - 1 }, () => []);
   return {
     initial: {
@@ -80,7 +81,7 @@ export function protocol(world: World): Model<State> {
       moves: structuredClone(links),
       arrivals: structuredClone(links),
       calls: [],
-      drivers: drivers.map((link) => rested(link)),
+      drivers: drivers.map((link) => rested(link, lanes)),
       journal: Array(keys).fill(1),
       writes,
       crashes,
@@ -91,12 +92,10 @@ export function protocol(world: World): Model<State> {
   };
 }
 
-const rested = (link: number): Driver => ({
+const rested = (link: number, lanes: number): Driver => ({
   link,
   busy: false,
-  current: null,
-  ahead: null,
-  aheadIsThere: false,
+  lanes: Array(lanes).fill(null),
 });
 
 function isQuiet({ calls, drivers, moves, arrivals }: State): boolean {
@@ -168,7 +167,7 @@ class Turn {
     this.#may(`driver ${index + 1} starts`, (state) => {
       const driver = state.drivers[index];
       if (driver !== undefined) driver.busy = true;
-      ask(state, index, link, "claim", null);
+      ask(state, { driver: index, lane: 0, link }, "claim", null);
     });
   }
 
@@ -182,8 +181,10 @@ class Turn {
 
   /** A driver forgets everything; its calls go their own ways. */
   #end(state: State, index: number): void {
-    state.drivers[index] = rested(state.drivers[index]?.link ?? 0);
-    for (const call of state.calls) if (call.driver === index) call.driver = -1;
+    state.drivers[index] = rested(state.drivers[index]?.link ?? 0, this.world.lanes);
+    for (const call of state.calls) {
+      if (call.driver === index) [call.driver, call.lane] = [-1, 0];
+    }
   }
 
   #tidy(link: number): void {
@@ -212,14 +213,15 @@ class Turn {
     const { what, batch, link, driver } = call;
     const late = driver < 0 ? "late, " : "";
     const row = batch === null ? "" : ` of row ${batch.key + 1}`;
-    const name = `${late}${what}${row}${late === "" ? ` (driver ${driver + 1})` : ""}`;
+    const beside = call.besides.length > 0 ? " besides" : "";
+    const name = `${late}${what}${beside}${row}${late === "" ? ` (driver ${driver + 1})` : ""}`;
     if (late !== "" && !call.pending) {
       this.#may(`a call is lost: ${what}${row}`, (state) => void state.calls.splice(index, 1));
     }
-    if (what.startsWith("receive")) return this.#receive(index, call, name);
+    if (what === "receive") return this.#receive(index, call, name);
     const tier = ["prove", "close"].includes(what) ? link + 1 : link;
     if (what !== "prove" && this.#isLocked(tier)) return;
-    if (what.startsWith("claim")) return this.#claim(index, call, name);
+    if (what === "claim") return this.#claim(index, call, name);
     this.#may(name, (state) => {
       const [taken] = state.calls.splice(index, 1);
       if (taken?.batch == null) return;
@@ -228,11 +230,10 @@ class Turn {
   }
 
   #claim(index: number, call: Call, name: string): void {
-    const { link } = call;
-    const besides = call.what === "claim ahead" ? call.batch : null;
-    const open = (this.before.moves[link] ?? []).filter(({ id }) => id !== besides?.id);
-    const arrivals = link > 0 ? this.before.arrivals[link - 1] ?? [] : [];
-    const [oldest] = open;
+    const { link, besides } = call;
+    const isBeside = besides.length > 0;
+    const moves = this.before.moves[link] ?? [];
+    const [oldest] = moves.filter(({ id }) => !besides.includes(id));
     const taken = (found: Batch | null, move?: Move) => (state: State) => {
       const [answered] = state.calls.splice(index, 1);
       if (answered === undefined) return;
@@ -240,16 +241,17 @@ class Turn {
       this.#claimed(state, answered, found, move === undefined);
     };
     if (oldest !== undefined && this.#has("takeUp")) {
-      if (besides !== null) return this.#may(`${name}: blocked`, taken(null));
+      if (isBeside) return this.#may(`${name}: blocked`, taken(null));
       const { id, key, content } = oldest;
       return this.#may(`${name}: takes up the move of row ${key + 1}`, taken({ id, key, content }));
     }
+    const arrivals = link > 0 ? this.before.arrivals[link - 1] ?? [] : [];
     const isBlocked = this.#has("blocked") && arrivals.some((one) => one.open);
-    const passed = besides !== null && this.#has("besides") ? [besides.key] : [];
+    const passed = moves.filter(({ id }) => this.#has("besides") && besides.includes(id));
     const due = isBlocked
       ? []
       : (this.before.rows[link] ?? []).flatMap((content, key) =>
-        content === 0 || passed.includes(key) ? [] : [{ key, content }]
+        content === 0 || passed.some((move) => move.key === key) ? [] : [{ key, content }]
       );
     if (due.length === 0) return this.#may(`${name}: nothing`, taken(null));
     for (const { key, content } of due) {
@@ -259,22 +261,24 @@ class Turn {
     }
   }
 
-  #claimed(state: State, call: Call, batch: Batch | null, takenUp: boolean): void {
+  #claimed(state: State, call: Call, batch: Batch | null, isTakenUp: boolean): void {
     const driver = state.drivers[call.driver];
     if (driver === undefined) return; // an orphan's move is open all the same
-    const { driver: index, link } = call;
-    if (call.what === "claim ahead") {
-      driver.ahead = batch;
-      if (batch !== null) ask(state, index, link, "receive ahead", batch);
-      if (!isOut(state, index, "receive")) ask(state, index, link, "prove", driver.current);
-    } else if (batch === null) {
-      this.#end(state, index);
-    } else {
-      driver.current = batch;
-      const purged = state.moves[link]?.find(({ id }) => id === batch.id)?.state === "purged";
-      ask(state, index, link, !takenUp ? "receive" : purged ? "purge" : "prove", batch);
-      if (!takenUp && index < this.world.ahead) ask(state, index, link, "claim ahead", batch);
+    if (batch === null) return this.#rest(state, call.driver);
+    const { lane, link } = call;
+    driver.lanes[lane] = batch;
+    const purged = state.moves[link]?.find(({ id }) => id === batch.id)?.state === "purged";
+    ask(state, call, !isTakenUp ? "receive" : purged ? "purge" : "prove", batch);
+    if (!isTakenUp && lane + 1 < this.world.lanes) {
+      const besides = driver.lanes.flatMap((one) => one === null ? [] : [one.id]);
+      ask(state, { ...call, lane: lane + 1 }, "claim", null, { besides });
     }
+  }
+
+  /** A driver with nothing under way any more has come to its end; the next run claims again. */
+  #rest(state: State, index: number): void {
+    const isWaiting = state.calls.some((call) => call.driver === index);
+    if (!isWaiting) this.#end(state, index);
   }
 
   #receive(index: number, call: Call, name: string): void {
@@ -358,60 +362,35 @@ class Turn {
 
   /** What a driver does with an answer; an orphan's goes nowhere. */
   #answer(state: State, call: Call, answer: Answer): void {
-    const { driver: index, link, batch } = call;
-    const driver = state.drivers[index];
+    const driver = state.drivers[call.driver];
+    const { batch } = call;
     if (driver === undefined) return;
-    if (answer === "refused") return this.#end(state, index); // somebody else was here
-    if (call.what === "receive ahead") return this.#aheadIsThere(state, driver, index, link);
-    if (call.what === "receive") {
-      return isOut(state, index, "claim ahead")
-        ? undefined
-        : ask(state, index, link, "prove", batch);
-    }
+    if (answer === "refused") return this.#end(state, call.driver); // somebody else was here
+    if (call.what === "receive") return ask(state, call, "prove", batch);
     if (call.what === "prove" && typeof answer === "object") {
-      return ask(state, index, link, "purge", batch, { proof: answer.proof ?? 0 });
+      return ask(state, call, "purge", batch, { proof: answer.proof ?? 0 });
     }
     if (call.what === "purge" && typeof answer === "object") {
-      return ask(state, index, link, "close", batch, { kept: answer.kept ?? false });
+      return ask(state, call, "close", batch, { kept: answer.kept ?? false });
     }
-    if (call.what === "close") return ask(state, index, link, "finish", batch);
-    this.#advance(state, index, driver);
+    if (call.what === "close") return ask(state, call, "finish", batch);
+    driver.lanes[call.lane] = null;
+    this.#rest(state, call.driver);
   }
-
-  /** The batch is done with: on to the one ahead, if there is one, or the turn is over. */
-  #advance(state: State, index: number, driver: Driver): void {
-    const { ahead, aheadIsThere, link } = driver;
-    driver.current = ahead;
-    driver.ahead = null;
-    driver.aheadIsThere = false;
-    if (ahead === null) return this.#end(state, index); // the next run claims again
-    if (aheadIsThere) ask(state, index, link, "prove", ahead);
-  }
-
-  /** The batch ahead has been received, before or after its turn has come. */
-  #aheadIsThere(state: State, driver: Driver, index: number, link: number): void {
-    if (driver.ahead !== null) driver.aheadIsThere = true;
-    else ask(state, index, link, "prove", driver.current);
-  }
-}
-
-/** Whether a driver waits for the answer to a call. */
-function isOut(state: State, driver: number, what: Call["what"]): boolean {
-  return state.calls.some((call) => call.driver === driver && call.what === what);
 }
 
 type Answer = "done" | "refused" | { proof?: number; kept?: boolean };
 
 function ask(
   state: State,
-  driver: number,
-  link: number,
+  { driver, lane, link }: Pick<Call, "driver" | "lane" | "link">,
   what: Call["what"],
   batch: Batch | null,
-  { proof = null, kept = false }: { proof?: number | null; kept?: boolean } = {},
+  more: Partial<Pick<Call, "proof" | "kept" | "besides">> = {},
 ): void {
+  const { proof = null, kept = false, besides = [] } = more;
   const copy = batch === null ? null : { ...batch };
-  state.calls.push({ driver, link, what, batch: copy, proof, kept, pending: false });
+  state.calls.push({ driver, lane, link, what, batch: copy, besides, proof, kept, pending: false });
 }
 
 function arrivalOf(state: State, link: number, id: number): Arrival | undefined {

@@ -27,20 +27,21 @@ export interface Batch {
   content: number;
 }
 
+const WHATS = ["claim", "receive", "prove", "purge", "close", "finish"] as const;
+
+/** What can be asked of a tier. */
+export type What = typeof WHATS[number];
+
 /** A call between driver and tier, on its way. An orphan's driver is dead; it may still arrive. */
 export interface Call {
   driver: number;
+  /** Which of the driver's batches it is about. */
+  lane: number;
   link: number;
-  what:
-    | "claim"
-    | "claim ahead"
-    | "receive"
-    | "receive ahead"
-    | "prove"
-    | "purge"
-    | "close"
-    | "finish";
+  what: What;
   batch: Batch | null;
+  /** claim: moves of the same driver that are under way. */
+  besides: number[];
   /** For purge: the content that was proved. */
   proof: number | null;
   kept: boolean;
@@ -52,10 +53,8 @@ export interface Call {
 export interface Driver {
   link: number;
   busy: boolean;
-  current: Batch | null;
-  /** The last batch went well: the next may be claimed ahead. */
-  ahead: Batch | null;
-  aheadIsThere: boolean;
+  /** The batches under way, oldest first; null: done with, or not claimed yet. */
+  lanes: (Batch | null)[];
 }
 
 /** Everything. Link n leads from tier n to tier n + 1. */
@@ -91,42 +90,58 @@ export function rowOf(state: State, tier: number, key: number): number {
  */
 export function normal(state: State): State {
   for (const [link, arrivals] of state.arrivals.entries()) {
-    const isAsked = (id: number) =>
-      state.moves[link]?.some((move) => move.id === id) ||
-      state.calls.some((call) => call.link === link && call.batch?.id === id) ||
-      state.drivers.some((one) =>
-        one.link === link && (one.current?.id === id || one.ahead?.id === id)
-      );
-    state.arrivals[link] = arrivals.filter(({ id, open }) => open || isAsked(id));
+    const asked = new Set((state.moves[link] ?? []).map(({ id }) => id));
+    for (const call of state.calls) if (call.link === link && call.batch) asked.add(call.batch.id);
+    for (const one of state.drivers) {
+      if (one.link === link) { for (const batch of one.lanes) if (batch) asked.add(batch.id); }
+    }
+    state.arrivals[link] = arrivals.filter(({ id, open }) => open || asked.has(id));
     renumber(state, link);
   }
   if (state.calls.length > 1) state.calls.sort((a, b) => rank(a) - rank(b));
   return state;
 }
 
-const WHATS = [
-  "claim",
-  "claim ahead",
-  "receive",
-  "receive ahead",
-  "prove",
-  "purge",
-  "close",
-  "finish",
-];
+function renumber(state: State, link: number): void {
+  const named: { id: number }[] = [...state.moves[link] ?? [], ...state.arrivals[link] ?? []];
+  for (const call of state.calls) if (call.link === link && call.batch) named.push(call.batch);
+  for (const one of state.drivers) {
+    if (one.link === link) { for (const batch of one.lanes) if (batch) named.push(batch); }
+  }
+  const ids = [...new Set(named.map(({ id }) => id))].sort((a, b) => a - b);
+  for (const one of named) one.id = ids.indexOf(one.id) + 1;
+  for (const call of state.calls) {
+    if (call.link !== link || call.besides.length === 0) continue;
+    call.besides = call.besides.map((id) => ids.indexOf(id) + 1).filter((id) => id > 0).sort();
+  }
+  state.arrivals[link]?.sort((a, b) => a.id - b.id);
+}
 
-/** No two calls that differ have the same rank: ids, keys and contents are below 16. */
-function rank({ driver, link, what, batch, proof, kept, pending }: Call): number {
+/** A number no move of a link has. */
+export function newId(state: State, link: number): number {
+  const ids = [...state.moves[link] ?? [], ...state.arrivals[link] ?? []].map(({ id }) => id);
+  for (const call of state.calls) if (call.link === link && call.batch) ids.push(call.batch.id);
+  for (const one of state.drivers) {
+    if (one.link === link) { for (const batch of one.lanes) ids.push(batch?.id ?? 0); }
+  }
+  return Math.max(0, ...ids) + 1;
+}
+
+/** No two calls that differ have the same rank: ids, keys and contents are below 8. */
+function rank(call: Call): number {
+  const { driver, lane, link, what, batch, proof, besides } = call;
   return [
+        lane,
         link,
         WHATS.indexOf(what),
         batch?.id ?? 0,
         batch?.key ?? 0,
         batch?.content ?? 0,
-        proof ?? 15,
-      ]
-        .reduce((sum, part) => sum * 16 + part, driver + 1) * 4 +
-    (kept ? 2 : 0) + (pending ? 1 : 0);
+        proof ?? 7,
+        ...[0, 1, 2].map((at) => besides[at] ?? 0),
+      ].reduce((sum, part) => sum * 8 + part, driver + 1) * 4 +
+    (call.kept ? 2 : 0) +
+    (call.pending ? 1 : 0);
 }
 
 /** A copy that may be changed. */
@@ -136,36 +151,14 @@ export function copyOf(state: State): State {
     rows: state.rows.map((rows) => [...rows]),
     moves: state.moves.map((moves) => moves.map((move) => ({ ...move }))),
     arrivals: state.arrivals.map((all) => all.map((one) => ({ ...one }))),
-    calls: state.calls.map((call) => ({ ...call, batch: batch(call.batch) })),
-    drivers: state.drivers.map((one) => ({
-      ...one,
-      current: batch(one.current),
-      ahead: batch(one.ahead),
+    calls: state.calls.map((call) => ({
+      ...call,
+      batch: batch(call.batch),
+      besides: [...call.besides],
     })),
+    drivers: state.drivers.map((one) => ({ ...one, lanes: one.lanes.map(batch) })),
     journal: [...state.journal],
     writes: state.writes,
     crashes: state.crashes,
   };
-}
-
-function renumber(state: State, link: number): void {
-  const named: { id: number }[] = [...state.moves[link] ?? [], ...state.arrivals[link] ?? []];
-  for (const call of state.calls) if (call.link === link && call.batch) named.push(call.batch);
-  for (const one of state.drivers) {
-    if (one.link === link && one.current) named.push(one.current);
-    if (one.link === link && one.ahead) named.push(one.ahead);
-  }
-  const ids = [...new Set(named.map(({ id }) => id))].sort((a, b) => a - b);
-  for (const one of named) one.id = ids.indexOf(one.id) + 1;
-  state.arrivals[link]?.sort((a, b) => a.id - b.id);
-}
-
-/** A number no move of a link has. */
-export function newId(state: State, link: number): number {
-  const ids = [...state.moves[link] ?? [], ...state.arrivals[link] ?? []].map(({ id }) => id);
-  for (const call of state.calls) if (call.link === link && call.batch) ids.push(call.batch.id);
-  for (const one of state.drivers) {
-    if (one.link === link) ids.push(one.current?.id ?? 0, one.ahead?.id ?? 0);
-  }
-  return Math.max(0, ...ids) + 1;
 }
