@@ -319,3 +319,46 @@ comment on function strata.still_here(text, text[], text) is
   'Of those keys the ones with a row on this tier, by month: how many and the first three. Null if a move has begun since the mark.';
 revoke execute on function strata.still_here(text, text[], text) from public;
 grant execute on function strata.still_here(text, text[], text) to strata_mover;
+
+create function strata.pick_keys(p_keys text[], p_positions integer[])
+returns text[]
+language sql
+immutable
+set search_path = ''
+as $$
+  select array_agg(x.texts order by x.k)
+    from (select k, array_agg(p_keys[k][i.o] order by i.p) as texts
+            from generate_series(1, array_length(p_keys, 1)) as k, unnest(p_positions) with ordinality as i (o, p) group by k) as x
+$$;
+comment on function strata.pick_keys(text[], integer[]) is 'The keys at some positions of a manifest''s keys; null for none.';
+revoke execute on function strata.pick_keys(text[], integer[]) from public;
+
+-- Which of a page's keys are on both tiers, beyond doubt: between two looks at the colder tier and one at the hotter no move
+-- was open. Null when one was.
+create function strata.find_doubled(p_link strata.links, p_dataset text, p_page text[])
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_twice text[] := p_page;
+  v_mark text;
+begin
+  v_twice := strata.pick_keys(v_twice, strata.ask_end(p_link, 'colder', format('select strata.keys_here(%L, %L)', p_dataset, v_twice))::integer[]);
+  if v_twice is null then
+    return jsonb '[]';
+  end if;
+  v_mark := strata.ask_end(p_link, 'hotter', format('select strata.move_mark(%L)', p_dataset));
+  if v_mark is null then
+    return null;
+  end if;
+  v_twice := strata.pick_keys(v_twice, strata.ask_end(p_link, 'colder', format('select strata.keys_here(%L, %L)', p_dataset, v_twice))::integer[]);
+  if v_twice is null then
+    return jsonb '[]';
+  end if;
+  return strata.ask_end(p_link, 'hotter', format('select strata.still_here(%L, %L, %L)', p_dataset, v_twice, v_mark))::jsonb;
+end
+$$;
+comment on function strata.find_doubled(strata.links, text, text[]) is
+  'Of a page of keys of the hotter tier those with a row on both tiers, by month; null while a move is open.';
+revoke execute on function strata.find_doubled(strata.links, text, text[]) from public;

@@ -4,49 +4,6 @@
 -- goes on from there the night after. Of a dataset it reads every row of the colder tier once and every key of the hotter
 -- one. Links that an edge function drives (relay) have no side that dials, and are not audited from here.
 
-create function strata.pick_keys(p_keys text[], p_positions integer[])
-returns text[]
-language sql
-immutable
-set search_path = ''
-as $$
-  select array_agg(x.texts order by x.k)
-    from (select k, array_agg(p_keys[k][i.o] order by i.p) as texts
-            from generate_series(1, array_length(p_keys, 1)) as k, unnest(p_positions) with ordinality as i (o, p) group by k) as x
-$$;
-comment on function strata.pick_keys(text[], integer[]) is 'The keys at some positions of a manifest''s keys; null for none.';
-revoke execute on function strata.pick_keys(text[], integer[]) from public;
-
--- Which of a page's keys are on both tiers, beyond doubt: between two looks at the colder tier and one at the hotter no move
--- was open. Null when one was.
-create function strata.find_doubled(p_link strata.links, p_dataset text, p_page text[])
-returns jsonb
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_twice text[] := p_page;
-  v_mark text;
-begin
-  v_twice := strata.pick_keys(v_twice, strata.ask_end(p_link, 'colder', format('select strata.keys_here(%L, %L)', p_dataset, v_twice))::integer[]);
-  if v_twice is null then
-    return jsonb '[]';
-  end if;
-  v_mark := strata.ask_end(p_link, 'hotter', format('select strata.move_mark(%L)', p_dataset));
-  if v_mark is null then
-    return null;
-  end if;
-  v_twice := strata.pick_keys(v_twice, strata.ask_end(p_link, 'colder', format('select strata.keys_here(%L, %L)', p_dataset, v_twice))::integer[]);
-  if v_twice is null then
-    return jsonb '[]';
-  end if;
-  return strata.ask_end(p_link, 'hotter', format('select strata.still_here(%L, %L, %L)', p_dataset, v_twice, v_mark))::jsonb;
-end
-$$;
-comment on function strata.find_doubled(strata.links, text, text[]) is
-  'Of a page of keys of the hotter tier those with a row on both tiers, by month; null while a move is open.';
-revoke execute on function strata.find_doubled(strata.links, text, text[]) from public;
-
 -- Looks at one page of keys: more, end, or busy (to be looked at again; with p_skip it is passed over).
 create function strata.audit_page(p_link strata.links, p_turn strata.audit_turns, p_skip boolean)
 returns text
@@ -234,6 +191,26 @@ comment on function strata.take_audit_step(strata.links, strata.audit_turns) is
   'Takes one step of a dataset''s turn (the months there are, one month, one page of keys, the alert): more, busy or done.';
 revoke execute on function strata.take_audit_step(strata.links, strata.audit_turns) from public;
 
+create function strata.audit_overdue(p_link strata.links, p_turn strata.audit_turns, p_says text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_colder constant text := case p_link.direction when 'colder' then p_link.neighbour else strata.tier() end;
+begin
+  if p_turn.started_at < clock_timestamp() - make_interval(days => strata.setting('audit_every')::integer) then
+    perform strata.raise_alert('audit_mismatch', v_colder, p_turn.dataset, 'warning',
+      format('"%s" on %s could not be audited since %s: %s', p_turn.dataset, v_colder,
+             to_char(p_turn.started_at at time zone 'UTC', 'YYYY-MM-DD'), p_says),
+      'Mend what the message names; deno task strata audit tries again at once.');
+  end if;
+end
+$$;
+comment on function strata.audit_overdue(strata.links, strata.audit_turns, text) is
+  'Raises the alert about a dataset whose audit has been failing for audit_every days; the end of an audit clears it.';
+revoke execute on function strata.audit_overdue(strata.links, strata.audit_turns, text) from public;
+
 create function strata.audit_step(p_neighbour text, p_dataset text)
 returns text
 language plpgsql
@@ -253,11 +230,13 @@ begin
     v_outcome := strata.take_audit_step(v_link, v_turn);
   exception when others then
     perform strata.hang_up(p_neighbour);
-    v_outcome := case when strata.is_link_error(sqlstate) then 'link down' else 'failed' end;
+    -- A month that takes longer to read than a call may last is no reason to give the line up.
+    v_outcome := case when strata.is_link_error(sqlstate) and sqlstate <> 'ST005' then 'link down' else 'failed' end;
     if v_outcome = 'link down' then
       perform strata.note_link(p_neighbour, sqlstate, sqlerrm);
     end if;
     update strata.audit_turns as t set trouble_sqlstate = sqlstate, trouble = sqlerrm where t.neighbour = p_neighbour and t.dataset = p_dataset;
+    perform strata.audit_overdue(v_link, v_turn, sqlerrm);
   end;
   update strata.audit_turns as t
      set milliseconds = t.milliseconds + extract(epoch from clock_timestamp() - v_began) * 1000

@@ -144,6 +144,14 @@ moveTest("an audit over a link that is down says so and goes on later", async (c
   const [down] = await audited(chain);
   assert.equal(down?.finished, false);
   assert.match(down?.trouble ?? "", /cannot be reached/);
+  assert.deepEqual(await auditAlerts(chain), []);
+  await driving.sql`update strata.audit_turns set started_at = started_at - interval '8 days'`;
+  await endPauses(chain);
+  await driving.sql`call strata.audit()`;
+  assert.match(
+    (await auditAlerts(chain))[0]?.says ?? "",
+    /^"notes" on main could not be audited since .* cannot be reached/,
+  );
   const port = new URL(driven.url).port;
   await driving.sql.unsafe(`alter server ${server} options (set port '${port}')`);
   await endPauses(chain);
@@ -159,6 +167,30 @@ moveTest("an audit over a link that is down says so and goes on later", async (c
     besides: 0,
     trouble: null,
   });
+  assert.deepEqual(await auditAlerts(chain), []);
+});
+
+moveTest("a month that takes too long to read stops its dataset, not the link", async (chain) => {
+  await manyMonths(chain);
+  const { source, destination, driving } = endsOfLink(chain);
+  const far = chain.driver === "push" ? destination : source;
+  const [slow] = chain.driver === "push" ? ["stock_months(text)"] : ["ledger_months(text, text[])"];
+  await far.sql.unsafe(`alter function strata.${slow} rename to hidden_months`);
+  await far.sql.unsafe(
+    `create function strata.${
+      slow.replace("(text", "(p_dataset text").replace(", text[]", ", p_whats text[]")
+    }
+    returns text[] language sql security definer set search_path = '' as $$
+      select array['2026-03'] from pg_sleep(3) $$;
+    grant execute on function strata.${slow} to strata_mover`,
+  );
+  await driving.sql`update strata.settings set value = 1 where name = 'link_timeout'`;
+  await auditAll(chain);
+  const [report] = await audited(chain);
+  assert.equal(report?.finished, false);
+  assert.match(report?.trouble ?? "", /did not answer within 1 seconds|statement timeout/);
+  const [link] = await driving.sql`select trouble from strata.links`;
+  assert.equal(link?.trouble, null);
 });
 
 moveTest("what is let go of is audited no more, and its alert goes", async (chain) => {

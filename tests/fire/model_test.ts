@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { check } from "./model/checker.ts";
-import { type Guard, GUARDS, protocol, type World } from "./model/protocol.ts";
+import { protocol } from "./model/protocol.ts";
+import { type Guard, GUARDS, type World } from "./model/world.ts";
 
 /** Small worlds, each with something the others lack. All of their states are visited. */
 const WORLDS: Record<string, World> = {

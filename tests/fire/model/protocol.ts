@@ -25,6 +25,7 @@
  * The lock of a turn is left out on purpose: it spares work and is not what keeps rows safe.
  */
 import type { Model, Step } from "./checker.ts";
+import type { Guard, World } from "./world.ts";
 import {
   type Arrival,
   type Batch,
@@ -38,36 +39,6 @@ import {
   rowOf,
   type State,
 } from "./state.ts";
-
-/** What keeps rows safe. Without any one of them something goes wrong. */
-export const GUARDS = {
-  version: "purge() deletes a row only in the version that was claimed",
-  committed: "prove() sees committed rows only",
-  retract: "close_arrival() takes back what its source kept",
-  takeUp: "claim() takes up an open move before anything new",
-  blocked: "claim() waits while an arrival of the dataset is open",
-  tombstone: "receive() refuses a move that was closed",
-  besides: "a batch claimed beside others has none of their rows",
-  proof: "purge() deletes a row only if the proof is the content that was claimed",
-} as const;
-
-/** The name of a guard. */
-export type Guard = keyof typeof GUARDS;
-
-/** How large a world is. */
-export interface World {
-  /** 2 or 3. */
-  tiers: number;
-  keys: number;
-  /** The link of each driver. */
-  drivers: number[];
-  /** How many batches a driver has under way. */
-  lanes: number;
-  writes: number;
-  crashes: number;
-  /** What is left out. */
-  without?: Guard;
-}
 
 const TIERS = ["core", "main", "archive"];
 
