@@ -191,8 +191,7 @@ end
 $$;
 comment on procedure strata.watch() is
   'What cron calls every 15 minutes: a sample of the billed size, the alerts that follow from it, and a drain opened when it is '
-  'critical. Works on a read-only '
-  'database. Commits: must be the only statement, outside a transaction.';
+  'critical. Works on a read-only database. Commits: must be the only statement, outside a transaction.';
 revoke execute on procedure strata.watch() from public;
 
 insert into strata.schedules (job, cron, command, says) values
