@@ -24,13 +24,8 @@ export function openProxy(target: { hostname: string; port: number }): Proxy {
     for (const conn of pair) close(conn);
   };
   const pump = async (from: Deno.Conn, to: Deno.Conn, pair: [Deno.Conn, Deno.Conn]) => {
-    const buffer = new Uint8Array(65_536);
     try {
-      for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
-        await gate.promise;
-        for (let sent = 0; sent < count;) sent += await to.write(buffer.subarray(sent, count));
-      }
-      await to.closeWrite();
+      await carry(from, to, () => gate.promise);
     } catch {
       end(pair); // one side is gone: so is the other
     }
@@ -73,6 +68,16 @@ export function openProxy(target: { hostname: string; port: number }): Proxy {
       await serving.catch(() => {});
     },
   };
+}
+
+/** Hands on what comes, each time the gate is open, until no more does. */
+async function carry(from: Deno.Conn, to: Deno.Conn, open: () => Promise<void>): Promise<void> {
+  const buffer = new Uint8Array(65_536);
+  for (let count = await from.read(buffer); count !== null; count = await from.read(buffer)) {
+    await open();
+    for (let sent = 0; sent < count;) sent += await to.write(buffer.subarray(sent, count));
+  }
+  await to.closeWrite();
 }
 
 function close(conn: Deno.Conn): void {
