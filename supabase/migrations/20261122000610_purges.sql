@@ -36,6 +36,7 @@ begin
     strata.relation(p_dataset), v_sql.items, v_sql.names, v_sql.same_key, v_held, v_referenced, p_dataset.age_column)
     into deleted, digest, v_ages
    using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only;
+  set constraints all immediate; -- what a deferred trigger says of a row must be heard here, not at the commit
   perform set_config('strata.purging', 'off', true);
   perform strata.note_moved(p_dataset.name, p_manifest, deleted, v_ages, digest);
 end

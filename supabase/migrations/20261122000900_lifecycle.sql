@@ -44,6 +44,7 @@ begin
     digest := digest # v_digest;
     perform strata.note_left(p_dataset.name, 'deleted', v_month, v_rows, v_digest, v_columns, strata.shape(v_relation));
   end loop;
+  set constraints all immediate; -- what a deferred trigger says must be heard here, not at the commit
   perform set_config('strata.purging', 'off', true);
 end
 $$;
