@@ -86,6 +86,25 @@ $$;
 comment on function strata.describe_columns(regclass) is 'Name and type of each column, in the table''s order.';
 revoke execute on function strata.describe_columns(regclass) from public;
 
+-- A column that was dropped and made anew has another number, and no row of the table another version.
+create function strata.column_numbers(p_relation regclass)
+returns smallint[]
+language sql
+stable
+set search_path = ''
+as $$
+  select array_agg(a.attnum order by r.o, a.attnum)
+    from (select p_relation, 0
+          union all
+          select to_regclass(format('%I.%I', t.it ->> 'schema', t.it ->> 'name')), t.position
+            from jsonb_array_elements(strata.describe_types(p_relation)) with ordinality as t (it, position)
+           where t.it ->> 'kind' = 'c') as r (relation, o)
+    join pg_catalog.pg_attribute as a on a.attrelid = r.relation and a.attnum > 0 and not a.attisdropped
+$$;
+comment on function strata.column_numbers(regclass) is
+  'The numbers of a table''s columns, and of the attributes of the composite types among them.';
+revoke execute on function strata.column_numbers(regclass) from public;
+
 create function strata.shape(p_relation regclass)
 returns text
 language sql
@@ -93,10 +112,10 @@ stable
 set search_path = ''
 as $$
   select md5(strata.describe_columns(p_relation)::text || strata.describe_types(p_relation)::text
-             || strata.key_columns(p_relation)::text)
+             || coalesce(strata.key_columns(p_relation)::text, '') || strata.column_numbers(p_relation)::text)
 $$;
 comment on function strata.shape(regclass) is
-  'A short text that changes with a table''s columns, types or key, and with nothing else.';
+  'A short text that changes with a table''s columns, types or key, and with nothing else; never null.';
 revoke execute on function strata.shape(regclass) from public;
 
 create function strata.describe(p_dataset text)
