@@ -206,6 +206,8 @@ declare
   v_objection record;
 begin
   perform strata.lock_dataset(p_description ->> 'name');
+  perform set_config('synchronous_commit', 'on', true)
+    where current_setting('synchronous_commit') = 'off'; -- what is told once, holds above all, is not told again
   select d.* into v_old from strata.datasets as d where d.name = p_description ->> 'name';
   perform strata.accept_type(t.it)
      from jsonb_array_elements(p_description -> 'types') with ordinality as t (it, position);

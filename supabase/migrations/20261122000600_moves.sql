@@ -92,18 +92,24 @@ language sql
 stable
 set search_path = ''
 as $$
-  select v.list,
+  select string_agg(v.list, ', ' order by v.chunk),
          (select string_agg('array_agg(z.v' || array_position(p_dataset.twin_columns, k.name) || ')', ', ' order by k.position)
             from unnest(p_dataset.key_columns) with ordinality as k (name, position)),
-         'concat_ws(' || quote_literal(m.between_columns) || ', ' || v.aggregates || ')'
+         -- concat_ws() takes at most 100 arguments; one call for few columns, because each copies the batch once more
+         case when count(*) = 1 then min(v.texts)
+              else 'concat_ws(' || quote_literal(m.between_columns) || ', ' || string_agg(v.texts, ', ' order by v.chunk) || ')' end
     from strata.marks(p_move) as m,
     lateral (
-      select string_agg(strata.value_sql(a.atttypid, n.name) || ' as v' || n.position, ', ' order by n.position) as list,
+      select n.position / 90 as chunk,
+             string_agg(strata.value_sql(a.atttypid, n.name) || ' as v' || n.position, ', ' order by n.position) as list,
+             'concat_ws(' || quote_literal(m.between_columns) || ', ' ||
              string_agg(case when n.name is null then '''''' else format('string_agg(%L || coalesce(z.v%s, %L), '''')',
-               m.between_values, n.position, m.for_null) end, ', ' order by n.position) as aggregates
+               m.between_values, n.position, m.for_null) end, ', ' order by n.position) || ')' as texts
         from unnest(p_dataset.twin_columns) with ordinality as n (name, position)
         left join pg_catalog.pg_attribute as a
-          on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = n.name and not a.attisdropped) as v
+          on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = n.name and not a.attisdropped
+       group by n.position / 90) as v
+   group by m.between_columns
 $$;
 comment on function strata.batch_sql(strata.datasets, uuid) is 'SQL pieces with which claim_rows() writes a batch down.';
 revoke execute on function strata.batch_sql(strata.datasets, uuid) from public;
@@ -210,6 +216,8 @@ declare
   v_objection record;
 begin
   perform strata.lock_dataset(p_dataset);
+  perform set_config('synchronous_commit', 'on', true)
+    where current_setting('synchronous_commit') = 'off'; -- copies must never outlive the move they belong to
   select m.move_id into v_open from strata.moves as m
    where m.dataset = p_dataset and m.state <> 'closed' and m.move_id <> all (p_besides) order by m.started_at limit 1;
   if v_open is not null and p_besides = '{}' then
