@@ -20,6 +20,28 @@ $$;
 comment on function strata.key_columns(regclass) is 'The primary key''s columns in order; null when there is none.';
 revoke execute on function strata.key_columns(regclass) from public;
 
+-- Keys are compared as their primary key compares them: the type of one may come with an extension, and its `=` lies in
+-- no search path of ours. Not finding it can mean to compare as something else: citext as text, letter by letter.
+create function strata.equals_sql(p_relation regclass, p_column text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce((
+    select format('operator(%I.%s)', o.oprnamespace::regnamespace::text, o.oprname)
+      from pg_catalog.pg_index as i
+     cross join lateral unnest(i.indkey, i.indclass) as k (attnum, opclass)
+      join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
+      join pg_catalog.pg_opclass as c on c.oid = k.opclass
+      join pg_catalog.pg_amop as p on p.amopfamily = c.opcfamily and p.amopstrategy = 3
+                                  and p.amoplefttype = c.opcintype and p.amoprighttype = c.opcintype
+      join pg_catalog.pg_operator as o on o.oid = p.amopopr
+     where i.indrelid = p_relation and i.indisprimary and a.attname = p_column), '=')
+$$;
+comment on function strata.equals_sql(regclass, text) is 'The operator by which a table''s primary key tells values of a column apart, as SQL.';
+revoke execute on function strata.equals_sql(regclass, text) from public;
+
 create function strata.delete_triggers(p_relation regclass, p_guarded boolean)
 returns text[]
 language sql
@@ -236,6 +258,8 @@ begin
     execute format('create index %I on %s %s', v_name, p_relation, v_definition);
     execute format('comment on index %s.%I is %L', v_schema, v_name, c_says || v_definition);
   end if;
+exception when program_limit_exceeded then
+  null; -- over hundreds of columns a predicate grows too long for the catalogue; the rows are found without it
 end
 $$;
 comment on function strata.ensure_size_index(regclass, text, integer) is

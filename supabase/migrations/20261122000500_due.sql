@@ -68,25 +68,26 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select 'array[' || string_agg(format('%s.%I::text', p_alias, c.name), ', ' order by c.position) || ']'
+  select 'array[' || string_agg(format('concat(%s.%I)', p_alias, c.name), ', ' order by c.position) || ']'
     from unnest(p_columns) with ordinality as c (name, position)
 $$;
-comment on function strata.key_sql(text[], text) is 'SQL for a row''s key as an array of texts.';
+comment on function strata.key_sql(text[], text) is 'SQL for a row''s key as an array of texts, each as its type writes it.';
 revoke execute on function strata.key_sql(text[], text) from public;
 
-create function strata.key_is_sql(p_dataset strata.datasets)
+create function strata.key_is_sql(p_dataset strata.datasets, p_key text default '$1')
 returns text
 language sql
 stable
 set search_path = ''
 as $$
-  select string_agg(format('t.%I = $1[%s]::%s', k.name, k.position, format_type(a.atttypid, a.atttypmod)), ' and ' order by k.position)
+  select string_agg(format('t.%I %s %s[%s]::%s', k.name, strata.equals_sql(a.attrelid, k.name), p_key, k.position,
+                           format_type(a.atttypid, a.atttypmod)), ' and ' order by k.position)
     from unnest(p_dataset.key_columns) with ordinality as k (name, position)
     join pg_catalog.pg_attribute as a
       on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = k.name and not a.attisdropped
 $$;
-comment on function strata.key_is_sql(strata.datasets) is 'SQL: is row t the one under key $1, an array of texts? Uses the primary key.';
-revoke execute on function strata.key_is_sql(strata.datasets) from public;
+comment on function strata.key_is_sql(strata.datasets, text) is 'SQL: is row t the one under that key, an array of texts? Uses the primary key.';
+revoke execute on function strata.key_is_sql(strata.datasets, text) from public;
 
 -- How many days a row may stay on this tier, and what happens then.
 create function strata.retention(p_dataset strata.datasets, out action text, out days integer)
@@ -134,8 +135,9 @@ stable
 set search_path = ''
 as $$
   select coalesce(string_agg(format('exists (select from %s as r where %s%s)', f.conrelid::regclass, (
-           select string_agg(format('r.%I = t.%I', ra.attname, ta.attname), ' and ')
-             from unnest(f.conkey, f.confkey) as k (theirs, ours)
+           select string_agg(format('t.%I operator(%I.%s) r.%I', ta.attname, o.oprnamespace::regnamespace::text, o.oprname, ra.attname), ' and ')
+             from unnest(f.conkey, f.confkey, f.conpfeqop) as k (theirs, ours, equals)
+             join pg_catalog.pg_operator as o on o.oid = k.equals
              join pg_catalog.pg_attribute as ra on ra.attrelid = f.conrelid and ra.attnum = k.theirs
              join pg_catalog.pg_attribute as ta on ta.attrelid = f.confrelid and ta.attnum = k.ours),
            case when f.conrelid = f.confrelid then ' and r.ctid <> t.ctid' else '' end), -- a row may refer to itself
@@ -154,7 +156,7 @@ set search_path = ''
 as $$
   select coalesce(string_agg(
            case when h.key is not null
-                then format('%s = %L::text[]', strata.key_sql(p_dataset.key_columns), h.key)
+                then format('coalesce(%s, false)', strata.key_is_sql(p_dataset, format('(%L::text[])', h.key)))
                 -- over the row alone: a column may be called like something of the query around it
                 else format('coalesce((select (%s)::boolean from (select t.*) as t), false)', h.condition) end, ' or ' order by h.made_at, h.hold_id), 'false')
     from strata.holds as h
@@ -277,6 +279,8 @@ stable
 set search_path = ''
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
+set extra_float_digits = 1
+set bytea_output = 'hex'
 as $$
 declare
   v_key text[];
@@ -287,7 +291,7 @@ begin
       using errcode = 'ST050', hint = 'Give one text per key column, in that order.';
   end if;
   execute 'select array[' || (
-    select string_agg(format('$1[%s]::%s::text', k.position, format_type(a.atttypid, a.atttypmod)), ', ' order by k.position)
+    select string_agg(format('concat($1[%s]::%s)', k.position, format_type(a.atttypid, a.atttypmod)), ', ' order by k.position)
       from unnest(p_dataset.key_columns) with ordinality as k (name, position)
       join pg_catalog.pg_attribute as a
         on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = k.name and not a.attisdropped) || ']'

@@ -81,7 +81,8 @@ set search_path = ''
 as $$
   select string_agg(format('%s[%s:%s]', p_keys, k.position, k.position), ', ' order by k.position),
          string_agg('k' || k.position, ', ' order by k.position),
-         string_agg(format('t.%I = m.k%s::%s', k.name, k.position, format_type(a.atttypid, a.atttypmod)), ' and ' order by k.position)
+         string_agg(format('t.%I %s m.k%s::%s', k.name, strata.equals_sql(a.attrelid, k.name), k.position,
+                           format_type(a.atttypid, a.atttypmod)), ' and ' order by k.position)
     from unnest(p_dataset.key_columns) with ordinality as k (name, position)
     join pg_catalog.pg_attribute as a
       on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = k.name and not a.attisdropped

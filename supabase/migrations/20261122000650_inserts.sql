@@ -102,6 +102,19 @@ $$;
 comment on function strata.has_insert_triggers(regclass) is 'Whether a trigger of the owner''s sees rows as they arrive, and may change them.';
 revoke execute on function strata.has_insert_triggers(regclass) from public;
 
+create function strata.same_line_sql(p_dataset strata.datasets)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(format('t.%I %s (l.line::%s).%I', k.name, strata.equals_sql(strata.relation(p_dataset)::regclass, k.name),
+                           strata.relation(p_dataset), k.name), ' and ' order by k.position)
+    from unnest(p_dataset.key_columns) with ordinality as k (name, position)
+$$;
+comment on function strata.same_line_sql(strata.datasets) is 'SQL: has row t the key of l.line, a row written as a record literal?';
+revoke execute on function strata.same_line_sql(strata.datasets) from public;
+
 -- The careful way in: rows written as record literals. A twin with insert triggers is read back in the same
 -- transaction: a row they changed must not stay. Returns how many rows were inserted unchanged.
 create function strata.insert_lines(p_dataset strata.datasets, p_columns text[], p_lines text[])
@@ -121,10 +134,22 @@ set row_security = off
 as $$
 declare
   v_relation constant text := strata.relation(p_dataset);
+  v_watched constant boolean := strata.has_insert_triggers(v_relation::regclass);
+  v_here constant text := format('select count(*) filter (where %s = l.line), count(*) from unnest($1) as l (line) join %s as t on %s',
+    (select 'row(' || string_agg(coalesce(format('t.%I', c.name), 'null'), ', ' order by c.position) || ')::text'
+       from unnest(p_columns) with ordinality as c (name, position)), v_relation, strata.same_line_sql(p_dataset));
   v_names text;
   v_values text;
+  v_same integer;
+  v_before integer;
   v_count integer;
 begin
+  if v_watched then -- triggers make of the number of inserted rows what they like
+    execute v_here into v_same, v_before using p_lines;
+    if v_before > 0 then
+      return cardinality(p_lines) - v_before;
+    end if;
+  end if;
   select string_agg(quote_ident(c.name), ', ' order by c.position), string_agg(format('(s.r).%I', c.name), ', ' order by c.position)
     into v_names, v_values
     from unnest(p_columns) with ordinality as c (name, position)
@@ -136,24 +161,19 @@ begin
     v_relation, v_names, v_values, v_relation,
     (select string_agg(quote_ident(k), ', ') from unnest(p_dataset.key_columns) as k)) using p_lines;
   get diagnostics v_count = row_count;
-  if strata.has_insert_triggers(v_relation::regclass) then
-    execute format('select count(*) from unnest($1) as l (line) '
-                   'join %s as t on (%s) = (%s) where %s = l.line',
-      v_relation, (select string_agg(format('t.%I', k), ', ') from unnest(p_dataset.key_columns) as k),
-      (select string_agg(format('(l.line::%s).%I', v_relation, k), ', ') from unnest(p_dataset.key_columns) as k),
-      (select 'row(' || string_agg(coalesce(format('t.%I', c.name), 'null'), ', ' order by c.position) || ')::text'
-         from unnest(p_columns) with ordinality as c (name, position)))
-      into v_count using p_lines;
-    if v_count < cardinality(p_lines) then
+  set constraints all immediate; -- deferred triggers change rows as well
+  if v_watched then
+    execute v_here into v_same, v_count using p_lines;
+    if v_same < cardinality(p_lines) then
       raise exception 'a trigger on % changes or drops rows as they arrive', strata.tier() using errcode = 'ST042';
     end if;
   end if;
-  set constraints all immediate;
   return v_count;
 end
 $$;
 comment on function strata.insert_lines(strata.datasets, text[], text[]) is
-  'Inserts rows written as texts, never over an existing key; returns how many went in. ST042: a trigger changed one.';
+  'Inserts rows written as texts, never over an existing key; returns how many went in, or with triggers how many were not '
+  'here before (then none goes in beside those that were). ST042: a trigger changed one.';
 revoke execute on function strata.insert_lines(strata.datasets, text[], text[]) from public;
 
 -- An error that tells of one row's content, not of the table, the disk or the server.

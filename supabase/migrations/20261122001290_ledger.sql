@@ -141,11 +141,9 @@ begin
     'insert into strata.met (move_id, ordinal, month, digest) '
     'select $1, l.o, strata.month_of(t.%I::timestamp), strata.digest(strata.fingerprint(%s)) '
     '  from (select i.o, ($2)[i.o] as line from unnest($3) as i (o)) as l '
-    '  join %s as t on (%s) = (%s) '
+    '  join %s as t on %s '
     ' where %s = l.line on conflict do nothing',
-    p_dataset.age_column, strata.content_sql(v_relation::regclass, p_columns), v_relation,
-    (select string_agg(format('t.%I', k), ', ') from unnest(p_dataset.key_columns) as k),
-    (select string_agg(format('(l.line::%s).%I', v_relation, k), ', ') from unnest(p_dataset.key_columns) as k),
+    p_dataset.age_column, strata.content_sql(v_relation::regclass, p_columns), v_relation, strata.same_line_sql(p_dataset),
     (select 'row(' || string_agg(coalesce(format('t.%I', c.name), 'null'), ', ' order by c.position) || ')::text'
        from unnest(p_columns) with ordinality as c (name, position)))
     using p_move, p_lines, p_not_ours;
