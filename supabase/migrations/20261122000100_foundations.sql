@@ -78,6 +78,7 @@ insert into strata.errors (code, cause, remedy) values
   ('ST024', 'the twin has another primary key, or none', 'give it the primary key of the hotter tier'),
   ('ST025', 'the twin has a column that must be filled and that the hotter tier does not know', 'give it a default or drop its NOT NULL'),
   ('ST026', 'a type could not be made on the colder tier, or is another one there', 'create or alter it there by hand so that both are the same'),
+  ('ST027', 'the twin is unlogged: a crash would empty it', 'alter table … set logged on the colder tier'),
   ('ST030', 'there is no such move, or it is not in that step', 'nothing: the next run takes up what is open'),
   ('ST031', 'the move was closed already; a late copy of it is refused', 'nothing: this is a straggler being turned away'),
   ('ST032', 'the shape of the table changed while the batch was under way', 'nothing: the next run starts with the new shape'),

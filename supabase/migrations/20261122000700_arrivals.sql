@@ -29,19 +29,41 @@ alter table strata.arrivals enable row level security;
 create index arrivals_open_idx on strata.arrivals (dataset) where closed_at is null;
 create index arrivals_closed_idx on strata.arrivals (closed_at);
 
-create function strata.check_columns(p_dataset strata.datasets, p_columns text[])
+-- What is not written to the log is gone after a crash, however often it was committed.
+create function strata.check_logged(p_relation regclass)
 returns void
 language plpgsql
 stable
 set search_path = ''
 as $$
+begin
+  if exists (select from pg_catalog.pg_class as c
+              where c.relpersistence <> 'p'
+                and (c.oid = p_relation or c.oid in (select p.relid from pg_catalog.pg_partition_tree(p_relation) as p))) then
+    raise exception 'the twin % on % is unlogged: a crash would empty it', p_relation, strata.tier()
+      using errcode = 'ST027', hint = strata.remedy('ST027');
+  end if;
+end
+$$;
+comment on function strata.check_logged(regclass) is 'Refuses (ST027) a table, or one with a partition, that a crash would empty.';
+revoke execute on function strata.check_logged(regclass) from public;
+
+create function strata.check_columns(p_dataset strata.datasets, p_columns text[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
 declare
   v_here text[];
+  v_objection record;
 begin
   if to_regclass(strata.relation(p_dataset)) is null then
     raise exception 'the twin % is gone from %', strata.relation(p_dataset), strata.tier()
       using errcode = 'ST020', hint = strata.remedy('ST020');
   end if;
+  -- Keeps columns from changing between this check and the end of the transaction.
+  execute format('lock table %s in row exclusive mode', strata.relation(p_dataset));
+  perform strata.check_logged(strata.relation(p_dataset)::regclass);
   select array_agg(a.attname::text order by a.attnum) into v_here
     from pg_catalog.pg_attribute as a
    where a.attrelid = strata.relation(p_dataset)::regclass and a.attnum > 0 and not a.attisdropped;
@@ -51,10 +73,18 @@ begin
       array_to_string(v_here, ', '), array_to_string(p_columns, ', ', '-')
       using errcode = 'ST032', hint = strata.remedy('ST032');
   end if;
+  -- A column that was narrowed here would cut values off without a word.
+  for v_objection in
+    select * from strata.twin_objections(p_dataset.accepted, p_dataset.accepted, strata.relation(p_dataset)::regclass)
+     where p_dataset.accepted is not null limit 1
+  loop
+    raise exception '%', v_objection.says using errcode = v_objection.code, hint = strata.remedy(v_objection.code);
+  end loop;
 end
 $$;
 comment on function strata.check_columns(strata.datasets, text[]) is
-  'Refuses a batch whose columns are not this twin''s, in its order. ST020: no twin. ST032: other columns.';
+  'Refuses a batch whose columns are not this twin''s, in its order, or a twin that is no longer what was accepted. '
+  'ST020 to ST025: no twin, or it has changed. ST027: it is unlogged. ST032: other columns.';
 revoke execute on function strata.check_columns(strata.datasets, text[]) from public;
 
 create function strata.receive(p_move uuid, p_dataset text, p_from text, p_columns text[], p_lines text)
@@ -107,7 +137,7 @@ end
 $$;
 comment on function strata.receive(uuid, text, text, text[], text) is
   'Takes a batch in, in one transaction with its arrival, and says which rows it refuses. Run again it changes nothing. '
-  'Never overwrites. ST020, ST032: the twin does not fit. ST031: the move was closed.';
+  'Never overwrites. ST020 to ST027, ST032: the twin does not fit. ST031: the move was closed.';
 revoke execute on function strata.receive(uuid, text, text, text[], text) from public;
 grant execute on function strata.receive(uuid, text, text, text[], text) to strata_mover;
 
@@ -169,6 +199,7 @@ begin
     raise exception 'column "%" is gone from twin % on %', v_missing[1], strata.relation(v_dataset), strata.tier()
       using errcode = 'ST021', hint = strata.remedy('ST021');
   end if;
+  perform strata.check_logged(strata.twin(v_dataset));
   v_sql := strata.manifest_sql(v_dataset, '$1');
   execute format(
     'select array_agg(case when t.ctid is not null then strata.fingerprint(%s) end order by m.o) '
@@ -180,7 +211,8 @@ end
 $$;
 comment on function strata.prove(uuid, text, text[], text[]) is
   'The fingerprints of the rows this tier has committed under a move''s keys, in their order; null where there is none, '
-  'and everywhere when the move never arrived. Called in a later transaction than receive(). ST021: a column is gone.';
+  'and everywhere when the move never arrived. Called in a later transaction than receive(). ST021: a column is gone. '
+  'ST027: the twin is unlogged.';
 revoke execute on function strata.prove(uuid, text, text[], text[]) from public;
 grant execute on function strata.prove(uuid, text, text[], text[]) to strata_mover;
 
