@@ -218,6 +218,10 @@ begin
   perform strata.lock_dataset(p_dataset);
   perform set_config('synchronous_commit', 'on', true)
     where current_setting('synchronous_commit') = 'off'; -- copies must never outlive the move they belong to
+  if strata.colder() <> p_to then -- its copies and those of the next tier would not know of each other
+    raise exception 'the next tier of % is %, not %', strata.tier(), strata.colder(), p_to
+      using errcode = 'ST003', hint = strata.remedy('ST003');
+  end if;
   select m.move_id into v_open from strata.moves as m
    where m.dataset = p_dataset and m.state <> 'closed' and m.move_id <> all (p_besides) order by m.started_at limit 1;
   if v_open is not null and p_besides = '{}' then
@@ -262,7 +266,7 @@ comment on function strata.claim(text, text, uuid[]) is
   'The next batch of a dataset for the colder tier: an interrupted move first, then the oldest due rows, then oversize '
   'ones, then what a drain wants. p_besides: the driver''s own open moves, while which it claims ahead. The answer''s status '
   'says when there is none. '
-  'ST010, ST011, ST013: the dataset cannot be moved as it is.';
+  'ST003: another tier asks than the next one. ST010, ST011, ST013: the dataset cannot be moved as it is.';
 revoke execute on function strata.claim(text, text, uuid[]) from public;
 grant execute on function strata.claim(text, text, uuid[]) to strata_mover;
 

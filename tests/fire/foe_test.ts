@@ -15,6 +15,7 @@ import {
   setAsideOn,
   settle,
   startJourney,
+  THREE_TIERS,
   troubleOf,
 } from "../support/moves.ts";
 
@@ -236,3 +237,18 @@ moveTest("rows of more than a hundred columns move", async (chain) => {
 
   assert.deepEqual([await rowsOf(core), await rowsOf(main)], [[], rows]);
 });
+
+moveTest("a tier that is not the next one takes nothing up and gets nothing", async (chain) => {
+  const { core, archive } = chain;
+  await makeKnownNotes(chain);
+  const journey = await startJourney(chain);
+  await journey.until("purge");
+  await journey.session.end({ timeout: 0 });
+  const claim = core.sql`select strata.claim('notes', 'archive')`;
+  await assert.rejects(claim, { code: "ST003" });
+
+  await settle(chain);
+
+  assert.deepEqual([await idsOf(core), await idsOf(archive)], [[], []]);
+  await assertAtPeace(chain);
+}, { tiers: THREE_TIERS });
