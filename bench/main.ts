@@ -59,7 +59,11 @@ program.command("drain")
   .description("a full core gives rows away and the space back")
   .option("--megabytes <n>", "how large the core is", Number, 460)
   .option("--writing", "somebody inserts 200 rows a second meanwhile", false)
-  .option("--rewrite", "the table has an update trigger, so it cannot be packed", false)
+  .option(
+    "--rewrite",
+    "the table has a subscriber, so it cannot be packed (on a disk of 2 GB)",
+    false,
+  )
   .option("--json", "print one JSON object")
   .action(async ({ json = false, ...options }: DrainOptions & { json?: boolean }) => {
     const result = await benchDrain(options, say(json));

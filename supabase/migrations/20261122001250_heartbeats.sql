@@ -102,6 +102,7 @@ set search_path = ''
 as $$
 begin
   perform strata.note_waiting(); -- here nothing may run any more
+  perform strata.rescue();
   perform strata.hear(p_from, p_heartbeat);
   return strata.heartbeat();
 end

@@ -35,6 +35,7 @@ create table strata.drains (
   billed_after bigint,
   need_bytes bigint not null default 0,
   was_read_only boolean not null default false,
+  database_was_read_only boolean not null default false,
   says text,
   started_at timestamptz not null,
   round_at timestamptz,
@@ -46,7 +47,8 @@ create table strata.drains (
 );
 comment on table strata.drains is
   'Every drain of this tier. need_bytes: what the present round is to free; billed_before, billed_after: the bill when it '
-  'began and ended; was_read_only: new sessions were read-only when it began. says: how it ended.';
+  'began and ended; was_read_only: new sessions were read-only when it began, database_was_read_only: by a setting of the '
+  'database. says: how it ended.';
 revoke all on strata.drains from public;
 alter table strata.drains enable row level security;
 create unique index drains_one_open_idx on strata.drains ((true)) where ended_at is null;

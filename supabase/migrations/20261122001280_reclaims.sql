@@ -6,7 +6,7 @@
 --   reindex   it is the indexes that are bloated: REINDEX CONCURRENTLY makes them anew, nobody waits
 --   pack      rows at the end are moved to the free pages in front, a few at a time, then VACUUM cuts the end off: nobody
 --             waits, and no second copy is made, which a full database has no room for. Only where an update that changes
---             nothing is nobody's business: no update trigger, not in a publication, an age column that may be set
+--             nothing is nobody's business: no update trigger that cannot be silenced, no publication, an age column that may be set
 --   rewrite   VACUUM FULL: the table is copied, and locked while that lasts
 --
 -- A reclaim is one row of strata.reclaims per attempt, with its steps: commands that must be a statement of their own
@@ -101,11 +101,29 @@ as $$ select pg_catalog.pg_has_role(c.relowner, 'usage') from pg_catalog.pg_clas
 comment on function strata.owns(regclass) is 'Whether this role may do to a table what only its owner may.';
 revoke execute on function strata.owns(regclass) from public;
 
+-- Hosted lets its owner silence ordinary triggers for a transaction (as pg_dump's data is restored there); elsewhere that
+-- is the superuser's to grant. Asking the catalogue is not enough where an extension decides, so it is tried.
+create function strata.may_silence()
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform set_config('session_replication_role', 'replica', true);
+  perform set_config('session_replication_role', 'origin', true);
+  return true;
+exception when insufficient_privilege then
+  return false;
+end
+$$;
+comment on function strata.may_silence() is 'Whether this role may keep ordinary triggers from firing in a transaction of its own.';
+revoke execute on function strata.may_silence() from public;
+
 -- Which column an update may set to what it is, so that the row is written anew and nobody notices.
 create function strata.pack_column(p_relation regclass)
 returns name
 language sql
-stable
+volatile
 set search_path = ''
 as $$
   select a.attname
@@ -114,13 +132,15 @@ as $$
     join strata.datasets as d on d.schema_name = n.nspname and d.table_name = c.relname
     join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attname = d.age_column
    where c.oid = p_relation and strata.owns(p_relation) and a.attgenerated = '' and a.attidentity = ''
-     and not exists (select from pg_catalog.pg_trigger as g where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 16 > 0)
+     and not exists (select from pg_catalog.pg_trigger as g
+                      where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 16 > 0 and g.tgenabled <> 'D'
+                        and (g.tgenabled <> 'O' or not strata.may_silence()))
      and not exists (select from pg_catalog.pg_rewrite as r where r.ev_class = c.oid)
      and not exists (select from pg_catalog.pg_publication_tables as p where p.schemaname = n.nspname and p.tablename = c.relname)
 $$;
 comment on function strata.pack_column(regclass) is
-  'The column by which the rows of a dataset can be packed; null where an update would be noticed: by an update trigger, a '
-  'rule, or subscribers.';
+  'The column by which the rows of a dataset can be packed; null where an update would be noticed: by an update trigger '
+  'that cannot be silenced, a rule, or subscribers.';
 revoke execute on function strata.pack_column(regclass) from public;
 
 create function strata.tail_is_free(p_relation regclass, p_bytes bigint)
@@ -167,7 +187,7 @@ create function strata.plan_reclaim(
 )
 returns strata.reclaim_plan
 language plpgsql
-stable
+volatile
 set search_path = ''
 as $$
 declare

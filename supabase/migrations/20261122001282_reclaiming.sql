@@ -135,6 +135,10 @@ declare
 begin
   stuck := false;
   left_over := true;
+  if exists (select from pg_catalog.pg_trigger as g
+              where g.tgrelid = p_relation and not g.tgisinternal and g.tgtype & 16 > 0 and g.tgenabled <> 'D') then
+    perform set_config('session_replication_role', 'replica', true); -- nothing changes, so there is nothing for them to do
+  end if;
   for v_pass in 1 .. 12 loop
     execute format(
       'with mine as materialized (select t.ctid from %1$s as t where t.ctid >= ''(%3$s,0)'' and t.ctid < ''(%4$s,0)'' for update skip locked),'
@@ -146,6 +150,7 @@ begin
     stuck := v_highest >= p_to;
     exit when stuck;
   end loop;
+  perform set_config('session_replication_role', 'origin', true) where current_setting('session_replication_role') = 'replica';
 end
 $$;
 comment on function strata.pack_piece(regclass, name, bigint, bigint) is

@@ -1,52 +1,8 @@
--- Space: who tends drains and reclaims, and the way out of a full, read-only database.
+-- Space: who tends drains and reclaims.
 --
 -- watch() opens a drain when a tier is critical. From then on strata-continue is awake: every minute it calls go_on(),
 -- which moves what is due or drained and brings the drain one state forward. Where the colder tier dials, it hears of the
--- drain with the next heartbeat and stays awake as well. A database that was turned read-only is worked on all the same:
--- every procedure makes its own transactions writable, VACUUM and REINDEX may run in read-only ones; and when the drain
--- has ended below the critical size, the read-only default is taken away again where it is the database's or the role's.
-
-create function strata.read_only_default()
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$ select s.reset_val = 'on' from pg_catalog.pg_settings as s where s.name = 'default_transaction_read_only' $$;
-comment on function strata.read_only_default() is 'Whether new transactions of this session were read-only when it began.';
-revoke execute on function strata.read_only_default() from public;
-
-create function strata.lift_read_only()
-returns boolean
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_setting record;
-  v_lifted boolean := false;
-begin
-  for v_setting in
-    select s.setrole, s.setdatabase from pg_catalog.pg_db_role_setting as s cross join lateral unnest(s.setconfig) as c (entry)
-     where s.setdatabase in (0, (select d.oid from pg_catalog.pg_database as d where d.datname = current_database()))
-       and s.setrole in (0, (select r.oid from pg_catalog.pg_roles as r where r.rolname = current_user))
-       and c.entry ~* '^default_transaction_read_only=(on|true|yes|1)$'
-  loop
-    begin
-      execute format('alter %s reset default_transaction_read_only', case
-        when v_setting.setrole = 0 then format('database %I', current_database())
-        when v_setting.setdatabase = 0 then format('role %I', current_user)
-        else format('role %I in database %I', current_user, current_database()) end);
-      v_lifted := true;
-    exception when insufficient_privilege then
-      null; -- whoever turned it on will have to turn it off
-    end;
-  end loop;
-  return v_lifted;
-end
-$$;
-comment on function strata.lift_read_only() is
-  'Takes a read-only default of this database or of our role away; true if there was one. One in the server''s configuration '
-  'is the platform''s: it goes when the size has fallen.';
-revoke execute on function strata.lift_read_only() from public;
+-- drain with the next heartbeat and stays awake as well.
 
 create function strata.open_drain(p_reason text default 'asked')
 returns bigint
@@ -54,14 +10,18 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_drain bigint;
+  v_drain strata.drains;
 begin
-  insert into strata.drains (state, reason, target_bytes, billed_before, was_read_only, started_at)
-  values ('moving', p_reason, strata.drain_target(), strata.billed_bytes(), strata.read_only_default(), strata.clock())
+  insert into strata.drains (state, reason, target_bytes, billed_before, was_read_only, database_was_read_only, started_at)
+  values ('moving', p_reason, strata.drain_target(), strata.billed_bytes(), strata.read_only_default(),
+          coalesce(strata.database_default(), false), strata.clock())
   on conflict ((true)) where ended_at is null do nothing
-  returning drain_id into v_drain;
+  returning * into v_drain;
+  if v_drain.was_read_only then
+    perform strata.let_write(true); -- pg_cron writes its history, and does nothing at all where it cannot
+  end if;
   perform strata.keep_going(true);
-  return coalesce(v_drain, (strata.open_drain_row()).drain_id);
+  return coalesce(v_drain.drain_id, (strata.open_drain_row()).drain_id);
 end
 $$;
 comment on function strata.open_drain(text) is 'Opens a drain, or returns the one that is open; strata-continue takes it from there.';
@@ -104,14 +64,17 @@ begin
     perform strata.clear_alert('nothing_movable');
   end if;
   perform strata.check_alerts();
-  if p_drain.was_read_only and v_billed < v_tier.critical_mb * 1048576::bigint and strata.lift_read_only() then
+  if p_drain.was_read_only and v_billed < v_tier.critical_mb * 1048576::bigint then
+    perform strata.lift_own_read_only();
     update strata.drains as d set says = d.says || '; new sessions may write again' where d.drain_id = p_drain.drain_id;
+  elsif p_drain.was_read_only then
+    perform strata.let_write(case when p_drain.database_was_read_only then false end);
   end if;
 end
 $$;
 comment on function strata.end_drain(strata.drains, text, text) is
-  'Ends a drain: takes a sample, says so when it is exhausted and the tier still too large, and lifts a read-only default once '
-  'the size is no longer critical.';
+  'Ends a drain: takes a sample, says so when it is exhausted and the tier still too large. What was read-only stays writable '
+  'when its size is no longer critical, else it becomes read-only again.';
 revoke execute on function strata.end_drain(strata.drains, text, text) from public;
 
 create function strata.stop_drain()
@@ -151,7 +114,10 @@ begin
     perform strata.end_drain(p_drain, 'done', format('from %s to %s', strata.megabytes(p_drain.billed_before), strata.megabytes(v_billed)));
     return;
   elsif p_drain.round >= strata.setting('drain_rounds') then
-    perform strata.end_drain(p_drain, 'exhausted', format('%s rounds were not enough, see strata.drains and strata.reclaims', p_drain.round));
+    perform strata.end_drain(p_drain, 'exhausted', format('%s rounds were not enough', p_drain.round)
+      || coalesce((select format(' (%s %s: %s)', r.relation, r.state, r.says) from strata.reclaims as r
+                    where r.state in ('gave way', 'failed', 'no room') and r.planned_at >= p_drain.started_at
+                    order by r.reclaim_id desc limit 1), ''));
     return;
   end if;
   if v_need > p_drain.target_bytes / 100 and strata.colder() is not null then

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
+import { connectLocally } from "../../local/cluster.ts";
 import { testDatabase } from "../support/database.ts";
 import { manage } from "../support/notes.ts";
 import { counted, countOwnSize, makeLetters, reclaimAll } from "../support/space.ts";
+import { testCluster } from "../support/stack.ts";
 import { waitFor } from "../support/wait_for.ts";
 import { becomes, MB } from "../support/watch.ts";
 
@@ -105,6 +107,30 @@ Deno.test("an update trigger, a rule or a subscriber: the table is rewritten ins
   assert.equal(await column(), "created_at");
   await db.sql`create publication everything for table public.letters`;
   assert.equal(await column(), null);
+});
+
+Deno.test("where triggers may be silenced, a table that has one is packed, and the trigger sees nothing", async () => {
+  await using db = await core(10_000);
+  const server = connectLocally(await testCluster("core"));
+  await server`grant set on parameter session_replication_role to postgres`;
+  try {
+    await db.sql.unsafe(`
+      create function public.touch() returns trigger language plpgsql as
+        $$ begin new.body := 'touched'; return new; end $$;
+      create trigger touch before update on public.letters for each row execute function public.touch()`);
+    await db.write("delete from public.letters where id <= 5000");
+    await assertGivenBack(db.sql, "public.letters", "pack");
+    const touched = await db.sql`select from public.letters where body = 'touched'`;
+    assert.equal(touched.length, 0);
+    await db.sql`update public.letters set id = id where id = 6000`;
+    assert.equal((await db.sql`select from public.letters where body = 'touched'`).length, 1);
+    await db.sql`alter table public.letters enable always trigger touch`;
+    const [column] = await db.sql`select strata.pack_column('public.letters') as name`;
+    assert.equal(column?.name, null);
+  } finally {
+    await server`revoke set on parameter session_replication_role from postgres`;
+    await server.end();
+  }
 });
 
 Deno.test("bloated indexes are made anew while everybody goes on", async () => {
