@@ -11,8 +11,8 @@
 --
 -- A reclaim is one row of strata.reclaims per attempt, with its steps: commands that must be a statement of their own
 -- (run as a pg_cron job of one minute only, or by the command line) and `pack`, which is done here. One at a time, the
--- largest gain first. It gives way to users: VACUUM FULL does not begin while somebody uses the table (skip_locked), and
--- is cancelled when somebody has waited for it for reclaim_wait seconds; then it is tried again, a bounded number of times.
+-- largest gain first. It gives way to users: VACUUM FULL does not begin while somebody uses the table (skip_locked; from
+-- the second attempt on it waits its turn), and is cancelled when somebody has waited for it for reclaim_wait seconds.
 
 insert into strata.settings (name, value, unit, says) values
   ('reclaim_min_mb', 10, 'MB', 'weekly upkeep gives back what is at least this much of one table'),

@@ -55,7 +55,9 @@ begin
    where r.reclaim_id = p_reclaim.reclaim_id;
   if p_state in ('gave way', 'failed') and p_reclaim.attempt < strata.setting('reclaim_attempts') then
     insert into strata.reclaims (relation, method, reason, state, steps, attempt, gain_bytes, copy_bytes, planned_at)
-    values (p_reclaim.relation, p_reclaim.method, p_reclaim.reason, 'planned', p_reclaim.steps, p_reclaim.attempt + 1,
+    -- Where somebody writes all the time, a lock is never free: from now on it waits its turn, as give_way() allows.
+    values (p_reclaim.relation, p_reclaim.method, p_reclaim.reason, 'planned',
+            array(select replace(s, '(full, skip_locked)', '(full)') from unnest(p_reclaim.steps) as s), p_reclaim.attempt + 1,
             p_reclaim.gain_bytes, p_reclaim.copy_bytes, strata.clock());
   end if;
 end
@@ -284,16 +286,17 @@ set search_path = ''
 as $$
   select count(pg_catalog.pg_cancel_backend(h.pid))::integer
     from (select distinct l.pid from pg_catalog.pg_locks as l join pg_catalog.pg_stat_activity as a on a.pid = l.pid
-           where l.locktype = 'relation' and l.relation = p_relation and l.granted and l.mode = 'AccessExclusiveLock'
+           where l.locktype = 'relation' and l.relation = p_relation and l.mode = 'AccessExclusiveLock'
              and a.query ~* '^\s*vacuum \(full' and a.usename = current_user) as h
    where exists (
      select from pg_catalog.pg_locks as w join pg_catalog.pg_stat_activity as a on a.pid = w.pid
-      where w.locktype = 'relation' and w.relation = p_relation and not w.granted and a.backend_type = 'client backend'
+      where w.locktype = 'relation' and w.relation = p_relation and not w.granted and (a.backend_type = 'client backend' or w.pid = h.pid)
         -- a little earlier: it takes a moment until it is off
         and w.waitstart < clock_timestamp() - make_interval(secs => strata.setting('reclaim_wait') - 0.3))
 $$;
 comment on function strata.give_way(regclass) is
-  'Cancels the VACUUM FULL of a table for which somebody has waited for nearly reclaim_wait seconds; returns how many were cancelled.';
+  'Cancels the VACUUM FULL of a table for which somebody, or itself, has waited for nearly reclaim_wait seconds; returns how many '
+  'were cancelled.';
 revoke execute on function strata.give_way(regclass) from public;
 
 create function strata.tend_reclaim(p_reclaim strata.reclaims)

@@ -325,25 +325,31 @@ comment on procedure strata.see_to_space(interval) is
   'or the budget is spent. Commits: must be the only statement, outside a transaction.';
 revoke execute on procedure strata.see_to_space(interval) from public;
 
-create function strata.is_reclaiming()
-returns boolean
+-- Whoever is made to wait by a command of a reclaim needs somebody to watch, so nothing else may be at work by then.
+create function strata.seconds_to_reclaim()
+returns double precision
 language sql
 stable
 set search_path = ''
 as $$
-  select exists (select from strata.reclaims as r where r.state = 'running' and (r.runner <> 'cron' or r.step_at < clock_timestamp()))
+  select least(55, coalesce(min(case when r.runner <> 'cron' then 0 else extract(epoch from r.step_at - clock_timestamp()) end), 55))
+    from strata.reclaims as r where r.state = 'running' and (r.runner <> 'cron' or r.step_at is not null)
 $$;
-comment on function strata.is_reclaiming() is 'Whether a command of a reclaim runs at this moment, so that somebody has to watch over those who wait.';
-revoke execute on function strata.is_reclaiming() from public;
+comment on function strata.seconds_to_reclaim() is
+  'How many seconds there are until a command of a reclaim runs, at most 55; not positive while one does.';
+revoke execute on function strata.seconds_to_reclaim() from public;
 
 create procedure strata.go_on()
 language plpgsql
 as $$
+declare
+  v_seconds double precision;
 begin
   -- First: what was moved meanwhile shows in the statistics only once the call that moved it has ended.
   call strata.see_to_space('60 seconds');
-  if not strata.is_reclaiming() then
-    call strata.move_due();
+  v_seconds := strata.seconds_to_reclaim();
+  if v_seconds > 10 then
+    call strata.move_due(pg_catalog.make_interval(secs => v_seconds - 5));
   end if;
   perform strata.keep_going(true) where strata.wants_space();
   commit;

@@ -203,6 +203,7 @@ Deno.test("a rewrite gives way to whoever uses the table, is tried again, and is
   await using db = await core();
   await db.sql`create rule quiet as on update to public.letters do also nothing`;
   await db.write("delete from public.letters where id <= 15000");
+  await db.sql`update strata.settings set value = 1 where name = 'reclaim_wait'`;
   await db.sql`select strata.queue_reclaims('asked')`;
   await db.sql.begin(async (user) => {
     await user`select from public.letters limit 1`;
