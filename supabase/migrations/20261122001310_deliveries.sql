@@ -258,16 +258,21 @@ revoke execute on function strata.preview_messages() from public;
 grant execute on function strata.preview_messages() to service_role;
 
 create function strata.tell_notice(p_key text, p_title text, p_text text)
-returns text
-language sql
+returns jsonb
+language plpgsql
 security definer -- service_role asks
 set search_path = ''
 as $$
-  select strata.tell('notice/' || nullif(p_key, ''), 'notice', jsonb_build_object('title', left(p_title, 200), 'text', left(p_text, 2000)),
-                     p_lasts => interval '1 day')::text
+declare
+  v_message constant bigint := strata.tell('notice/' || nullif(p_key, ''), 'notice',
+    jsonb_build_object('title', left(p_title, 200), 'text', left(p_text, 2000)), p_lasts => interval '1 day');
+begin
+  return strata.as_message(v_message) - 'body';
+end
 $$;
 comment on function strata.tell_notice(text, text, text) is
-  'Puts a line of somebody else''s into the outbox; null when there has been one under that key. ST111: no key.';
+  'Puts a line of somebody else''s into the outbox and returns the message without its body; null when there has been one under '
+  'that key. ST111: no key.';
 revoke execute on function strata.tell_notice(text, text, text) from public;
 grant execute on function strata.tell_notice(text, text, text) to service_role;
 

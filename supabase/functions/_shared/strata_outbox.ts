@@ -112,9 +112,8 @@ export async function previewMessages(rpc: Rpc) {
 export async function tellNotice(
   rpc: Rpc,
   key: string,
-  notice: { title: string; text: string },
-): Promise<string | null> {
-  return z.string().nullable().parse(
-    await rpc("tell_notice", { p_key: key, p_title: notice.title, p_text: notice.text }),
-  );
+  { title, text }: { title: string; text: string },
+): Promise<{ message: string; silent: boolean } | null> {
+  const told = await rpc("tell_notice", { p_key: key, p_title: title, p_text: text });
+  return Message.pick({ message: true, silent: true }).nullable().parse(told);
 }
