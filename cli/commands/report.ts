@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { toMarkdown } from "../../supabase/functions/_shared/document.ts";
+import { toPlain } from "../../supabase/functions/_shared/document.ts";
 import { recommendations } from "../../supabase/functions/_shared/report_advice.ts";
 import { reportDocument } from "../../supabase/functions/_shared/report_document.ts";
 import { Report as Shape } from "../../supabase/functions/_shared/strata_reports.ts";
@@ -54,7 +54,7 @@ async function work({ session }: Context, options: Options): Promise<Report> {
   const read = Shape.parse(await reportOf(hottest.sql, options.month ? "month" : "day"));
   return {
     document: { ...read, recommendations: recommendations(read) },
-    text: toMarkdown(reportDocument(read)).trimEnd(),
+    text: toPlain(reportDocument(read)),
     ok: read.alerts.every(({ severity }) => severity === "info"),
   };
 }

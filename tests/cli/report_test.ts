@@ -38,7 +38,7 @@ Deno.test("report shows how everything is, and sends it once when it is told to"
   assert.equal(shown.code, 0, shown.err);
   assert.match(
     shown.out,
-    /^## Strata, [^]*## core\n[^]*moves of the last 24 hours: 0, [^]*## main\n/,
+    /^Strata, [^]*\ncore\n[^]*moves of the last 24 hours: 0, [^]*\nmain\n/,
   );
   const { alerts, tiers } = JSON.parse((await cli.strata("report", "--json")).out);
   assert.deepEqual([alerts, tiers.length], [[], 2]);

@@ -18,6 +18,11 @@ export function count(value: string | number | bigint): string {
   return BigInt(value).toLocaleString("en-US");
 }
 
+/** "1 row", "2 rows". */
+export function rows(value: string): string {
+  return `${count(value)} ${value === "1" ? "row" : "rows"}`;
+}
+
 /** US dollars to a hundredth of a cent, without zeros nobody needs. */
 export function dollars(usd: string): string {
   return `$${Number(usd).toFixed(4).replace(/(\.\d\d\d*?)0+$/, "$1")}`;

@@ -83,7 +83,7 @@ export function escapeHtml(text: string): string {
 
 /** Nothing of a text is markup afterwards, nor does it end its line. */
 export function escapeMarkdown(text: string): string {
-  return text.replaceAll(/[\\`*_[\]()#|~!]/g, "\\$&").replaceAll("&", "&amp;")
+  return text.replaceAll(/[\\`*_[\]#|~]/g, "\\$&").replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll(/\s*[\r\n]+\s*/g, " ");
 }
 

@@ -1,5 +1,5 @@
 /** What a report says, in words; forms are documents' affair. */
-import { count, dollars, minute, percent, size } from "./amounts.ts";
+import { count, dollars, minute, percent, rows, size } from "./amounts.ts";
 import type { Block, Document, Line } from "./document.ts";
 import { monthBlocks } from "./report_months.ts";
 import { recommendations } from "./report_advice.ts";
@@ -75,10 +75,10 @@ function sizeBlocks({ size: room }: Part): Block[] {
   const back = Number(reclaimable_bytes) >= 1024 * 1024
     ? `, ${size(reclaimable_bytes)} of it could be given back`
     : "";
-  const rows = (fills ?? []).map(({ part, kind, bytes }) => [`${part} (${kind})`, size(bytes)]);
+  const filled = (fills ?? []).map(({ part, kind, bytes }) => [`${part} (${kind})`, size(bytes)]);
   return [
     { paragraph: [`${LEVELS[level]} `, { bold: used }, back] },
-    ...(rows.length === 0 ? [] : [{ table: ["filled by", "size"], rows }]),
+    ...(filled.length === 0 ? [] : [{ table: ["filled by", "size"], rows: filled }]),
   ];
 }
 
@@ -88,9 +88,9 @@ function moveLines({ moves }: Part): Line[] {
   return [
     [
       `moves of the last 24 hours: ${count(total)}, ${count(successful)} successful, `,
-      `${count(failed)} failed; ${count(moves.rows)} rows, ${size(moves.bytes)}`,
+      `${count(failed)} failed; ${rows(moves.rows)}, ${size(moves.bytes)}`,
     ],
-    [`deleted in the last 24 hours: ${count(moves.deleted_rows)} rows`],
+    [`deleted in the last 24 hours: ${rows(moves.deleted_rows)}`],
     ...(failed_steps === 0
       ? []
       : [[`${count(failed_steps)} steps failed, the last: ${last_failure ?? "unknown"}`]]),
@@ -102,8 +102,8 @@ function dueLines({ due }: Part): Line[] {
   if (due === undefined) return [];
   if (due.length === 0) return [["nothing is due"]];
   const lines = due.slice(0, LONGEST_LIST).map((one): Line => {
-    const { dataset, action, rows, at_least, trouble, waiting_since } = one;
-    const number = rows === null ? "unknown" : `${count(rows)}${at_least ? " or more" : ""} rows`;
+    const { dataset, action, rows: due, at_least, trouble, waiting_since } = one;
+    const number = due === null ? "unknown" : at_least ? `${count(due)} or more rows` : rows(due);
     const since = waiting_since === null ? "" : `, waiting since ${minute(waiting_since)}`;
     return [
       `due to ${action}: `,
@@ -119,10 +119,10 @@ function limitLines({ limits }: Part): Line[] {
   if (limits === undefined) return [];
   const quota = limits.quota.filter(({ name }) => name !== "database_size").map((one): Line => {
     const { name, used, allowed, unit, projection } = one;
-    const shown = (value: string) => unit === "bytes" ? size(value) : `${count(value)} ${unit}`;
+    const shown = (value: string) => unit === "bytes" ? size(value) : count(value);
     const ahead = projection === null ? "" : `, ${shown(projection)} expected`;
     return [
-      `${name.replaceAll("_", " ")}: ${shown(used)} of ${shown(allowed)} `,
+      `${name.replaceAll("_", " ")}: ${shown(used)} of ${shown(allowed)} this month `,
       `(${percent(used, allowed)})${ahead}`,
     ];
   });

@@ -17,7 +17,7 @@ import { HttpError } from "../_shared/errors.ts";
 import { type Handler, Nothing, route, router } from "../_shared/http.ts";
 import { tellNotice } from "../_shared/strata_outbox.ts";
 import type { Deps } from "../_shared/wire.ts";
-import { type Notice, readEvent } from "./events.ts";
+import { type Notice, readEvent, spokenNotice } from "./events.ts";
 
 /** What the function is started with. Without the secret nobody is let in. */
 export const Env = ChannelsEnv.extend({
@@ -81,10 +81,10 @@ async function tell(
 async function sendAndSpeak(
   deps: Deps<Env>,
   speak: Speak | undefined,
-  { title }: Notice,
+  notice: Notice,
 ): Promise<void> {
   await deliver(deps);
-  if (speak !== undefined) deps.log("spoken", { says: await speak(deps, title) });
+  if (speak !== undefined) deps.log("spoken", { says: await speak(deps, spokenNotice(notice)) });
 }
 
 function eventOf({ headers }: Request): string {
