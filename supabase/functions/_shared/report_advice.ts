@@ -53,7 +53,7 @@ function adviceOn(
     room !== undefined && Number(room.reclaimable_bytes) >= WORTHWHILE_BYTES &&
     {
       says: `${tier} could give ${size(room.reclaimable_bytes)} back`,
-      command: "deno task strata monitor sizes",
+      command: "deno task strata reclaim --dry-run",
     },
     overdue.length > 0 &&
     {
