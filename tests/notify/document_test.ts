@@ -56,7 +56,7 @@ for (const text of [...HOSTILE_TEXTS, "| a | b |\n# x\n- y", "```\nx\n```", "[x]
     assert.deepEqual(tags.filter((tag) => !known.includes(tag ?? "")), []);
     const markdown = toMarkdown(document);
     assert.ok(
-      !/(?<!\\)<(?!.*`)|\]\(/.test(markdown.replaceAll(/(`+) ?.*? ?\1(?!`)/g, "")),
+      !/(?<!\\)<(?!.*`)|(?<!\\)\]\(/.test(markdown.replaceAll(/(`+) ?.*? ?\1(?!`)/g, "")),
       markdown,
     );
     assert.equal(markdown.split("\n").length, 10, markdown);
