@@ -8,6 +8,7 @@ import {
 } from "../../supabase/functions/deploy-notice/handler.ts";
 import { assertRefused, HOSTILE_TEXTS, UNSTORABLE_TEXTS } from "../support/bad_input.ts";
 import { TEST_ENV, testDeps } from "../support/function_deps.ts";
+import { elevenLabsServer } from "../support/elevenlabs.ts";
 import { telegramEnv } from "../support/notify.ts";
 import { keys, quietlessCore } from "../support/outbox.ts";
 import { rpcTo } from "../support/rpc.ts";
@@ -67,14 +68,21 @@ async function signed(
   });
 }
 
+/** The function has neither a secret nor a voice. */
+const BARE_ENV: Env = {
+  ...TEST_ENV,
+  ELEVENLABS_VOICE_ID: "JBFqnCBsd6RMkjVDRZzb",
+  ELEVENLABS_API_ROOT: "http://127.0.0.1:9",
+};
+
 /** The function without a database: for what must be refused before one is asked. */
 function alone(env: Partial<Env> = { DEPLOY_WEBHOOK_SECRET: SECRET }) {
-  return createHandler(testDeps<Env>({ env: { ...TEST_ENV, ...env } }));
+  return createHandler(testDeps<Env>({ env: { ...BARE_ENV, ...env } }));
 }
 
 function over(sql: Sql, env: Partial<Env> = {}, speak?: Speak) {
   const deps = testDeps<Env>({
-    env: { ...TEST_ENV, DEPLOY_WEBHOOK_SECRET: SECRET, ...env },
+    env: { ...BARE_ENV, DEPLOY_WEBHOOK_SECRET: SECRET, ...env },
     rpc: rpcTo(sql),
     fetch,
   });
@@ -297,13 +305,14 @@ Deno.test("deploy-notice: told once; the same body again is refused, whatever it
 
 Deno.test("deploy-notice: the same at once is told once", async () => {
   await using db = await quietlessCore(NOW);
-  const { handler } = over(db.sql);
+  const { handler, deps } = over(db.sql);
   const requests = await Promise.all([1, 2, 3, 4].map(() => signed(OWN)));
   const statuses = await Promise.all(requests.map(async (one) => {
     const response = await handler(one);
     await response.body?.cancel();
     return response.status;
   }));
+  await deps.settle();
   assert.deepEqual(statuses.sort(), [202, 409, 409, 409]);
 });
 
@@ -342,4 +351,47 @@ Deno.test("deploy-notice: what is told may also be spoken, and a voice that fail
   }
   assert.deepEqual(heard, ["someone site: one succeeded", "someone site: two succeeded"]);
   assert.equal(telegram.sent.length, 2);
+});
+
+Deno.test("deploy-notice: spoken until the month's ceiling of its kind is reached, then only written", async () => {
+  await using db = await quietlessCore(NOW);
+  await using telegram = telegramServer();
+  await using elevenlabs = elevenLabsServer();
+  const [budget] = await db
+    .sql`select usd_per_month from strata.budgets where kind = 'deploy-notice'`;
+  assert.equal(Number(budget?.usd_per_month), 0.12);
+  await db.sql`update strata.budgets set usd_per_month = 0.002 where kind = 'deploy-notice'`; // 40 letters
+  const { handler, deps } = over(db.sql, {
+    ...telegramEnv(telegram),
+    ELEVENLABS_API_KEY: elevenlabs.key,
+    ELEVENLABS_API_ROOT: elevenlabs.url,
+  });
+  for (const what of ["one", "two"]) {
+    const response = await handler(await signed({ ...OWN, what }));
+    assert.equal(response.status, 202);
+    await response.body?.cancel();
+    await deps.settle();
+  }
+  assert.deepEqual(telegram.sent.map(({ method }) => method), [
+    "sendMessage",
+    "sendVoice",
+    "sendMessage",
+  ]);
+  assert.deepEqual(elevenlabs.asked.map(({ text }) => text), ["someone site: one succeeded"]);
+  const said = deps.logged.filter(({ event }) => event === "spoken").map(({ fields }) =>
+    fields["says"]
+  );
+  assert.deepEqual(said, ["sent", "month"]);
+});
+
+Deno.test("deploy-notice: nobody is woken by a voice", async () => {
+  await using db = await quietlessCore("2026-11-22T02:00:00Z");
+  await using telegram = telegramServer();
+  const heard: string[] = [];
+  const speak: Speak = (_deps, line) => Promise.resolve(String(heard.push(line)));
+  const { handler, deps } = over(db.sql, telegramEnv(telegram), speak);
+  await (await handler(await signed(OWN))).body?.cancel();
+  await deps.settle();
+  assert.deepEqual(heard, []);
+  assert.deepEqual(telegram.sent.map(({ silent }) => silent), [true]);
 });

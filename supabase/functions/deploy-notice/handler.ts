@@ -8,19 +8,22 @@
  *
  * The key of the notice is the hash of the signed body, so that a body that is sent again is refused
  * whatever its headers say; one whose own time is more than a day ago is refused as well, so that what
- * has been forgotten cannot come back.
+ * has been forgotten cannot come back. What is told in the quiet hours is not spoken.
  */
 import { verify } from "@octokit/webhooks-methods";
 import { z } from "zod";
 import { ChannelsEnv, deliver } from "../_shared/deliver.ts";
 import { HttpError } from "../_shared/errors.ts";
+import { ElevenLabsEnv } from "../_shared/elevenlabs.ts";
 import { type Handler, Nothing, route, router } from "../_shared/http.ts";
 import { tellNotice } from "../_shared/strata_outbox.ts";
 import type { Deps } from "../_shared/wire.ts";
+import { speakLine } from "./speak.ts";
 import { type Notice, readEvent, spokenNotice } from "./events.ts";
 
 /** What the function is started with. Without the secret nobody is let in. */
 export const Env = ChannelsEnv.extend({
+  ...ElevenLabsEnv,
   DEPLOY_WEBHOOK_SECRET: z.string().regex(/^[\x21-\x7e]{16,200}$/).optional(),
 });
 /** What the function is started with. */
@@ -36,7 +39,7 @@ const DAY_MS = 86_400_000;
 const AHEAD_MS = 10 * 60_000;
 
 /** Builds the function; `speak` is what makes a line of text heard. */
-export function createHandler(deps: Deps<Env>, speak?: Speak): Handler {
+export function createHandler(deps: Deps<Env>, speak: Speak = speakLine): Handler {
   return router(deps, {
     POST: route({
       access: (request, bytes) => isSigned(deps.env.DEPLOY_WEBHOOK_SECRET, request, bytes),
