@@ -21,6 +21,7 @@ const ACCEPTED: Record<string, string> = {
   "see_to_space: Function Search Path Mutable": "commits, so it cannot be pinned",
   "upkeep: Function Search Path Mutable": "commits, so it cannot be pinned",
   "wake_voice: Function Search Path Mutable": "commits, so it cannot be pinned",
+  "wake_relay: Function Search Path Mutable": "commits, so it cannot be pinned",
   "watch: Function Search Path Mutable": "commits, so it cannot be pinned",
   "watchdog: Function Search Path Mutable": "commits, so it cannot be pinned",
   'task_facts: unused parameter "p_owner"': "all parts of the facts are called alike",

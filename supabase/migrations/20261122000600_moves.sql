@@ -202,6 +202,21 @@ comment on function strata.besides_sql(strata.datasets, uuid[]) is
   'SQL that passes over the rows of open moves, changed or not; empty for none.';
 revoke execute on function strata.besides_sql(strata.datasets, uuid[]) from public;
 
+-- strata.smaller: how often the batch, tried in this transaction, turned out too long to be carried.
+create function strata.batch_bytes(p_to text)
+returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+  select case when exists (select from strata.links as l where l.neighbour = p_to and l.driver = 'relay')
+              then least(strata.setting('batch_bytes'), strata.setting('relay_batch_bytes'))
+              else strata.setting('batch_bytes') end
+         >> coalesce(nullif(current_setting('strata.smaller', true), '')::integer, 0)
+$$;
+comment on function strata.batch_bytes(text) is 'How much a batch for a neighbour may hold, which depends on who carries it.';
+revoke execute on function strata.batch_bytes(text) from public;
+
 create function strata.claim(p_dataset text, p_to text, p_besides uuid[] default '{}')
 returns strata.batch
 language plpgsql
@@ -245,9 +260,9 @@ begin
   v_policy.due := v_policy.due || strata.besides_sql(v_dataset, p_besides);
   if v_policy.action = 'move' then
     v_batch := strata.claim_rows(v_dataset, p_to, v_policy.aged || ' and ' || v_policy.due,
-                                 strata.setting('batch_bytes') >> least(v_dataset.failures, 6));
+                                 strata.batch_bytes(p_to) >> least(v_dataset.failures, 6));
     if v_batch is null and v_policy.oversize <> 'false' then
-      v_batch := strata.claim_rows(v_dataset, p_to, v_policy.oversize || ' and ' || v_policy.due, strata.setting('batch_bytes'));
+      v_batch := strata.claim_rows(v_dataset, p_to, v_policy.oversize || ' and ' || v_policy.due, strata.batch_bytes(p_to));
     end if;
     if v_batch is null then
       v_batch := strata.claim_to_drain(v_dataset, p_to, v_policy.due);

@@ -151,12 +151,15 @@ as $$
               else 'Look at that tier: is its server up, is pg_cron running, and what does setup --validate say? On a Supabase project: is it paused?' end
     from told as t
   union all
-  select 'silent', l.neighbour, '', 'warning', format('%s dials %s every few minutes, but has not since %s', l.neighbour, strata.tier(),
-           to_char(h.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')),
-         'Look at that tier: is its server up, is pg_cron running there, does its line work? Until then nothing settles over that link.'
+  select 'silent', l.neighbour, '', 'warning',
+         case when l.driver = 'relay' then format('no relay has come from %s to %s since %s', l.neighbour, strata.tier(), h.since)
+              else format('%s dials %s every few minutes, but has not since %s', l.neighbour, strata.tier(), h.since) end,
+         case when l.driver = 'relay' then 'Is the function relay deployed, has it the addresses and keys of both tiers, and does its log complain? Until then nothing settles over that link.'
+              else 'Look at that tier: is its server up, is pg_cron running there, does its line work? Until then nothing settles over that link.' end
     from strata.links as l
-    cross join lateral (select coalesce((select b.heard_at from strata.heartbeats as b where b.neighbour = l.neighbour), l.joined_at) as at) as h
-   where l.server is null and l.driver <> 'relay'
+    cross join lateral (select coalesce((select b.heard_at from strata.heartbeats as b where b.neighbour = l.neighbour), l.joined_at) as at) as x
+    cross join lateral (select x.at, to_char(x.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as since) as h
+   where l.server is null
      and h.at < strata.clock() - make_interval(mins => strata.setting('silent_after')::integer)
 $$;
 comment on function strata.watchdog_conditions() is

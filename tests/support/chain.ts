@@ -3,8 +3,8 @@ import { type Tier, TIERS } from "../../local/settings.ts";
 import { type TestDatabase, testDatabase } from "./database.ts";
 import { moverPassword } from "./stack.ts";
 
-/** Who starts the moves of a link: the hotter side pushes, or the colder one pulls. */
-export type Driver = "push" | "pull";
+/** Who drives a link: the hotter side pushes, the colder one pulls, or an edge function relays. */
+export type Driver = "push" | "pull" | "relay";
 
 /** What a chain is made of. */
 export interface ChainOptions {
@@ -91,6 +91,11 @@ export async function formChain<Database extends Link>(
 
 /** Tells both sides of a link about each other; the side that drives also learns the way. */
 async function join(hotter: Link, colder: Link, driver: Driver, password: string): Promise<void> {
+  if (driver === "relay") {
+    await hotter.sql`select strata.join_tier(p_tier => ${colder.tier}, p_driver => 'relay')`;
+    await colder.sql`select strata.join_tier(p_tier => ${hotter.tier}, p_driver => 'relay')`;
+    return;
+  }
   const [driving, driven] = driver === "push" ? [hotter, colder] : [colder, hotter];
   const { hostname, port, pathname } = new URL(driven.url);
   await driven.sql`select strata.join_tier(p_tier => ${driving.tier}, p_driver => ${driver})`;

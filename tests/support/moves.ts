@@ -3,6 +3,7 @@ import type { Sql } from "postgres";
 import type { Tier } from "../../local/settings.ts";
 import { type Driver, type TestChain, testChain } from "./chain.ts";
 import type { TestDatabase } from "./database.ts";
+import { relayOnce, relayStepper } from "./relay.ts";
 import { waitFor } from "./wait_for.ts";
 
 /** A chain that knows who drives its links. */
@@ -10,13 +11,19 @@ export interface MoveChain extends TestChain {
   driver: Driver;
 }
 
-/** One test of the move protocol, run once as push and once as pull, each with its own databases. */
+/** Drivers that dial from one database to the other: for tests of what only these do. */
+export const DIALLING: readonly Driver[] = ["push", "pull"];
+
+/** One test of the move protocol, run once with each driver, each with its own databases. */
 export function moveTest(
   name: string,
   test: (chain: MoveChain) => Promise<void>,
-  { tiers = ["core", "main"] }: { tiers?: readonly Tier[] } = {},
+  { tiers = ["core", "main"], drivers = ["push", "pull", "relay"] }: {
+    tiers?: readonly Tier[];
+    drivers?: readonly Driver[];
+  } = {},
 ): void {
-  for (const driver of ["push", "pull"] as const) {
+  for (const driver of drivers) {
     Deno.test(`${name} (${driver})`, async () => {
       await using chain = await testChain({ driver, tiers });
       await test(Object.assign(chain, { driver }));
@@ -48,7 +55,7 @@ export function endsOfLink(chain: MoveChain, from: Tier = "core") {
   const at = chain.databases.findIndex(({ tier }) => tier === from);
   const [source, destination] = chain.databases.slice(at);
   if (source === undefined || destination === undefined) throw new Error(`no link from ${from}`);
-  const [driving, driven] = chain.driver === "push" ? [source, destination] : [destination, source];
+  const [driving, driven] = chain.driver === "pull" ? [destination, source] : [source, destination];
   return { source, destination, driving, driven };
 }
 
@@ -77,7 +84,8 @@ export async function startJourney(
   chain: MoveChain,
   { from = "core", dataset = "notes", flows = false }: JourneyOptions = {},
 ): Promise<Stepper> {
-  const { driving, driven } = endsOfLink(chain, from);
+  const { source, destination, driving, driven } = endsOfLink(chain, from);
+  if (chain.driver === "relay") return await relayStepper(source, destination, dataset);
   const session = driving.connect({ max: 1, idle_timeout: 0, max_lifetime: null });
   const [first] = await session<{ pid: number; journey: string }[]>`
     select pg_backend_pid() as pid, strata.journey_of(
@@ -108,6 +116,7 @@ export async function startJourney(
 
 /** One run of `strata.move_due()` on every tier, hottest first. */
 export async function runOnce(chain: MoveChain): Promise<void> {
+  if (chain.driver === "relay") return await relayOnce(chain.databases);
   for (const { sql } of chain.databases) await sql`call strata.move_due()`;
 }
 

@@ -1,0 +1,129 @@
+/**
+ * `relay`: carries rows between two tiers that can only be reached over HTTP. It needs the addresses and
+ * secret keys of both in its variables (STRATA_CORE_URL, STRATA_CORE_KEY, …); where it has connection
+ * strings for both as well (STRATA_CORE_DB_URL, …) it makes the same calls over Postgres, which is
+ * faster. `{"from": "core", "to": "main"}` carries what is due for up to half a minute and says what
+ * came of it; what is left is gone on with by another call, which the source wakes.
+ */
+import { z } from "zod";
+import { PlatformEnv } from "../_shared/env.ts";
+import { DatabaseError, HttpError } from "../_shared/errors.ts";
+import { type Handler, Nothing, plainText, route, router } from "../_shared/http.ts";
+import { Destination, hello, Source } from "../_shared/strata_relay.ts";
+import { connectRpc, type Rpc } from "../_shared/strata_rpc.ts";
+import { connectSql, type SqlRpc } from "../_shared/strata_sql_rpc.ts";
+import type { Deps } from "../_shared/wire.ts";
+import { carry } from "./slice.ts";
+
+const Tier = z.enum(["core", "main", "archive"]);
+type Tier = z.infer<typeof Tier>;
+const Key = z.string().min(1).optional();
+
+/** The variables of the relay. */
+export const Env = PlatformEnv.extend({
+  STRATA_CORE_URL: z.url().optional(),
+  STRATA_CORE_KEY: Key,
+  STRATA_CORE_DB_URL: z.url().optional(),
+  STRATA_MAIN_URL: z.url().optional(),
+  STRATA_MAIN_KEY: Key,
+  STRATA_MAIN_DB_URL: z.url().optional(),
+  STRATA_ARCHIVE_URL: z.url().optional(),
+  STRATA_ARCHIVE_KEY: Key,
+  STRATA_ARCHIVE_DB_URL: z.url().optional(),
+});
+
+/** The checked variables of the relay. */
+export type Env = z.infer<typeof Env>;
+
+const Carry = z.strictObject({ from: Tier, to: Tier, dataset: plainText(200).optional() })
+  .refine(({ from, to }) => Tier.options.indexOf(from) < Tier.options.indexOf(to), {
+    message: "from is the hotter tier, to the colder one",
+  });
+
+/** Both ends of a link, and what to do when they are not needed any more. */
+interface Ends extends AsyncDisposable {
+  from: Rpc;
+  to: Rpc;
+  over: "http" | "postgres";
+}
+
+/** Builds the handler. */
+export function createHandler(deps: Deps<Env>): Handler {
+  return router(deps, {
+    POST: route({
+      body: Carry,
+      query: Nothing,
+      previews: true,
+      async run({ body: { from, to, dataset }, dryRun }) {
+        await using ends = open(deps, from, to);
+        await requireTier(ends.from, from);
+        await requireTier(ends.to, to);
+        if (dryRun) return { from, to, over: ends.over };
+        const [source, destination] = [
+          new Source(ends.from, from, to),
+          new Destination(ends.to, to, from),
+        ];
+        const options = dataset === undefined ? {} : { dataset };
+        try {
+          const slice = await carry(deps, source, destination, options);
+          const status = slice.outcome === "link down" ? 502 : 200;
+          return Response.json({ from, to, over: ends.over, ...slice }, { status });
+        } catch (error) {
+          if (!(error instanceof DatabaseError) || error.code !== "ST006") throw error;
+          throw new HttpError(
+            409,
+            "no_relay",
+            `The link from ${from} to ${to} is not driven by a relay.`,
+          );
+        }
+      },
+    }),
+  });
+}
+
+function open({ env, fetch }: Deps<Env>, from: Tier, to: Tier): Ends {
+  const [fromDb, toDb] = [env[`STRATA_${name(from)}_DB_URL`], env[`STRATA_${name(to)}_DB_URL`]];
+  if (fromDb !== undefined && toDb !== undefined) {
+    const ends: SqlRpc[] = [connectSql(fromDb), connectSql(toDb)];
+    const [one, other] = ends;
+    if (one === undefined || other === undefined) throw new Error("two ends are two");
+    return {
+      from: one.rpc,
+      to: other.rpc,
+      over: "postgres",
+      async [Symbol.asyncDispose]() {
+        await Promise.all(ends.map((end) => end.close()));
+      },
+    };
+  }
+  return {
+    from: restOf(env, fetch, from),
+    to: restOf(env, fetch, to),
+    over: "http",
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+function restOf(env: Env, fetcher: typeof fetch, tier: Tier): Rpc {
+  const [url, key] = [env[`STRATA_${name(tier)}_URL`], env[`STRATA_${name(tier)}_KEY`]];
+  if (url !== undefined && key !== undefined) return connectRpc(url, key, fetcher);
+  const variables = `STRATA_${name(tier)}_URL and STRATA_${name(tier)}_KEY`;
+  throw new HttpError(422, "tier_unknown", `The function lacks ${variables} among its secrets.`);
+}
+
+function name(tier: Tier): "CORE" | "MAIN" | "ARCHIVE" {
+  return tier === "core" ? "CORE" : tier === "main" ? "MAIN" : "ARCHIVE";
+}
+
+/** A wrong address would move rows to where nobody looks for them. */
+async function requireTier(rpc: Rpc, tier: Tier): Promise<void> {
+  let found;
+  try {
+    found = await hello(rpc);
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    throw new HttpError(502, "tier_unreachable", `${tier} does not answer the relay.`);
+  }
+  if (found.tier === tier) return;
+  throw new HttpError(409, "wrong_tier", `The address of ${tier} leads to another tier.`);
+}
