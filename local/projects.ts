@@ -35,12 +35,18 @@ export function serveProject(project: Omit<Project, "url">, port: number): Serve
 
 async function main(path: string): Promise<void> {
   const env = await readEnvFile(path);
+  // What relay and health need of the other tiers. Not the databases: carried over HTTP, as people would.
+  const variables = Object.fromEntries(
+    TIERS.flatMap((tier) => ["URL", "KEY"].map((what) => `STRATA_${tier.toUpperCase()}_${what}`))
+      .map((name) => [name, env[name] ?? ""]),
+  );
   for (const tier of TIERS) {
     const name = `STRATA_${tier.toUpperCase()}`;
     const project = {
       databaseUrl: env[`${name}_DB_URL`] ?? "",
       secretKey: env[`${name}_KEY`] ?? "",
       publishableKey: env[`${name}_PUBLISHABLE_KEY`] ?? "",
+      variables,
     };
     serveProject(project, Number(new URL(env[`${name}_URL`] ?? "").port));
   }

@@ -285,14 +285,24 @@ comment on function strata.relay_close(uuid, text, text, text, text) is 'close_a
 revoke execute on function strata.relay_close(uuid, text, text, text, text) from public;
 grant execute on function strata.relay_close(uuid, text, text, text, text) to service_role;
 
+-- The REST API begins its transactions read-write, also on a database that is read-only because it is full.
 create function strata.relay_open_arrivals(p_from text)
 returns text
-language sql
+language plpgsql
 stable
 security definer -- the relay looks for arrivals nobody closes
 set search_path = ''
-as $$ select strata.open_arrivals(l.neighbour)::text from strata.relay_link(p_from, 'hotter') as l $$;
-comment on function strata.relay_open_arrivals(text) is 'open_arrivals(), for the relay.';
+as $$
+declare
+  v_link constant strata.links := strata.relay_link(p_from, 'hotter');
+begin
+  if current_setting('default_transaction_read_only') = 'on' then
+    raise exception '% is read-only: nothing is taken in', strata.tier() using errcode = '25006';
+  end if;
+  return strata.open_arrivals(v_link.neighbour);
+end
+$$;
+comment on function strata.relay_open_arrivals(text) is 'open_arrivals(), for the relay, which begins with it. 25006: this tier takes nothing in.';
 revoke execute on function strata.relay_open_arrivals(text) from public;
 grant execute on function strata.relay_open_arrivals(text) to service_role;
 

@@ -100,10 +100,11 @@ set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
 declare
-  v_policy constant record := strata.conditions(p_dataset);
+  v_policy record;
   v_due text;
   v_found boolean := false;
 begin
+  v_policy := strata.conditions(p_dataset); -- here, where its errors are caught: the table may be gone
   foreach v_due in array array[v_policy.aged, v_policy.oversize] loop
     continue when v_found or v_due = 'false';
     execute format('select exists (select from (select t.ctid, t.* from %s as t where %s order by t.%I limit %s) as t where %s)',

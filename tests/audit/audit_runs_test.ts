@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { auditAlerts, auditAll, audited, mismatches } from "../support/audit.ts";
 import {
   addNotes,
+  dialledTest as moveTest,
   endPauses,
   endsOfLink,
   makeNotes,
   type MoveChain,
-  moveTest,
   settle,
   startJourney,
 } from "../support/moves.ts";

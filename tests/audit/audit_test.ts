@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { auditAlerts, auditAll, audited, backUp, mismatches } from "../support/audit.ts";
 import {
   assertAtPeace,
+  dialledTest as moveTest,
   endPauses,
   idsOf,
   makeNotes,
   type MoveChain,
-  moveTest,
   settle,
   THREE_TIERS,
 } from "../support/moves.ts";

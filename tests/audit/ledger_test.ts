@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { auditAll, audited, mismatches } from "../support/audit.ts";
 import { manage } from "../support/notes.ts";
-import { makeNotes, moveTest, settle } from "../support/moves.ts";
+import { dialledTest as moveTest, makeNotes, settle } from "../support/moves.ts";
 
 moveTest(
   "however many batches leave, the ledger keeps a row per dataset and month",

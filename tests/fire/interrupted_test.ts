@@ -4,12 +4,12 @@ import { killServer, startServer } from "../support/servers.ts";
 import {
   addNotes,
   assertAtPeace,
+  dialledTest as moveTest,
   endPauses,
   endsOfLink,
   idsOf,
   makeNotes,
   type MoveChain,
-  moveTest,
   rowsOf,
   rowsOfChain,
   settle,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
-import { moveTest, settle, whereabouts } from "../support/moves.ts";
+import { DIALLING, moveTest, settle, whereabouts } from "../support/moves.ts";
 
 const MEGABYTE = 1024 * 1024;
 
@@ -30,7 +30,7 @@ moveTest("a row of 20 MB moves", async (chain) => {
     (await whereabouts(chain, "files")).get("{0}"),
     before.get("{0}")?.replace("core", "main"),
   );
-});
+}, { drivers: DIALLING });
 
 moveTest("a batch is closed when its rows reach 8 MB, whatever their number", async (chain) => {
   const { core } = chain;
@@ -40,7 +40,7 @@ moveTest("a batch is closed when its rows reach 8 MB, whatever their number", as
 
   const moves = await core.sql`select rows_moved from strata.moves order by started_at`;
   assert.deepEqual(moves.map(({ rows_moved }) => rows_moved), [2, 3]);
-});
+}, { drivers: DIALLING });
 
 moveTest("a batch is closed at the number of rows that the settings name", async (chain) => {
   const { core } = chain;

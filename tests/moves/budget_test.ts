@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import {
   addNotes,
   assertAtPeace,
-  endsOfLink,
   idsOf,
   makeNotes,
   moveTest,
+  runLink,
   settle,
 } from "../support/moves.ts";
 
@@ -17,10 +17,9 @@ moveTest(
     await settle(chain);
     await core.sql`update strata.settings set value = 2 where name = 'batch_rows'`;
     await addNotes(core.sql, 1, 6);
-    const { sql } = endsOfLink(chain).driving;
 
     for (const moved of [2, 4, 6]) {
-      await sql`call strata.move_due('0 seconds')`;
+      await runLink(chain, { outOfTime: true });
       assert.equal((await idsOf(main)).length, moved);
       assert.equal((await idsOf(core)).length, 6 - moved);
       await assertAtPeace(chain);
@@ -38,10 +37,9 @@ moveTest("datasets take turns: none waits behind a larger one", async (chain) =>
   await addNotes(core.sql, 1, 6);
   await core
     .sql`insert into public.zebras select n, now() - interval '90 days' from generate_series(1, 4) as n`;
-  const { sql } = endsOfLink(chain).driving;
 
-  await sql`call strata.move_due('0 seconds')`;
-  await sql`call strata.move_due('0 seconds')`;
+  await runLink(chain, { outOfTime: true });
+  await runLink(chain, { outOfTime: true });
 
   assert.deepEqual([await idsOf(main), await idsOf(main, "public.zebras")], [[1, 2], [1, 2]]);
 });
@@ -53,7 +51,7 @@ moveTest("one dataset alone is moved when it is named", async (chain) => {
   await core.sql`insert into public.zebras values (1, now() - interval '90 days')`;
   await core.sql`select strata.manage('public.zebras')`;
 
-  await endsOfLink(chain).driving.sql`call strata.move_due(p_dataset => 'zebras')`;
+  await runLink(chain, { dataset: "zebras" });
 
   assert.deepEqual([await idsOf(core), await idsOf(main, "public.zebras")], [[1, 2, 3], [1]]);
 });

@@ -7,6 +7,7 @@ import {
   type MoveChain,
   moveTest,
   rowsOf,
+  runAllAtOnce,
   settle,
   startJourney,
   THREE_TIERS,
@@ -93,8 +94,7 @@ moveTest(
         await core.sql`update public.notes set body = 'edited' where id = ${40 + 2 * id}`;
       }
     })();
-    const runs = chain.databases.map(({ connect }) => connect({ max: 1 })`call strata.move_due()`);
-    await Promise.all([writer, ...runs]);
+    await Promise.all([writer, runAllAtOnce(chain)]);
     const left = new Set([...await idsOf(core), ...await idsOf(main), ...await idsOf(archive)]);
 
     await settle(chain);

@@ -3,12 +3,14 @@ import { moverPassword } from "../support/stack.ts";
 import {
   addNotes,
   assertAtPeace,
+  DIALLING,
   endPauses,
   endsOfLink,
   idsOf,
   makeNotes,
   moveTest,
   rowsOf,
+  runLink,
   setAsideOn,
   settle,
   startJourney,
@@ -21,9 +23,8 @@ moveTest("two runs at once over one link do no harm", async (chain) => {
   await makeNotes(core, 200);
   await core.sql`update strata.settings set value = 20 where name = 'batch_rows'`;
   const rows = await rowsOf(core);
-  const { connect } = endsOfLink(chain).driving;
 
-  await Promise.all([1, 2, 3].map(() => connect({ max: 1 })`call strata.move_due()`));
+  await Promise.all([1, 2, 3].map(() => runLink(chain)));
 
   assert.deepEqual([await rowsOf(core), (await rowsOf(main)).sort()], [[], rows]);
   await assertAtPeace(chain);
@@ -42,7 +43,7 @@ moveTest("a run passes a dataset by that another run is at", async (chain) => {
   await other`select strata.begin_turn(null)`;
   await driving.sql`call strata.move_due()`;
   assert.deepEqual(await idsOf(main), [1, 2, 3]);
-});
+}, { drivers: DIALLING });
 
 moveTest("a link that both sides drive, by mistake, loses and doubles nothing", async (chain) => {
   const { core, main } = chain;
@@ -67,7 +68,7 @@ moveTest("a link that both sides drive, by mistake, loses and doubles nothing", 
   await settle(chain);
   assert.deepEqual((await rowsOf(main)).sort(), rows);
   await assertAtPeace(chain);
-});
+}, { drivers: DIALLING });
 
 moveTest(
   "a row that somebody has locked is passed over and set aside; the others go",
@@ -79,7 +80,7 @@ moveTest(
     await holder`select from public.notes where id = 2 for update`;
     const began = performance.now();
 
-    await endsOfLink(chain).driving.sql`call strata.move_due()`;
+    await runLink(chain);
 
     assert.ok(performance.now() - began < 8_000, "nobody waits for long");
     assert.deepEqual([await idsOf(core), await idsOf(main)], [[2], [1, 3]]);
@@ -185,4 +186,4 @@ moveTest("a run that is cancelled leaves neither its line nor its turn behind", 
   await settle(chain);
   assert.deepEqual([await idsOf(core), await idsOf(main)], [[], [1, 2, 3]]);
   await assertAtPeace(chain);
-});
+}, { drivers: DIALLING });

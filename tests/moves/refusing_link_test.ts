@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   assertAtPeace,
+  DIALLING,
   endPauses,
   endsOfLink,
   idsOf,
@@ -8,6 +9,7 @@ import {
   type MoveChain,
   moveTest,
   rowsOf,
+  runInNewSessions,
   settle,
   THREE_TIERS,
 } from "../support/moves.ts";
@@ -18,15 +20,6 @@ interface LinkStatus {
   sqlstate: string | null;
   trouble: string | null;
   remedy: string | null;
-}
-
-/** One run on every tier, each in a session that has just begun and so knows today's settings. */
-async function runInNewSessions(chain: MoveChain): Promise<void> {
-  for (const { connect } of chain.databases) {
-    const session = connect({ max: 1 });
-    await session`call strata.move_due()`;
-    await session.end();
-  }
 }
 
 /** Says that the link from core to main is down for this reason, noted where it is dialled. */
@@ -80,6 +73,7 @@ moveTest(
     await settle(chain);
     assert.deepEqual(await rowsOf(main), notes);
   },
+  { drivers: DIALLING },
 );
 
 moveTest(
@@ -110,7 +104,7 @@ moveTest(
     assert.deepEqual([await idsOf(core), await idsOf(main)], [[], [1]]);
     await assertAtPeace(chain);
   },
-  { tiers: THREE_TIERS },
+  { tiers: THREE_TIERS, drivers: DIALLING },
 );
 
 moveTest("a link that leads to another tier than it says is not used", async (chain) => {
@@ -132,7 +126,7 @@ moveTest("a link that leads to another tier than it says is not used", async (ch
   await endPauses(chain);
   await settle(chain);
   assert.deepEqual(await idsOf(main), [1, 2, 3]);
-});
+}, { drivers: DIALLING });
 
 moveTest("nothing comes into a read-only tier, until it may be written again", async (chain) => {
   const { core, main } = chain;

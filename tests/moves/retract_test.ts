@@ -7,6 +7,7 @@ import {
   makeNotes,
   moveTest,
   rowsOf,
+  runInNewSessions,
   runOnce,
   setAsideOn,
   settle,
@@ -121,7 +122,7 @@ moveTest(
       for each row execute function public.look()`;
     }
     await core.sql`select strata.manage('public.notes', p_delete_triggers => 'fire')`;
-    for (const { connect } of chain.databases) await connect({ max: 1 })`call strata.move_due()`;
+    await runInNewSessions(chain);
 
     for (const { sql } of chain.databases) {
       const seen = await sql`select durable, isolation from public.seen`;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
 import { makeEveryType, NASTY_SETTINGS } from "../support/every_type.ts";
-import { moveTest, settle, THREE_TIERS, whereabouts } from "../support/moves.ts";
+import { moveTest, runInNewSessions, settle, THREE_TIERS, whereabouts } from "../support/moves.ts";
 
 /** Every value of a row as its type writes it, with settings under which nothing is rounded. */
 async function valuesOf(sql: Sql): Promise<Map<string, unknown>> {
@@ -47,8 +47,8 @@ moveTest("the settings of a session or a role change no value", async (chain) =>
     const session = connect({ max: 1 });
     const [row] = await session`select current_setting('datestyle') as style`;
     assert.equal(row?.style, "German, DMY");
-    await session`call strata.move_due()`;
   }
+  await runInNewSessions(chain);
   assert.deepEqual(await valuesOf(main.sql), values);
   assert.equal((await valuesOf(core.sql)).size, 0);
 });

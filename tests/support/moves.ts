@@ -3,7 +3,7 @@ import type { Sql } from "postgres";
 import type { Tier } from "../../local/settings.ts";
 import { type Driver, type TestChain, testChain } from "./chain.ts";
 import type { TestDatabase } from "./database.ts";
-import { relayOnce, relayStepper } from "./relay.ts";
+import { relayOnce, relaySlice, relayStepper } from "./relay.ts";
 import { waitFor } from "./wait_for.ts";
 
 /** A chain that knows who drives its links. */
@@ -29,6 +29,15 @@ export function moveTest(
       await test(Object.assign(chain, { driver }));
     });
   }
+}
+
+/** `moveTest` for what needs a Postgres connection between the tiers. */
+export function dialledTest(
+  name: string,
+  test: (chain: MoveChain) => Promise<void>,
+  options: { tiers?: readonly Tier[] } = {},
+): void {
+  moveTest(name, test, { ...options, drivers: DIALLING });
 }
 
 /** The chain's tiers, for tests that need all three. */
@@ -118,6 +127,51 @@ export async function startJourney(
 export async function runOnce(chain: MoveChain): Promise<void> {
   if (chain.driver === "relay") return await relayOnce(chain.databases);
   for (const { sql } of chain.databases) await sql`call strata.move_due()`;
+}
+
+/** What a run is told. */
+export interface RunOptions {
+  dataset?: string;
+  /** The run has no time left when it begins: it stops after one batch. */
+  outOfTime?: boolean;
+}
+
+/** One run over the link from core, in a session that has just begun. */
+export async function runLink(chain: MoveChain, options: RunOptions = {}): Promise<void> {
+  const { source, destination, driving } = endsOfLink(chain);
+  const { dataset = null, outOfTime = false } = options;
+  if (chain.driver === "relay") {
+    await relaySlice(source, destination, {
+      ...(dataset === null ? {} : { dataset }),
+      ...(outOfTime ? { sliceMs: 0 } : {}),
+    });
+    return;
+  }
+  await driving.connect({ max: 1 })`
+    call strata.move_due(p_budget => ${outOfTime ? "0 seconds" : "50 seconds"}::interval,
+                         p_dataset => ${dataset})`;
+}
+
+/** One run over each link at the same time, each in a session that knows today's settings. */
+export async function runAllAtOnce(chain: MoveChain): Promise<void> {
+  if (chain.driver === "relay") {
+    const links = chain.databases.slice(1).map((_, at) => chain.databases.slice(at, at + 2));
+    await Promise.all(links.map(relayOnce));
+    return;
+  }
+  await Promise.all(
+    chain.databases.map(({ connect }) => connect({ max: 1 })`call strata.move_due()`),
+  );
+}
+
+/** The same one after the other, hottest first. */
+export async function runInNewSessions(chain: MoveChain): Promise<void> {
+  if (chain.driver === "relay") return await relayOnce(chain.databases);
+  for (const { connect } of chain.databases) {
+    const session = connect({ max: 1 });
+    await session`call strata.move_due()`;
+    await session.end();
+  }
 }
 
 /** Runs every tier until nothing is due any more and no move is open; fails on the first trouble. */

@@ -1,8 +1,14 @@
 /** The relay between test databases: its own code, its calls as service_role. */
-import { Destination, Source } from "../../supabase/functions/_shared/strata_relay.ts";
-import { type Journey, journeyOf, takeStep } from "../../supabase/functions/relay/journey.ts";
-import { carry, type Slice, type SliceDeps } from "../../supabase/functions/relay/slice.ts";
 import assert from "node:assert/strict";
+import { Destination, Source } from "../../supabase/functions/_shared/strata_relay.ts";
+import { type Journey, journeyOf } from "../../supabase/functions/relay/journey.ts";
+import {
+  advance,
+  carry,
+  type CarryOptions,
+  type Slice,
+  type SliceDeps,
+} from "../../supabase/functions/relay/slice.ts";
 import type { TestDatabase } from "./database.ts";
 import type { Stepper } from "./moves.ts";
 import { rpcTo } from "./rpc.ts";
@@ -14,21 +20,31 @@ export const SLICE_DEPS: SliceDeps = {
   log: () => {},
 };
 
-/** Both ends of the link between two neighbours. */
-export function endsFor(hotter: TestDatabase, colder: TestDatabase) {
-  const source = new Source(rpcTo(hotter.sql), hotter.tier, colder.tier);
-  const destination = new Destination(rpcTo(colder.sql), colder.tier, hotter.tier);
-  return { source, destination };
+/** Both ends of a link, in sessions that have just begun and so know today's settings. */
+function endsFor(hotter: TestDatabase, colder: TestDatabase) {
+  const [one, other] = [hotter.connect({ max: 1 }), colder.connect({ max: 1 })];
+  return {
+    source: new Source(rpcTo(one), hotter.tier, colder.tier),
+    destination: new Destination(rpcTo(other), colder.tier, hotter.tier),
+    session: one,
+    async close() {
+      await Promise.all([one.end({ timeout: 1 }), other.end({ timeout: 1 })]);
+    },
+  };
 }
 
 /** One slice over a link. */
-export function relaySlice(
+export async function relaySlice(
   hotter: TestDatabase,
   colder: TestDatabase,
-  options: Parameters<typeof carry>[3] = {},
+  options: CarryOptions = {},
 ): Promise<Slice> {
-  const { source, destination } = endsFor(hotter, colder);
-  return carry(SLICE_DEPS, source, destination, options);
+  const { source, destination, close } = endsFor(hotter, colder);
+  try {
+    return await carry(SLICE_DEPS, source, destination, options);
+  } finally {
+    await close();
+  }
 }
 
 /** One slice over every link of a chain, hottest first. */
@@ -45,8 +61,7 @@ export async function relayStepper(
   colder: TestDatabase,
   dataset: string,
 ): Promise<Stepper> {
-  const { source, destination } = endsFor(hotter, colder);
-  const session = hotter.connect({ max: 1 });
+  const { source, destination, session } = endsFor(hotter, colder);
   const [row] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`;
   let journey: Journey = journeyOf(dataset);
   const stepper: Stepper = {
@@ -54,12 +69,8 @@ export async function relayStepper(
     pid: row?.pid ?? 0,
     next: journey.step,
     async step() {
-      try {
-        journey = await takeStep(source, destination, journey);
-        stepper.next = journey.step;
-      } catch {
-        stepper.next = "failed";
-      }
+      journey = await advance(SLICE_DEPS, source, destination, journey);
+      stepper.next = journey.step;
     },
     async until(step) {
       for (let taken = 0; stepper.next !== step; taken++) {

@@ -30,7 +30,8 @@ export function rpcTo(sql: Sql): Rpc {
       having count(*) filter (where a.name = any (${given})) = ${given.length}`;
     if (found === undefined) throw new DatabaseError("PGRST202", `no function strata.${name}`);
     try {
-      return await sql.begin((transaction) => ask(transaction, name, found, args));
+      const mode = "isolation level read committed read write"; // as PostgREST begins it
+      return await sql.begin(mode, (transaction) => ask(transaction, name, found, args));
     } catch (error) {
       if (!(error instanceof postgres.PostgresError)) throw error;
       throw new DatabaseError(error.code, error.message, error.hint ?? null);

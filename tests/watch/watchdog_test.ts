@@ -177,6 +177,19 @@ Deno.test("an old row is not overdue before it is ready, nor while it is held", 
   assert.deepEqual(await at(31), []);
 });
 
+Deno.test("a table that is gone keeps no tier from saying how it is", async () => {
+  await using chain = await quietChain("pull", ["core", "main"]);
+  const { core, main } = chain;
+  await manageNotes(core.sql);
+  await addNote(core.sql, 1, "2030-01-01");
+  await settle(chain);
+  await core.sql`drop table public.notes`;
+  await main.sql`drop table public.notes`;
+  await tick(chain);
+  const [link] = await main.sql`select trouble from strata.links`;
+  assert.equal(link?.trouble, null);
+});
+
 Deno.test("a neighbour that cannot be dialled is an alert of the side that dials", async () => {
   await using chain = await quietChain("pull", ["core", "main"]);
   const { core, main } = chain;

@@ -13,6 +13,12 @@ export interface SqlRpc {
 }
 
 const CONNECT_SECONDS = 8;
+const MODE = "isolation level read committed read write";
+
+interface Row {
+  answer: unknown;
+  is_set: boolean;
+}
 
 /** Opens a database; nothing is dialled before the first call. */
 export function connectSql(url: string): SqlRpc {
@@ -31,14 +37,16 @@ export function connectSql(url: string): SqlRpc {
       const passed = names.map((one, at) => `"${one}" => $${at + 1}`).join(", ");
       try {
         // As JSON, so that the answer is what the REST API gives; text[] and bigint do not come here.
-        const rows = await sql.unsafe<{ answer: unknown; is_set: boolean }[]>(
-          `select to_jsonb(r) as answer, p.proretset as is_set
+        // In a transaction as the REST API begins it, whatever the database's defaults are.
+        const rows = await sql.begin(MODE, (transaction) =>
+          transaction.unsafe<Row[]>(
+            `select to_jsonb(r) as answer, p.proretset as is_set
              from (select) as one
              left join lateral strata."${name}"(${passed}) as r on true
              join pg_catalog.pg_proc as p
                on p.pronamespace = 'strata'::regnamespace and p.proname = '${name}'`,
-          Object.values(args).map(parameter),
-        );
+            Object.values(args).map(parameter),
+          ));
         const isSet = rows[0]?.is_set === true;
         return isSet
           ? rows.flatMap(({ answer }) => answer === null ? [] : [answer])

@@ -18,7 +18,8 @@ export type Step =
   | "finish"
   | "done"
   | "blocked"
-  | "later";
+  | "later"
+  | "failed";
 
 /** A dataset's turn between two steps. */
 export interface Journey {
@@ -33,6 +34,8 @@ export interface Journey {
   readonly outcomes?: Cargo;
   /** Rows that have left the source so far. */
   readonly moved: number;
+  /** The SQLSTATE of what failed. */
+  readonly code?: string;
 }
 
 const AFTER_CLAIM: Record<Batch["status"], Step> = {
@@ -104,7 +107,7 @@ export async function takeStep(
 
 /** Whether a dataset's turn is over. */
 export function isOver({ step }: Journey): boolean {
-  return step === "done" || step === "blocked" || step === "later";
+  return step === "done" || step === "blocked" || step === "later" || step === "failed";
 }
 
 function cargoOf({ batch }: Journey) {

@@ -31,12 +31,19 @@ const SLICE_MS = 20_000;
 const LEASE_SECONDS = 60;
 const BLOCKED_TRIES = 20;
 
+/** What a slice is told. */
+export interface CarryOptions {
+  /** Only this one, and even if the link is pausing after a failure. */
+  dataset?: string;
+  sliceMs?: number;
+}
+
 /** Carries what is due over a link. */
 export async function carry(
   deps: SliceDeps,
   source: Source,
   destination: Destination,
-  { dataset, sliceMs = SLICE_MS }: { dataset?: string; sliceMs?: number } = {},
+  { dataset, sliceMs = SLICE_MS }: CarryOptions = {},
 ): Promise<Slice> {
   const token = crypto.randomUUID();
   const deadline = deps.now() + sliceMs;
@@ -45,15 +52,15 @@ export async function carry(
   const slice: Slice = { outcome: "carried", rows: 0, failed: [], left: false };
   try {
     await tidy(source, destination);
-    await exchangeHeartbeats(source, destination);
-    for (const name of work) {
-      if (dataset !== undefined && name !== dataset) continue;
-      if (deps.now() >= deadline) {
-        slice.left = true;
-        break;
-      }
+    const names = work.filter((name) => dataset === undefined || name === dataset);
+    for (const [at, name] of names.entries()) {
       await turn(deps, source, destination, name, deadline, slice);
+      if (deps.now() < deadline) continue;
+      slice.left ||= at < names.length - 1;
+      break;
     }
+    // Last, because what keeps a tier from saying how it is must not keep rows from moving.
+    await exchangeHeartbeats(source, destination);
     await noteLink(source.rpc, destination.tier);
     await noteLink(destination.rpc, source.tier);
   } catch (error) {
@@ -76,24 +83,40 @@ async function turn(
 ): Promise<void> {
   let journey: Journey = journeyOf(dataset);
   let blocked = 0;
+  do {
+    const moved = journey.moved;
+    journey = await advance(deps, source, destination, journey);
+    slice.rows += journey.moved - moved;
+    if (journey.step === "blocked" && ++blocked < BLOCKED_TRIES && deps.now() < deadline) {
+      await deps.sleep(100); // an arrival is open there: it closes soon
+      journey = journeyOf(dataset, journey.moved);
+    }
+  } while (!isOver(journey) && !(journey.step === "claim" && deps.now() >= deadline));
+  slice.left ||= journey.step === "claim";
+  if (journey.code !== undefined) slice.failed.push({ dataset, code: journey.code });
+}
+
+/**
+ * `takeStep()`, with an error written down and turned into the end of the dataset's turn; throws one that
+ * is the link's.
+ */
+export async function advance(
+  deps: SliceDeps,
+  source: Source,
+  destination: Destination,
+  journey: Journey,
+): Promise<Journey> {
+  const { dataset, step, moved } = journey;
   try {
-    do {
-      journey = await takeStep(source, destination, journey);
-      if (journey.step === "blocked" && ++blocked < BLOCKED_TRIES && deps.now() < deadline) {
-        await deps.sleep(100); // an arrival is open there: it closes soon
-        journey = journeyOf(dataset, journey.moved);
-      }
-    } while (!isOver(journey) && !(journey.step === "claim" && deps.now() >= deadline));
-    slice.left ||= journey.step === "claim";
+    return await takeStep(source, destination, journey);
   } catch (error) {
     if (!(error instanceof DatabaseError) || error.unreachable) throw error;
-    if (error.code === "ST030" || error.code === "ST031") return; // another run took the move up
-    deps.log("step_failed", { dataset, step: journey.step, error });
-    const says = `${journey.step}: ${error.message}`;
-    if (!await source.noteFailure(dataset, error.code, says)) throw error;
-    slice.failed.push({ dataset, code: error.code });
-  } finally {
-    slice.rows += journey.moved;
+    const { code, message } = error;
+    const isStale = code === "ST030" || code === "ST031"; // another run has taken the move up
+    if (isStale) return { step: "failed", dataset, moved };
+    deps.log("step_failed", { dataset, step, error });
+    if (!await source.noteFailure(dataset, code, `${step}: ${message}`)) throw error;
+    return { step: "failed", dataset, moved, code };
   }
 }
 
@@ -113,15 +136,21 @@ async function noteDown(
   error: unknown,
 ): Promise<void> {
   deps.log("link_down", { error });
-  const isDatabase = error instanceof DatabaseError;
-  const code = isDatabase && !error.unreachable && /^[0-9A-Z]{5}$/.test(error.code)
-    ? error.code
-    : "08006";
-  const says = isDatabase && !error.unreachable
-    ? error.message
-    : `the relay could not work between ${source.tier} and ${destination.tier}`;
+  const { code, says } = reasonOf(error) ?? {
+    code: "08006",
+    says: `the relay could not work between ${source.tier} and ${destination.tier}`,
+  };
   const ends = [[source, destination.tier], [destination, source.tier]] as const;
   await Promise.all(ends.map(async ([end, other]) => {
     await noteLink(end.rpc, other, code, says).catch(() => {}); // this is the end that does not answer
   }));
+}
+
+/** What a database said; a function that is not there means that it has other migrations. */
+function reasonOf(error: unknown): { code: string; says: string } | undefined {
+  if (!(error instanceof DatabaseError) || error.unreachable) return undefined;
+  if (error.code === "PGRST202" || error.code === "42883") {
+    return { code: "ST004", says: error.message };
+  }
+  return /^[0-9A-Z]{5}$/.test(error.code) ? { code: error.code, says: error.message } : undefined;
 }
