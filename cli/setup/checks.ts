@@ -64,13 +64,9 @@ async function fromOutside(context: Context, { tier, sql }: OpenTier): Promise<O
       const found = links.find((link) => link.neighbour === neighbour)?.driver;
       return {
         topic: `link with ${neighbour}`,
-        ok: found === driver && driver !== "relay",
-        says: driver === "relay" && found === driver
-          ? "relay: declared, but nothing drives it before the edge functions"
-          : `${found ?? "not declared"}, configured as ${driver}`,
-        remedy: driver === "relay"
-          ? "Choose push or pull for now."
-          : "Run `deno task strata setup --init`.",
+        ok: found === driver,
+        says: `${found ?? "not declared"}, configured as ${driver}`,
+        remedy: "Run `deno task strata setup --init`.",
       };
     }),
   ];

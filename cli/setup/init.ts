@@ -102,14 +102,14 @@ async function link(config: Config, { tier, sql }: OpenTier): Promise<string[]> 
     const drives = tier.key === (link.driver === "push" ? link.from : link.to);
     const address = drives && link.driver !== "relay" ? addressOf(config, link, other) : undefined;
     const says = await strata.joinTier(sql, other.key, link.driver, address);
-    if (drives) said.push(link.driver === "relay" ? relayIsToCome(link) : says);
+    if (drives) said.push(link.driver === "relay" ? relayNeeds(link) : says);
   }
   return said;
 }
 
-function relayIsToCome({ from, to }: Link): string {
-  return `the link from ${from} to ${to} is declared but not driven yet: the relay comes with the ` +
-    "edge functions; until then choose push or pull";
+function relayNeeds({ from, to }: Link): string {
+  return `${from} and ${to} are linked by the edge function relay: deploy the functions to ${from}'s ` +
+    `project, with the addresses and keys of both tiers among their secrets`;
 }
 
 function neighbours(config: Config, tier: Tier): string[] {

@@ -139,11 +139,14 @@ Deno.test("setup refuses a database that is another tier already, before changin
   assert.match(err, /core is skipped: that database is main already, not core/);
 });
 
-Deno.test("setup says that a relay is declared but not driven yet", async () => {
+Deno.test("setup says what a relay needs", async () => {
   await using cli = await commandLine(["core", "main"]);
   await cli.configure("", { core: "{ pool_size: 30, link: { driver: relay } }" });
   const { out } = await cli.strata("setup", "--init");
-  assert.match(out, /link from core to main is declared but not driven yet: the relay comes with/);
+  assert.match(
+    out,
+    /core and main are linked by the edge function relay: deploy the functions to core's/,
+  );
 });
 
 Deno.test("setup --validate finds what is wrong, and says what to do", async () => {
