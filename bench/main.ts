@@ -1,8 +1,9 @@
-/** `deno task bench move|growth|watch|audit|drain`: rows moved, what watching and auditing cost, a full core. */
+/** `deno task bench move|growth|watch|audit|drain|functions`: rows moved, what watching and auditing cost, a full core. */
 import { Command } from "commander";
 import { format as size } from "@std/fmt/bytes";
 import { type AuditResult, benchAudit } from "./audit.ts";
 import { benchDrain, type DrainOptions, type DrainResult } from "./drain.ts";
+import { benchFunctions, functionTable } from "./functions.ts";
 import { benchGrowth, type GrowthResult } from "./growth.ts";
 import { down } from "../local/stack.ts";
 import { TEST_STACK } from "../tests/support/stack.ts";
@@ -52,6 +53,18 @@ program.command("audit")
     async ({ rows, keys, json = false }: { rows: number; keys: number; json?: boolean }) => {
       const result = await benchAudit(rows, keys, say(json));
       console.log(json ? JSON.stringify(result) : auditTable(result));
+    },
+  );
+
+program.command("functions")
+  .description("CPU and memory of each edge function, alone in a process")
+  .option("--rows <n>", "rows of about 470 bytes for the relay", Number, 20_000)
+  .option("--calls <n>", "how often each of the others is asked", Number, 20)
+  .option("--json", "print one JSON object")
+  .action(
+    async ({ rows, calls, json = false }: { rows: number; calls: number; json?: boolean }) => {
+      const result = await benchFunctions(rows, calls, say(json));
+      console.log(json ? JSON.stringify(result) : functionTable(result));
     },
   );
 

@@ -41,15 +41,22 @@ export async function functionNames(): Promise<string[]> {
     .map(({ name }) => name).sort();
 }
 
+/** Builds one function as its index.ts would, with the given variables. */
+export async function loadFunction(
+  name: string,
+  variables: Readonly<Record<string, string | undefined>>,
+): Promise<Handler> {
+  const module = await import(`${FUNCTIONS}/${name}/handler.ts`);
+  const { Env, createHandler } = FunctionModule.parse(module);
+  return wire(name, Env, createHandler, variables);
+}
+
 /** Builds every function for a project; a request for any other name is answered as hosted does. */
 export async function openFunctions(project: Project): Promise<Handler> {
   const variables = await functionVariables(project);
   const handlers = new Map<string, Handler>();
   for (const name of await functionNames()) {
-    const { Env, createHandler } = FunctionModule.parse(
-      await import(`${FUNCTIONS}/${name}/handler.ts`),
-    );
-    handlers.set(name, wire(name, Env, createHandler, variables));
+    handlers.set(name, await loadFunction(name, variables));
   }
   return async (request) => {
     const url = new URL(request.url);

@@ -180,6 +180,19 @@ relayTest(
   },
 );
 
+relayTest(
+  "a slice carries so many batches as a worker has CPU for, and leaves the rest",
+  async (chain) => {
+    const { core, main } = chain;
+    await makeNotes(core, 35);
+    await core.sql`update strata.settings set value = 1 where name = 'batch_rows'`;
+    const { rows, batches, left } = await relaySlice(core, main);
+    assertEquals([rows, batches, left], [30, 30, true]);
+    assertEquals((await relaySlice(core, main)).rows, 5);
+    await assertAtPeace(chain);
+  },
+);
+
 relayTest("a row that is too long to be carried is set aside, the others go", async (chain) => {
   const { core, main } = chain;
   await makeNotes(core);

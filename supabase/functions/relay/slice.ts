@@ -19,6 +19,7 @@ export interface SliceDeps {
 export interface Slice {
   outcome: "carried" | "not our turn" | "link down";
   rows: number;
+  batches: number;
   /** Datasets that stand still, each with its SQLSTATE. */
   failed: { dataset: string; code: string }[];
   /** Whether there is more to do. */
@@ -29,6 +30,8 @@ export interface Slice {
 const SLICE_MS = 20_000;
 /** Longer than any slice: the lease of one that was killed runs out by itself. */
 const LEASE_SECONDS = 60;
+/** A worker has 2 s of CPU, and a batch of 1 MB takes about 20 ms of it. */
+const SLICE_BATCHES = 30;
 const BLOCKED_TRIES = 20;
 
 /** What a slice is told. */
@@ -47,15 +50,16 @@ export async function carry(
 ): Promise<Slice> {
   const token = crypto.randomUUID();
   const deadline = deps.now() + sliceMs;
+  const isSpent = () => deps.now() >= deadline || slice.batches >= SLICE_BATCHES;
+  const slice: Slice = { outcome: "carried", rows: 0, batches: 0, failed: [], left: false };
   const work = await source.begin(token, LEASE_SECONDS, dataset !== undefined);
-  if (work === undefined) return { outcome: "not our turn", rows: 0, failed: [], left: false };
-  const slice: Slice = { outcome: "carried", rows: 0, failed: [], left: false };
+  if (work === undefined) return { ...slice, outcome: "not our turn" };
   try {
     await tidy(source, destination);
     const names = work.filter((name) => dataset === undefined || name === dataset);
     for (const [at, name] of names.entries()) {
-      await turn(deps, source, destination, name, deadline, slice);
-      if (deps.now() < deadline) continue;
+      await turn(deps, source, destination, name, isSpent, slice);
+      if (!isSpent()) continue;
       slice.left ||= at < names.length - 1;
       break;
     }
@@ -78,20 +82,21 @@ async function turn(
   source: Source,
   destination: Destination,
   dataset: string,
-  deadline: number,
+  isSpent: () => boolean,
   slice: Slice,
 ): Promise<void> {
   let journey: Journey = journeyOf(dataset);
   let blocked = 0;
   do {
-    const moved = journey.moved;
+    const { moved, step } = journey;
     journey = await advance(deps, source, destination, journey);
     slice.rows += journey.moved - moved;
-    if (journey.step === "blocked" && ++blocked < BLOCKED_TRIES && deps.now() < deadline) {
+    if (step === "finish") slice.batches++;
+    if (journey.step === "blocked" && ++blocked < BLOCKED_TRIES && !isSpent()) {
       await deps.sleep(100); // an arrival is open there: it closes soon
       journey = journeyOf(dataset, journey.moved);
     }
-  } while (!isOver(journey) && !(journey.step === "claim" && deps.now() >= deadline));
+  } while (!isOver(journey) && !(journey.step === "claim" && isSpent()));
   slice.left ||= journey.step === "claim";
   if (journey.code !== undefined) slice.failed.push({ dataset, code: journey.code });
 }
