@@ -2,7 +2,7 @@
 import { elevenLabsSettings } from "../_shared/elevenlabs.ts";
 import { spoken } from "../_shared/spoken.ts";
 import { telegramApi, telegramSettings } from "../_shared/telegram.ts";
-import { sendVoice } from "../voice/deliver.ts";
+import { sendVoice } from "../_shared/deliver_voice.ts";
 import type { Speak } from "./handler.ts";
 
 /** A kind of strata.budgets, with a ceiling for each month. */

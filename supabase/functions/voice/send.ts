@@ -21,7 +21,7 @@ import {
 import { type Outcome, telegramApi, type TelegramSettings } from "../_shared/telegram.ts";
 import type { Deps } from "../_shared/wire.ts";
 import { characters } from "./compose.ts";
-import { type Chat, knock, sendText, sendVoice } from "./deliver.ts";
+import { type Chat, knock, sendText, sendVoice } from "../_shared/deliver_voice.ts";
 import type { TextReason } from "./language.ts";
 import { BRIEFING, inWriting, planBriefing } from "./plan.ts";
 

@@ -5,7 +5,7 @@ import { briefingFacts, estimateCost } from "../_shared/strata_voice.ts";
 import { telegramApi } from "../_shared/telegram.ts";
 import type { Deps } from "../_shared/wire.ts";
 import { measure } from "./compose.ts";
-import { knock, sendText, sendVoice } from "./deliver.ts";
+import { knock, sendText, sendVoice } from "../_shared/deliver_voice.ts";
 import { LANGUAGES, type TextReason } from "./language.ts";
 import { costOf, limitsOf } from "./plan.ts";
 import type { Services } from "./send.ts";

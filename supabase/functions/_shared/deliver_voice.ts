@@ -1,8 +1,8 @@
-/** Telegram's part of a briefing: a look whether the chat is there, then one voice message, or one text. */
+/** Telegram's part of something spoken: a look whether the chat is there, then one voice message, or one text. */
 import { type Api, InputFile } from "grammy";
-import type { Audio } from "../_shared/audio.ts";
-import type { OutboundDeps } from "../_shared/outbound.ts";
-import { attempt, type Outcome } from "../_shared/telegram.ts";
+import type { Audio } from "./audio.ts";
+import type { OutboundDeps } from "./outbound.ts";
+import { attempt, type Outcome } from "./telegram.ts";
 
 /** Where to, and until when. */
 export interface Chat {
