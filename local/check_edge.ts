@@ -1,8 +1,5 @@
-/**
- * Type-checks the edge functions with the Deno that Supabase's edge runtime is made from, which is
- * older than the one everything else runs on.
- */
-const EDGE_DENO = "2.1.4";
+/** Type-checks the edge functions with the Deno of the edge runtime. */
+import { EDGE_DENO, EDGE_DENO_ENV } from "./edge_deno.ts";
 
 const functions = await findFunctions(`${import.meta.dirname}/../supabase/functions`);
 if (functions.length === 0) {
@@ -10,9 +7,10 @@ if (functions.length === 0) {
 } else {
   const { code } = await new Deno.Command("npx", {
     // The lock file is in a newer format than that Deno can read.
-    args: ["--yes", `deno@${EDGE_DENO}`, "check", "--quiet", "--no-lock", ...functions],
+    args: ["--yes", EDGE_DENO, "check", "--quiet", "--no-lock", ...functions],
+    env: EDGE_DENO_ENV,
   }).spawn().status;
-  if (code === 0) console.log(`${functions.length} edge functions check with Deno ${EDGE_DENO}.`);
+  if (code === 0) console.log(`${functions.length} edge functions check with ${EDGE_DENO}.`);
   Deno.exit(code);
 }
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import versions from "../../import_map.json" with { type: "json" };
 import { copyFunctions } from "../../cli/deploy/copy.ts";
+import { EDGE_DENO, EDGE_DENO_ENV } from "../../local/edge_deno.ts";
 import { functionNames } from "../../local/functions.ts";
 import { REPOSITORY } from "../../local/settings.ts";
 import {
@@ -10,8 +11,6 @@ import {
   PROJECT,
   type Upload,
 } from "../support/management_api.ts";
-
-const EDGE_DENO = "deno@2.1.4";
 
 async function run(command: string, args: string[], cwd: string, env: Record<string, string> = {}) {
   const { code, stdout, stderr } = await new Deno.Command(command, {
@@ -82,7 +81,7 @@ async function checkAlone({ metadata, files }: Upload) {
     }
     const flags = ["--quiet", "--no-lock", `--import-map=${metadata.import_map_path}`];
     const args = ["--yes", EDGE_DENO, "check", ...flags, metadata.entrypoint_path];
-    const { code, output } = await run("npx", args, directory);
+    const { code, output } = await run("npx", args, directory, EDGE_DENO_ENV);
     assertEquals(code, 0, output);
   } finally {
     await Deno.remove(directory, { recursive: true });
@@ -113,7 +112,7 @@ Deno.test("copied for a self-hosted instance, every function type-checks beside 
     assertEquals(names, await functionNames());
     for (const name of names) {
       const args = ["--yes", EDGE_DENO, "check", "--quiet", "--no-lock", "index.ts"];
-      const { code, output } = await run("npx", args, `${volume}/${name}`);
+      const { code, output } = await run("npx", args, `${volume}/${name}`, EDGE_DENO_ENV);
       assertEquals(code, 0, output);
     }
   } finally {
