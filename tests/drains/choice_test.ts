@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
-import { type MoveChain, moveTest, THREE_TIERS } from "../support/moves.ts";
+import { dialledTest, type MoveChain, THREE_TIERS } from "../support/moves.ts";
 import { testChain } from "../support/chain.ts";
 import { manage } from "../support/notes.ts";
 import {
@@ -120,7 +120,7 @@ Deno.test("a critical core with no colder tier gives back what it can, and names
   assert.deepEqual((await openAlerts(core.sql)).map(({ kind }) => kind), []);
 });
 
-moveTest("main drains to the archive as core drains to main", async (tiers) => {
+dialledTest("main drains to the archive as core drains to main", async (tiers) => {
   const { main, archive } = tiers;
   await countOwnSize(main.sql);
   await makeLetters(main.sql, 12_000);

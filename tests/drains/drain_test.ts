@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
-import { moveTest } from "../support/moves.ts";
+import { dialledTest } from "../support/moves.ts";
 import { openAlerts } from "../support/watch.ts";
 import {
   billedMb,
@@ -25,7 +25,7 @@ async function idsOf(sql: Sql, table = "letters"): Promise<number[]> {
   return rows.map(({ id }) => id);
 }
 
-moveTest(
+dialledTest(
   "a critical core drains to its target: the oldest rows, no more than needed, none lost",
   async (chain) => {
     const { core, main } = chain;
@@ -58,7 +58,7 @@ moveTest(
   },
 );
 
-moveTest(
+dialledTest(
   "a drain that main cannot serve raises the alarm, moves nothing, and goes on by itself",
   async (chain) => {
     const { core, main, driver } = chain;
