@@ -41,7 +41,7 @@ as $$
 begin
   return (select jsonb_build_object(
     'tier', s.tier, 'clock', strata.clock(), 'level', strata.level(),
-    'drains', exists (select from strata.drains as d where d.state = 'moving'),
+    'drains', exists (select from strata.drains as d where d.ended_at is null),
     'watched_at', (select max(x.taken_at) from strata.samples as x),
     'tls', (select t.version from pg_catalog.pg_stat_ssl as t where t.pid = pg_backend_pid()), -- of the line it is asked by
     'kept_alive_at', (select o.checked_at from strata.outside as o where o.name = 'keep_alive'),
