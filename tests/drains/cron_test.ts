@@ -31,10 +31,10 @@ Deno.test("pg_cron drains a read-only core while somebody writes, gives the spac
   });
   await core.sql`
     insert into cron.job_run_details (jobid, runid, command, status, start_time, end_time, return_message)
-    select j.jobid, n + 1000, repeat('x', 200), 'succeeded', now() - interval '8 days', now() - interval '8 days', '1 row'
+    select j.jobid, n - 30000, repeat('x', 200), 'succeeded', now() - interval '8 days', now() - interval '8 days', '1 row'
       from cron.job as j, generate_series(1, 20000) as n where j.jobname = 'strata-move'
     union all -- the last one stays, so that nobody can cut the end off
-    select j.jobid, 30000, 'x', 'succeeded', now(), now(), '1 row' from cron.job as j where j.jobname = 'strata-move'`;
+    select j.jobid, -1, 'x', 'succeeded', now(), now(), '1 row' from cron.job as j where j.jobname = 'strata-move'`;
   await counted(core.sql, "select strata.prune()"); // leaves a table of empty pages
   const target = await makeCritical(core.sql, "core", 18);
   // As the platform may do it. pg_cron cannot write its history any more, and core's jobs are dead.
