@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import postgres from "postgres";
+import postgres, { type Sql } from "postgres";
 import { type Cluster, connectLocally } from "../../local/cluster.ts";
 import { manage } from "../support/notes.ts";
 import { type CronChain, cronChain } from "../support/own_stack.ts";
@@ -9,6 +9,17 @@ import { writer } from "../support/writer.ts";
 
 const ROWS = 60_000;
 const MINUTES = { timeoutMs: 600_000, everyMs: 1_000 };
+
+/** A history of cron jobs that is nearly empty, and that nobody can cut the end off. */
+async function bloatHistory(sql: Sql): Promise<void> {
+  await sql`
+    insert into cron.job_run_details (jobid, runid, command, status, start_time, end_time, return_message)
+    select j.jobid, n - 30000, repeat('x', 200), 'succeeded', now() - interval '8 days', now() - interval '8 days', '1 row'
+      from cron.job as j, generate_series(1, 20000) as n where j.jobname = 'strata-move'
+    union all
+    select j.jobid, -1, 'x', 'succeeded', now(), now(), '1 row' from cron.job as j where j.jobname = 'strata-move'`;
+  await counted(sql, "select strata.prune()");
+}
 
 // All of it in one test: only a real pg_cron can run VACUUM for us, and each command waits for a minute.
 function clusterOf({ stack }: CronChain, tier: string): Cluster {
@@ -29,13 +40,7 @@ Deno.test("pg_cron drains a read-only core while somebody writes, gives the spac
     main_retention_days: null,
     delete_after_days: null,
   });
-  await core.sql`
-    insert into cron.job_run_details (jobid, runid, command, status, start_time, end_time, return_message)
-    select j.jobid, n - 30000, repeat('x', 200), 'succeeded', now() - interval '8 days', now() - interval '8 days', '1 row'
-      from cron.job as j, generate_series(1, 20000) as n where j.jobname = 'strata-move'
-    union all -- the last one stays, so that nobody can cut the end off
-    select j.jobid, -1, 'x', 'succeeded', now(), now(), '1 row' from cron.job as j where j.jobname = 'strata-move'`;
-  await counted(core.sql, "select strata.prune()"); // leaves a table of empty pages
+  await bloatHistory(core.sql);
   const target = await makeCritical(core.sql, "core", 18);
   // As the platform may do it. pg_cron cannot write its history any more, and core's jobs are dead.
   await core.sql.unsafe(`alter role postgres set default_transaction_read_only = on`);
