@@ -21,13 +21,13 @@ async function bloatHistory(sql: Sql): Promise<void> {
   await counted(sql, "select strata.prune()");
 }
 
-// All of it in one test: only a real pg_cron can run VACUUM for us, and each command waits for a minute.
 function clusterOf({ stack }: CronChain, tier: string): Cluster {
   const cluster = stack.clusters.find((one) => one.tier === tier);
   if (cluster === undefined) throw new Error(`there is no ${tier}`);
   return cluster;
 }
 
+// All of it in one test: only a real pg_cron can run VACUUM for us, and each command waits for a minute.
 Deno.test("pg_cron drains a read-only core while somebody writes, gives the space back, and lifts read-only", async () => {
   await using chain = await cronChain({ tiers: ["core", "main"], driver: "pull" });
   const { core, main } = chain;
@@ -49,7 +49,7 @@ Deno.test("pg_cron drains a read-only core while somebody writes, gives the spac
   await platform`select pg_reload_conf()`;
   await platform.end();
 
-  await using writing = writer(core.url, { perSecond: 20, lockTimeoutMs: 5_000 });
+  await using writing = writer(core.url, { perSecond: 4, lockTimeoutMs: 5_000 });
   await main.sql`call strata.watchdog()`; // main finds core critical, and its jobs come back to life
   await core.sql`call strata.go_on()`; // what strata-continue does from the next minute on
   await main.sql`call strata.move_due()`;
