@@ -69,7 +69,7 @@ Deno.test("pg_cron drains a read-only core while somebody writes, gives the spac
   const rewritten = reclaims.filter(({ method, state }) =>
     method === "rewrite" && state === "done"
   );
-  assert.deepEqual(rewritten.map(({ relation }) => relation).sort(), [
+  assert.deepEqual([...new Set(rewritten.map(({ relation }) => relation))].sort(), [
     "cron.job_run_details",
     "public.letters",
   ]);
