@@ -181,14 +181,14 @@ moveTest("a month that takes too long to read stops its dataset, not the link", 
       slow.replace("(text", "(p_dataset text").replace(", text[]", ", p_whats text[]")
     }
     returns text[] language sql security definer set search_path = '' as $$
-      select array['2026-03'] from pg_sleep(3) $$;
+      select array['2026-03'] from pg_sleep(20) $$;
     grant execute on function strata.${slow} to strata_mover`,
   );
-  await driving.sql`update strata.settings set value = 1 where name = 'link_timeout'`;
+  await driving.sql`update strata.settings set value = 4 where name = 'link_timeout'`;
   await auditAll(chain);
   const [report] = await audited(chain);
   assert.equal(report?.finished, false);
-  assert.match(report?.trouble ?? "", /did not answer within 1 seconds|statement timeout/);
+  assert.match(report?.trouble ?? "", /did not answer within 4 seconds|statement timeout/);
   const [link] = await driving.sql`select trouble from strata.links`;
   assert.equal(link?.trouble, null);
 });
