@@ -27,7 +27,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 async function deno(...args: string[]): Promise<boolean> {
-  const env = { DENO_JOBS: "2" }; // three servers want their share of a small machine
+  const env = { DENO_JOBS: "3" }; // some wait for pg_cron most of their time
   child = new Deno.Command(Deno.execPath(), { args, cwd: REPOSITORY, env }).spawn();
   return (await child.status).success;
 }
