@@ -122,6 +122,24 @@ comment on function strata.dial(text) is
   'ST003: another tier answers. ST004: it does not fit.';
 revoke execute on function strata.dial(text) from public;
 
+-- A statement canceled over there comes through as query_canceled, which no `when others` catches: the whole run would end,
+-- as if it had been canceled itself. That it was over there shows in the context, which names the line.
+create function strata.tell_canceled(p_tier text, p_sqlstate text, p_says text, p_context text)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if p_sqlstate = '57014' and strpos(p_context, format('"strata_%s"', p_tier)) > 0 then
+    raise exception '% did not finish: %', p_tier, p_says using errcode = 'ST005', hint = strata.remedy('ST005');
+  end if;
+end
+$$;
+comment on function strata.tell_canceled(text, text, text, text) is
+  'ST005 in place of an error that says that a neighbour canceled what it was asked; nothing for any other error.';
+revoke execute on function strata.tell_canceled(text, text, text, text) from public;
+
 -- One message may hold several statements, each with a result of its own; null after the last. Not security definer and
 -- not callable by strata_mover: what may be asked is what the neighbour grants.
 create function strata.read_next(p_tier text)
@@ -131,12 +149,14 @@ set search_path = ''
 as $$
 declare
   v_answer text;
+  v_context text;
 begin
   perform strata.await(p_tier);
   select r.answer into v_answer from extensions.dblink_get_result('strata_' || p_tier) as r (answer text);
   return v_answer;
 exception when query_canceled or others then -- a question that was given up must not be answered to the next one
-  perform strata.hang_up(p_tier);
+  get stacked diagnostics v_context = pg_exception_context;
+  perform strata.hang_up(p_tier), strata.tell_canceled(p_tier, sqlstate, sqlerrm, v_context);
   raise;
 end
 $$;
@@ -218,6 +238,7 @@ set search_path = ''
 as $$
 declare
   v_batch strata.batch;
+  v_context text;
 begin
   perform strata.await(p_tier);
   select r.status, r.move_id, r.dataset, r.columns, r.keys, r.lines into v_batch
@@ -226,7 +247,8 @@ begin
   perform strata.read_next(p_tier);
   return v_batch;
 exception when query_canceled or others then
-  perform strata.hang_up(p_tier);
+  get stacked diagnostics v_context = pg_exception_context;
+  perform strata.hang_up(p_tier), strata.tell_canceled(p_tier, sqlstate, sqlerrm, v_context);
   raise;
 end
 $$;

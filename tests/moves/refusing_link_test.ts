@@ -159,3 +159,37 @@ moveTest("rows leave a read-only tier: that is how a full one gets room again", 
 
   assert.deepEqual([await rowsOf(core), await rowsOf(main)], [[], notes]);
 });
+
+moveTest(
+  "a statement that is canceled on the other tier ends the link's turn, not the run",
+  async (chain) => {
+    const { core } = chain;
+    const { driven, driving } = endsOfLink(chain);
+    await makeNotes(core);
+    await settle(chain);
+    await core.sql`
+      insert into public.notes (id, created_at) values (9, now() - interval '60 days')`;
+    const asked = chain.driver === "push" ? "receive" : "claim";
+    const [before] = await driven.sql`
+      select pg_get_functiondef(p.oid) as made from pg_proc as p
+        join pg_namespace as n on n.oid = p.pronamespace
+       where n.nspname = 'strata' and p.proname = ${asked}`;
+    await driven.sql.unsafe(
+      before?.made.replace(
+        /\nBEGIN\n/i,
+        "\nbegin\n  raise exception 'canceled' using errcode = '57014';\n",
+      ),
+    );
+
+    await driving.sql`call strata.move_due()`;
+
+    const answer = { code: "ST005", says: /did not finish: canceled/, remedy: /check the line/ };
+    await assertLinkIsDown(chain, answer);
+    await driven.sql.unsafe(before?.made);
+    await endPauses(chain);
+    await settle(chain);
+    assert.deepEqual(await idsOf(core), []);
+    await assertAtPeace(chain);
+  },
+  { drivers: DIALLING },
+);
