@@ -3,7 +3,10 @@ import { bold, dim, green, red, setColorEnabled, stripAnsiCode, yellow } from "@
 import { down, removeStack, type RunningStack, status, up } from "./stack.ts";
 import { gatewayPort, REPOSITORY, StackError, TIERS } from "./settings.ts";
 
-const USAGE = "Usage: deno task up | down | status | reset";
+const USAGE = `Usage: deno task up | down | status | reset
+
+Three tiers on this machine: up starts them with REST and functions, down stops them, status shows
+them, reset forgets their data and starts them empty.`;
 
 const commands: Record<string, () => Promise<number>> = {
   async up() {
@@ -67,11 +70,11 @@ function shown(path: string): string {
   return path.startsWith(`${REPOSITORY}/`) ? path.slice(REPOSITORY.length + 1) : path;
 }
 
-async function main(name: string | undefined): Promise<number> {
+async function main(name: string | undefined, rest: string[]): Promise<number> {
   const command = commands[name ?? ""];
-  if (command === undefined) {
+  if (command === undefined || rest.length > 0) {
     console.error(USAGE);
-    return 2;
+    return ["--help", "-h"].includes(rest[0] ?? "") ? 0 : 2;
   }
   try {
     return await command();
@@ -83,4 +86,4 @@ async function main(name: string | undefined): Promise<number> {
 }
 
 setColorEnabled(Deno.stdout.isTerminal() && Deno.env.get("NO_COLOR") === undefined);
-Deno.exit(await main(Deno.args[0]));
+Deno.exit(await main(Deno.args[0], Deno.args.slice(1)));

@@ -45,6 +45,9 @@ export function audit(io: Io): Command {
 
 async function work(context: Context, options: Options): Promise<Report> {
   const dataset = options.dataset ?? null;
+  if (options.month !== undefined && !options.accept) {
+    throw new Failure("--month goes with --accept", "An audit looks at all months.", 2);
+  }
   if (options.accept) return await accepted(context, dataset, options.month ?? null);
   if (options.last !== true) {
     await Promise.all(context.session.open.map(async (open) => {
@@ -98,7 +101,7 @@ async function accepted(
     document: { dataset, month, accepted: settled },
     text: settled === 0
       ? `The last audit found nothing wrong with ${dataset}${month === null ? "" : ` in ${month}`}.`
-      : `${settled} finding(s) of ${dataset} are taken as right from now on.`,
+      : `${counted(settled, "finding")} of ${dataset} taken as right from now on.`,
     ok: settled > 0,
   };
 }
@@ -116,11 +119,11 @@ function report(audits: (AuditTurn & { dialled_by: string })[]): Report {
       verdict(one),
     ]),
   );
-  const findings = audits.flatMap(({ dataset, colder, dialled_by, findings }) =>
+  const findings = audits.flatMap(({ dataset, colder, findings }) =>
     findings.map(({ says }) =>
       `✗ ${dataset} on ${colder}: ${says}\n` +
       `  → Find out who did it and restore it, or accept it: ` +
-      `select strata.accept_audit('${dataset}') on ${dialled_by}`
+      `\`deno task strata audit --accept --dataset ${dataset}\``
     )
   );
   const unfinished = audits.filter((one) => one.finished_at === null);
@@ -142,10 +145,14 @@ function report(audits: (AuditTurn & { dialled_by: string })[]): Report {
 
 function verdict({ finished_at, findings, besides, skipped }: AuditTurn): string {
   if (finished_at === null) return "not finished";
-  if (findings.length > 0) return `${findings.length} mismatch(es)`;
+  if (findings.length > 0) return counted(findings.length, "finding");
   const notes = [
     ...(besides === "0" ? [] : [`${rows(besides)} written there directly`]),
-    ...(skipped === "0" ? [] : [`${skipped} part(s) busy, left for next time`]),
+    ...(skipped === "0" ? [] : [`${counted(Number(skipped), "part")} busy, left for next time`]),
   ];
   return notes.length === 0 ? "✓" : `✓ ${notes.join(", ")}`;
+}
+
+function counted(many: number, what: string): string {
+  return `${many} ${what}${many === 1 ? "" : "s"}`;
 }

@@ -26,15 +26,18 @@ export function explain(io: Io): Command {
 async function report({ session }: Context, dataset: string, key: string[]): Promise<Report> {
   const answers = await session.ask(({ sql }) => explainOf(sql, dataset, key));
   const explanations = answers.flatMap(({ answer }) => answer);
+  const isNowhere = session.skipped.length === 0 &&
+    explanations.every(({ topic }) => topic === "where");
+  const drawn = table(
+    ["tier", "", `${dataset} ${key.join(" ")}`],
+    explanations.map((line, index) => [
+      explanations[index - 1]?.tier === line.tier ? "" : line.tier,
+      line.topic,
+      line.says,
+    ]),
+  );
   return {
     document: { dataset, key, explanations },
-    text: table(
-      ["tier", "", `${dataset} ${key.join(" ")}`],
-      explanations.map((line, index) => [
-        explanations[index - 1]?.tier === line.tier ? "" : line.tier,
-        line.topic,
-        line.says,
-      ]),
-    ),
+    text: isNowhere ? `${drawn}\n\nNo tier has this row: it was deleted, or never was.` : drawn,
   };
 }

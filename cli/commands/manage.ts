@@ -24,7 +24,7 @@ interface ManageFlags extends CommonOptions {
 export function manage(io: Io): Command {
   return command(
     "manage",
-    "adopt a table, or change its policy (keep lasting ones in strata.yaml)",
+    "adopt a table, or change its policy; what no option says is as in strata.yaml",
     [
       "manage public.orders --age placed_at --core 60 --main 730 --delete never",
       "manage tickets --due-when \"state = 'closed'\" --delete-triggers skip",

@@ -28,7 +28,7 @@ async function report({ session }: Context): Promise<Report> {
   return {
     document: { quotas },
     text: table(
-      ["tier", "", ">used", ">limit", ">", ">expected", "written in"],
+      ["tier", "", ">used", ">limit", ">", ">expected", "source"],
       quotas.map((one) => [
         one.tier,
         one.name.replaceAll("_", " "),

@@ -55,6 +55,7 @@ export async function runUntilDone(context: Context, scope: Scope, pass: Pass): 
     due,
     troubles: standing.flatMap(({ tier, answer }) => answer.map((t) => ({ tier, ...t }))),
     took: Date.now() - began,
+    actions: scope.actions,
     complete: session.skipped.length === 0,
   });
 }
@@ -118,12 +119,13 @@ interface Outcome {
   due: bigint;
   troubles: (Trouble & { tier: string })[];
   took: number;
+  actions: Scope["actions"];
   /** False: a tier was skipped. */
   complete: boolean;
 }
 
 /** What was moved, per dataset and way, and what was not. */
-function summary({ moves, due, troubles, took, complete }: Outcome): Report {
+function summary({ moves, due, troubles, took, actions, complete }: Outcome): Report {
   const ways = Map.groupBy(moves, (m) => `${m.dataset}\n${m.from_tier}\n${m.to_tier ?? "deleted"}`);
   const moved = [...ways].map(([way, batch]) => {
     const [dataset = "", from = "", to = ""] = way.split("\n");
@@ -135,7 +137,7 @@ function summary({ moves, due, troubles, took, complete }: Outcome): Report {
   );
   const lines = [
     moved.length === 0
-      ? "Nothing was moved."
+      ? `Nothing was moved${actions.includes("delete") ? " or deleted" : ""}.`
       : `${drawn}\n\n${stepsText(moved)} in ${duration(took)}.`,
     ...troubles.map((trouble) => troubleText(trouble)),
     ...(due === 0n ? [] : [`${rows(due)} still due: see \`deno task strata monitor sync\`.`]),

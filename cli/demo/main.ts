@@ -22,8 +22,11 @@ import { type Audit, compare, type Inventory, rowsPerTier, takeInventory } from 
 /** The row whose life is told: the oldest entry of the journal. */
 const FOLLOWED = "journal_entries";
 
-/** pg_cron wakes up once a minute; whoever watches the demo is not kept waiting beyond this. */
-const DEMO_MS = 85_000;
+/** pg_cron wakes up at the full minute; whoever watches the demo is not kept waiting beyond this. */
+const DEMO_MS = 105_000;
+const MINUTE_MS = 60_000;
+/** What pg_cron takes to wake up, and the move after that. */
+const CRON_MS = 6_000;
 
 /** What a tier holds at a moment. */
 interface Picture {
@@ -162,12 +165,16 @@ function lifeText(before: string[][], after: string[][]): string {
 
 /** An entry that is due already is written into core, and pg_cron alone settles it. */
 async function cronAtWork(session: Session, deadline: number): Promise<string> {
+  const until = Math.ceil(Date.now() / MINUTE_MS) * MINUTE_MS + CRON_MS;
+  if (until > deadline) {
+    return "  pg_cron moves what is due every four hours; `deno task strata monitor sync` shows it.";
+  }
   console.log("  An old entry is written into core; pg_cron wakes up at the full minute …");
   const since = await session.ask(({ sql }) => clock(sql));
   const seen = await watchCron(
     session,
     new Map(since.map((s) => [s.tier, s.answer])),
-    Math.max(deadline - Date.now(), 5_000),
+    until - Date.now(),
   );
   const moved = seen.move === undefined
     ? "  It will go with the next run."
@@ -199,6 +206,12 @@ function heading(text: string): void {
   console.log(Deno.stdout.isTerminal() ? `\n\x1b[1m${text}\x1b[0m` : `\n${text}`);
 }
 
+if (Deno.args.length > 0) {
+  console.error(
+    "Usage: deno task demo\n\nIt takes no options; `deno task reset` starts it afresh.",
+  );
+  Deno.exit(["--help", "-h"].includes(Deno.args[0] ?? "") ? 0 : 2);
+}
 try {
   await demo();
 } catch (error) {

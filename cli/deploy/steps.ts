@@ -1,6 +1,7 @@
 /** What deploying is: the commands a person would type, in their order, and how each is carried out. */
 import type { Config, Tier } from "../config/load.ts";
 import { Failure } from "../lib/errors.ts";
+import { isLocal } from "../lib/local.ts";
 import { supabase, SupabaseFailed, supabaseHosted } from "../lib/supabase.ts";
 
 /** One command of a deployment. */
@@ -74,6 +75,13 @@ function hostedSteps(tier: Tier, { secretsFile, env = {} }: Given): Step[] {
 function projectRef(tier: Tier): string {
   const ref = /^https:\/\/([a-z]{20})\.supabase\.co\/?$/.exec(tier.api?.url ?? "")?.[1];
   if (ref !== undefined) return ref;
+  if (tier.api !== undefined && isLocal(tier.api.url)) {
+    throw new Failure(
+      `${tier.key} is on this machine, where nothing is deployed`,
+      "`deno task up` serves the functions here; to deploy, write the addresses of your tiers into .env.",
+      2,
+    );
+  }
   throw new Failure(
     `${tier.key} is a hosted project, but its url_env gives no address such as https://<ref>.supabase.co`,
     "Write the address of the project into .env, or set provider: self_hosted for this tier.",

@@ -18,7 +18,10 @@ export class Failure extends Error {
 
 /** What Postgres and the network mean. Strata's own codes (STnnn) speak for themselves. */
 const KNOWN: Record<string, [says: string, remedy: string]> = {
-  ECONNREFUSED: ["nothing answers there", "Start that database, or correct its address."],
+  ECONNREFUSED: [
+    "nothing answers there",
+    "Start that database (the local stack: `deno task up`), or correct its address.",
+  ],
   ENOTFOUND: ["there is no such host", "Correct the host in its address."],
   EAI_AGAIN: ["its host name cannot be looked up just now", "Check this machine's network."],
   ETIMEDOUT: ["it does not answer", "Check its address and the firewalls on the way."],
@@ -54,8 +57,8 @@ const KNOWN: Record<string, [says: string, remedy: string]> = {
   "3F000": ["there is no such table", "Check the name; write the schema with it: public.tasks."],
 };
 
-/** The command named something that is not there. */
-const MISNAMED = ["ST011", "42P01", "3F000"];
+/** The command named something that is not there, or that no key of its table can be. */
+const MISNAMED = ["ST011", "42P01", "3F000", "22P02", "22003", "22007", "22008"];
 
 /** Turns whatever was thrown into a failure; `subject` is what it happened to, such as a tier. */
 export function asFailure(error: unknown, subject = ""): Failure {

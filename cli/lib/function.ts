@@ -3,6 +3,7 @@ import { createClient } from "@supabase/supabase-js";
 import { z } from "zod";
 import type { Config } from "../config/load.ts";
 import { Failure } from "./errors.ts";
+import { isLocal } from "./local.ts";
 
 const Refused = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 /** What a gateway says of a function it does not have. */
@@ -34,8 +35,10 @@ export async function callFunction<Answer>(
   }
   if (response === undefined) {
     throw new Failure(
-      `core's functions cannot be reached: ${reasonOf(error)}`,
-      "Check core's address in .env, and that its project is not paused.",
+      `core's functions cannot be reached at ${core.api.url}`,
+      isLocal(core.api.url)
+        ? "Start them: `deno task up`."
+        : "Check core's address in .env, and that its project is not paused.",
     );
   }
   throw refusal(name, response.status, await response.json().catch(() => undefined));
@@ -57,8 +60,4 @@ function refusal(name: string, status: number, answer: unknown): Failure {
     return new Failure(`core has no function ${name}`, DEPLOY, 1, "NOT_FOUND");
   }
   return new Failure(`function ${name} answered with status ${status}`, "Look at its log.");
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -68,7 +68,7 @@ async function* readCsv(path: string, onBytes: (count: number) => void): AsyncGe
     on_record: (record, info) => ({ line: startOf(info), document: JSON.stringify(record) }),
     on_skip: (error) => {
       const at = z.object({ lines: z.int(), empty_lines: z.int() }).parse(error);
-      skipped.push({ line: startOf(at), bad: error?.message ?? "it is not CSV" });
+      skipped.push({ line: startOf(at), bad: badRecord(error) });
       return undefined;
     },
   });
@@ -81,6 +81,17 @@ async function* readCsv(path: string, onBytes: (count: number) => void): AsyncGe
     yield record;
   }
   yield* skipped;
+}
+
+/** Why a record of a CSV file is none, in our words where the parser's are about itself. */
+function badRecord(error: unknown): string {
+  const uneven = z.object({ record: z.array(z.unknown()), columns: z.array(z.unknown()) });
+  const { success, data } = uneven.safeParse(error);
+  if (!success) return error instanceof Error ? error.message : "it is not CSV";
+  const fields = data.record.length;
+  return `it has ${fields} ${
+    fields === 1 ? "field" : "fields"
+  }, the header has ${data.columns.length}`;
 }
 
 /** The lines of a file as bytes; only the line being read is in memory. */

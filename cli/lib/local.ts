@@ -1,0 +1,4 @@
+/** Whether an address is one of this machine, as those of the local stack are. */
+export function isLocal(url: string): boolean {
+  return ["127.0.0.1", "localhost", "[::1]"].includes(new URL(url).hostname);
+}
