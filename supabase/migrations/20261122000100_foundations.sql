@@ -65,7 +65,7 @@ insert into strata.errors (code, cause, remedy) values
   ('ST003', 'the database behind the link is another tier than the one it was declared as', 'run strata.join_tier() with the right address'),
   ('ST004', 'the two ends of a link do not fit together', 'push the same migrations to both tiers and set both up again'),
   ('ST005', 'the neighbour did not answer in time', 'check the line; the work is taken up again by itself'),
-  ('ST010', 'the table cannot be managed', 'see the message; it names what is in the way'),
+  ('ST010', 'the table cannot be managed', 'change what the message names, or let go of the table with strata.unmanage()'),
   ('ST011', 'there is no such dataset', 'select name from strata.datasets'),
   ('ST012', 'the policy makes no sense', 'retentions are whole days that grow down the chain; null or -1 means never'),
   ('ST013', 'the table has delete triggers and nobody said whether a move may fire them',

@@ -93,7 +93,7 @@ as $$
          case when a.attname is null then format('%s has no column "%s" to tell a row''s age by', p_relation, p_age_column)
            else format('column "%s" of %s is %s, which is not a point in time', a.attname, p_relation,
                        format_type(a.atttypid, a.atttypmod)) end,
-         'Name a column of type timestamptz, timestamp or date with p_age_column.'
+         'Name a column of type timestamptz, timestamp or date: p_age_column in SQL, --age, or age_column in strata.yaml.'
     from (select) as one
     left join pg_catalog.pg_attribute as a
       on a.attrelid = p_relation and a.attname = p_age_column and a.attnum > 0 and not a.attisdropped

@@ -56,7 +56,7 @@ begin
   end loop;
   execute 'select cron.unschedule(j.jobid) from cron.job as j where j.jobname like ''strata-%'' and j.jobname <> all ($1 || ''strata-reclaim''::text)'
     using v_jobs;
-  return format('this database is %s; pg_cron runs %s', strata.tier(), array_to_string(v_jobs, ', '));
+  return format('this database is %s; pg_cron runs %s jobs', strata.tier(), cardinality(v_jobs));
 end
 $$;
 comment on function strata.apply_schedules() is 'Hands this tier''s jobs to pg_cron, by name, so that twice changes nothing, and takes others'

@@ -158,7 +158,7 @@ as $$
    where f.number > strata.setting('failed_moves')
   union all
   select 'link_down', strata.tier(), l.neighbour, 'warning', format('the link to %s is down: %s [%s]%s', l.neighbour, l.trouble,
-           l.trouble_sqlstate, coalesce(', last heard of ' || to_char(l.last_ok_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), '')),
+           l.trouble_sqlstate, coalesce(', last heard from on ' || to_char(l.last_ok_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), '')),
          strata.remedy(l.trouble_sqlstate)
     from strata.links as l where l.trouble is not null
   union all

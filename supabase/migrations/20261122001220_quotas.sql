@@ -31,7 +31,7 @@ alter table strata.quotas enable row level security;
 
 insert into strata.quotas (name, amount, unit, period, tiers, changeable, source) values
   ('database_size', null, 'bytes', 'now', '{core,main,archive}', false,
-   'the tier''s capacity, strata.set_tier(); free plan: 500 MB, then read-only (supabase.com/docs/guides/platform/database-size)'),
+   'the tier''s capacity, strata.set_tier(); of a free project 500 MB, then read-only (supabase.com/docs/guides/platform/database-size)'),
   ('average_size', 524288000, 'bytes', 'month', '{core}', true,
    'fair use: average daily size over the billing month (supabase.com/docs/guides/platform/database-size)'),
   ('egress', 5368709120, 'bytes', 'month', '{core}', true, 'free plan: 5 GB (supabase.com/docs/guides/platform/billing-on-supabase)'),

@@ -82,7 +82,7 @@ create table strata.channels (
   constraint channels_stop_for_a_reason check (stopped_at is null or trouble is not null)
 );
 comment on table strata.channels is
-  'The ways to a person, as the function that uses them told at seen_at: is_configured (null: it has not been heard of yet), '
+  'The ways to a person, as the function that uses them told at seen_at: is_configured (null: it has not been heard from yet), '
   'a hash of its configuration (another one lifts a stop), stopped_at and trouble when it refuses us.';
 revoke all on strata.channels from public;
 alter table strata.channels enable row level security;

@@ -228,7 +228,7 @@ begin
            case when c.is_configured is null then case
                   when strata.secret('project_url') is null or strata.secret('secret_key') is null
                     then 'nobody delivers: Vault has no project_url and secret_key'
-                  else 'function notify has not been heard of yet' end
+                  else 'function notify has not been heard from yet' end
                 when not c.is_configured then 'not configured'
                 when c.stopped_at is not null then format('takes no messages since %s: %s [%s]',
                        to_char(c.stopped_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), c.trouble, c.trouble_code)

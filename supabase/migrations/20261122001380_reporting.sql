@@ -16,7 +16,7 @@ begin
              'says', case
                when p.says is null then format('%s has said nothing yet%s', t.name, coalesce(': ' || l.trouble || ' [' || l.trouble_sqlstate || ']', ''))
                when p.made_at < strata.clock() - 3 * make_interval(mins => strata.setting('report_every')::integer)
-                 then format('%s was last heard of on %s%s', t.name, to_char(p.made_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
+                 then format('%s was last heard from on %s%s', t.name, to_char(p.made_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
                              coalesce(': ' || l.trouble || ' [' || l.trouble_sqlstate || ']', '')) end)
              order by t.position)
       from strata.tiers as t

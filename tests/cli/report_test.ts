@@ -69,7 +69,7 @@ Deno.test("status names the channels, and says when nobody is told", async () =>
   const before = await cli.strata("status");
   assert.match(
     before.out,
-    /^told over\n⚪ telegram {2}function notify has not been heard of yet\n⚪ webhook/m,
+    /^told over\n⚪ telegram {2}function notify has not been heard from yet\n⚪ webhook/m,
   );
   await cli.strata("report", "--send");
   const after = await cli.strata("status");

@@ -17,7 +17,8 @@ interface Case {
 const TABLE = "create table public.things (id int primary key, created_at timestamptz);";
 const ORDINARY = "Manage an ordinary table.";
 const OF_YOUR_OWN = "Manage a table of your own.";
-const POINT_IN_TIME = "Name a column of type timestamptz, timestamp or date with p_age_column.";
+const POINT_IN_TIME =
+  "Name a column of type timestamptz, timestamp or date: p_age_column in SQL, --age, or age_column in strata.yaml.";
 const NO_OBJECTS =
   "Keep the content in a bytea column, or the reference as bigint if nothing hangs on it.";
 const DECIDE = "A move deletes here what it has brought to the colder tier. Call strata.manage() " +

@@ -114,9 +114,9 @@ Deno.test("report: a tier that is down or has never spoken is said to be, the ot
   const markdown = await report.get();
   assert.match(
     markdown,
-    /⚪ main was last heard of on 2026-03-01 12:00: no route to &lt;main&gt; \\\[08006\\\]/,
+    /⚪ main was last heard from on 2026-03-01 12:00: no route to &lt;main&gt; \\\[08006\\\]/,
   );
-  assert.match(markdown, /⚪ archive was last heard of on 2026-03-01 12:00/);
+  assert.match(markdown, /⚪ archive was last heard from on 2026-03-01 12:00/);
   assert.match(markdown, /## core\n\n🟢/);
 });
 
