@@ -17,6 +17,11 @@ const PROTOCOL = [
   "exchange_heartbeats",
   "heartbeat",
   "hello",
+  "keys_here",
+  "keys_page",
+  "ledger_entry",
+  "ledger_months",
+  "move_mark",
   "not_open",
   "note_failure",
   "note_told",
@@ -24,6 +29,9 @@ const PROTOCOL = [
   "prove",
   "purge",
   "receive",
+  "still_here",
+  "stock_months",
+  "take_stock",
 ];
 
 Deno.test("strata_mover may execute the functions of the protocol and no others", async () => {
