@@ -284,3 +284,18 @@ $$;
 comment on function strata.check_condition(regclass, text) is
   'Refuses (ST014) a condition that is not a boolean expression over the table''s columns.';
 revoke execute on function strata.check_condition(regclass, text) from public;
+
+create function strata.database_bytes(p_database oid)
+returns bigint
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  return pg_database_size(p_database);
+exception when invalid_catalog_name then
+  return 0; -- dropped at this moment
+end
+$$;
+comment on function strata.database_bytes(oid) is 'pg_database_size(), and 0 for a database that is dropped while it is asked about.';
+revoke execute on function strata.database_bytes(oid) from public;

@@ -216,7 +216,7 @@ as $$
   select jsonb_build_object(
     'tier', strata.tier(),
     'is_last', (select s.is_last from strata.self as s),
-    'billed_bytes', (select sum(pg_database_size(d.oid)) from pg_catalog.pg_database as d where d.datallowconn),
+    'billed_bytes', (select sum(strata.database_bytes(d.oid)) from pg_catalog.pg_database as d where d.datallowconn),
     'links', (select coalesce(jsonb_agg(jsonb_build_object('neighbour', l.neighbour, 'direction', l.direction, 'driver', l.driver,
         'dials', l.server is not null, 'last_ok_at', l.last_ok_at, 'sqlstate', l.trouble_sqlstate, 'trouble', l.trouble,
         'remedy', case when l.trouble is not null then strata.remedy(l.trouble_sqlstate) end, 'next_try_at', l.next_try_at) order by l.direction), '[]') from strata.links as l),

@@ -11,7 +11,7 @@ language sql
 volatile
 set search_path = ''
 as $$
-  select sum(pg_catalog.pg_database_size(d.oid))::bigint
+  select sum(strata.database_bytes(d.oid))::bigint
     from pg_catalog.pg_database as d
    where pg_catalog.has_database_privilege(d.oid, 'connect')
       or pg_catalog.pg_has_role('pg_read_all_stats', 'member')
@@ -292,7 +292,7 @@ as $$
   select 'catalogue', 'catalogue', pg_database_size(current_database()) - (select coalesce(sum(t.bytes), 0) from tables as t)::bigint,
          null, null, null, true, 'Postgres itself, in this database'
   union all
-  select d.datname, 'database', pg_database_size(d.oid), null, null, null, true, 'another database of this server'
+  select d.datname, 'database', strata.database_bytes(d.oid), null, null, null, true, 'another database of this server'
     from pg_catalog.pg_database as d
    where d.datname <> current_database()
      and (pg_catalog.has_database_privilege(d.oid, 'connect') or pg_catalog.pg_has_role('pg_read_all_stats', 'member'))

@@ -21,6 +21,9 @@ Deno.test("core goes critical: cron fires, and Telegram receives one message, on
   await sql`select strata.set_secret('secret_key', ${project.secretKey})`;
   await sql`update strata.settings set value = 23 where name = 'digest_hour'`; // warnings are not the test
   await sql`update strata.schedules set cron = '* * * * *' where job in ('strata-watch', 'strata-deliver')`;
+  await sql`
+    insert into strata.drains (state, reason, target_bytes, billed_before, started_at, ended_at)
+    values ('stopped', 'asked', 0, 0, now(), now())`; // a person has stopped one: the size alone is told
   telegram.fail(FAULTS.tooMany(1));
   await pretendSize(sql, 480 * 1024 * 1024);
 

@@ -200,3 +200,11 @@ Deno.test("who_fills() shows what a replication slot holds back", async () => {
     await db.sql`select pg_drop_replication_slot(${slot})`;
   }
 });
+
+Deno.test("a database that is dropped while it is asked about has no bytes", async () => {
+  await using core = await testDatabase();
+  const [row] = await core.sql`
+    select strata.database_bytes(4294967294) as gone, strata.database_bytes(oid) > 0 as here
+      from pg_database where datname = current_database()`;
+  assert.deepEqual({ ...row }, { gone: "0", here: true });
+});
