@@ -64,19 +64,14 @@ Deno.test("a drain passes over rows that are held, not ready, referenced or with
 Deno.test("a drain takes the dataset with the lowest priority number first, among equals the oldest rows", async () => {
   await using tiers = await chain();
   const { core, main } = tiers;
-  for (const table of ["first", "newer", "older"]) await makeLetters(core.sql, 8_000, table);
-  await counted(
-    core.sql,
-    "update public.older set created_at = created_at - interval '3 days'",
-    "vacuum (full, analyze) public.older",
-  );
+  for (const table of ["first", "newer"]) await makeLetters(core.sql, 8_000, table);
+  await makeLetters(core.sql, 8_000, "older", 4);
   for (const table of ["first", "newer", "older"]) await manage(core.sql, `public.${table}`, KEEP);
   await core.sql`update strata.datasets set priority = 1 where name = 'first'`;
   await makeCritical(core.sql, "core", 6.3);
 
   await core.sql`call strata.watch()`;
-  // in so small a database its own records may weigh what is still missing after the last round
-  assert.match((await drained(tiers.databases)).state, /^(done|exhausted)$/);
+  assert.equal((await drained(tiers.databases)).state, "done");
   assert.equal((await ids(main.sql, "first")).length, 8_000);
   const [older, newer] = [await ids(main.sql, "older"), await ids(main.sql, "newer")];
   // 8,000 minutes are five and a half days: the oldest three days are all of one table

@@ -36,14 +36,19 @@ export async function counted(sql: Sql, ...statements: string[]): Promise<void> 
   session.release();
 }
 
-/** Table `public.letters` with rows of about 470 bytes, one a minute until a day ago. */
-export async function makeLetters(sql: Sql, rows: number, table = "letters"): Promise<void> {
+/** Table `public.letters` with rows of about 470 bytes, one a minute until so many days ago. */
+export async function makeLetters(
+  sql: Sql,
+  rows: number,
+  table = "letters",
+  daysAgo = 1,
+): Promise<void> {
   await counted(
     sql,
     `create table public.${table} (id bigint primary key, created_at timestamptz not null, body text not null)
        with (autovacuum_enabled = off)`,
     `insert into public.${table}
-     select n, now() - interval '1 day' - (${rows} - n) * interval '1 minute',
+     select n, now() - interval '${daysAgo} days' - (${rows} - n) * interval '1 minute',
             (select string_agg(md5(n::text || part), '') from generate_series(1, 13) as part)
        from generate_series(1, ${rows}) as n`,
     `vacuum (analyze) public.${table}`,
