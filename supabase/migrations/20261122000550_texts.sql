@@ -11,7 +11,7 @@ returns bytea
 language sql
 immutable
 parallel safe
-as $$ select substr(pg_catalog.sha256(convert_to(p_content, 'UTF8')), 1, 16) $$;
+as $$ select pg_catalog.substr(pg_catalog.sha256(pg_catalog.convert_to(p_content, 'UTF8')), 1, 16) $$;
 comment on function strata.fingerprint(text) is 'The first 128 bits of the SHA-256 of a row''s content.';
 revoke execute on function strata.fingerprint(text) from public;
 
@@ -20,7 +20,7 @@ returns bigint
 language sql
 immutable
 parallel safe
-as $$ select ('x' || encode(substr(p_fingerprint, 1, 8), 'hex'))::bit(64)::bigint $$;
+as $$ select ('x' || pg_catalog.encode(pg_catalog.substr(p_fingerprint, 1, 8), 'hex'))::bit(64)::bigint $$;
 comment on function strata.digest(bytea) is 'A fingerprint''s share in a digest; digests of many rows are their xor. Not pinned: see fingerprint.';
 revoke execute on function strata.digest(bytea) from public;
 
