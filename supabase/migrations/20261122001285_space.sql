@@ -36,6 +36,27 @@ as $$ select case when abs(p_bytes) < 10485760 then round(p_bytes / 1048576.0, 1
 comment on function strata.megabytes(bigint) is 'A size in a sentence.';
 revoke execute on function strata.megabytes(bigint) from public;
 
+-- Rows that are deleted keep their room as long as a snapshot from before may see them, and no reclaim gets at it.
+create function strata.what_pins(p_since timestamptz)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(p.says, ', ' order by p.says) from (
+    select format('a transaction of %s since %s (process %s)', a.usename, to_char(a.xact_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), a.pid) as says
+      from pg_catalog.pg_stat_activity as a
+     where a.datname = current_database() and a.backend_xmin is not null and a.xact_start < p_since and a.pid <> pg_backend_pid()
+    union all
+    select format('the prepared transaction %s', x.gid) from pg_catalog.pg_prepared_xacts as x
+     where x.database = current_database() and x.prepared < p_since
+    union all
+    select format('the replication slot %s', t.slot_name) from pg_catalog.pg_replication_slots as t where t.xmin is not null) as p
+$$;
+comment on function strata.what_pins(timestamptz) is
+  'What has kept rows deleted since then from being given back, as far as this role may see it: transactions, prepared ones, slots. Null: nothing.';
+revoke execute on function strata.what_pins(timestamptz) from public;
+
 create function strata.end_drain(p_drain strata.drains, p_state text, p_says text)
 returns void
 language plpgsql
@@ -43,6 +64,7 @@ set search_path = ''
 as $$
 declare
   v_billed constant bigint := strata.billed_bytes();
+  v_pins constant text := strata.what_pins(p_drain.round_at);
   v_tier strata.tiers;
 begin
   update strata.drains as d set state = p_state, says = p_says, billed_after = v_billed, ended_at = strata.clock()
@@ -57,8 +79,10 @@ begin
       format('%s is at %s of %s MB and cannot get any smaller: %s. It is filled by %s', v_tier.name, strata.megabytes(v_billed),
              v_tier.capacity_mb, p_says, (select string_agg(format('%s (%s)', f.part, strata.megabytes(f.bytes)), ', ' order by f.bytes desc)
                                             from (select p.part, p.bytes from strata.parts() as p
-                                                   where p.billed and p.kind not in ('catalogue', 'database') order by p.bytes desc limit 6) as f)),
-      case when strata.colder() is null then 'Link a colder tier, or get more room and tell strata.set_tier().'
+                                                   where p.billed and p.kind not in ('catalogue', 'database') order by p.bytes desc limit 6) as f))
+        || coalesce('. The room of deleted rows is kept by ' || v_pins, ''),
+      case when v_pins is not null then 'End what keeps the room of deleted rows; then run: deno task strata drain'
+           when strata.colder() is null then 'Link a colder tier, or get more room and tell strata.set_tier().'
            else 'Release holds, adopt the largest of these tables with strata.manage(), or get more room and tell strata.set_tier().' end);
   else
     perform strata.clear_alert('nothing_movable');

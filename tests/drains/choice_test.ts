@@ -166,3 +166,31 @@ Deno.test("a drain that is stopped while a job tends it is stopped, and the job 
   await job;
   assert.equal((await lastDrain(core.sql))?.state, "stopped");
 });
+
+Deno.test("an exhausted drain names the transaction that keeps the room of deleted rows", async () => {
+  await using tiers = await chain();
+  const { core } = tiers;
+  await makeLetters(core.sql, 12_000);
+  await manage(core.sql, "public.letters", KEEP);
+  await makeCritical(core.sql, "core", 4);
+  await core.sql`update strata.settings set value = 2 where name = 'drain_rounds'`;
+  const reader = await core.connect({ max: 1 }).reserve();
+  await reader`begin isolation level repeatable read`;
+  await reader`select 1 from public.letters limit 1`;
+  await core.sql`call strata.watch()`;
+  assert.equal((await drained(tiers.databases)).state, "exhausted");
+  const alert = (await openAlerts(core.sql)).find(({ kind }) => kind === "nothing_movable");
+  assert.match(
+    alert?.says ?? "",
+    /\. The room of deleted rows is kept by a transaction of postgres since /,
+  );
+  await reader`commit`;
+  reader.release();
+
+  // freed now, and asked for again: next to nothing more has to leave for it
+  const gone = (await ids(tiers.main.sql, "letters")).length;
+  await core.sql`select strata.open_drain()`;
+  assert.equal((await drained(tiers.databases)).state, "done");
+  const more = (await ids(tiers.main.sql, "letters")).length - gone;
+  assert.ok(more < gone / 10, `${more} after ${gone}`);
+});
