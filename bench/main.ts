@@ -1,13 +1,17 @@
-/** `deno task bench move|growth|watch|audit|drain|functions`: rows moved, what watching and auditing cost, a full core. */
-import { Command } from "commander";
-import { format as size } from "@std/fmt/bytes";
+/** `deno task bench <case>`: rows moved, what looks cost, clients meanwhile, a full core, months. */
+import { Argument, Command, Option } from "commander";
 import { type AuditResult, benchAudit } from "./audit.ts";
+import { benchComparisons, comparisonsTable } from "./comparisons/comparisons.ts";
+import { CURVES, curveTable, saveCurve } from "./curves/curves.ts";
 import { benchDrain, type DrainOptions, type DrainResult } from "./drain.ts";
 import { benchFunctions, functionTable } from "./functions.ts";
 import { benchGrowth, type GrowthResult } from "./growth.ts";
+import { benchLoad, type LoadOptions, loadTable } from "./load/load.ts";
 import { down } from "../local/stack.ts";
 import { TEST_STACK } from "../tests/support/stack.ts";
-import { benchMove, type MoveResult } from "./move.ts";
+import { ROW_CHARACTERS, type RowWidth } from "./letters.ts";
+import { benchMove, moveTable, USUAL_ROWS } from "./move.ts";
+import { benchSoak, type SoakOptions, soakTable } from "./soak.ts";
 import { benchWatch, type WatchResult } from "./watch.ts";
 
 const program = new Command("bench")
@@ -16,15 +20,26 @@ const program = new Command("bench")
 
 program.command("move")
   .description("the same rows by copy, by foreign table, over REST, and by Strata")
-  .option("--rows <n>", "how many rows of about 470 bytes", Number, 300_000)
+  .addOption(
+    new Option("--row <width>", "about 60 bytes, 470 bytes or 20 KB each")
+      .choices(Object.keys(ROW_CHARACTERS)).default("letter"),
+  )
+  .option("--rows <n>", "how many (300,000; wide ones 7,000)", Number)
   .option("--rounds <n>", "how often; the best time of each way counts", Number, 1)
   .option("--json", "print one JSON object")
-  .action(
-    async ({ rows, rounds, json = false }: { rows: number; rounds: number; json?: boolean }) => {
-      const result = await benchMove(rows, rounds, say(json));
-      console.log(json ? JSON.stringify(result) : moveTable(result));
-    },
-  );
+  .action(async ({ row, rows, rounds, json = false }: MoveOptions) => {
+    const result = await benchMove({ row, rows: rows ?? USUAL_ROWS[row] }, rounds, say(json));
+    console.log(json ? JSON.stringify(result) : moveTable(result));
+  });
+
+program.command("comparisons")
+  .description("the same rows by everything people move tables with (installs some of it, as root)")
+  .option("--rows <n>", "how many rows of about 470 bytes", Number, 300_000)
+  .option("--json", "print one JSON object")
+  .action(async ({ rows, json = false }: { rows: number; json?: boolean }) => {
+    const result = await benchComparisons(rows, say(json));
+    console.log(json ? JSON.stringify(result) : comparisonsTable(result));
+  });
 
 program.command("growth")
   .description("5,000 rows out of a small table and out of a large one; and nothing at all")
@@ -35,6 +50,20 @@ program.command("growth")
     console.log(json ? JSON.stringify(result) : growthTable(result));
   });
 
+program.command("curves")
+  .description("what passes and looks cost as tables, datasets or a backlog grow")
+  .addArgument(new Argument("<curve>", "along what").choices(Object.keys(CURVES)))
+  .option("--sizes <n,n>", "at which sizes", numbers)
+  .option("--save", "keep figures and plot in bench/plots", false)
+  .option("--json", "print one JSON object")
+  .action(async (name: string, { sizes, save, json = false }: CurveOptions) => {
+    const curve = CURVES[name];
+    if (curve === undefined) return;
+    const found = await curve.measure(sizes ?? curve.sizes, say(json));
+    if (save) await saveCurve(name, found);
+    console.log(json ? JSON.stringify(found) : curveTable(found));
+  });
+
 program.command("watch")
   .description("what a look at a full core costs")
   .option("--mb <n>", "how large the core is", Number, 500)
@@ -42,6 +71,19 @@ program.command("watch")
   .action(async ({ mb, json = false }: { mb: number; json?: boolean }) => {
     const result = await benchWatch(mb, say(json));
     console.log(json ? JSON.stringify(result) : watchTable(result));
+  });
+
+program.command("load")
+  .description("what clients of core notice while rows settle")
+  .option("--rows <n>", "rows of about 470 bytes that settle", Number, 300_000)
+  .option("--clients <n>", "how many clients", Number, 50)
+  .option("--rate <n>", "transactions a second, all clients together", Number, 300)
+  .option("--seconds <n>", "how long they work; a third of it before the settling", Number, 60)
+  .addOption(new Option("--driver <name>", "who drives").choices(["push", "pull"]).default("pull"))
+  .option("--json", "print one JSON object")
+  .action(async ({ json = false, ...options }: LoadOptions & { json?: boolean }) => {
+    const result = await benchLoad(options, say(json));
+    console.log(json ? JSON.stringify(result) : loadTable(result));
   });
 
 program.command("audit")
@@ -55,6 +97,16 @@ program.command("audit")
       console.log(json ? JSON.stringify(result) : auditTable(result));
     },
   );
+
+program.command("soak")
+  .description("months in minutes: what schema strata and long-lived sessions grow to")
+  .option("--months <n>", "how many months", Number, 24)
+  .option("--hours <n>", "as many months as fit into so many hours, instead", Number)
+  .option("--json", "print one JSON object")
+  .action(async ({ json = false, ...options }: SoakOptions & { json?: boolean }) => {
+    const result = await benchSoak(options, say(json));
+    console.log(json ? JSON.stringify(result) : soakTable(result));
+  });
 
 program.command("functions")
   .description("CPU and memory of each edge function, alone in a process")
@@ -83,6 +135,19 @@ program.command("drain")
     console.log(json ? JSON.stringify(result) : drainTable(result));
   });
 
+interface CurveOptions {
+  sizes?: number[];
+  save: boolean;
+  json?: boolean;
+}
+
+interface MoveOptions {
+  row: RowWidth;
+  rows?: number;
+  rounds: number;
+  json?: boolean;
+}
+
 try {
   await program.parseAsync(Deno.args, { from: "user" });
 } finally {
@@ -95,26 +160,6 @@ function numbers(list: string): number[] {
 
 function say(quiet: boolean): (line: string) => void {
   return (line) => quiet || console.error(`… ${line}`);
-}
-
-function moveTable(result: MoveResult): string {
-  const { rows, bytes, limit_seconds: limit } = result;
-  const line = (name: string, seconds: number) =>
-    [
-      name.padEnd(24),
-      `${seconds.toFixed(1)} s`.padStart(9),
-      `${Math.round(rows / seconds).toLocaleString("en")} rows/s`.padStart(17),
-      `${size(bytes / seconds)}/s`.padStart(13),
-      `${(seconds / limit).toFixed(1)} × the limit`.padStart(20),
-    ].join("");
-  return [
-    `${rows.toLocaleString("en")} rows, ${size(bytes)}`,
-    line("copy | copy, delete", limit),
-    line("foreign table, delete", result.fdw_seconds),
-    line("REST, as 1,000 rows go", rows / result.rest_rows_per_second),
-    line("Strata, push", result.push_seconds),
-    line("Strata, pull", result.pull_seconds),
-  ].join("\n");
 }
 
 function growthTable({ cases, idle_ms }: GrowthResult): string {

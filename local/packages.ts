@@ -1,4 +1,4 @@
-import { run } from "./server_user.ts";
+import { CommandFailed, run } from "./server_user.ts";
 import { StackError } from "./settings.ts";
 
 /** A PostgreSQL installation. */
@@ -94,6 +94,19 @@ async function inspect(bin: string): Promise<Postgres | undefined> {
     return { bin, major, extensions: new Set(available) };
   } catch {
     return undefined; // client programs only, or none
+  }
+}
+
+/** Installs packages of Debian or Ubuntu; says why not where that cannot be. */
+export async function installPackages(packages: string[]): Promise<string | undefined> {
+  if (await aptNames() === undefined) return "this is no Debian or Ubuntu machine";
+  if (Deno.uid() !== 0) return `run: sudo apt-get install ${packages.join(" ")}`;
+  try {
+    await aptGet(["install", "--yes", "--no-install-recommends", ...packages]);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof CommandFailed)) throw error;
+    return `${packages.join(", ")} cannot be installed: ${error.message}`;
   }
 }
 
