@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { loadConfig } from "../../cli/config/load.ts";
-import { carryOut, deploySteps } from "../../cli/deploy/steps.ts";
+import { carryOut, deploySteps, type Given, type Step } from "../../cli/deploy/steps.ts";
 import { Failure } from "../../cli/lib/errors.ts";
 import { REPOSITORY } from "../../local/settings.ts";
 import { managementApi, PROJECT } from "../support/management_api.ts";
@@ -18,6 +18,16 @@ function environment(more: Record<string, string> = {}): Record<string, string> 
 const config = (more?: Record<string, string>) => {
   return loadConfig(`${REPOSITORY}/strata.yaml`, environment(more));
 };
+
+/** The first step whose command contains a word. */
+async function step(word: string, given: Given): Promise<Step> {
+  const found = deploySteps(await config(), given).find(({ command }) => command.includes(word));
+  if (found === undefined) throw new Error(`no step with ${word}`);
+  return found;
+}
+
+/** What supabase/config.toml says. */
+const EXPOSED = ["public", "graphql_public", "strata"];
 
 Deno.test("deploying is what a person would type, and shows no password", async () => {
   const steps = deploySteps(await config(), { secretsFile: "/somewhere/.env" });
@@ -46,21 +56,52 @@ Deno.test("secrets and functions arrive; a step that fails says what the CLI sai
   try {
     const secretsFile = `${directory}/.env`;
     await Deno.writeTextFile(secretsFile, "TELEGRAM_CHAT_ID=1\nSTRATA_MAIN_URL=https://x\n");
-    const env = await api.environment(directory);
-    const steps = deploySteps(await config(), { secretsFile, env });
-    const step = (word: string) => {
-      const found = steps.find(({ command }) => command.includes(word));
-      if (found === undefined) throw new Error(`no step with ${word}`);
-      return found;
-    };
-    await carryOut(step("secrets set"));
+    const given = { secretsFile, env: await api.environment(directory) };
+    await carryOut(await step("secrets set", given));
     assertEquals(api.secrets, ["TELEGRAM_CHAT_ID", "STRATA_MAIN_URL"]);
-    await carryOut(step("functions deploy"));
+    await carryOut(await step("functions deploy", given));
     assertStringIncludes(api.uploads.map(({ slug }) => slug).join(" "), "health");
 
-    const failure = await assertRejects(() => carryOut(step("db push")), Failure);
+    const push = await step("db push", given);
+    const failure = await assertRejects(() => carryOut(push), Failure);
     assertStringIncludes(failure.message, "Pushing the migrations to core failed");
     assertEquals(failure.message.includes("swordfish"), false);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("schema strata is exposed, nothing else of the project is changed, and not a second time", async () => {
+  const directory = await Deno.makeTempDir();
+  await using api = managementApi();
+  try {
+    const push = await step("config push", { env: await api.environment(directory) });
+    await carryOut(push);
+    const settings = await Deno.readTextFile(`${REPOSITORY}/supabase/config.toml`);
+    assertStringIncludes(settings, `schemas = ${JSON.stringify(EXPOSED).replaceAll(",", ", ")}`);
+    assertEquals(api.exposed, EXPOSED);
+    const change = { db_schema: EXPOSED.join(",") };
+    assertEquals(api.changes, [[`PATCH /v1/projects/${PROJECT}/postgrest`, change]]);
+
+    await carryOut(push);
+    assertEquals(api.changes.length, 1);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("settings that the platform refuses end the deployment with what it said", async () => {
+  const directory = await Deno.makeTempDir();
+  await using api = managementApi({ refuse: 403 });
+  try {
+    const push = await step("config push", { env: await api.environment(directory) });
+    const failure = await assertRejects(() => carryOut(push), Failure);
+    assertStringIncludes(
+      failure.message,
+      "Exposing schema strata to the secret key of core failed",
+    );
+    assertStringIncludes(failure.message, "403");
+    assertEquals(api.exposed, ["public", "graphql_public"]);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

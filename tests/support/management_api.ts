@@ -1,4 +1,4 @@
-/** Supabase's management API, as far as the CLI needs it to deploy functions and set secrets. */
+/** Supabase's management API, as far as the CLI needs it to deploy functions, set secrets and push the configuration. */
 import { REPOSITORY } from "../../local/settings.ts";
 
 /** One function as it was uploaded. */
@@ -14,6 +14,10 @@ export interface ManagementApi extends AsyncDisposable {
   uploads: Upload[];
   /** Names of secrets that were set. */
   secrets: string[];
+  /** Schemas that answer over the project's REST API. */
+  exposed: string[];
+  /** What was to be changed of the project's configuration: "PATCH path", then the body. */
+  changes: [request: string, body: unknown][];
   /** Every request as "METHOD path". */
   requests: string[];
   /** What the CLI must find in its environment to talk to this instead of the platform. */
@@ -23,17 +27,20 @@ export interface ManagementApi extends AsyncDisposable {
 /** The project that is deployed to. */
 export const PROJECT = "abcdefghijklmnopqrst";
 
-/** Starts the stand-in; `refuse` answers every deployment with that status. */
+/** Starts the stand-in; `refuse` answers everything that would change the project with that status. */
 export function managementApi({ refuse }: { refuse?: number } = {}): ManagementApi {
   const uploads: Upload[] = [];
   const secrets: string[] = [];
+  const exposed = ["public", "graphql_public"]; // as a new project has them
+  const changes: ManagementApi["changes"] = [];
   const requests: string[] = [];
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const url = new URL(request.url);
     requests.push(`${request.method} ${url.pathname}`);
     const slug = url.searchParams.get("slug");
+    if (request.method === "GET") return answerOf(url.pathname, exposed);
+    if (refuse !== undefined) return Response.json({ message: "no" }, { status: refuse });
     if (url.pathname.endsWith("/functions/deploy") && slug !== null) {
-      if (refuse !== undefined) return Response.json({ message: "no" }, { status: refuse });
       uploads.push(await readUpload(slug, await request.formData()));
       return Response.json({ id: slug, slug, name: slug, status: "ACTIVE", version: 1 }, {
         status: 201,
@@ -47,11 +54,21 @@ export function managementApi({ refuse }: { refuse?: number } = {}): ManagementA
       for (const { name } of await request.json()) secrets.push(name);
       return new Response(null, { status: 201 });
     }
+    if (request.method === "PATCH") {
+      const body = await request.json();
+      changes.push([`PATCH ${url.pathname}`, body]);
+      if (url.pathname.endsWith("/postgrest")) {
+        exposed.splice(0, Infinity, ...body.db_schema.split(","));
+      }
+      return Response.json({ ...dataApi(exposed), ...body });
+    }
     return Response.json({ message: "not found" }, { status: 404 });
   });
   return {
     uploads,
     secrets,
+    exposed,
+    changes,
     requests,
     async environment(directory) {
       const profile = `${directory}/profile.yaml`;
@@ -69,6 +86,36 @@ export function managementApi({ refuse }: { refuse?: number } = {}): ManagementA
       };
     },
     [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+/** What a project says of itself. */
+function answerOf(path: string, exposed: string[]): Response {
+  const project = `/v1/projects/${PROJECT}`;
+  switch (path) {
+    case project:
+      return Response.json({ id: PROJECT, ref: PROJECT, name: "core", status: "ACTIVE_HEALTHY" });
+    case `${project}/billing/addons`:
+      return Response.json({ selected_addons: [], available_addons: [] });
+    case `/v2/projects/${PROJECT}/config`: {
+      const attributes = { api: dataApi(exposed) };
+      return Response.json({ data: { type: "project_config", id: PROJECT, attributes } });
+    }
+    default:
+      return Response.json({ message: "not found" }, { status: 404 });
+  }
+}
+
+/** The settings of a project's REST API. */
+function dataApi(exposed: string[]) {
+  return {
+    db_schema: exposed.join(","),
+    db_extra_search_path: "public, extensions",
+    max_rows: 1000,
+    db_pool: null,
+    db_pool_acquisition_timeout: 10,
+    db_pool_max_lifetime: null,
+    db_pool_max_idletime: null,
   };
 }
 
