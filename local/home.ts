@@ -1,3 +1,4 @@
+import { statfs } from "node:fs/promises";
 import { type Cluster } from "./cluster.ts";
 import { makeServerDirectory, serverCanEnter } from "./server_user.ts";
 import { databasePort, type Stack, TIERS } from "./settings.ts";
@@ -23,25 +24,40 @@ export async function findData(stack: Stack): Promise<string | undefined> {
   }
 }
 
+/** A directory whose files are kept in memory, where the system has one. */
+const MEMORY = "/dev/shm";
+/** Three servers with a log of a few hundred MB each, and as much again to spare. */
+const ENOUGH_MEMORY = 4 * 1024 ** 3;
+
 /**
  * The stack's data directory, made when there is none. It lies in the stack's home, or, where the
  * servers' user cannot enter that or its path is too long for a socket, below /var/tmp with a
- * symbolic link in its place.
+ * symbolic link in its place; `inMemory` asks for the same below /dev/shm, where there is room.
  */
-export async function makeData(stack: Stack): Promise<string> {
+export async function makeData(stack: Stack, inMemory: boolean): Promise<string> {
   const found = await findData(stack);
   if (found !== undefined) return found;
 
   const inside = `${await Deno.realPath(stack.home)}/data`;
   await Deno.remove(inside).catch(() => {}); // a link to data that somebody removed
-  if (inside.length <= LONGEST_DATA_PATH && await serverCanEnter(stack.home)) {
+  const useMemory = inMemory && await hasFreeMemory();
+  const mayBeInside = inside.length <= LONGEST_DATA_PATH && await serverCanEnter(stack.home);
+  if (!useMemory && mayBeInside) {
     await makeServerDirectory(inside);
     return inside;
   }
-  const outside = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "strata-" });
+  const dir = useMemory ? MEMORY : "/var/tmp";
+  const outside = await Deno.makeTempDir({ dir, prefix: "strata-" });
   await makeServerDirectory(outside);
   await Deno.symlink(outside, inside);
   return outside;
+}
+
+/** Whether a stack's data may lie in memory: there is such a directory, and room. */
+export async function hasFreeMemory(): Promise<boolean> {
+  const there = await statfs(MEMORY).catch(() => undefined); // not every system has it
+  if (there === undefined || there.bavail * there.bsize < ENOUGH_MEMORY) return false;
+  return Deno.systemMemoryInfo().available >= ENOUGH_MEMORY;
 }
 
 /** Removes the data directory, wherever it lies. */

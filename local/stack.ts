@@ -34,6 +34,8 @@ export interface UpOptions extends StackOptions {
   say?: (line: string) => void;
   /** Make clusters anew that older SQL of ours has prepared. Their data is lost: for tests. */
   disposable?: boolean;
+  /** Keep new clusters in memory where there is room: quicker, and lost when the machine is switched off. */
+  inMemory?: boolean;
   /** Serve each tier's REST API and functions as well, with the code as it is now. */
   projects?: boolean;
 }
@@ -51,10 +53,10 @@ export interface RunningStack {
 
 /** Brings the stack up, from whatever state it is in. Doing it again changes nothing. */
 export async function up(options: UpOptions = {}): Promise<RunningStack> {
-  const { say = () => {}, disposable = false, projects = false } = options;
+  const { say = () => {}, disposable = false, projects = false, inMemory = false } = options;
   const stack = await openStack(options);
   using _lock = await lockHome(stack);
-  const { server, clusters } = await locate(stack, say);
+  const { server, clusters } = await locate(stack, say, inMemory);
 
   const env = environmentOf(stack);
   await writeEnvFile(`${stack.home}/env`, env);
@@ -129,11 +131,11 @@ export async function status(options: StackOptions = {}) {
   };
 }
 
-async function locate(stack: Stack, say: (line: string) => void) {
+async function locate(stack: Stack, say: (line: string) => void, inMemory: boolean) {
   const data = await findData(stack);
   const major = data === undefined ? undefined : await oldMajor(clustersOf(stack, data));
   const server = await requirePostgres(major, say); // first: it may create the servers' user
-  return { server, clusters: clustersOf(stack, await makeData(stack)) };
+  return { server, clusters: clustersOf(stack, await makeData(stack, inMemory)) };
 }
 
 /** Data directories fit the major version that made them and no other. */

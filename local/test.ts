@@ -1,6 +1,7 @@
 /**
- * `deno task test`: format, lint and types, then every test on a stack of its own, which is gone
- * afterwards whatever happens. Tests that kill servers (tests/fire) run alone, after the others.
+ * `deno task test`: format, lint and types, then every test on a stack of its own, kept in memory where
+ * there is room, and gone afterwards whatever happens. Tests that wait for pg_cron, on servers of their
+ * own, run beside all others; tests that kill servers (tests/fire) run alone, after them.
  */
 import { resolve } from "node:path";
 import { removeOwnStacks } from "../tests/support/own_stack.ts";
@@ -8,7 +9,7 @@ import { TEST_STACK, testStack } from "../tests/support/stack.ts";
 import { template } from "../tests/support/template.ts";
 import { kill } from "./processes.ts";
 import { REPOSITORY, StackError } from "./settings.ts";
-import { down, removeStack } from "./stack.ts";
+import { removeStack } from "./stack.ts";
 
 /** What one pass of the test runner counted. */
 interface Counts {
@@ -16,22 +17,24 @@ interface Counts {
   failed: number;
 }
 
-let child: Deno.ChildProcess | undefined;
+const children = new Set<Deno.ChildProcess>();
 let isStopping = false;
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.addSignalListener(signal, async () => {
     isStopping = true;
-    if (child !== undefined) kill(child.pid, "SIGKILL");
+    for (const { pid } of children) kill(pid, "SIGKILL");
     await cleanUp();
     Deno.exit(130);
   });
 }
 
 async function deno(...args: string[]): Promise<boolean> {
-  const env = { DENO_JOBS: "3" }; // some wait for pg_cron most of their time
-  child = new Deno.Command(Deno.execPath(), { args, cwd: REPOSITORY, env }).spawn();
+  const env = { DENO_JOBS: "3" }; // two cores, and somebody always waits for something
+  const child = new Deno.Command(Deno.execPath(), { args, cwd: REPOSITORY, env }).spawn();
+  children.add(child);
   const { success } = await child.status;
+  children.delete(child);
   if (isStopping) await new Promise(() => {}); // no further pass is begun; the signal ends this process
   return success;
 }
@@ -40,7 +43,8 @@ async function deno(...args: string[]): Promise<boolean> {
 async function runTests(name: string, ...args: string[]): Promise<Counts> {
   const report = resolve(REPOSITORY, TEST_STACK.home, `${name}.xml`);
   await Deno.remove(report).catch(() => {});
-  const succeeded = await deno("test", "--allow-all", `--junit-path=${report}`, ...args);
+  const flags = ["--allow-all", "--no-check", `--junit-path=${report}`]; // checked before, with all else
+  const succeeded = await deno("test", ...flags, ...args);
   const totals = await Deno.readTextFile(report).catch(() => "");
   const count = (attribute: string) => {
     return Number(new RegExp(`<testsuites [^>]*${attribute}="(\\d+)"`).exec(totals)?.[1] ?? 0);
@@ -52,21 +56,38 @@ async function runTests(name: string, ...args: string[]): Promise<Counts> {
 
 let cleaning: Promise<void> | undefined;
 
-/** Stops everything that tests have started. A signal and the end of the run may ask at once. */
+/** Removes everything that tests have started. A signal and the end of the run may ask at once. */
 function cleanUp(): Promise<void> {
-  return cleaning ??= removeOwnStacks().then(async () => {
-    await down(TEST_STACK);
-  });
+  return cleaning ??= removeOwnStacks().then(() => removeStack(TEST_STACK));
+}
+
+/** The files whose tests wait for minutes of a real pg_cron; that takes long, and no core. */
+async function waitingFiles(directory = "tests"): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(`${REPOSITORY}/${directory}`)) {
+    const path = `${directory}/${name}`;
+    if (isDirectory) found.push(...await waitingFiles(path));
+    else if (!name.endsWith("_test.ts")) continue;
+    else if (/\bcronChain\(/.test(await Deno.readTextFile(`${REPOSITORY}/${path}`))) {
+      found.push(path);
+    }
+  }
+  return found.sort();
 }
 
 async function runAll(): Promise<Counts[]> {
   if (!await deno("task", "ok")) return [{ passed: 0, failed: 1 }];
   await removeOwnStacks(); // nothing of an earlier run may help or hinder
   await removeStack(TEST_STACK);
-  await testStack((line) => console.log(line));
+  await testStack({ say: (line) => console.log(line), inMemory: true });
   await template();
+  const waiting = await waitingFiles();
+  const ignored = `--ignore=${["tests/fire", ...waiting].join(",")}`;
   return [
-    await runTests("report", "--parallel", "--ignore=tests/fire", "tests"),
+    ...await Promise.all([
+      runTests("report", "--parallel", ignored, "tests"),
+      runTests("report_cron", "--parallel", ...waiting),
+    ]),
     await runTests("report_fire", "tests/fire"),
   ];
 }

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import postgres from "postgres";
 import { postmaster, serverProcesses, stop } from "../../local/cluster.ts";
 import { netWorkers } from "../../local/net_worker_process.ts";
-import { StackError } from "../../local/settings.ts";
+import { hasFreeMemory, makeData, removeData } from "../../local/home.ts";
+import { openStack, StackError } from "../../local/settings.ts";
 import { down, type RunningStack, status, up } from "../../local/stack.ts";
 import { ownStack } from "../support/own_stack.ts";
 import { killServer } from "../support/servers.ts";
@@ -92,6 +93,21 @@ Deno.test({
       assert.match(elsewhere, /^\/var\/tmp\/strata-/);
     }
     await assert.rejects(Deno.stat(elsewhere), Deno.errors.NotFound);
+  },
+});
+
+Deno.test({
+  name: "a stack may be kept in memory, and leaves nothing there",
+  ignore: !await hasFreeMemory(),
+  async fn() {
+    const home = await Deno.makeTempDir();
+    const stack = await openStack({ home });
+    const data = await makeData(stack, true);
+    assert.match(data, /^\/dev\/shm\/strata-/);
+    assert.equal(await makeData(stack, false), data); // what is there is kept
+    await removeData(stack);
+    await assert.rejects(Deno.stat(data), Deno.errors.NotFound);
+    await Deno.remove(home, { recursive: true });
   },
 });
 

@@ -38,7 +38,7 @@ export interface CronChain extends Chain<Link> {
 export async function cronChain(
   { tiers = TIERS, driver = "push", projects = false }: ChainOptions & { projects?: boolean } = {},
 ): Promise<CronChain> {
-  const stack = await ownStack(undefined, { projects });
+  const stack = await ownStack(undefined, { projects, inMemory: true });
   const password = stack.env.STRATA_MOVER_PASSWORD ?? "";
   const databases = await Promise.all(tiers.map((tier) => openTier(stack, tier)));
   const dispose = async () => {

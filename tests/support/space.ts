@@ -1,5 +1,6 @@
 import type { Sql } from "postgres";
 import { reclaimNext } from "../../supabase/functions/_shared/strata_space.ts";
+import { waitFor } from "./wait_for.ts";
 import { MB } from "./watch.ts";
 
 /** Makes a tier count its own database only: the server is shared with other tests. */
@@ -55,9 +56,24 @@ export async function makeLetters(
   );
 }
 
+/**
+ * Waits until everything that was being written on this server when it is called has ended. A VACUUM FULL
+ * keeps rows that were deleted since the oldest of it began, also when that was in another database: here
+ * other tests make theirs.
+ */
+async function othersHaveEnded(sql: Sql): Promise<void> {
+  const [now] = await sql<{ next: string }[]>`
+    select pg_snapshot_xmax(pg_current_snapshot())::text as next`;
+  await waitFor("what others were writing to end", async () => {
+    const [row] = await sql<{ ended: boolean }[]>`
+      select pg_snapshot_xmin(pg_current_snapshot()) >= ${now?.next ?? "0"}::text::xid8 as ended`;
+    return row?.ended;
+  }, { everyMs: 10 });
+}
+
 /** Carries out every planned reclaim, as the command line does; the jobs of pg_cron are tested apart. */
 export async function reclaimAll(sql: Sql): Promise<void> {
-  while (await reclaimNext(sql)) { /* the next one */ }
+  do await othersHaveEnded(sql); while (await reclaimNext(sql));
 }
 
 /** One minute of a tier and of the tier that takes its rows, where there is no pg_cron. */

@@ -1,6 +1,6 @@
 import type { Cluster } from "../../local/cluster.ts";
 import type { StackOptions, Tier } from "../../local/settings.ts";
-import { type RunningStack, up } from "../../local/stack.ts";
+import { type RunningStack, up, type UpOptions } from "../../local/stack.ts";
 
 /** The tests' own stack, beside the one people work with. The environment may move it. */
 export const TEST_STACK: Required<StackOptions> = {
@@ -10,9 +10,9 @@ export const TEST_STACK: Required<StackOptions> = {
 
 let running: Promise<RunningStack> | undefined;
 
-/** The tests' stack, brought up by whoever needs it first. */
-export function testStack(say?: (line: string) => void): Promise<RunningStack> {
-  return running ??= up({ ...TEST_STACK, disposable: true, say });
+/** The tests' stack, brought up by whoever needs it first: made on the disk, unless it is told otherwise. */
+export function testStack(options: UpOptions = {}): Promise<RunningStack> {
+  return running ??= up({ ...TEST_STACK, disposable: true, ...options });
 }
 
 /** The server of one tier of the tests' stack. */
