@@ -251,6 +251,7 @@ create function strata.lock_dataset(p_dataset text)
 returns void
 language sql
 set search_path = ''
+set lock_timeout = '60s' -- it is held for a step of a move, and there may be one before us
 as $$ select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/' || p_dataset, 0)) $$;
 comment on function strata.lock_dataset(text) is
   'Waits until this transaction alone works on the dataset in this database. Released with the transaction; '

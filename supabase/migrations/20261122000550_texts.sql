@@ -5,11 +5,12 @@
 -- ends write values under the same pinned output settings, so equal texts are equal values on every version and locale. A
 -- row's fingerprint is a hash of its values' texts in the colder tier's column order.
 
--- Not pinned, on purpose: only so is it inlined, and it runs once per row. It names nothing outside pg_catalog.
+-- Not pinned and not immutable (convert_to() is not), on purpose: only so is it inlined, and it runs once per row. It names
+-- nothing outside pg_catalog.
 create function strata.fingerprint(p_content text)
 returns bytea
 language sql
-immutable
+stable
 parallel safe
 as $$ select pg_catalog.substr(pg_catalog.sha256(pg_catalog.convert_to(p_content, 'UTF8')), 1, 16) $$;
 comment on function strata.fingerprint(text) is 'The first 128 bits of the SHA-256 of a row''s content.';
@@ -41,7 +42,7 @@ revoke execute on function strata.value_sql(oid, text) from public;
 
 -- Every value is told from its neighbours: by its length in front, or, for types whose texts cannot contain it and are
 -- never empty, by a bar behind. NULL has neither length nor text. concat() takes at most 100 arguments.
-create function strata.content_sql(p_relation regclass, p_columns text[])
+create function strata.content_sql(p_relation regclass, p_columns text[], p_has_texts boolean default false)
 returns text
 language sql
 stable
@@ -53,23 +54,24 @@ as $$
              string_agg(case when a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype,
                                  'float8'::regtype, 'numeric'::regtype, 'bool'::regtype, 'uuid'::regtype, 'date'::regtype,
                                  'timestamp'::regtype, 'timestamptz'::regtype, 'time'::regtype, 'bytea'::regtype)
-                             then format('t.%I, ''|''', n.name)
-                             else format('octet_length(%s), '':'', %s', strata.value_sql(a.atttypid, n.name),
-                                         strata.value_sql(a.atttypid, n.name)) end, ', ' order by n.position) as texts
+                             then format('%s, ''|''', case when p_has_texts then v.text else format('t.%I', n.name) end)
+                             else format('octet_length(%s), '':'', %s', v.text, v.text) end, ', ' order by n.position) as texts
         from unnest(p_columns) with ordinality as n (name, position)
-        join pg_catalog.pg_attribute as a on a.attrelid = p_relation and a.attname = n.name and not a.attisdropped
+        join pg_catalog.pg_attribute as a on a.attrelid = p_relation and a.attname = n.name and not a.attisdropped,
+     lateral (select case when p_has_texts then 'z.v' || n.position else strata.value_sql(a.atttypid, n.name) end) as v (text)
        group by n.position / 30) as c
 $$;
-comment on function strata.content_sql(regclass, text[]) is
-  'SQL for the content of row t, of which the fingerprint is taken: the named columns'' texts in the given order.';
-revoke execute on function strata.content_sql(regclass, text[]) from public;
+comment on function strata.content_sql(regclass, text[], boolean) is
+  'SQL for the content of row t, of which the fingerprint is taken: the named columns'' texts in the given order; of row z '
+  'whose v1, … are these texts, with p_has_texts.';
+revoke execute on function strata.content_sql(regclass, text[], boolean) from public;
 
--- Lines that no value can contain: they are younger than all of them.
+-- Lines that no value contains: they are younger than all of them, and not to be guessed.
 create function strata.marks(p_move uuid, out between_values text, out between_columns text, out for_null text)
 language sql
 immutable
 set search_path = ''
-as $$ select E'\n' || p_move || E'\n', E'\n' || p_move || E'/\n', E'\n' || p_move || E'-\n' $$;
+as $$ select E'\n' || m.id || E'\n', E'\n' || m.id || E'/\n', E'\n' || m.id || E'-\n' from left(replace(p_move::text, '-', ''), 16) as m (id) $$;
 comment on function strata.marks(uuid) is 'What stands in front of each value of a batch, between two columns, and for NULL.';
 revoke execute on function strata.marks(uuid) from public;
 

@@ -76,7 +76,6 @@ create type strata.batch as (
   move_id uuid,
   dataset text,
   columns text[],
-  keys text[],
   lines text
 );
 comment on type strata.batch is
@@ -138,13 +137,13 @@ begin
   v_batch.columns := p_dataset.twin_columns;
   v_sql := strata.batch_sql(p_dataset, v_batch.move_id);
   execute format(
-    'select array[%s], array_agg(z.strata_tid), array_agg(z.strata_version), array_agg(strata.fingerprint(z.strata_content)), %s '
-    '  from (select %s, t.strata_tid, t.strata_version, %s as strata_content '
+    'select array[%s], array_agg(z.strata_tid), array_agg(z.strata_version), array_agg(strata.fingerprint(%s)), %s '
+    '  from (select %s, t.strata_tid, t.strata_version '
     '          from (select t.*, t.ctid as strata_tid, t.xmin as strata_version, '
     '                       sum(%s) over (order by t.%I rows between unbounded preceding and current row) - (%s) as strata_before '
     '                  from %s as t where %s order by t.%I limit $1) as t '
     '         where t.strata_before < $2 offset 0) as z',
-    v_sql.keys, v_sql.lines, v_sql.texts, strata.content_sql(v_relation::regclass, v_batch.columns),
+    v_sql.keys, strata.content_sql(v_relation::regclass, v_batch.columns, true), v_sql.lines, v_sql.texts,
     strata.weight_sql(v_relation::regclass), p_dataset.age_column, strata.weight_sql(v_relation::regclass),
     v_relation, p_due, p_dataset.age_column)
     into v_manifest.keys, v_manifest.tids, v_manifest.versions, v_manifest.fingerprints, v_batch.lines
@@ -159,7 +158,6 @@ begin
           v_manifest.versions, v_manifest.fingerprints);
   v_batch.status := 'claimed';
   v_batch.dataset := p_dataset.name;
-  v_batch.keys := v_manifest.keys;
   return v_batch;
 end
 $$;
@@ -270,7 +268,7 @@ begin
   end if;
   if v_batch is null or v_batch.status is null then
     perform strata.note_well(p_dataset) where p_besides = '{}';
-    v_batch := (select ('nothing', null, p_dataset, null, null, null)::strata.batch);
+    v_batch := (select ('nothing', null, p_dataset, null, null)::strata.batch);
   end if;
   return v_batch;
 exception when program_limit_exceeded or out_of_memory then
@@ -308,7 +306,7 @@ begin
     raise exception 'a batch of "%" does not fit into memory', p_dataset.name
       using errcode = '53200', hint = 'Lower batch_bytes in strata.settings.';
   end if;
-  return ('blocked', null, p_dataset.name, null, null, null)::strata.batch;
+  return ('blocked', null, p_dataset.name, null, null)::strata.batch;
 end
 $$;
 comment on function strata.set_aside_giants(strata.datasets, text) is
@@ -324,9 +322,21 @@ language sql
 set search_path = ''
 as $$
   update strata.moves as m set attempts = m.attempts + 1 where m.move_id = p_move;
-  select case m.state when 'claimed' then 'open' else 'purged' end, f.move_id, m.dataset, f.columns, f.keys, null
+  select case m.state when 'claimed' then 'open' else 'purged' end, f.move_id, m.dataset, f.columns, null
     from strata.moves as m join strata.manifests as f on f.move_id = m.move_id where m.move_id = p_move
 $$;
 comment on function strata.take_up(uuid) is
   'The batch of an interrupted move, without its rows: to be proved next, or closed if it was purged.';
 revoke execute on function strata.take_up(uuid) from public;
+
+create function strata.claimed_keys(p_move uuid)
+returns text[]
+language sql
+stable
+security definer -- a pulling tier calls it as strata_mover
+set search_path = ''
+as $$ select f.keys from strata.manifests as f where f.move_id = p_move $$;
+comment on function strata.claimed_keys(uuid) is
+  'The keys an open move has claimed, for prove(): needed only where its rows are not found at the places they were put.';
+revoke execute on function strata.claimed_keys(uuid) from public;
+grant execute on function strata.claimed_keys(uuid) to strata_mover;

@@ -6,26 +6,28 @@
 
 -- The columns of a batch side by side again: a FROM item u (c1, …), in the order in which they were written. Its first row is
 -- left out, because a text that begins with its separator begins with nothing. In a select list the values are handed on
--- one by one; a function in FROM would write all of them down first.
+-- one by one; a function in FROM would write all of them down first. The columns are kept from the planner, which would
+-- take the batch apart once for each.
 create function strata.unpack_sql(p_move uuid, p_columns text[])
 returns text
 language sql
 stable
 set search_path = ''
 as $$
-  select format('(select %s from (select $1 as texts offset 0) as b offset 1) as u',
+  select format('(select %s from (select string_to_array($1, %L) as texts offset 0) as b offset 1) as u',
                 string_agg(format('unnest(string_to_array(b.texts[%s], %L, %L)) as c%s', n.position, m.between_values, m.for_null, n.position),
-                           ', ' order by n.position))
+                           ', ' order by n.position), m.between_columns)
     from unnest(p_columns) with ordinality as n (name, position), strata.marks(p_move) as m
+   group by m.between_columns
 $$;
 comment on function strata.unpack_sql(uuid, text[]) is
-  'SQL that makes rows of texts of a batch; $1 is its columns, kept from the planner, which would take them apart first.';
+  'SQL that makes rows of texts of a batch, which is $1.';
 revoke execute on function strata.unpack_sql(uuid, text[]) from public;
 
 -- The fast way in: all rows of a batch by one statement. A row that is here already is an error (unique_violation), and the
 -- careful way finds out which; asking for each row first costs a tenth of the time.
-create function strata.insert_batch(p_dataset strata.datasets, p_move uuid, p_columns text[], p_texts text[])
-returns integer
+create function strata.insert_batch(p_dataset strata.datasets, p_move uuid, p_columns text[], p_batch text)
+returns tid[]
 language plpgsql
 set search_path = ''
 set datestyle = 'ISO, MDY'
@@ -43,36 +45,25 @@ declare
   v_relation constant text := strata.relation(p_dataset);
   v_names text;
   v_values text;
-  v_count integer;
+  v_places tid[];
 begin
   select string_agg(quote_ident(c.name), ', ' order by c.position),
          string_agg(format('u.c%s::%s', c.position, format_type(a.atttypid, a.atttypmod)), ', ' order by c.position)
     into v_names, v_values
     from unnest(p_columns) with ordinality as c (name, position)
     join pg_catalog.pg_attribute as a on a.attrelid = v_relation::regclass and a.attname = c.name and a.attgenerated = '';
-  execute format('insert into %s as t (%s) overriding system value select %s from %s',
-    v_relation, v_names, v_values, strata.unpack_sql(p_move, p_columns)) using p_texts;
-  get diagnostics v_count = row_count;
+  execute format('with i as (insert into %s as t (%s) overriding system value select %s from %s returning t.ctid as place) '
+                 'select coalesce(array_agg(i.place), ''{}'') from i',
+    v_relation, v_names, v_values, strata.unpack_sql(p_move, p_columns)) into v_places using p_batch;
   set constraints all immediate;
-  return v_count;
+  return v_places;
 end
 $$;
-comment on function strata.insert_batch(strata.datasets, uuid, text[], text[]) is
-  'Inserts the rows of a batch (a text per column), all or none; returns how many went in. 23505: one is here already.';
-revoke execute on function strata.insert_batch(strata.datasets, uuid, text[], text[]) from public;
+comment on function strata.insert_batch(strata.datasets, uuid, text[], text) is
+  'Inserts the rows of a batch (a text per column), all or none; returns where each was put. 23505: one is here already.';
+revoke execute on function strata.insert_batch(strata.datasets, uuid, text[], text) from public;
 
-create function strata.count_values(p_move uuid, p_texts text)
-returns integer
-language sql
-immutable
-set search_path = ''
-as $$
-  select (length(p_texts) - length(replace(p_texts, m.between_values, ''))) / length(m.between_values) from strata.marks(p_move) as m
-$$;
-comment on function strata.count_values(uuid, text) is 'How many values a column of a batch has.';
-revoke execute on function strata.count_values(uuid, text) from public;
-
-create function strata.lines_of(p_move uuid, p_columns text[], p_texts text[])
+create function strata.lines_of(p_move uuid, p_columns text[], p_batch text)
 returns text[]
 language plpgsql
 stable
@@ -83,12 +74,12 @@ declare
 begin
   execute format('select array_agg(n.line order by n.o) from (select row(%s)::text as line, row_number() over () as o from %s) as n',
     (select string_agg('u.c' || n, ', ' order by n) from generate_series(1, cardinality(p_columns)) as n),
-    strata.unpack_sql(p_move, p_columns)) into v_lines using p_texts;
+    strata.unpack_sql(p_move, p_columns)) into v_lines using p_batch;
   return v_lines;
 end
 $$;
-comment on function strata.lines_of(uuid, text[], text[]) is 'A batch row by row, each as a record literal: for when rows must be looked at one by one.';
-revoke execute on function strata.lines_of(uuid, text[], text[]) from public;
+comment on function strata.lines_of(uuid, text[], text) is 'A batch row by row, each as a record literal: for when rows must be looked at one by one.';
+revoke execute on function strata.lines_of(uuid, text[], text) from public;
 
 create function strata.has_insert_triggers(p_relation regclass)
 returns boolean

@@ -18,14 +18,19 @@ create table strata.arrivals (
   not_ours integer[] not null default '{}',
   refused jsonb not null default '[]',
   outcomes text[],
+  places tid[],
+  version xid,
+  file oid,
   constraint arrivals_pkey primary key (move_id),
   constraint arrivals_closed_with_outcomes check ((closed_at is null) = (outcomes is null))
 );
 comment on table strata.arrivals is
   'Moves into this tier, open until their source closes them. not_ours: positions whose row was here before. refused: '
-  'rows this tier would not take (ordinal, code, says). bytes: of text received.';
+  'rows this tier would not take (ordinal, code, says). bytes: of text received. places, version, file: where its rows were '
+  'put, as which version (xmin), in which file of the table; null when they came one by one, and once closed.';
 revoke all on strata.arrivals from public;
 alter table strata.arrivals enable row level security;
+alter table strata.arrivals alter column places set storage external; -- it lives for a second
 create index arrivals_open_idx on strata.arrivals (dataset) where closed_at is null;
 create index arrivals_closed_idx on strata.arrivals (closed_at);
 
@@ -96,9 +101,7 @@ as $$
 declare
   v_dataset constant strata.datasets := strata.dataset(p_dataset);
   v_arrival strata.arrivals;
-  v_texts text[];
   v_lines text[];
-  v_count integer;
 begin
   perform strata.lock_dataset(p_dataset);
   select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move;
@@ -110,14 +113,16 @@ begin
   perform strata.check_columns(v_dataset, p_columns);
   perform set_config('synchronous_commit', 'on', true)
     where current_setting('synchronous_commit') = 'off'; -- a proof promises that the row is on disk
-  v_texts := string_to_array(p_lines, (strata.marks(p_move)).between_columns);
-  v_count := strata.count_values(p_move, v_texts[array_position(p_columns, v_dataset.key_columns[1])]);
   begin
-    v_arrival.rows_received := case when strata.has_insert_triggers(strata.relation(v_dataset)::regclass)
-      then strata.insert_lines(v_dataset, p_columns, strata.lines_of(p_move, p_columns, v_texts))
-      else strata.insert_batch(v_dataset, p_move, p_columns, v_texts) end;
-    if v_arrival.rows_received < v_count then
-      raise exception 'some rows are here already' using errcode = 'ST040';
+    if strata.has_insert_triggers(strata.relation(v_dataset)::regclass) then
+      v_lines := strata.lines_of(p_move, p_columns, p_lines);
+      v_arrival.rows_received := strata.insert_lines(v_dataset, p_columns, v_lines);
+      if v_arrival.rows_received < cardinality(v_lines) then
+        raise exception 'some rows are here already' using errcode = 'ST040';
+      end if;
+    else
+      v_arrival.places := strata.insert_batch(v_dataset, p_move, p_columns, p_lines);
+      v_arrival.rows_received := cardinality(v_arrival.places);
     end if;
     v_arrival.not_ours := '{}';
     v_arrival.refused := '[]';
@@ -125,13 +130,16 @@ begin
     if sqlstate <> 'ST040' and not strata.is_row_error(sqlstate) then
       raise;
     end if;
-    v_lines := strata.lines_of(p_move, p_columns, v_texts);
+    v_lines := strata.lines_of(p_move, p_columns, p_lines);
+    v_arrival.places := null;
     select o.inserted, o.not_ours, o.refused into v_arrival.rows_received, v_arrival.not_ours, v_arrival.refused
       from strata.insert_one_by_one(v_dataset, p_columns, v_lines) as o;
     perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
   end;
-  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused)
-  values (p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines), v_arrival.not_ours, v_arrival.refused);
+  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused, places, version, file)
+  select p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines), v_arrival.not_ours, v_arrival.refused,
+         p.places, p.version, p.file
+    from strata.place(strata.relation(v_dataset)::regclass, v_arrival.places) as p;
   return v_arrival.refused;
 end
 $$;
@@ -140,6 +148,26 @@ comment on function strata.receive(uuid, text, text, text[], text) is
   'Never overwrites. ST020 to ST027, ST032: the twin does not fit. ST031: the move was closed.';
 revoke execute on function strata.receive(uuid, text, text, text[], text) from public;
 grant execute on function strata.receive(uuid, text, text, text[], text) to strata_mover;
+
+-- A row's place tells nothing in a table of several (partitions, children), or once the table has been rewritten.
+create function strata.place(p_relation regclass, inout places tid[], out version xid, out file oid)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  select pg_relation_filenode(c.oid) into file
+    from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind = 'r' and not c.relhassubclass and cardinality(places) > 0;
+  if file is null then
+    places := null;
+  else
+    execute format('select t.xmin from only %s as t where t.ctid = $1', p_relation) into version using places[1];
+  end if;
+end
+$$;
+comment on function strata.place(regclass, tid[]) is
+  'What is written down of where a batch was put; nothing where that would not be enough to find it again.';
+revoke execute on function strata.place(regclass, tid[]) from public;
 
 create function strata.twin(p_dataset strata.datasets)
 returns regclass
@@ -166,9 +194,49 @@ comment on function strata.missing_columns(strata.datasets, text[]) is
   'Those of the given columns that the dataset''s table lacks; all of them when there is no table.';
 revoke execute on function strata.missing_columns(strata.datasets, text[]) from public;
 
+-- Looked for by place and version, a row costs half of what it costs by its key, and no key crosses. What is found there is
+-- proved by its content, the key in it, as everywhere.
+create function strata.prove_places(p_move uuid, p_dataset strata.datasets, p_columns text[])
+returns bytea[]
+language plpgsql
+stable
+set search_path = ''
+set enable_hashjoin = off -- each row by its place: never the whole table for a batch of it
+set enable_mergejoin = off
+set enable_memoize = off
+set datestyle = 'ISO, MDY'
+set intervalstyle = 'postgres'
+set timezone = 'UTC'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set xmlbinary = 'base64'
+set row_security = off
+as $$
+declare
+  v_arrival strata.arrivals;
+  v_proofs bytea[];
+begin
+  select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move and a.closed_at is null;
+  if v_arrival.file is distinct from pg_relation_filenode(strata.twin(p_dataset)) or v_arrival.places is null then
+    return null;
+  end if;
+  execute format(
+    'select array_agg(p.proof) from ( '
+    '  select strata.fingerprint(%s) as proof from unnest($1) with ordinality as m (place, o) '
+    '    join only %s as t on t.ctid = m.place and t.xmin = $2 order by m.o) as p',
+    strata.content_sql(strata.twin(p_dataset), p_columns), strata.relation(p_dataset))
+    into v_proofs using v_arrival.places, v_arrival.version;
+  return case when cardinality(v_proofs) = cardinality(v_arrival.places) then v_proofs end;
+end
+$$;
+comment on function strata.prove_places(uuid, strata.datasets, text[]) is
+  'The fingerprints of what an arrival brought, in its order, if every row is where it was put; otherwise null.';
+revoke execute on function strata.prove_places(uuid, strata.datasets, text[]) from public;
+
 -- Columns are taken by name: their order may have changed since the copy. Where nothing of the move can be here
 -- (it never arrived, or the twin is gone or was given up), there is nothing to prove, and the source claims anew.
-create function strata.prove(p_move uuid, p_dataset text, p_columns text[], p_keys text[])
+create function strata.prove(p_move uuid, p_dataset text, p_columns text[], p_keys text[] default null)
 returns bytea[]
 language plpgsql
 stable
@@ -194,12 +262,15 @@ declare
 begin
   if strata.twin(v_dataset) is null or (v_missing <> '{}' and v_dataset.accepted is null)
      or not exists (select from strata.arrivals as a where a.move_id = p_move) then
-    return array_fill(null::bytea, array[array_length(p_keys, 2)]);
+    return case when p_keys is not null then array_fill(null::bytea, array[array_length(p_keys, 2)]) end;
   elsif v_missing <> '{}' then
     raise exception 'column "%" is gone from twin % on %', v_missing[1], strata.relation(v_dataset), strata.tier()
       using errcode = 'ST021', hint = strata.remedy('ST021');
   end if;
   perform strata.check_logged(strata.twin(v_dataset));
+  if p_keys is null then
+    return strata.prove_places(p_move, v_dataset, p_columns);
+  end if;
   v_sql := strata.manifest_sql(v_dataset, '$1');
   execute format(
     'select array_agg(case when t.ctid is not null then strata.fingerprint(%s) end order by m.o) '
@@ -211,7 +282,8 @@ end
 $$;
 comment on function strata.prove(uuid, text, text[], text[]) is
   'The fingerprints of the rows this tier has committed under a move''s keys, in their order; null where there is none, '
-  'and everywhere when the move never arrived. Called in a later transaction than receive(). ST021: a column is gone. '
+  'and everywhere when the move never arrived. Without keys, those of the rows where receive() has put them; null instead '
+  'of an array when not all are found there: ask again with keys. Called in a later transaction than receive(). ST021: a column is gone. '
   'ST027: the twin is unlogged.';
 revoke execute on function strata.prove(uuid, text, text[], text[]) from public;
 grant execute on function strata.prove(uuid, text, text[], text[]) to strata_mover;
@@ -291,7 +363,7 @@ begin
   insert into strata.arrivals as a (move_id, dataset, from_tier, opened_at, closed_at, outcomes)
   values (p_move, p_dataset, p_from, strata.clock(), strata.clock(), v_outcomes)
   on conflict (move_id) do update
-     set closed_at = excluded.closed_at, outcomes = excluded.outcomes,
+     set closed_at = excluded.closed_at, outcomes = excluded.outcomes, places = null, version = null, file = null,
          rows_retracted = (select count(*) from unnest(excluded.outcomes) as o where o = 'retracted');
   return v_outcomes;
 end

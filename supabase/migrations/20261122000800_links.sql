@@ -24,28 +24,36 @@ comment on function strata.hello() is 'Who this database is, for its neighbours:
 revoke execute on function strata.hello() from public;
 grant execute on function strata.hello() to strata_mover;
 
-create function strata.hang_up(p_tier text)
+-- A line is named by its neighbour. A flow that pushes has a second one, so that the colder tier already has the next
+-- message when it is done with one: 'main' and 'main/2'.
+create function strata.neighbour_of(p_line text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$ select split_part(p_line, '/', 1) $$;
+comment on function strata.neighbour_of(text) is 'The tier a line leads to.';
+revoke execute on function strata.neighbour_of(text) from public;
+
+create function strata.hang_up(p_line text)
 returns void
-language plpgsql
+language sql
 set search_path = ''
 as $$
-begin
-  if 'strata_' || p_tier = any (coalesce(extensions.dblink_get_connections(), '{}')) then
-    perform extensions.dblink_disconnect('strata_' || p_tier);
-  end if;
-end
+  select extensions.dblink_disconnect(c.name) from unnest(extensions.dblink_get_connections()) as c (name)
+   where strata.neighbour_of(c.name) = 'strata_' || strata.neighbour_of(p_line)
 $$;
-comment on function strata.hang_up(text) is 'Closes this session''s line to a neighbour, if one is open.';
+comment on function strata.hang_up(text) is 'Closes all lines of this session to a neighbour; a broken one makes the others useless.';
 revoke execute on function strata.hang_up(text) from public;
 
-create function strata.send(p_tier text, p_question text)
+create function strata.send(p_line text, p_question text)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
-  if extensions.dblink_send_query('strata_' || p_tier, p_question) <> 1 then
-    raise exception 'the line to % is broken or busy', p_tier using errcode = '08006', hint = strata.remedy('08');
+  if extensions.dblink_send_query('strata_' || p_line, p_question) <> 1 then
+    raise exception 'the line to % is broken or busy', p_line using errcode = '08006', hint = strata.remedy('08');
   end if;
 end
 $$;
@@ -53,7 +61,7 @@ comment on function strata.send(text, text) is 'Sends a query over the open line
 revoke execute on function strata.send(text, text) from public;
 
 -- Waits for the answer without ever waiting for good: a line that neither answers nor breaks is given up.
-create function strata.await(p_tier text)
+create function strata.await(p_line text)
 returns void
 language plpgsql
 set search_path = ''
@@ -62,26 +70,27 @@ declare
   v_deadline constant timestamptz := clock_timestamp() + make_interval(secs => strata.setting('link_timeout'));
   v_pause double precision := 0.0003;
 begin
-  while extensions.dblink_is_busy('strata_' || p_tier) = 1 loop
+  while extensions.dblink_is_busy('strata_' || p_line) = 1 loop
     if clock_timestamp() > v_deadline then
-      raise exception '% did not answer within % seconds', p_tier, strata.setting('link_timeout')
+      raise exception '% did not answer within % seconds', strata.neighbour_of(p_line), strata.setting('link_timeout')
         using errcode = 'ST005', hint = strata.remedy('ST005');
     end if;
     perform pg_sleep(v_pause);
-    v_pause := least(v_pause * 1.5, 0.004);
+    v_pause := least(v_pause * 1.1, 0.004);
   end loop;
 end
 $$;
 comment on function strata.await(text) is 'Waits until a neighbour has answered, at most link_timeout seconds. ST005: it did not.';
 revoke execute on function strata.await(text) from public;
 
-create function strata.dial(p_tier text)
+create function strata.dial(p_line text)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_name constant text := 'strata_' || p_tier;
+  v_name constant text := 'strata_' || p_line;
+  v_tier constant text := strata.neighbour_of(p_line);
   v_hello jsonb;
   v_detail text;
 begin
@@ -89,10 +98,10 @@ begin
     return;
   end if;
   begin
-    perform extensions.dblink_connect(v_name, v_name);
+    perform extensions.dblink_connect(v_name, 'strata_' || v_tier);
   exception when others then
     get stacked diagnostics v_detail = pg_exception_detail;
-    raise exception '% cannot be reached: %', p_tier, coalesce(nullif(v_detail, ''), sqlerrm)
+    raise exception '% cannot be reached: %', v_tier, coalesce(nullif(v_detail, ''), sqlerrm)
       using errcode = case when v_detail ~ 'password authentication failed|no password supplied|is not permitted to log in' then '28P01'
                            else sqlstate end;
   end;
@@ -102,37 +111,37 @@ begin
     strata.setting('link_timeout') || 's'));
   -- Rows may leave a database that is read-only because it is full; none may come into one.
   perform extensions.dblink_exec(v_name, 'set default_transaction_read_only = off')
-     from strata.links as l where l.neighbour = p_tier and l.direction = 'hotter';
+     from strata.links as l where l.neighbour = v_tier and l.direction = 'hotter';
   select r.hello into v_hello from extensions.dblink(v_name, 'select strata.hello()') as r (hello jsonb);
-  if v_hello ->> 'tier' is distinct from p_tier then
-    raise exception 'the database behind the link to % says it is %', p_tier, coalesce(v_hello ->> 'tier', 'no tier yet')
+  if v_hello ->> 'tier' is distinct from v_tier then
+    raise exception 'the database behind the link to % says it is %', v_tier, coalesce(v_hello ->> 'tier', 'no tier yet')
       using errcode = 'ST003', hint = strata.remedy('ST003');
   end if;
   if v_hello ->> 'protocol' <> '1' or v_hello ->> 'encoding' <> current_setting('server_encoding') then
-    raise exception '% speaks protocol % in %, we speak 1 in %', p_tier, v_hello ->> 'protocol', v_hello ->> 'encoding',
+    raise exception '% speaks protocol % in %, we speak 1 in %', v_tier, v_hello ->> 'protocol', v_hello ->> 'encoding',
       current_setting('server_encoding') using errcode = 'ST004', hint = strata.remedy('ST004');
   end if;
 exception when others then
-  perform strata.hang_up(p_tier);
+  perform strata.hang_up(p_line);
   raise;
 end
 $$;
 comment on function strata.dial(text) is
-  'Opens this session''s line to a neighbour and makes sure who answers. 08001: not reached. 28P01: login refused. '
+  'Opens a line of this session to a neighbour, unless it is open, and makes sure who answers. 08001: not reached. 28P01: login refused. '
   'ST003: another tier answers. ST004: it does not fit.';
 revoke execute on function strata.dial(text) from public;
 
 -- A statement canceled over there comes through as query_canceled, which no `when others` catches: the whole run would end,
 -- as if it had been canceled itself. That it was over there shows in the context, which names the line.
-create function strata.tell_canceled(p_tier text, p_sqlstate text, p_says text, p_context text)
+create function strata.tell_canceled(p_line text, p_sqlstate text, p_says text, p_context text)
 returns void
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  if p_sqlstate = '57014' and strpos(p_context, format('"strata_%s"', p_tier)) > 0 then
-    raise exception '% did not finish: %', p_tier, p_says using errcode = 'ST005', hint = strata.remedy('ST005');
+  if p_sqlstate = '57014' and strpos(p_context, format('"strata_%s"', p_line)) > 0 then
+    raise exception '% did not finish: %', strata.neighbour_of(p_line), p_says using errcode = 'ST005', hint = strata.remedy('ST005');
   end if;
 end
 $$;
@@ -142,7 +151,7 @@ revoke execute on function strata.tell_canceled(text, text, text, text) from pub
 
 -- One message may hold several statements, each with a result of its own; null after the last. Not security definer and
 -- not callable by strata_mover: what may be asked is what the neighbour grants.
-create function strata.read_next(p_tier text)
+create function strata.read_next(p_line text)
 returns text
 language plpgsql
 set search_path = ''
@@ -151,12 +160,12 @@ declare
   v_answer text;
   v_context text;
 begin
-  perform strata.await(p_tier);
-  select r.answer into v_answer from extensions.dblink_get_result('strata_' || p_tier) as r (answer text);
+  perform strata.await(p_line);
+  select r.answer into v_answer from extensions.dblink_get_result('strata_' || p_line) as r (answer text);
   return v_answer;
 exception when query_canceled or others then -- a question that was given up must not be answered to the next one
   get stacked diagnostics v_context = pg_exception_context;
-  perform strata.hang_up(p_tier), strata.tell_canceled(p_tier, sqlstate, sqlerrm, v_context);
+  perform strata.hang_up(p_line), strata.tell_canceled(p_line, sqlstate, sqlerrm, v_context);
   raise;
 end
 $$;
@@ -164,15 +173,15 @@ comment on function strata.read_next(text) is
   'Waits for the next result of what was sent to a neighbour. Errors come through with their SQLSTATE; the line is closed after one.';
 revoke execute on function strata.read_next(text) from public;
 
-create function strata.read_answer(p_tier text)
+create function strata.read_answer(p_line text)
 returns text
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_answer constant text := strata.read_next(p_tier);
+  v_answer constant text := strata.read_next(p_line);
 begin
-  perform strata.read_next(p_tier); -- reads the end of the answer
+  perform strata.read_next(p_line); -- reads the end of the answer
   return v_answer;
 end
 $$;
@@ -189,7 +198,7 @@ as $$ select 'begin; ' || p_statement || '; commit; ' $$;
 comment on function strata.committed_sql(text) is 'A statement as a transaction of its own within a message of several.';
 revoke execute on function strata.committed_sql(text) from public;
 
-create function strata.read_committed(p_tier text)
+create function strata.read_committed(p_line text)
 returns text
 language plpgsql
 set search_path = ''
@@ -197,9 +206,9 @@ as $$
 declare
   v_answer text;
 begin
-  perform strata.read_next(p_tier); -- begin
-  v_answer := strata.read_next(p_tier);
-  perform strata.read_next(p_tier); -- commit
+  perform strata.read_next(p_line); -- begin
+  v_answer := strata.read_next(p_line);
+  perform strata.read_next(p_line); -- commit
   return v_answer;
 end
 $$;
@@ -221,29 +230,33 @@ comment on function strata.ask(text, text) is
   'Runs one query of one text column on a neighbour, where it commits by itself.';
 revoke execute on function strata.ask(text, text) from public;
 
--- claim() over there. The columns are read one by one: a batch inside a quoted record would be copied twice more.
+-- claim() over there. The columns are read one by one, because a batch inside a quoted record would be copied twice more;
+-- and in a select list, because a function in FROM would write the batch to a temporary file first.
 create function strata.claim_question(p_dataset text, p_besides uuid[])
 returns text
 language sql
 stable
 set search_path = ''
-as $$ select format('select (b).* from strata.claim(%L, %L, %L) as b', p_dataset, strata.tier(), p_besides) $$;
+as $$
+  select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).lines from (select strata.claim(%L, %L, %L) as b offset 0) as c',
+                p_dataset, strata.tier(), p_besides)
+$$;
 comment on function strata.claim_question(text, uuid[]) is 'SQL that asks a hotter neighbour to claim(); read_batch() waits for its answer.';
 revoke execute on function strata.claim_question(text, uuid[]) from public;
 
-create function strata.read_batch(p_tier text)
+create function strata.read_batch(p_tier text, p_dataset text)
 returns strata.batch
 language plpgsql
 set search_path = ''
+set work_mem = '64MB' -- dblink would write the batch to a temporary file first
 as $$
 declare
   v_batch strata.batch;
   v_context text;
 begin
   perform strata.await(p_tier);
-  select r.status, r.move_id, r.dataset, r.columns, r.keys, r.lines into v_batch
-    from extensions.dblink_get_result('strata_' || p_tier)
-      as r (status text, move_id uuid, dataset text, columns text[], keys text[], lines text);
+  select r.status, r.move_id, p_dataset, r.columns, r.lines into v_batch
+    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[], lines text);
   perform strata.read_next(p_tier);
   return v_batch;
 exception when query_canceled or others then
@@ -252,8 +265,8 @@ exception when query_canceled or others then
   raise;
 end
 $$;
-comment on function strata.read_batch(text) is 'The batch that claim_question() asked for, the last statement of its message.';
-revoke execute on function strata.read_batch(text) from public;
+comment on function strata.read_batch(text, text) is 'The batch that claim_question() asked for, the last statement of its message.';
+revoke execute on function strata.read_batch(text, text) from public;
 
 create function strata.note_told(p_dataset text, p_revision bigint, p_shape text, p_columns text[])
 returns void

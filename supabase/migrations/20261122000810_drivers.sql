@@ -7,6 +7,7 @@ create type strata.journey as (
   step text,
   dataset text,
   batch strata.batch,
+  lines text,
   refused jsonb,
   proofs bytea[],
   kept strata.kept,
@@ -18,6 +19,7 @@ create type strata.journey as (
   sent_proofs bytea[],
   next strata.batch,
   is_asked boolean,
+  line text,
   closed_move uuid,
   closed_outcomes text[],
   batches_left integer,
@@ -27,8 +29,9 @@ create type strata.journey as (
 comment on type strata.journey is
   'A dataset''s rows between two steps of their driver. step: what comes next (claim; tell, told; copy, prove, purge, close, '
   'finish; in a flow turn, check, end, clear, fetch), or why the dataset''s turn is over (done, blocked, later, failed, link '
-  'down). batch: what is proved, purged and closed. In a flow also: sent, the batch on its way; next, the one claimed; '
-  'is_asked, the neighbour owes one; closed_move, closed or being closed there, to be finished at its source; batches_left until it pauses. flows_until: '
+  'down). batch: what is proved, purged and closed. lines: the rows of what was claimed last; the one who takes the next '
+  'step hands them on by themselves, because the rest is copied from call to call. In a flow also: sent, the batch on its way; next, the one claimed; '
+  'is_asked, the neighbour owes one; line, that the next message goes out on; closed_move, closed or being closed there, to be finished at its source; batches_left until it pauses. flows_until: '
   'until when batches may follow each other in a flow, if the last one went well (null: not at all).';
 
 create function strata.journey_of(p_dataset text, p_flows_until timestamptz default null, p_went_well boolean default false)
@@ -51,7 +54,7 @@ comment on function strata.journey_of(text, timestamptz, boolean) is 'A journey 
 revoke execute on function strata.journey_of(text, timestamptz, boolean) from public;
 
 -- The calls as SQL for the neighbour, alone or several in one message.
-create function strata.receive_question(p_batch strata.batch)
+create function strata.receive_question(p_batch strata.batch, p_lines text, p_before text default '', p_after text default '')
 returns text
 language plpgsql
 stable
@@ -61,23 +64,24 @@ declare
   -- The rows go as one dollar-quoted text: nothing in them is escaped, scanned for quotes or doubled on the way.
   v_quote constant text := '$m' || replace(p_batch.move_id::text, '-', '') || '$';
 begin
-  return concat(format('select strata.receive(%L, %L, %L, %L, ', p_batch.move_id, p_batch.dataset, strata.tier(), p_batch.columns),
-                v_quote, p_batch.lines, v_quote, ')');
+  return concat(p_before, format('select strata.receive(%L, %L, %L, %L, ', p_batch.move_id, p_batch.dataset, strata.tier(), p_batch.columns),
+                v_quote, p_lines, v_quote, ')', p_after);
 end
 $$;
-comment on function strata.receive_question(strata.batch) is 'SQL with which a colder neighbour takes a batch in.';
-revoke execute on function strata.receive_question(strata.batch) from public;
+comment on function strata.receive_question(strata.batch, text, text, text) is
+  'SQL with which a colder neighbour takes a batch in; with what is to come before and after it, since each copy of the rows counts.';
+revoke execute on function strata.receive_question(strata.batch, text, text, text) from public;
 
-create function strata.prove_question(p_batch strata.batch)
+create function strata.prove_question(p_batch strata.batch, p_keys text[] default null)
 returns text
 language sql
 immutable
 set search_path = ''
 as $$
-  select format('select strata.prove(%L, %L, %L, %L)', p_batch.move_id, p_batch.dataset, p_batch.columns, p_batch.keys)
+  select format('select strata.prove(%L, %L, %L, %L)', p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys)
 $$;
-comment on function strata.prove_question(strata.batch) is 'SQL with which a colder neighbour proves a batch.';
-revoke execute on function strata.prove_question(strata.batch) from public;
+comment on function strata.prove_question(strata.batch, text[]) is 'SQL with which a colder neighbour proves a batch, by place or by key.';
+revoke execute on function strata.prove_question(strata.batch, text[]) from public;
 
 create function strata.purge_question(p_batch strata.batch, p_proofs bytea[], p_refused jsonb)
 returns text
@@ -120,7 +124,7 @@ begin
   end if;
   perform strata.dial(p_link.neighbour);
   perform strata.send(p_link.neighbour, strata.claim_question(p_dataset, '{}'));
-  return strata.read_batch(p_link.neighbour);
+  return strata.read_batch(p_link.neighbour, p_dataset);
 end
 $$;
 comment on function strata.drive_claim(strata.links, text) is 'claim() at the hotter end of a link.';
@@ -163,29 +167,42 @@ $$;
 comment on function strata.drive_told(strata.links, text, jsonb, text[]) is 'note_told() at the hotter end of a link.';
 revoke execute on function strata.drive_told(strata.links, text, jsonb, text[]) from public;
 
-create function strata.drive_copy(p_link strata.links, p_batch strata.batch)
+create function strata.drive_copy(p_link strata.links, p_batch strata.batch, p_lines text)
 returns jsonb
 language sql
 set search_path = ''
 as $$
   select case when p_link.direction = 'hotter'
-    then strata.receive(p_batch.move_id, p_batch.dataset, p_link.neighbour, p_batch.columns, p_batch.lines)
-    else strata.ask(p_link.neighbour, strata.receive_question(p_batch))::jsonb end
+    then strata.receive(p_batch.move_id, p_batch.dataset, p_link.neighbour, p_batch.columns, p_lines)
+    else strata.ask(p_link.neighbour, strata.receive_question(p_batch, p_lines))::jsonb end
 $$;
-comment on function strata.drive_copy(strata.links, strata.batch) is 'receive() at the colder end of a link.';
-revoke execute on function strata.drive_copy(strata.links, strata.batch) from public;
+comment on function strata.drive_copy(strata.links, strata.batch, text) is 'receive() at the colder end of a link.';
+revoke execute on function strata.drive_copy(strata.links, strata.batch, text) from public;
 
-create function strata.drive_prove(p_link strata.links, p_batch strata.batch)
+create function strata.drive_prove(p_link strata.links, p_batch strata.batch, p_keys text[] default null)
 returns bytea[]
 language sql
 set search_path = ''
 as $$
   select case when p_link.direction = 'hotter'
-    then strata.prove(p_batch.move_id, p_batch.dataset, p_batch.columns, p_batch.keys)
-    else strata.ask(p_link.neighbour, strata.prove_question(p_batch))::bytea[] end
+    then strata.prove(p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys)
+    else strata.ask(p_link.neighbour, strata.prove_question(p_batch, p_keys))::bytea[] end
 $$;
-comment on function strata.drive_prove(strata.links, strata.batch) is 'prove() at the colder end of a link.';
-revoke execute on function strata.drive_prove(strata.links, strata.batch) from public;
+comment on function strata.drive_prove(strata.links, strata.batch, text[]) is 'prove() at the colder end of a link, by place or by key.';
+revoke execute on function strata.drive_prove(strata.links, strata.batch, text[]) from public;
+
+-- Rows that came one by one, or have been somewhere else since, are looked for by their keys.
+create function strata.drive_prove_keys(p_link strata.links, p_batch strata.batch)
+returns bytea[]
+language sql
+set search_path = ''
+as $$
+  select strata.drive_prove(p_link, p_batch, case when p_link.direction = 'colder' then strata.claimed_keys(p_batch.move_id)
+    -- in a flow the neighbour is at work on the first line
+    else strata.ask(p_link.neighbour || '/2', format('select strata.claimed_keys(%L)::text', p_batch.move_id))::text[] end)
+$$;
+comment on function strata.drive_prove_keys(strata.links, strata.batch) is 'prove() at the colder end of a link, with the keys from the hotter one.';
+revoke execute on function strata.drive_prove_keys(strata.links, strata.batch) from public;
 
 create function strata.drive_purge(p_link strata.links, p_batch strata.batch, p_proofs bytea[], p_refused jsonb)
 returns strata.kept
@@ -229,7 +246,7 @@ comment on function strata.drive_finish(strata.links, strata.batch, text[]) is '
 revoke execute on function strata.drive_finish(strata.links, strata.batch, text[]) from public;
 
 -- Exactly one step. What it changes on either side is one transaction there; the caller commits before the next.
-create function strata.take_step(p_link strata.links, p_journey strata.journey)
+create function strata.take_step(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.journey
 language plpgsql
 set search_path = ''
@@ -240,10 +257,12 @@ begin
   case p_journey.step
     when 'claim' then
       v_next.batch := strata.drive_claim(p_link, p_journey.dataset);
+      v_next.lines := (v_next.batch).lines;
+      v_next.batch.lines := null;
       v_next.step := case (v_next.batch).status when 'claimed' then 'copy' when 'open' then 'prove' when 'purged' then 'purge'
                        when 'unknown' then 'tell' when 'nothing' then 'done' else 'blocked' end;
       if v_next.step = 'copy' and strata.may_flow(p_journey) then
-        v_next := strata.begin_flow(v_next);
+        v_next := strata.begin_flow(v_next, p_link.neighbour);
       end if;
     when 'tell' then
       select t.description, t.columns into v_next.description, v_next.columns from strata.drive_tell(p_link, p_journey.dataset) as t;
@@ -252,11 +271,10 @@ begin
       perform strata.drive_told(p_link, p_journey.dataset, p_journey.description, p_journey.columns);
       v_next := strata.journey_of(p_journey.dataset, p_journey.flows_until);
     when 'copy' then
-      v_next.refused := strata.drive_copy(p_link, p_journey.batch);
-      v_next.batch.lines := null;
+      v_next.refused := strata.drive_copy(p_link, p_journey.batch, p_lines);
       v_next.step := 'prove';
     when 'prove' then
-      v_next.proofs := strata.drive_prove(p_link, p_journey.batch);
+      v_next.proofs := coalesce(strata.drive_prove(p_link, p_journey.batch), strata.drive_prove_keys(p_link, p_journey.batch));
       v_next.step := 'purge';
     when 'purge' then
       v_next.kept := strata.drive_purge(p_link, p_journey.batch, p_journey.proofs, p_journey.refused);
@@ -271,16 +289,16 @@ begin
         v_next.step := 'later'; -- writers are faster than we are: no use in trying on and on
       end if;
     else
-      v_next := case p_link.direction when 'colder' then strata.push_on(p_link, p_journey) else strata.pull_on(p_link, p_journey) end;
+      v_next := case p_link.direction when 'colder' then strata.push_on(p_link, p_journey, p_lines) else strata.pull_on(p_link, p_journey, p_lines) end;
   end case;
   return v_next;
 end
 $$;
-comment on function strata.take_step(strata.links, strata.journey) is
+comment on function strata.take_step(strata.links, strata.journey, text) is
   'Takes one step of a journey and says what comes next.';
-revoke execute on function strata.take_step(strata.links, strata.journey) from public;
+revoke execute on function strata.take_step(strata.links, strata.journey, text) from public;
 
-create function strata.advance(p_neighbour text, p_journey strata.journey)
+create function strata.advance(p_neighbour text, p_journey strata.journey, p_lines text default null)
 returns strata.journey
 language plpgsql
 set search_path = ''
@@ -292,7 +310,7 @@ declare
   v_next strata.journey;
 begin
   select l.* into v_link from strata.links as l where l.neighbour = p_neighbour;
-  return strata.take_step(v_link, p_journey);
+  return strata.take_step(v_link, p_journey, coalesce(p_lines, p_journey.lines));
 exception when others then
   perform strata.hang_up(p_neighbour); -- an answer may still be on its way; it must not be taken for another
   v_next := strata.journey_of(p_journey.dataset);
@@ -302,9 +320,9 @@ exception when others then
   return v_next;
 end
 $$;
-comment on function strata.advance(text, strata.journey) is
+comment on function strata.advance(text, strata.journey, text) is
   'take_step(), with an error written down and turned into the end of the dataset''s turn (failed) or of the link''s (link down).';
-revoke execute on function strata.advance(text, strata.journey) from public;
+revoke execute on function strata.advance(text, strata.journey, text) from public;
 
 create function strata.note_step_failure(p_link strata.links, p_dataset text, p_code text, p_says text)
 returns void

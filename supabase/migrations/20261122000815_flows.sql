@@ -5,9 +5,9 @@
 -- purges the batch before and claims the one after.
 --
 --   step    push: the hotter tier drives                     pull: the colder tier drives
---   turn    reads what close said and the proof of the       reads the batch it asked for; sends finish, purge and the
---           batch on its way; sends close, and receive       next claim; receives the batch here
---           and prove of the next
+--   turn    sends close, and receive and prove of the        reads the batch it asked for; sends finish, purge and the
+--           next, on the idle one of two lines; reads        next claim; receives the batch here
+--           what the other says of the batch before
 --   check                                                    proves it here
 --   end     finishes what is closed                          reads what purge kept; closes here
 --   clear   purges the proved batch here
@@ -29,7 +29,7 @@ $$;
 comment on function strata.may_flow(strata.journey) is 'Whether another batch may be claimed while one is under way.';
 revoke execute on function strata.may_flow(strata.journey) from public;
 
-create function strata.begin_flow(p_journey strata.journey)
+create function strata.begin_flow(p_journey strata.journey, p_neighbour text)
 returns strata.journey
 language plpgsql
 set search_path = ''
@@ -39,13 +39,15 @@ declare
 begin
   v_next.next := p_journey.batch;
   v_next.batches_left := strata.setting('flow_batches');
+  v_next.lines := p_journey.lines;
   v_next.is_asked := false;
+  v_next.line := p_neighbour;
   v_next.step := 'turn';
   return v_next;
 end
 $$;
-comment on function strata.begin_flow(strata.journey) is 'A flow whose first batch has been claimed.';
-revoke execute on function strata.begin_flow(strata.journey) from public;
+comment on function strata.begin_flow(strata.journey, text) is 'A flow whose first batch has been claimed.';
+revoke execute on function strata.begin_flow(strata.journey, text) from public;
 
 -- The batch has been closed; the one on its way takes its place.
 create function strata.next_in_flow(p_journey strata.journey)
@@ -67,6 +69,7 @@ begin
   v_next.sent := null;
   v_next.sent_refused := null;
   v_next.sent_proofs := null;
+  v_next.lines := null;
   return v_next;
 end
 $$;
@@ -90,43 +93,64 @@ $$;
 comment on function strata.end_flow(strata.journey) is 'What comes after the last batch of a flow.';
 revoke execute on function strata.end_flow(strata.journey) from public;
 
-create function strata.push_turn(p_link strata.links, p_journey strata.journey)
+create function strata.push_message(p_journey strata.journey, p_lines text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_ends constant text := case when (p_journey.batch).move_id is not null
+    then strata.committed_sql(strata.close_question(p_journey.batch, p_journey.kept)) end;
+begin
+  if (p_journey.next).move_id is null then
+    return v_ends;
+  end if;
+  return strata.receive_question(p_journey.next, p_lines, concat(v_ends, 'begin; '), '; commit; ' || strata.prove_question(p_journey.next));
+end
+$$;
+comment on function strata.push_message(strata.journey, text) is
+  'What the colder tier is to do next for a flow: close the batch that was purged, receive and prove the one that was '
+  'claimed; null for nothing.';
+revoke execute on function strata.push_message(strata.journey, text) from public;
+
+create function strata.push_turn(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.journey
 language plpgsql
 set search_path = ''
 as $$
 declare
   v_next strata.journey := p_journey;
-  v_closes constant boolean := (p_journey.batch).move_id is not null;
-  v_copies constant boolean := (p_journey.next).move_id is not null;
+  v_message constant text := strata.push_message(p_journey, p_lines);
 begin
+  if v_message is not null then -- before the other line is read: the colder tier goes on with it at once
+    perform strata.dial(p_journey.line);
+    perform strata.send(p_journey.line, v_message);
+  end if;
+  v_next.line := p_link.neighbour || case when p_journey.line = p_link.neighbour then '/2' else '' end;
   if p_journey.closed_move is not null then
-    v_next.closed_outcomes := strata.read_committed(p_link.neighbour)::text[];
+    v_next.closed_outcomes := strata.read_committed(v_next.line)::text[];
   end if;
   if (p_journey.sent).move_id is not null then
-    v_next.sent_refused := strata.read_committed(p_link.neighbour)::jsonb;
-    v_next.sent_proofs := strata.read_next(p_link.neighbour)::bytea[];
+    v_next.sent_refused := strata.read_committed(v_next.line)::jsonb;
+    v_next.sent_proofs := strata.read_next(v_next.line)::bytea[];
   end if;
   if p_journey.closed_move is not null or (p_journey.sent).move_id is not null then
-    perform strata.read_next(p_link.neighbour); -- the end of the message
+    perform strata.read_next(v_next.line); -- the end of the message
   end if;
-  if v_closes or v_copies then
-    perform strata.dial(p_link.neighbour);
-    perform strata.send(p_link.neighbour, concat(
-      case when v_closes then strata.committed_sql(strata.close_question(p_journey.batch, p_journey.kept)) end,
-      case when v_copies then strata.committed_sql(strata.receive_question(p_journey.next)) end,
-      case when v_copies then strata.prove_question(p_journey.next) end));
+  if (p_journey.sent).move_id is not null and v_next.sent_proofs is null then
+    v_next.sent_proofs := strata.ask(v_next.line, strata.prove_question(p_journey.sent, strata.claimed_keys((p_journey.sent).move_id)))::bytea[];
   end if;
-  v_next.next.lines := null;
   v_next.step := 'end';
   return v_next;
 end
 $$;
-comment on function strata.push_turn(strata.links, strata.journey) is
-  'Reads what came of the last message, the proof of the batch on its way above all, and sends what the colder tier is to do next.';
-revoke execute on function strata.push_turn(strata.links, strata.journey) from public;
+comment on function strata.push_turn(strata.links, strata.journey, text) is
+  'Sends what the colder tier is to do next on one line, and reads what came of the last message on the other: the proof of '
+  'the batch on its way above all.';
+revoke execute on function strata.push_turn(strata.links, strata.journey, text) from public;
 
-create function strata.push_on(p_link strata.links, p_journey strata.journey)
+create function strata.push_on(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.journey
 language plpgsql
 set search_path = ''
@@ -136,7 +160,7 @@ declare
 begin
   case p_journey.step
     when 'turn' then
-      v_next := strata.push_turn(p_link, p_journey);
+      v_next := strata.push_turn(p_link, p_journey, p_lines);
     when 'end' then
       if p_journey.closed_move is not null then
         perform strata.close_move(p_journey.closed_move, p_journey.closed_outcomes);
@@ -157,14 +181,16 @@ begin
       v_next.step := 'fetch';
     when 'fetch' then
       v_next.next := strata.claim_next(p_link, p_journey);
+      v_next.lines := (v_next.next).lines;
+      v_next.next.lines := null;
       v_next.batches_left := case when (v_next.next).move_id is null then 0 else p_journey.batches_left - 1 end;
       v_next.step := 'turn';
   end case;
   return v_next;
 end
 $$;
-comment on function strata.push_on(strata.links, strata.journey) is 'One step of a flow that the hotter tier drives.';
-revoke execute on function strata.push_on(strata.links, strata.journey) from public;
+comment on function strata.push_on(strata.links, strata.journey, text) is 'One step of a flow that the hotter tier drives.';
+revoke execute on function strata.push_on(strata.links, strata.journey, text) from public;
 
 -- The next batch is a convenience: what is wrong with it will be said when it is asked for in earnest.
 create function strata.claim_next(p_link strata.links, p_journey strata.journey)
@@ -179,7 +205,10 @@ begin
     v_batch := strata.claim(p_journey.dataset, p_link.neighbour,
                             array_remove(array[p_journey.closed_move, (p_journey.batch).move_id, (p_journey.sent).move_id], null));
   end if;
-  return case when v_batch.status = 'claimed' then v_batch end;
+  if v_batch.status = 'claimed' then
+    return v_batch;
+  end if;
+  return null;
 exception when others then
   return null;
 end
@@ -188,7 +217,7 @@ comment on function strata.claim_next(strata.links, strata.journey) is
   'The batch after those of a flow, claimed here; null when there is none, or when that fails.';
 revoke execute on function strata.claim_next(strata.links, strata.journey) from public;
 
-create function strata.read_next_batch(p_link strata.links, p_journey strata.journey)
+create function strata.read_next_batch(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.batch
 language plpgsql
 set search_path = ''
@@ -196,26 +225,30 @@ as $$
 declare
   v_batch strata.batch := p_journey.next;
 begin
+  v_batch.lines := p_lines;
   if p_journey.is_asked then
-    v_batch := strata.read_batch(p_link.neighbour);
+    v_batch := strata.read_batch(p_link.neighbour, p_journey.dataset);
   end if;
-  return case when v_batch.status = 'claimed' then v_batch end;
+  if v_batch.status = 'claimed' then
+    return v_batch;
+  end if;
+  return null;
 exception when others then
   return null;
 end
 $$;
-comment on function strata.read_next_batch(strata.links, strata.journey) is
+comment on function strata.read_next_batch(strata.links, strata.journey, text) is
   'The batch after those of a flow, claimed over there; null when there is none, or when that failed.';
-revoke execute on function strata.read_next_batch(strata.links, strata.journey) from public;
+revoke execute on function strata.read_next_batch(strata.links, strata.journey, text) from public;
 
-create function strata.pull_turn(p_link strata.links, p_journey strata.journey)
+create function strata.pull_turn(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.journey
 language plpgsql
 set search_path = ''
 as $$
 declare
   v_next strata.journey := p_journey;
-  v_batch constant strata.batch := strata.read_next_batch(p_link, p_journey);
+  v_batch constant strata.batch := strata.read_next_batch(p_link, p_journey, p_lines);
   v_finishes constant boolean := p_journey.closed_move is not null;
   v_purges constant boolean := (p_journey.batch).move_id is not null;
 begin
@@ -239,11 +272,11 @@ begin
   return v_next;
 end
 $$;
-comment on function strata.pull_turn(strata.links, strata.journey) is
+comment on function strata.pull_turn(strata.links, strata.journey, text) is
   'Reads the batch that was asked for, sends what the hotter tier is to do next, and receives the batch here.';
-revoke execute on function strata.pull_turn(strata.links, strata.journey) from public;
+revoke execute on function strata.pull_turn(strata.links, strata.journey, text) from public;
 
-create function strata.pull_on(p_link strata.links, p_journey strata.journey)
+create function strata.pull_on(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.journey
 language plpgsql
 set search_path = ''
@@ -253,10 +286,10 @@ declare
 begin
   case p_journey.step
     when 'turn' then
-      v_next := strata.pull_turn(p_link, p_journey);
+      v_next := strata.pull_turn(p_link, p_journey, p_lines);
     when 'check' then
       if (p_journey.sent).move_id is not null then
-        v_next.sent_proofs := strata.drive_prove(p_link, p_journey.sent);
+        v_next.sent_proofs := coalesce(strata.drive_prove(p_link, p_journey.sent), strata.drive_prove_keys(p_link, p_journey.sent));
       end if;
       v_next.step := 'end';
     when 'end' then
@@ -280,5 +313,5 @@ begin
   return v_next;
 end
 $$;
-comment on function strata.pull_on(strata.links, strata.journey) is 'One step of a flow that the colder tier drives.';
-revoke execute on function strata.pull_on(strata.links, strata.journey) from public;
+comment on function strata.pull_on(strata.links, strata.journey, text) is 'One step of a flow that the colder tier drives.';
+revoke execute on function strata.pull_on(strata.links, strata.journey, text) from public;

@@ -171,13 +171,16 @@ language plpgsql
 as $$
 declare
   v_journey strata.journey := strata.journey_of(p_dataset, p_deadline);
+  v_lines text;
   v_blocked integer := 0;
 begin
   if strata.begin_turn('strata move/' || p_neighbour || '/' || p_dataset) then
     loop
       commit;
-      v_journey := strata.advance(p_neighbour, v_journey);
+      v_journey := strata.advance(p_neighbour, v_journey, v_lines);
       commit;
+      v_lines := v_journey.lines;
+      v_journey.lines := null;
       if v_journey.step = 'blocked' and v_blocked < 100 then -- an arrival is open here: it closes soon, if only for a moment
         v_blocked := v_blocked + 1;
         perform pg_catalog.pg_sleep(0.03);

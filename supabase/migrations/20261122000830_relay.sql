@@ -9,7 +9,7 @@
 --   relay_begin                                              relay_open_arrivals, relay_abandon
 --   relay_claim                                              relay_receive
 --   relay_describe, relay_told                               relay_accept
---   relay_purge                                              relay_prove
+--   relay_purge, relay_keys                                  relay_prove
 --   relay_finish, relay_end                                  relay_close
 --
 -- One function works on a link at a time: it holds a lease at the source, which runs out by itself when the function
@@ -143,7 +143,7 @@ grant execute on function strata.relay_note_failure(text, text, text) to service
 -- At the source: the steps. A batch that is too long as text is not claimed but tried again smaller; one row that is too
 -- long by itself is set aside.
 create function strata.relay_claim(p_dataset text, p_neighbour text)
-returns table (status text, move_id uuid, columns text, keys text, lines text)
+returns table (status text, move_id uuid, columns text, lines text)
 language plpgsql
 security definer -- the relay claims
 set search_path = ''
@@ -151,30 +151,43 @@ as $$
 declare
   v_link constant strata.links := strata.relay_link(p_neighbour, 'colder');
   v_batch strata.batch;
+  v_keys text[];
 begin
   for v_smaller in 0 .. 20 loop
     begin
       perform set_config('strata.smaller', v_smaller::text, true);
       v_batch := strata.claim(p_dataset, v_link.neighbour);
       if octet_length(v_batch.lines) > strata.setting('relay_text_bytes') then
+        v_keys := strata.claimed_keys(v_batch.move_id);
         raise exception 'the batch is too long' using errcode = 'ST044'; -- takes the claim back
       end if;
-      return query select v_batch.status, v_batch.move_id, v_batch.columns::text, v_batch.keys::text, v_batch.lines;
+      return query select v_batch.status, v_batch.move_id, v_batch.columns::text, v_batch.lines;
       return;
     exception when sqlstate 'ST044' then
-      if array_length(v_batch.keys, 2) = 1 then
-        perform strata.put_aside(p_dataset, strata.nth_key(v_batch.keys, 1), 'ST044',
+      if array_length(v_keys, 2) = 1 then
+        perform strata.put_aside(p_dataset, strata.nth_key(v_keys, 1), 'ST044',
           format('the row takes %s bytes as text, a relay carries up to %s', octet_length(v_batch.lines), strata.setting('relay_text_bytes')));
       end if;
     end;
   end loop;
-  return query select 'blocked', null::uuid, null::text, null::text, null::text; -- more giants than one call sets aside
+  return query select 'blocked', null::uuid, null::text, null::text; -- more giants than one call sets aside
 end
 $$;
 comment on function strata.relay_claim(text, text) is
   'claim(), for the relay: a batch of at most relay_text_bytes as texts. Rows longer than that are set aside (ST044).';
 revoke execute on function strata.relay_claim(text, text) from public;
 grant execute on function strata.relay_claim(text, text) to service_role;
+
+create function strata.relay_keys(p_move uuid)
+returns text
+language sql
+stable
+security definer -- the relay asks for keys
+set search_path = ''
+as $$ select strata.claimed_keys(p_move)::text $$;
+comment on function strata.relay_keys(uuid) is 'claimed_keys(), for the relay.';
+revoke execute on function strata.relay_keys(uuid) from public;
+grant execute on function strata.relay_keys(uuid) to service_role;
 
 create function strata.relay_describe(p_dataset text)
 returns text
@@ -258,7 +271,7 @@ comment on function strata.relay_receive(uuid, text, text, text, text) is 'recei
 revoke execute on function strata.relay_receive(uuid, text, text, text, text) from public;
 grant execute on function strata.relay_receive(uuid, text, text, text, text) to service_role;
 
-create function strata.relay_prove(p_move uuid, p_dataset text, p_columns text, p_keys text)
+create function strata.relay_prove(p_move uuid, p_dataset text, p_columns text, p_keys text default null)
 returns text
 language sql
 stable
@@ -267,7 +280,7 @@ set search_path = ''
 set array_nulls = on
 set bytea_output = 'hex'
 as $$ select strata.prove(p_move, p_dataset, p_columns::text[], p_keys::text[])::text $$;
-comment on function strata.relay_prove(uuid, text, text, text) is 'prove(), for the relay.';
+comment on function strata.relay_prove(uuid, text, text, text) is 'prove(), for the relay; null: to be asked again with the keys.';
 revoke execute on function strata.relay_prove(uuid, text, text, text) from public;
 grant execute on function strata.relay_prove(uuid, text, text, text) to service_role;
 

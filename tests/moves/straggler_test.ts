@@ -25,7 +25,8 @@ interface Batch {
 
 const claim = async ({ core }: MoveChain): Promise<Batch> => {
   const [batch] = await core.sql<Batch[]>`
-    select move_id, columns, keys::text, lines from strata.claim('notes', 'main')`;
+    select move_id, columns, strata.claimed_keys(move_id)::text as keys, lines
+      from strata.claim('notes', 'main')`;
   if (batch === undefined) throw new Error("nothing was claimed");
   return batch;
 };

@@ -10,6 +10,7 @@ const PROTOCOL = [
   "abandon_arrivals",
   "accept",
   "claim",
+  "claimed_keys",
   "close_arrival",
   "close_move",
   "datasets_with_work",

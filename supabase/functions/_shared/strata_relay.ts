@@ -15,7 +15,6 @@ const Batch = z.object({
   status: z.enum(["claimed", "open", "purged", "nothing", "blocked", "unknown"]),
   move_id: z.uuid().nullable(),
   columns: Cargo.nullable(),
-  keys: Cargo.nullable(),
   lines: Cargo.nullable(),
 });
 /** A batch as the source claimed it, or why there is none. */
@@ -96,6 +95,11 @@ export class Source {
     return z.tuple([Kept]).parse(rows)[0];
   }
 
+  /** The keys a move has claimed. */
+  async keys(move: string): Promise<Cargo> {
+    return Cargo.parse(await this.rpc("relay_keys", { p_move: move }));
+  }
+
   /** Drops the manifest. */
   async finish(move: string, outcomes: Cargo): Promise<void> {
     await this.rpc("relay_finish", { p_move: move, p_outcomes: outcomes });
@@ -137,7 +141,13 @@ export class Destination {
     );
   }
 
-  /** The fingerprints of what is committed here. */
+  /** The fingerprints of what is committed here; null when they have to be looked for by key. */
+  async provePlaces(move: string, dataset: string, columns: Cargo): Promise<Cargo | null> {
+    const args = { p_move: move, p_dataset: dataset, p_columns: columns };
+    return Cargo.nullable().parse(await this.rpc("relay_prove", args));
+  }
+
+  /** The fingerprints of what is committed here under a batch's keys. */
   async prove(move: string, dataset: string, columns: Cargo, keys: Cargo): Promise<Cargo> {
     return Cargo.parse(
       await this.rpc("relay_prove", {

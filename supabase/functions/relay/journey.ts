@@ -79,8 +79,9 @@ export async function takeStep(
       return { ...journey, step: "prove", batch, refused };
     }
     case "prove": {
-      const { move, columns, keys } = cargoOf(journey);
-      const proofs = await destination.prove(move, dataset, columns, need(keys));
+      const { move, columns } = cargoOf(journey);
+      const proofs = await destination.provePlaces(move, dataset, columns) ??
+        await destination.prove(move, dataset, columns, await source.keys(move));
       return { ...journey, step: "purge", proofs };
     }
     case "purge": {
@@ -111,8 +112,8 @@ export function isOver({ step }: Journey): boolean {
 }
 
 function cargoOf({ batch }: Journey) {
-  const { move_id, columns, keys, lines } = need(batch);
-  return { move: need(move_id), columns: need(columns), keys, lines };
+  const { move_id, columns, lines } = need(batch);
+  return { move: need(move_id), columns: need(columns), lines };
 }
 
 function need<T>(value: T | null | undefined): T {

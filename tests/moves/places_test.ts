@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import type { Sql } from "postgres";
+import { testDatabase } from "../support/database.ts";
+import {
+  addNotes,
+  assertAtPeace,
+  dialledTest,
+  idsOf,
+  makeNotes,
+  type MoveChain,
+  moveTest,
+  rowsOf,
+  runOnce,
+  settle,
+  startJourney,
+} from "../support/moves.ts";
+
+/** A batch that was received and not yet proved. */
+interface Received {
+  move_id: string;
+  columns: string[];
+  keys: string;
+}
+
+/** Both tiers know the table; then three rows are claimed and received. */
+async function receiveNotes({ core, main }: MoveChain): Promise<Received> {
+  const [batch] = await core.sql<(Received & { lines: string })[]>`
+    select move_id, columns, strata.claimed_keys(move_id)::text as keys, lines
+      from strata.claim('notes', 'main')`;
+  assert.ok(batch);
+  const { move_id, columns, lines } = batch;
+  await main.sql`select strata.receive(${move_id}, 'notes', 'core', ${columns}, ${lines})`;
+  return batch;
+}
+
+async function knownNotes(chain: MoveChain): Promise<void> {
+  await makeNotes(chain.core, 0);
+  await settle(chain);
+  await addNotes(chain.core.sql, 1, 3);
+}
+
+async function proofs(sql: Sql, { move_id, columns, keys }: Received) {
+  const [row] = await sql<{ by_place: string | null; by_key: string }[]>`
+    select strata.prove(${move_id}, 'notes', ${columns})::text as by_place,
+           strata.prove(${move_id}, 'notes', ${columns}, ${keys}::text[])::text as by_key`;
+  assert.ok(row);
+  return row;
+}
+
+const DRIVER = { drivers: ["push"] } as const;
+
+moveTest("what is where it was put is proved as it is by its key", async (chain) => {
+  await knownNotes(chain);
+  const batch = await receiveNotes(chain);
+  const found = await proofs(chain.main.sql, batch);
+  assert.equal(found.by_place, found.by_key);
+  assert.equal(found.by_key.split(",").length, 3);
+  assert.doesNotMatch(found.by_key, /NULL/);
+}, DRIVER);
+
+/** What may have happened to a batch between its copy and its proof. */
+const ASTRAY: Record<string, (sql: Sql) => Promise<unknown>> = {
+  "a row was edited": (sql) => sql`update public.notes set body = 'edited' where id = 2`,
+  "a row was deleted": (sql) => sql`delete from public.notes where id = 2`,
+  "the table was rewritten": (sql) => sql.unsafe("vacuum full public.notes"),
+  "the table has a child": (sql) => sql`create table public.more () inherits (public.notes)`,
+  "another row took its place": async (sql) => {
+    await sql`delete from public.notes where true`;
+    await sql.unsafe("vacuum (truncate off, index_cleanup on) public.notes");
+    await addNotes(sql, 4, 6);
+  },
+};
+
+for (const [name, happens] of Object.entries(ASTRAY)) {
+  moveTest(`proofs are asked for by key when ${name}`, async (chain) => {
+    const { core, main } = chain;
+    await knownNotes(chain);
+    if (name === "the table has a child") await happens(main.sql);
+    const batch = await receiveNotes(chain);
+    if (name !== "the table has a child") await happens(main.sql);
+    assert.equal((await proofs(main.sql, batch)).by_place, null);
+
+    const before = [...await rowsOf(core)];
+    await settle(chain);
+    await runOnce(chain);
+    const [moved] = await core.sql<{ rows: number }[]>`
+      select sum(rows_moved)::integer as rows from strata.moves where move_id = ${batch.move_id}`;
+    const expected = /edited|deleted/.test(name) ? 2 : name.startsWith("another") ? 0 : 3;
+    assert.equal(moved?.rows, expected);
+    const now = new Set([...await rowsOf(core), ...await rowsOf(main)]);
+    for (const row of before) assert.ok(now.has(row), `${row} is on core or main`);
+  }, DRIVER);
+}
+
+dialledTest("a flow whose rows cannot be proved by place asks by key", async (chain) => {
+  const { core, main } = chain;
+  await makeNotes(core, 0);
+  await settle(chain);
+  await core.sql`update strata.settings set value = 3 where name = 'batch_rows'`;
+  await main.sql`create table public.more () inherits (public.notes)`;
+  await addNotes(core.sql, 1, 14);
+  const journey = await startJourney(chain, { flows: true });
+  for (let taken = 0; taken < 50 && journey.next !== "done"; taken++) await journey.step();
+
+  assert.equal(journey.next, "done");
+  await journey.session.end({ timeout: 0 });
+  assert.deepEqual(await idsOf(core), []);
+  assert.equal((await idsOf(main)).length, 14);
+  const [log] = await core.sql`
+    select count(*)::integer as moves, sum(rows_kept)::integer as kept from strata.moves`;
+  assert.deepEqual({ ...log }, { moves: 5, kept: 0 });
+  await assertAtPeace(chain);
+});
+
+Deno.test("a fingerprint costs no function call of ours for each row", async () => {
+  await using db = await testDatabase();
+  const plan = await db.sql.unsafe(
+    "explain (verbose, costs off) select strata.fingerprint(n::text) from generate_series(1, 2) as n",
+  );
+  assert.doesNotMatch(JSON.stringify(plan), /strata\.fingerprint/);
+  assert.match(JSON.stringify(plan), /sha256/);
+});
