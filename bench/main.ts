@@ -4,6 +4,7 @@ import { type AuditResult, benchAudit } from "./audit.ts";
 import { benchComparisons, comparisonsTable } from "./comparisons/comparisons.ts";
 import { CURVES, curveTable, saveCurve } from "./curves/curves.ts";
 import { benchDrain, type DrainOptions, type DrainResult } from "./drain.ts";
+import { DRAIN_CASES } from "./drain_cases.ts";
 import { benchFunctions, functionTable } from "./functions.ts";
 import { benchGrowth, type GrowthResult } from "./growth.ts";
 import { benchLoad, type LoadOptions, loadTable } from "./load/load.ts";
@@ -123,7 +124,13 @@ program.command("functions")
 program.command("drain")
   .description("a full core gives rows away and the space back")
   .option("--megabytes <n>", "how large the core is", Number, 460)
-  .option("--writing", "somebody inserts 200 rows a second meanwhile", false)
+  .addOption(
+    new Option(
+      "--case <case>",
+      "writing: somebody inserts 200 rows a second meanwhile; read-only: the platform has turned core " +
+        "read-only; main-down: main is not there at first",
+    ).choices(DRAIN_CASES).default("plain"),
+  )
   .option(
     "--rewrite",
     "the table has a subscriber, so it cannot be packed (on a disk of 2 GB)",
@@ -198,6 +205,9 @@ function drainTable(result: DrainResult): string {
     `(${result.fresh_mb} MB if freshly loaded), never more than ${result.highest_mb} MB`,
     `${result.rows_moved.toLocaleString("en")} rows moved, in ${result.seconds.toFixed(1)} s`,
     `locked: ${locked.join(", ")}`,
+    ...(result.alarm === null
+      ? []
+      : [`main was down at first, and nothing moved: ${result.alarm}`]),
     ...(result.writer === null ? [] : [
       `a writer: ${result.writer.rows.toLocaleString("en")} rows, ` +
       `${result.writer.errors.length} errors, waited ${

@@ -4,7 +4,8 @@
 --
 --   moving      rows are claimed by the third rule of claim(): older than their dataset's share, ready, not kept; no more
 --               of them than are needed
---   reclaiming  what they took is given back to the disk (reclaims), then the bill is measured again
+--   reclaiming  what they took is given back to the disk (reclaims), then the bill is measured again. First it waits for
+--               snapshots from before the rows left: as long as one is open, nothing gets at their room
 --   done        the bill is below the target; exhausted: it is not, and nothing more can be done; stopped: by a person
 --
 -- What is needed is bytes of the bill: billed size - target - what could be given back anyway. A round begins with a
@@ -19,6 +20,7 @@ insert into strata.alert_kinds (kind, is_condition, says) values
 
 insert into strata.settings (name, value, unit, says) values
   ('drain_to_percent', 80, '% of the warning size', 'a drain goes on until the bill is below this'),
+  ('drain_wait', 60, 'minutes', 'how long a drain waits for transactions that keep the room of deleted rows, before it gives back what it can'),
   ('drain_rounds', 4, 'rounds', 'how often a drain moves, gives back and measures before it says that it is exhausted'),
   ('drain_patience', 20, 'minutes', 'the next tier, where it is the one that dials, may be silent for so long before a drain is blocked'),
   ('drain_stall', 30, 'minutes', 'without any progress for so long a drain gives back what it has freed so far'),
@@ -39,6 +41,8 @@ create table strata.drains (
   says text,
   started_at timestamptz not null,
   round_at timestamptz,
+  freed_before xid8,
+  waits_since timestamptz,
   ended_at timestamptz,
   constraint drains_pkey primary key (drain_id),
   constraint drains_state_is_known check (state in ('moving', 'reclaiming', 'done', 'exhausted', 'stopped')),
@@ -48,7 +52,8 @@ create table strata.drains (
 comment on table strata.drains is
   'Every drain of this tier. need_bytes: what the present round is to free; billed_before, billed_after: the bill when it '
   'began and ended; was_read_only: new sessions were read-only when it began, database_was_read_only: by a setting of the '
-  'database. says: how it ended.';
+  'database. freed_before: whoever has an older snapshot keeps the room of the rows of this round; waits_since: since when '
+  'that is waited for. says: what it waits for, or how it ended.';
 revoke all on strata.drains from public;
 alter table strata.drains enable row level security;
 create unique index drains_one_open_idx on strata.drains ((true)) where ended_at is null;
@@ -302,3 +307,70 @@ comment on function strata.claim_to_drain(strata.datasets, text, text) is
   'Claims the oldest rows a drain wants of a dataset, ahead of their policy, no more of them than are still needed; null '
   'when no drain is open or it wants none. p_due: ready and not kept.';
 revoke execute on function strata.claim_to_drain(strata.datasets, text, text) from public;
+
+-- Rows that are deleted keep their room as long as a snapshot from before may see them, and no reclaim gets at it: VACUUM
+-- leaves them, a rewrite copies them, and packing a table makes it larger.
+create function strata.what_pins(p_before xid8)
+returns text
+language sql
+volatile
+set search_path = ''
+as $$
+  select string_agg(p.says, ', ' order by p.says) from (
+    select format('a transaction of %s since %s (process %s)', a.usename,
+                  to_char(coalesce(a.xact_start, a.backend_start) at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), a.pid) as says
+      from pg_catalog.pg_stat_activity as a
+     where (a.datname = current_database() or a.backend_type = 'walsender') and a.pid <> pg_backend_pid()
+       and greatest(age(a.backend_xmin), age(a.backend_xid)) > age(p_before::xid)
+    union all
+    select format('the prepared transaction %s', x.gid) from pg_catalog.pg_prepared_xacts as x
+     where x.database = current_database() and age(x.transaction) > age(p_before::xid)
+    union all
+    select format('the replication slot %s', t.slot_name) from pg_catalog.pg_replication_slots as t
+     where age(t.xmin) > age(p_before::xid)) as p
+$$;
+comment on function strata.what_pins(xid8) is
+  'What keeps rows that were deleted before a transaction from being given back, as far as this role may see it: '
+  'transactions, prepared ones, slots. Null: nothing.';
+revoke execute on function strata.what_pins(xid8) from public;
+
+create function strata.end_moving(p_drain strata.drains)
+returns void
+language sql
+set search_path = ''
+as $$
+  update strata.drains as d set state = 'reclaiming', freed_before = pg_current_xact_id(), waits_since = strata.clock()
+   where d.drain_id = p_drain.drain_id
+$$;
+comment on function strata.end_moving(strata.drains) is
+  'Ends the first half of a round: what is free is given back once nobody can see the rows that left.';
+revoke execute on function strata.end_moving(strata.drains) from public;
+
+create function strata.wait_for_room(p_drain strata.drains)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+declare
+  c_moment constant interval := interval '2 seconds'; -- most transactions are over by then
+  v_pins constant text := strata.what_pins(p_drain.freed_before);
+begin
+  if v_pins is null or p_drain.waits_since < strata.clock() - make_interval(mins => strata.setting('drain_wait')::integer) then
+    update strata.drains as d set waits_since = null, says = null where d.drain_id = p_drain.drain_id;
+    perform strata.clear_alert('drain_blocked');
+    perform strata.queue_reclaims('drain');
+    return 'again';
+  elsif clock_timestamp() < p_drain.waits_since + c_moment then
+    return 'wait';
+  end if;
+  update strata.drains as d set says = 'waits for ' || v_pins where d.drain_id = p_drain.drain_id;
+  perform strata.raise_alert('drain_blocked', null, null, 'critical',
+    format('%s is at %s, and the room of rows that have left it is kept by %s', strata.tier(), strata.megabytes(strata.billed_bytes()), v_pins),
+    'End it: the drain goes on by itself.');
+  return 'rest';
+end
+$$;
+comment on function strata.wait_for_room(strata.drains) is
+  'Plans the reclaims of a round once nobody can see the rows that left, or after drain_wait minutes. Returns again, wait (look '
+  'again in a moment) or rest.';
+revoke execute on function strata.wait_for_room(strata.drains) from public;

@@ -36,27 +36,6 @@ as $$ select case when abs(p_bytes) < 10485760 then round(p_bytes / 1048576.0, 1
 comment on function strata.megabytes(bigint) is 'A size in a sentence.';
 revoke execute on function strata.megabytes(bigint) from public;
 
--- Rows that are deleted keep their room as long as a snapshot from before may see them, and no reclaim gets at it.
-create function strata.what_pins(p_since timestamptz)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select string_agg(p.says, ', ' order by p.says) from (
-    select format('a transaction of %s since %s (process %s)', a.usename, to_char(a.xact_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), a.pid) as says
-      from pg_catalog.pg_stat_activity as a
-     where a.datname = current_database() and a.backend_xmin is not null and a.xact_start < p_since and a.pid <> pg_backend_pid()
-    union all
-    select format('the prepared transaction %s', x.gid) from pg_catalog.pg_prepared_xacts as x
-     where x.database = current_database() and x.prepared < p_since
-    union all
-    select format('the replication slot %s', t.slot_name) from pg_catalog.pg_replication_slots as t where t.xmin is not null) as p
-$$;
-comment on function strata.what_pins(timestamptz) is
-  'What has kept rows deleted since then from being given back, as far as this role may see it: transactions, prepared ones, slots. Null: nothing.';
-revoke execute on function strata.what_pins(timestamptz) from public;
-
 create function strata.end_drain(p_drain strata.drains, p_state text, p_says text)
 returns void
 language plpgsql
@@ -64,7 +43,7 @@ set search_path = ''
 as $$
 declare
   v_billed constant bigint := strata.billed_bytes();
-  v_pins constant text := strata.what_pins(p_drain.round_at);
+  v_pins constant text := strata.what_pins(p_drain.freed_before);
   v_tier strata.tiers;
 begin
   update strata.drains as d set state = p_state, says = p_says, billed_after = v_billed, ended_at = strata.clock()
@@ -154,11 +133,10 @@ begin
     return;
   end if;
   update strata.drains as d
-     set round = d.round + 1, round_at = strata.clock(), need_bytes = greatest(v_need, 0),
-         state = case when v_movable > 0 then 'moving' else 'reclaiming' end
+     set round = d.round + 1, round_at = strata.clock(), need_bytes = greatest(v_need, 0), state = 'moving'
    where d.drain_id = p_drain.drain_id;
   if v_movable = 0 then
-    perform strata.queue_reclaims('drain');
+    perform strata.end_moving(p_drain);
   end if;
 end
 $$;
@@ -225,11 +203,12 @@ begin
            and not exists (select from strata.drain_moves as f join strata.moves as m on m.move_id = f.move_id
                             where f.drain_id = p_drain.drain_id and m.state = 'claimed')
            and not exists (select from strata.datasets as d where strata.has_drainable(d))) then
-      update strata.drains as d set state = 'reclaiming' where d.drain_id = p_drain.drain_id;
-      perform strata.queue_reclaims('drain');
+      perform strata.end_moving(p_drain);
       return 'again';
     end if;
     return 'rest';
+  elsif p_drain.waits_since is not null then
+    return strata.wait_for_room(p_drain);
   elsif strata.billed_bytes() <= p_drain.target_bytes or not exists (select from strata.reclaims as r where r.state = 'planned') then
     perform strata.begin_round(p_drain);
     return 'again';
