@@ -127,19 +127,27 @@ function report(audits: (AuditTurn & { dialled_by: string })[]): Report {
     )
   );
   const unfinished = audits.filter((one) => one.finished_at === null);
+  const isCarried = (one: AuditTurn) => one.carried && one.trouble === null;
+  const [carried, stuck] = [
+    unfinished.filter(isCarried),
+    unfinished.filter((one) => !isCarried(one)),
+  ];
   return {
     document: { audits },
     text: audits.length === 0
-      ? "Nothing has settled over a link that one of these tiers dials: there is nothing to audit."
+      ? "Nothing has settled over a link between these tiers: there is nothing to audit."
       : [
         drawn,
         ...findings,
-        ...unfinished.map(({ dataset, colder, trouble }) =>
+        ...stuck.map(({ dataset, colder, trouble }) =>
           `✗ ${dataset} on ${colder}: not finished${trouble === null ? "" : `: ${trouble}`}`
+        ),
+        ...carried.map(({ dataset, colder }) =>
+          `… ${dataset} on ${colder}: the relay goes on with it; see \`deno task strata audit --last\``
         ),
         ...(findings.length + unfinished.length === 0 ? ["✓ What settled is there, once."] : []),
       ].join("\n"),
-    ok: findings.length + unfinished.length === 0,
+    ok: findings.length + stuck.length === 0,
   };
 }
 

@@ -1,12 +1,13 @@
 -- Audit: is what the ledger says has settled still there, and is every row in one tier only?
 --
--- The side that dials a link audits it, one dataset's turn after the other, in small steps it can go on with after any
--- interruption (audit_turns). A turn first goes through the months: what left the hotter tier, less what left the colder
+-- The side that dials a link audits it (over a relay the hotter tier, see audit_relay), one dataset's turn after the other,
+-- in small steps it can go on with after any interruption (audit_turns). A turn first goes through the months: what left the hotter tier, less what left the colder
 -- one, since the account was last in order, must be the difference between what was there then and what is there now. Then
 -- it goes through the hotter tier's keys and asks the colder one for them: none may be there.
 --
 --   missing   fewer rows than there should be        altered   as many, with another content
 --   rewound   the hotter tier's ledger went back     doubled   the same key on both tiers
+--   beyond    the same key on the hotter tier and on the one after the colder (audit_beyond)
 --
 -- More rows than came by moves are no mismatch: somebody wrote them there. They are taken into the account, as is every
 -- month found in order; so in a month that gained rows this way the content is trusted, not proved, and a loss may hide
@@ -57,7 +58,7 @@ create table strata.audit_findings (
   turn_at timestamptz not null,
   first_seen_at timestamptz not null,
   constraint audit_findings_pkey primary key (neighbour, dataset, month, kind),
-  constraint audit_findings_kind_is_known check (kind in ('missing', 'altered', 'rewound', 'doubled'))
+  constraint audit_findings_kind_is_known check (kind in ('missing', 'altered', 'rewound', 'doubled', 'beyond'))
 );
 comment on table strata.audit_findings is
   'What the audit of a link finds wrong now: how many rows (null: cannot be told) and a sentence. Gone when the cause is.';
@@ -82,7 +83,7 @@ create table strata.audit_turns (
   trouble_sqlstate text,
   trouble text,
   constraint audit_turns_pkey primary key (neighbour, dataset),
-  constraint audit_turns_step_is_known check (step in ('begin', 'months', 'keys', 'finish', 'done')),
+  constraint audit_turns_step_is_known check (step in ('begin', 'months', 'keys', 'passed', 'finish', 'done')),
   constraint audit_turns_finish_when_done check ((step = 'done') = (finished_at is not null))
 );
 comment on table strata.audit_turns is
@@ -91,23 +92,35 @@ comment on table strata.audit_turns is
 revoke all on strata.audit_turns from public;
 alter table strata.audit_turns enable row level security;
 
-create function strata.ask_end(p_link strata.links, p_end text, p_question text)
+create function strata.audit_call(p_call text, p_args text[])
+returns text
+language sql
+immutable
+set search_path = ''
+as $$ select format('select strata.%I(%s)', p_call, (select string_agg(quote_nullable(a.text), ', ' order by a.o) from unnest(p_args) with ordinality as a (text, o))) $$;
+comment on function strata.audit_call(text, text[]) is 'SQL of a question of the audit: one of its functions, with its arguments as texts.';
+revoke execute on function strata.audit_call(text, text[]) from public;
+
+create function strata.ask_end(p_link strata.links, p_end text, p_call text, variadic p_args text[])
 returns text
 language plpgsql
 set search_path = ''
 as $$
 declare
+  v_question constant text := strata.audit_call(p_call, p_args);
   v_answer text;
 begin
-  if p_end = p_link.direction then
-    return strata.ask(p_link.neighbour, p_question);
+  if p_link.driver = 'relay' then
+    return strata.ask_over_relay(p_link, p_end, p_call, p_args);
+  elsif p_end = p_link.direction then
+    return strata.ask(p_link.neighbour, v_question);
   end if;
-  execute p_question into v_answer;
+  execute v_question into v_answer;
   return v_answer;
 end
 $$;
-comment on function strata.ask_end(strata.links, text, text) is 'Runs one query of one text column at the hotter or the colder end of a link, near or far.';
-revoke execute on function strata.ask_end(strata.links, text, text) from public;
+comment on function strata.ask_end(strata.links, text, text, text[]) is 'Asks a question at the hotter or the colder end of a link, near or far.';
+revoke execute on function strata.ask_end(strata.links, text, text, text[]) from public;
 
 -- Months: the account.
 create function strata.judge(p_good strata.sight, p_now strata.sight, out kind text, out rows bigint, out expected bigint)
@@ -165,8 +178,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_came constant text := format('select strata.ledger_entry(%L, ''{moved}'', %L, ''came'')', p_turn.dataset, p_month);
-  v_before constant jsonb := strata.ask_end(p_link, 'hotter', v_came)::jsonb;
+  v_before constant jsonb := strata.ask_end(p_link, 'hotter', 'ledger_entry', p_turn.dataset, '{moved}', p_month, 'came')::jsonb;
   v_account strata.audit_accounts;
   v_stock jsonb;
   v_now strata.sight;
@@ -174,16 +186,17 @@ declare
 begin
   select a.* into v_account from strata.audit_accounts as a
    where a.neighbour = p_link.neighbour and a.dataset = p_turn.dataset and a.month = p_month;
-  v_stock := strata.ask_end(p_link, 'colder', format('select strata.take_stock(%L, %L, %L)', p_turn.dataset, p_month, coalesce(
+  v_stock := strata.ask_end(p_link, 'colder', 'take_stock', p_turn.dataset, p_month, coalesce(
     (select array_agg(c.name order by c.o) from jsonb_array_elements_text(nullif(v_before -> 'came_columns', 'null')) with ordinality as c (name, o)),
-    (v_account.good).columns)))::jsonb;
-  if (v_stock ->> 'open')::boolean or strata.ask_end(p_link, 'hotter', v_came)::jsonb <> v_before then
+    (v_account.good).columns)::text)::jsonb;
+  if (v_stock ->> 'open')::boolean
+     or strata.ask_end(p_link, 'hotter', 'ledger_entry', p_turn.dataset, '{moved}', p_month, 'came')::jsonb <> v_before then
     return false;
   end if;
   v_now := jsonb_populate_record(null::strata.sight, v_stock || v_before);
   v_verdict := strata.judge(v_account.good, v_now);
   delete from strata.audit_findings as f
-   where f.neighbour = p_link.neighbour and f.dataset = p_turn.dataset and f.month = p_month and f.kind not in ('doubled', v_verdict.kind);
+   where f.neighbour = p_link.neighbour and f.dataset = p_turn.dataset and f.month = p_month and f.kind not in ('doubled', 'beyond', v_verdict.kind);
   insert into strata.audit_findings as f (neighbour, dataset, month, kind, rows, says, turn_at, first_seen_at)
   select p_link.neighbour, p_turn.dataset, p_month, v_verdict.kind, case v_verdict.kind when 'missing' then v_verdict.rows end,
          strata.finding_says(v_verdict.kind, p_link, p_month, v_verdict.rows, v_verdict.expected, v_now.rows), p_turn.started_at, strata.clock()
@@ -334,31 +347,42 @@ comment on function strata.pick_keys(text[], integer[]) is 'The keys at some pos
 revoke execute on function strata.pick_keys(text[], integer[]) from public;
 
 -- Which of a page's keys are on both tiers, beyond doubt: between two looks at the colder tier and one at the hotter no move
--- was open. Null when one was.
-create function strata.find_doubled(p_link strata.links, p_dataset text, p_page text[])
+-- was open. Null when one was. What was seen on the tier after the colder one needs only be here still.
+create function strata.find_doubled(p_link strata.links, p_turn strata.audit_turns, p_page text[])
 returns jsonb
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_twice text[] := p_page;
+  v_seen constant jsonb := strata.ask_end(p_link, 'colder', 'look_for', p_turn.dataset, p_page::text, p_turn.started_at::text)::jsonb;
+  v_keys record;
   v_mark text;
+  v_found jsonb;
+  v_all jsonb := jsonb '[]';
 begin
-  v_twice := strata.pick_keys(v_twice, strata.ask_end(p_link, 'colder', format('select strata.keys_here(%L, %L)', p_dataset, v_twice))::integer[]);
-  if v_twice is null then
-    return jsonb '[]';
-  end if;
-  v_mark := strata.ask_end(p_link, 'hotter', format('select strata.move_mark(%L)', p_dataset));
-  if v_mark is null then
-    return null;
-  end if;
-  v_twice := strata.pick_keys(v_twice, strata.ask_end(p_link, 'colder', format('select strata.keys_here(%L, %L)', p_dataset, v_twice))::integer[]);
-  if v_twice is null then
-    return jsonb '[]';
-  end if;
-  return strata.ask_end(p_link, 'hotter', format('select strata.still_here(%L, %L, %L)', p_dataset, v_twice, v_mark))::jsonb;
+  for v_keys in
+    select k.kind, strata.pick_keys(p_page, k.positions::integer[]) as keys
+      from (values ('doubled', v_seen ->> 'here'), ('beyond', v_seen ->> 'beyond')) as k (kind, positions) where k.positions <> '{}'
+  loop
+    v_mark := coalesce(v_mark, strata.ask_end(p_link, 'hotter', 'move_mark', p_turn.dataset));
+    if v_mark is null then
+      return null;
+    end if;
+    if v_keys.kind = 'doubled' then
+      v_keys.keys := strata.pick_keys(v_keys.keys,
+        strata.ask_end(p_link, 'colder', 'keys_here', p_turn.dataset, v_keys.keys::text)::integer[]);
+    end if;
+    if v_keys.keys is not null then
+      v_found := strata.ask_end(p_link, 'hotter', 'still_here', p_turn.dataset, v_keys.keys::text, v_mark)::jsonb;
+      if v_found is null then
+        return null;
+      end if;
+      v_all := v_all || (select coalesce(jsonb_agg(f.one || jsonb_build_object('kind', v_keys.kind)), '[]') from jsonb_array_elements(v_found) as f (one));
+    end if;
+  end loop;
+  return v_all;
 end
 $$;
-comment on function strata.find_doubled(strata.links, text, text[]) is
-  'Of a page of keys of the hotter tier those with a row on both tiers, by month; null while a move is open.';
-revoke execute on function strata.find_doubled(strata.links, text, text[]) from public;
+comment on function strata.find_doubled(strata.links, strata.audit_turns, text[]) is
+  'Of a page of keys of the hotter tier those with a row on a colder one as well, by kind and month; null while a move is open.';
+revoke execute on function strata.find_doubled(strata.links, strata.audit_turns, text[]) from public;

@@ -2,7 +2,7 @@
 --
 -- Cron calls it every night; it audits what has not been audited for audit_every days, stops when its budget is spent, and
 -- goes on from there the night after. Of a dataset it reads every row of the colder tier once and every key of the hotter
--- one. Links that an edge function drives (relay) have no side that dials, and are not audited from here.
+-- one. Over a link that an edge function drives, a turn only begins here; the relay takes its steps (audit_relay).
 
 -- Looks at one page of keys: more, end, or busy (to be looked at again; with p_skip it is passed over).
 create function strata.audit_page(p_link strata.links, p_turn strata.audit_turns, p_skip boolean)
@@ -11,7 +11,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_page constant text[] := strata.ask_end(p_link, 'hotter', format('select strata.keys_page(%L, %L)', p_turn.dataset, p_turn.key_after))::text[];
+  v_page constant text[] := strata.ask_end(p_link, 'hotter', 'keys_page', p_turn.dataset, p_turn.key_after::text)::text[];
   v_count constant integer := coalesce(array_length(v_page, 2), 0);
   v_doubled jsonb;
   v_colder constant text := case p_link.direction when 'colder' then p_link.neighbour else strata.tier() end;
@@ -19,15 +19,17 @@ begin
   if v_count = 0 then
     return 'end';
   end if;
-  v_doubled := strata.find_doubled(p_link, p_turn.dataset, v_page);
+  v_doubled := strata.find_doubled(p_link, p_turn, v_page);
   if v_doubled is null and not p_skip then
     return 'busy';
   end if;
   insert into strata.audit_findings as f (neighbour, dataset, month, kind, rows, says, turn_at, first_seen_at)
-  select p_link.neighbour, p_turn.dataset, d.month, 'doubled', d.rows,
-         format('rows of %s are both on %s and on the tier before it (%s%s)', d.month, v_colder, array_to_string(d.keys, '; '),
+  select p_link.neighbour, p_turn.dataset, d.month, d.kind, d.rows,
+         format('rows of %s are both on %s and on the tier before %s (%s%s)', d.month,
+                case d.kind when 'beyond' then 'the tier after ' || v_colder else v_colder end,
+                case d.kind when 'beyond' then v_colder else 'it' end, array_to_string(d.keys, '; '),
                 case when d.rows > 3 then ' …' else '' end), p_turn.started_at, strata.clock()
-    from jsonb_to_recordset(v_doubled) as d (month text, rows bigint, keys text[])
+    from jsonb_to_recordset(v_doubled) as d (kind text, month text, rows bigint, keys text[])
   on conflict (neighbour, dataset, month, kind) do update
      set rows = excluded.rows + case when f.turn_at = excluded.turn_at then f.rows else 0 end,
          says = case when f.turn_at = excluded.turn_at then f.says else excluded.says end, turn_at = excluded.turn_at;
@@ -39,7 +41,7 @@ begin
 end
 $$;
 comment on function strata.audit_page(strata.links, strata.audit_turns, boolean) is
-  'Looks for the next keys of the hotter tier on the colder one, and writes down those that are on both: more, busy or end.';
+  'Looks for the next keys of the hotter tier on the colder ones, and writes down those that are there as well: more, busy or end.';
 revoke execute on function strata.audit_page(strata.links, strata.audit_turns, boolean) from public;
 
 create function strata.audit_alert(p_link strata.links, p_dataset text)
@@ -70,6 +72,15 @@ $$;
 comment on function strata.audit_alert(strata.links, text) is 'Raises or clears the alert about what the audit of a dataset finds wrong.';
 revoke execute on function strata.audit_alert(strata.links, text) from public;
 
+create function strata.audits_link(p_link strata.links)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$ select p_link.server is not null or (p_link.driver = 'relay' and p_link.direction = 'colder') $$;
+comment on function strata.audits_link(strata.links) is 'Whether it is this tier that audits a link.';
+revoke execute on function strata.audits_link(strata.links) from public;
+
 create function strata.audited_datasets(p_link strata.links)
 returns setof text
 language sql
@@ -95,6 +106,8 @@ as $$
    where l.neighbour = p_neighbour
      and case when p_dataset is null
               then t.step is distinct from 'done' or t.finished_at <= strata.clock() - make_interval(days => strata.setting('audit_every')::integer)
+                   or (l.direction = 'hotter' and exists (
+                         select from strata.keys_beyond as b where b.dataset = d.name and b.seen_at > t.finished_at))
               else d.name = p_dataset end
 $$;
 comment on function strata.audits_due(text, text) is
@@ -125,13 +138,13 @@ declare
 begin
   perform strata.start_audit(l.neighbour, d.name, true)
      from strata.links as l cross join lateral strata.audited_datasets(l) as d (name)
-    where l.server is not null and (p_dataset is null or d.name = p_dataset);
+    where strata.audits_link(l) and (p_dataset is null or d.name = p_dataset);
   get diagnostics v_started = row_count;
   return v_started;
 end
 $$;
 comment on function strata.audit_anew(text) is
-  'Makes every dataset, or one, due for an audit over the links this tier dials, whenever its last was; returns how many.';
+  'Makes every dataset, or one, due for an audit over the links this tier audits, whenever its last was; returns how many.';
 revoke execute on function strata.audit_anew(text) from public;
 
 -- Takes one step of a turn: more, busy or done.
@@ -150,8 +163,8 @@ begin
       v_next.step := 'months';
       v_next.months_left := array(
         select distinct m.month collate "C"
-          from unnest(strata.ask_end(p_link, 'hotter', format('select strata.ledger_months(%L, ''{moved}'')', p_turn.dataset))::text[]
-                      || strata.ask_end(p_link, 'colder', format('select strata.stock_months(%L)', p_turn.dataset))::text[]
+          from unnest(strata.ask_end(p_link, 'hotter', 'ledger_months', p_turn.dataset, '{moved}')::text[]
+                      || strata.ask_end(p_link, 'colder', 'stock_months', p_turn.dataset)::text[]
                       || array(select a.month from strata.audit_accounts as a where a.neighbour = p_link.neighbour and a.dataset = p_turn.dataset)) as m (month)
          order by 1);
     when 'months' then
@@ -171,10 +184,13 @@ begin
     when 'keys' then
       v_outcome := strata.audit_page(p_link, p_turn, p_turn.busy >= c_patience);
       v_next.busy := case v_outcome when 'busy' then p_turn.busy + 1 else 0 end;
-      v_next.step := case v_outcome when 'end' then 'finish' else 'keys' end;
+      v_next.step := case v_outcome when 'end' then 'passed' else 'keys' end;
+    when 'passed' then
+      v_outcome := strata.audit_passed(p_link, p_turn);
+      v_next.step := case v_outcome when 'end' then 'finish' else 'passed' end;
     else
       delete from strata.audit_findings as f
-       where f.neighbour = p_link.neighbour and f.dataset = p_turn.dataset and f.kind = 'doubled' and f.turn_at < p_turn.started_at;
+       where f.neighbour = p_link.neighbour and f.dataset = p_turn.dataset and f.kind in ('doubled', 'beyond') and f.turn_at < p_turn.started_at;
       perform strata.audit_alert(p_link, p_turn.dataset);
       v_next.step := 'done';
       v_next.finished_at := strata.clock();
@@ -188,10 +204,10 @@ begin
 end
 $$;
 comment on function strata.take_audit_step(strata.links, strata.audit_turns) is
-  'Takes one step of a dataset''s turn (the months there are, one month, one page of keys, the alert): more, busy or done.';
+  'Takes one step of a dataset''s turn (the months there are, one month, one page of keys, one page of the tier before, the alert): more, busy or done.';
 revoke execute on function strata.take_audit_step(strata.links, strata.audit_turns) from public;
 
-create function strata.audit_overdue(p_link strata.links, p_turn strata.audit_turns, p_says text)
+create function strata.note_audit_trouble(p_link strata.links, p_turn strata.audit_turns, p_code text, p_says text)
 returns void
 language plpgsql
 set search_path = ''
@@ -199,6 +215,7 @@ as $$
 declare
   v_colder constant text := case p_link.direction when 'colder' then p_link.neighbour else strata.tier() end;
 begin
+  update strata.audit_turns as t set trouble_sqlstate = p_code, trouble = p_says where t.neighbour = p_link.neighbour and t.dataset = p_turn.dataset;
   if p_turn.started_at < clock_timestamp() - make_interval(days => strata.setting('audit_every')::integer) then
     perform strata.raise_alert('audit_mismatch', v_colder, p_turn.dataset, 'warning',
       format('"%s" on %s could not be audited since %s: %s', p_turn.dataset, v_colder,
@@ -207,9 +224,10 @@ begin
   end if;
 end
 $$;
-comment on function strata.audit_overdue(strata.links, strata.audit_turns, text) is
-  'Raises the alert about a dataset whose audit has been failing for audit_every days; the end of an audit clears it.';
-revoke execute on function strata.audit_overdue(strata.links, strata.audit_turns, text) from public;
+comment on function strata.note_audit_trouble(strata.links, strata.audit_turns, text, text) is
+  'Writes down why a turn does not go on; raises the alert about a dataset whose audit has been failing for audit_every days, '
+  'which the end of an audit clears.';
+revoke execute on function strata.note_audit_trouble(strata.links, strata.audit_turns, text, text) from public;
 
 create function strata.audit_step(p_neighbour text, p_dataset text)
 returns text
@@ -228,15 +246,16 @@ begin
   select t.* into v_turn from strata.audit_turns as t where t.neighbour = p_neighbour and t.dataset = p_dataset for update;
   begin
     v_outcome := strata.take_audit_step(v_link, v_turn);
-  exception when others then
+  exception when sqlstate 'ST081' then
+    raise; -- no error: a question for the relay
+  when others then
     perform strata.hang_up(p_neighbour);
     -- A month that takes longer to read than a call may last is no reason to give the line up.
     v_outcome := case when strata.is_link_error(sqlstate) and sqlstate <> 'ST005' then 'link down' else 'failed' end;
     if v_outcome = 'link down' then
       perform strata.note_link(p_neighbour, sqlstate, sqlerrm);
     end if;
-    update strata.audit_turns as t set trouble_sqlstate = sqlstate, trouble = sqlerrm where t.neighbour = p_neighbour and t.dataset = p_dataset;
-    perform strata.audit_overdue(v_link, v_turn, sqlerrm);
+    perform strata.note_audit_trouble(v_link, v_turn, sqlstate, sqlerrm);
   end;
   update strata.audit_turns as t
      set milliseconds = t.milliseconds + extract(epoch from clock_timestamp() - v_began) * 1000
@@ -280,6 +299,7 @@ begin
       end loop;
       perform strata.hang_up(v_neighbour);
     end loop;
+    perform strata.start_relay_audits(p_dataset);
   end if;
   perform strata.begin_turn(null), strata.prepare_session(v_read_only, v_isolation);
   commit;
@@ -288,20 +308,20 @@ $$;
 comment on procedure strata.audit(interval, text) is
   'Compares what settled over the links this tier dials with what is there, dataset after dataset: those not audited for '
   'audit_every days, or the given one, until the budget is spent; the next call goes on. What it finds is in '
-  'strata.audit_findings and an alert. Commits: must be the only statement, outside a transaction.';
+  'strata.audit_findings and an alert. Where an edge function drives, it is only begun here. Commits: must be the only statement, outside a transaction.';
 revoke execute on procedure strata.audit(interval, text) from public;
 
 create function strata.audit_report()
 returns table (
   neighbour text, colder text, dataset text, finished_at timestamptz, months bigint, rows bigint, keys bigint, skipped bigint,
-  besides bigint, milliseconds bigint, trouble text, findings jsonb
+  besides bigint, milliseconds bigint, trouble text, carried boolean, findings jsonb
 )
 language sql
 stable
 set search_path = ''
 as $$
   select t.neighbour, case l.direction when 'colder' then l.neighbour else strata.tier() end, t.dataset, t.finished_at, t.months, t.rows,
-         t.keys, t.skipped, t.besides, t.milliseconds, t.trouble,
+         t.keys, t.skipped, t.besides, t.milliseconds, t.trouble, l.driver = 'relay',
          (select coalesce(jsonb_agg(jsonb_build_object('month', f.month, 'kind', f.kind, 'rows', f.rows, 'says', f.says,
                    'since', f.first_seen_at) order by f.month, f.kind), '[]')
             from strata.audit_findings as f
@@ -310,8 +330,8 @@ as $$
    order by l.direction, t.dataset
 $$;
 comment on function strata.audit_report() is
-  'The last audit of each dataset over the links this tier dials: how much was looked at, how long it took, and what is wrong '
-  'and not accepted. finished_at null: not finished yet.';
+  'The last audit of each dataset over the links this tier audits: how much was looked at, how long it took, and what is wrong '
+  'and not accepted. finished_at null: not finished yet; carried: a relay takes the steps.';
 revoke execute on function strata.audit_report() from public;
 
 create function strata.accept_audit(p_dataset text, p_month text default null)
@@ -324,7 +344,7 @@ declare
 begin
   update strata.audit_accounts as a set good = a.seen
     from strata.audit_findings as f
-   where (f.neighbour, f.dataset, f.month) = (a.neighbour, a.dataset, a.month) and f.kind <> 'doubled'
+   where (f.neighbour, f.dataset, f.month) = (a.neighbour, a.dataset, a.month) and f.kind not in ('doubled', 'beyond')
      and f.dataset = p_dataset and f.month = coalesce(p_month, f.month);
   update strata.audit_findings as f set accepted_rows = coalesce(f.rows, 1)
    where f.dataset = p_dataset and f.month = coalesce(p_month, f.month) and coalesce(f.rows, 1) > f.accepted_rows;
@@ -333,8 +353,8 @@ begin
     raise exception 'the audit has found nothing wrong with "%"%', p_dataset, coalesce(' in ' || p_month, '')
       using errcode = 'ST080', hint = strata.remedy('ST080');
   end if;
-  delete from strata.audit_findings as f where f.dataset = p_dataset and f.month = coalesce(p_month, f.month) and f.kind <> 'doubled';
-  perform strata.audit_alert(l, p_dataset) from strata.links as l where l.server is not null;
+  delete from strata.audit_findings as f where f.dataset = p_dataset and f.month = coalesce(p_month, f.month) and f.kind not in ('doubled', 'beyond');
+  perform strata.audit_alert(l, p_dataset) from strata.links as l where strata.audits_link(l);
   return v_accepted;
 end
 $$;
@@ -351,7 +371,7 @@ as $$
   with gone as (
     delete from strata.audit_turns as t
      where not exists (select from strata.links as l cross join lateral strata.audited_datasets(l) as d (name)
-                        where l.server is not null and l.neighbour = t.neighbour and d.name = t.dataset)
+                        where strata.audits_link(l) and l.neighbour = t.neighbour and d.name = t.dataset)
     returning t.neighbour, t.dataset
   ), findings as (
     delete from strata.audit_findings as f using gone as g where (f.neighbour, f.dataset) = (g.neighbour, g.dataset)
@@ -361,6 +381,8 @@ as $$
    where a.kind = 'audit_mismatch' and a.heard_from is null and a.cleared_at is null and a.subject in (select f.dataset from findings as f);
   delete from strata.audit_accounts as a
    where not exists (select from strata.audit_turns as t where (t.neighbour, t.dataset) = (a.neighbour, a.dataset));
+  delete from strata.keys_beyond as b where b.seen_at < strata.clock() - make_interval(days => 4 * strata.setting('audit_every')::integer);
+  delete from strata.passed_keys as p where strata.colder() is null or not exists (select from strata.datasets as d where d.name = p.dataset);
   delete from strata.met as m where not exists (select from strata.arrivals as a where a.move_id = m.move_id and a.closed_at is null)
 $$;
 comment on function strata.prune_audit() is 'Drops audits of datasets and links that are no more. What is kept is a row per dataset and month.';

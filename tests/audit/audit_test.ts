@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { auditAlerts, auditAll, audited, backUp, mismatches } from "../support/audit.ts";
 import {
   assertAtPeace,
-  dialledTest as moveTest,
+  dialledTest,
   endPauses,
   idsOf,
   makeNotes,
   type MoveChain,
+  moveTest,
   settle,
   THREE_TIERS,
 } from "../support/moves.ts";
@@ -29,17 +30,20 @@ async function settled(chain: MoveChain, count = 5): Promise<void> {
   assert.deepEqual(await mismatches(chain), []);
 }
 
-moveTest("an audit of a chain in order finds nothing and says what it looked at", async (chain) => {
-  await settled(chain);
-  await chain.core
-    .sql`insert into public.notes (id, created_at) select id, strata.clock() from generate_series(100, 102) as id`;
-  await auditAll(chain);
-  const expected = { finished: true, months: 1, rows: 5, keys: 3, skipped: 0, besides: 0 };
-  assert.deepEqual(await audited(chain), [
-    { colder: "main", dataset: "notes", ...expected, trouble: null },
-  ]);
-  assert.deepEqual(await auditAlerts(chain), []);
-});
+dialledTest(
+  "an audit of a chain in order finds nothing and says what it looked at",
+  async (chain) => {
+    await settled(chain);
+    await chain.core
+      .sql`insert into public.notes (id, created_at) select id, strata.clock() from generate_series(100, 102) as id`;
+    await auditAll(chain);
+    const expected = { finished: true, months: 1, rows: 5, keys: 3, skipped: 0, besides: 0 };
+    assert.deepEqual(await audited(chain), [
+      { colder: "main", dataset: "notes", ...expected, trouble: null },
+    ]);
+    assert.deepEqual(await auditAlerts(chain), []);
+  },
+);
 
 moveTest(
   "rows lost on the colder tier are found, and forgotten when they are back",
@@ -65,7 +69,7 @@ moveTest(
   },
 );
 
-moveTest("a row whose content changed on the colder tier is found", async (chain) => {
+dialledTest("a row whose content changed on the colder tier is found", async (chain) => {
   await settled(chain);
   await chain.main.sql`update public.notes set body = 'note 22' where id = 2`;
   await auditAll(chain);
@@ -76,7 +80,7 @@ moveTest("a row whose content changed on the colder tier is found", async (chain
   assert.deepEqual(await mismatches(chain), []);
 });
 
-moveTest(
+dialledTest(
   "a row lost before the first audit is found, and so is one among later arrivals",
   async (chain) => {
     await chain.freezeClock("2026-07-01T00:00:00Z");
@@ -94,7 +98,7 @@ moveTest(
   },
 );
 
-moveTest(
+dialledTest(
   "a row written to the colder tier directly is no mismatch, but its loss is",
   async (chain) => {
     await settled(chain);
@@ -114,7 +118,7 @@ moveTest(
   },
 );
 
-moveTest(
+dialledTest(
   "what is accepted is right from then on, and the next loss is found all the same",
   async (chain) => {
     await settled(chain);
@@ -166,7 +170,7 @@ moveTest(
   },
 );
 
-moveTest(
+dialledTest(
   "rows settle to the archive and are deleted there at their age without a mismatch; a loss there is one",
   async (chain) => {
     const { core, archive } = chain;
@@ -200,7 +204,7 @@ moveTest(
   { tiers: THREE_TIERS },
 );
 
-moveTest("a row brought back to main from the archive is found on both", async (chain) => {
+dialledTest("a row brought back to main from the archive is found on both", async (chain) => {
   const { core, main, archive } = chain;
   await chain.freezeClock("2026-07-01T00:00:00Z");
   await makeNotes(core, 0);
@@ -217,7 +221,7 @@ moveTest("a row brought back to main from the archive is found on both", async (
   await assertAtPeace(chain);
 }, { tiers: THREE_TIERS });
 
-moveTest("a main put back from an old backup is found out", async (chain) => {
+dialledTest("a main put back from an old backup is found out", async (chain) => {
   await settled(chain);
   await using backup = await backUp(chain.main);
   await marchNotes(chain, 11, 14);
@@ -228,7 +232,7 @@ moveTest("a main put back from an old backup is found out", async (chain) => {
   assert.deepEqual(await mismatches(chain), ["main notes 2026-03 missing 4"]);
 });
 
-moveTest(
+dialledTest(
   "a core put back from an old backup is found out, and settles once more without a mismatch",
   async (chain) => {
     await settled(chain);

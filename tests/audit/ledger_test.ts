@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { auditAll, audited, mismatches } from "../support/audit.ts";
 import { manage } from "../support/notes.ts";
-import { dialledTest as moveTest, makeNotes, settle } from "../support/moves.ts";
+import { dialledTest, makeNotes, settle } from "../support/moves.ts";
 
-moveTest(
+dialledTest(
   "however many batches leave, the ledger keeps a row per dataset and month",
   async (chain) => {
     const { core } = chain;
@@ -29,7 +29,7 @@ moveTest(
   },
 );
 
-moveTest(
+dialledTest(
   "months are UTC, for every type of age; far ages share a bucket, and rows without one another",
   async (chain) => {
     const { core, main } = chain;
@@ -78,7 +78,7 @@ moveTest(
   },
 );
 
-moveTest("keys of several columns are looked for as they are, page by page", async (chain) => {
+dialledTest("keys of several columns are looked for as they are, page by page", async (chain) => {
   const { core, main } = chain;
   await chain.freezeClock("2026-07-01T00:00:00Z");
   for (const { sql } of chain.databases) {

@@ -1,13 +1,16 @@
 import postgres from "postgres";
 import type { TestDatabase } from "./database.ts";
 import type { MoveChain } from "./moves.ts";
+import { relayAudits } from "./relay.ts";
 import { databaseUrl } from "./template.ts";
 
 /** Audits every dataset over every link, from whichever side dials. */
 export async function auditAll(chain: MoveChain): Promise<void> {
-  for (const { sql } of chain.databases) {
-    await sql`select strata.audit_anew()`;
-    await sql`call strata.audit()`;
+  for (const [at, tier] of chain.databases.entries()) {
+    await tier.sql`select strata.audit_anew()`;
+    await tier.sql`call strata.audit()`;
+    const colder = chain.databases[at + 1];
+    if (chain.driver === "relay" && colder !== undefined) await relayAudits(tier, colder);
   }
 }
 

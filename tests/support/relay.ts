@@ -1,6 +1,7 @@
 /** The relay between test databases: its own code, its calls as service_role. */
 import assert from "node:assert/strict";
 import { Destination, Source } from "../../supabase/functions/_shared/strata_relay.ts";
+import { carryAudits } from "../../supabase/functions/relay/audit.ts";
 import { type Journey, journeyOf } from "../../supabase/functions/relay/journey.ts";
 import {
   advance,
@@ -42,6 +43,16 @@ export async function relaySlice(
   const { source, destination, close } = endsFor(hotter, colder);
   try {
     return await carry(SLICE_DEPS, source, destination, options);
+  } finally {
+    await close();
+  }
+}
+
+/** Carries the audits that have begun over a link to their end, and no rows. */
+export async function relayAudits(hotter: TestDatabase, colder: TestDatabase): Promise<void> {
+  const { source, destination, close } = endsFor(hotter, colder);
+  try {
+    while (await carryAudits(SLICE_DEPS, source, destination, () => false)) { /* the next slice */ }
   } finally {
     await close();
   }

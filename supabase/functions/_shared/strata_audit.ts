@@ -5,13 +5,13 @@ import type { Db } from "./strata.ts";
 /** Something the audit finds wrong in one month of a dataset's rows. */
 export interface Finding {
   month: string;
-  kind: "missing" | "altered" | "rewound" | "doubled";
+  kind: "missing" | "altered" | "rewound" | "doubled" | "beyond";
   rows: number | null;
   says: string;
   since: string;
 }
 
-/** The last audit of one dataset over one link that the asked tier dials. */
+/** The last audit of one dataset over one link that the asked tier audits. */
 export interface AuditTurn {
   neighbour: string;
   colder: string;
@@ -24,25 +24,27 @@ export interface AuditTurn {
   besides: string;
   milliseconds: string;
   trouble: string | null;
+  /** A relay goes on with it, when it comes by. */
+  carried: boolean;
   findings: Finding[];
 }
 
-/** Makes every dataset, or one, due for an audit over the links this tier dials. */
+/** Makes every dataset, or one, due for an audit over the links this tier audits. */
 export async function auditAnew(sql: Db, dataset: string | null): Promise<void> {
   await sql`select strata.audit_anew(p_dataset => ${dataset})`;
 }
 
-/** Audits what is due over the links this tier dials, for as long as the budget lasts. */
+/** Audits what is due over the links this tier audits, for as long as the budget lasts. */
 export async function audit(sql: Sql, budget: string, dataset: string | null): Promise<void> {
   await sql`call strata.audit(p_budget => ${budget}::interval, p_dataset => ${dataset})`;
 }
 
-/** The last audits over the links this tier dials, finished or not. */
+/** The last audits over the links this tier audits, finished or not. */
 export async function auditReport(sql: Db): Promise<AuditTurn[]> {
   return [
     ...await sql<AuditTurn[]>`
       select neighbour, colder, dataset, finished_at::text, months, rows, keys, skipped, besides,
-             milliseconds, trouble, findings
+             milliseconds, trouble, carried, findings
         from strata.audit_report()`,
   ];
 }

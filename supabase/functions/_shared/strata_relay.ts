@@ -24,6 +24,13 @@ const Kept = z.object({ moved: z.number(), kept: Cargo });
 /** What a purge came to. */
 export type Kept = z.infer<typeof Kept>;
 
+const Audit = z.discriminatedUnion("state", [
+  z.object({ state: z.literal("ask"), dataset: z.string(), question: Cargo, so_far: Cargo }),
+  z.object({ state: z.enum(["more", "busy", "end", "done", "failed", "link down", "nothing"]) }),
+]);
+/** What an audit wants to know of the colder tier next, or what a step of it has come to. */
+export type Audit = z.infer<typeof Audit>;
+
 const Hello = z.object({
   tier: z.string().nullable(),
   read_only: z.string(),
@@ -115,6 +122,25 @@ export class Source {
     const args = { p_dataset: dataset, p_code: code, p_says: says };
     return z.boolean().parse(await this.rpc("relay_note_failure", args));
   }
+
+  /** Goes on with an audit; with the answer to what it asked. */
+  async audit(reply?: { soFar: Cargo; answer: Cargo }): Promise<Audit> {
+    const said = await this.rpc("relay_audit", {
+      p_neighbour: this.to,
+      ...(reply === undefined ? {} : { p_so_far: reply.soFar, p_answer: reply.answer }),
+    });
+    return Audit.parse(JSON.parse(z.string().parse(said)));
+  }
+
+  /** Writes down why an audit has no answer. */
+  async auditFailed(dataset: string, code: string, says: string): Promise<void> {
+    await this.rpc("relay_audit_failed", {
+      p_neighbour: this.to,
+      p_dataset: dataset,
+      p_code: code,
+      p_says: says,
+    });
+  }
 }
 
 /** The colder end of a link. */
@@ -175,6 +201,12 @@ export class Destination {
   /** Arrivals that are open; `{}` when there are none. */
   async openArrivals(): Promise<Cargo> {
     return Cargo.parse(await this.rpc("relay_open_arrivals", { p_from: this.from }));
+  }
+
+  /** Answers a question of an audit. */
+  async answer(question: Cargo): Promise<Cargo> {
+    const args = { p_from: this.from, p_question: question };
+    return Cargo.parse(await this.rpc("relay_answer", args));
   }
 
   /** Closes arrivals their source does not know. */

@@ -6,6 +6,7 @@
 import { DatabaseError } from "../_shared/errors.ts";
 import type { Log } from "../_shared/log.ts";
 import { Destination, exchangeHeartbeats, noteLink, Source } from "../_shared/strata_relay.ts";
+import { carryAudits } from "./audit.ts";
 import { isOver, type Journey, journeyOf, takeStep } from "./journey.ts";
 
 /** What a slice needs. */
@@ -67,6 +68,8 @@ export async function carry(
     await exchangeHeartbeats(source, destination);
     await noteLink(source.rpc, destination.tier);
     await noteLink(destination.rpc, source.tier);
+    const audits = await carryAudits(deps, source, destination, () => deps.now() >= deadline);
+    slice.left ||= audits;
   } catch (error) {
     slice.outcome = "link down";
     slice.left = false; // it is tried again when its pause is over
