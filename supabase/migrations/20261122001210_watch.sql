@@ -77,7 +77,9 @@ comment on function strata.thin_samples() is
   'Of each day that is over for a week keeps the last sample, with the day''s average; drops what is older than two years.';
 revoke execute on function strata.thin_samples() from public;
 
--- A table that somebody holds exclusively is not waited for; then its last known size will do (relation_bytes).
+-- A table that somebody holds exclusively is not waited for; then its last known size will do (relation_bytes). Asking for a
+-- size costs a new session more than anything else here: of Strata's own tables, most of all, only those are asked that
+-- were not small when last vacuumed.
 create function strata.largest_tables()
 returns jsonb
 language plpgsql
@@ -90,7 +92,9 @@ begin
             from (select c.relnamespace, c.relname, pg_total_relation_size(c.oid) as bytes
                     from pg_catalog.pg_class as c
                    where c.relkind in ('r', 'm') and c.relpersistence <> 't' and c.oid >= 16384 -- none of Postgres' own
-                     and pg_relation_size(c.oid) + case when c.reltoastrelid = 0 then 0 else pg_relation_size(c.reltoastrelid) end >= 1048576
+                     and case when c.relnamespace = 'strata'::regnamespace and c.relpages < 32
+                                   and not exists (select from pg_catalog.pg_class as x where x.oid = c.reltoastrelid and x.relpages >= 32) then false
+                              else pg_relation_size(c.oid) + case when c.reltoastrelid = 0 then 0 else pg_relation_size(c.reltoastrelid) end >= 1048576 end
                    order by 3 desc limit 6) as t
             join pg_catalog.pg_namespace as n on n.oid = t.relnamespace);
 exception when lock_not_available then
