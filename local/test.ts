@@ -1,7 +1,7 @@
 /**
  * `deno task test`: format, lint and types, then every test on a stack of its own, kept in memory where
- * there is room, and gone afterwards whatever happens. Tests that wait for pg_cron, on servers of their
- * own, run beside all others; tests that kill servers (tests/fire) run alone, after them.
+ * there is room, and gone afterwards whatever happens. Tests that kill its servers (tests/fire) run after
+ * all others; those that wait for pg_cron have servers of their own, and run beside all that.
  */
 import { resolve } from "node:path";
 import { removeOwnStacks } from "../tests/support/own_stack.ts";
@@ -54,6 +54,16 @@ async function runTests(name: string, ...args: string[]): Promise<Counts> {
   return { passed: count("tests") - failed, failed: succeeded ? failed : Math.max(failed, 1) };
 }
 
+/** What takes longest begins first, so that no core is idle at the end. */
+const LONGEST = [
+  "cli/setup",
+  "voice/send",
+  "deploy/functions",
+  "notify/telegram",
+  "audit/audit_runs",
+]
+  .map((name) => `tests/${name}_test.ts`);
+
 let cleaning: Promise<void> | undefined;
 
 /** Removes everything that tests have started. A signal and the end of the run may ask at once. */
@@ -61,15 +71,16 @@ function cleanUp(): Promise<void> {
   return cleaning ??= removeOwnStacks().then(() => removeStack(TEST_STACK));
 }
 
-/** The files whose tests wait for minutes of a real pg_cron; that takes long, and no core. */
+/** The files whose tests wait for minutes of a real pg_cron, each on servers of its own. */
 async function waitingFiles(directory = "tests"): Promise<string[]> {
   const found: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(`${REPOSITORY}/${directory}`)) {
     const path = `${directory}/${name}`;
     if (isDirectory) found.push(...await waitingFiles(path));
-    else if (!name.endsWith("_test.ts")) continue;
-    else if (/\bcronChain\(/.test(await Deno.readTextFile(`${REPOSITORY}/${path}`))) {
-      found.push(path);
+    else if (name.endsWith("_test.ts")) {
+      const text = await Deno.readTextFile(`${REPOSITORY}/${path}`);
+      const isShared = /\btest(Chain|Database|Cluster)\(/.test(text);
+      if (/\bcronChain\(/.test(text) && !isShared) found.push(path);
     }
   }
   return found.sort();
@@ -83,13 +94,12 @@ async function runAll(): Promise<Counts[]> {
   await template();
   const waiting = await waitingFiles();
   const ignored = `--ignore=${["tests/fire", ...waiting].join(",")}`;
-  return [
-    ...await Promise.all([
-      runTests("report", "--parallel", ignored, "tests"),
-      runTests("report_cron", "--parallel", ...waiting),
-    ]),
+  const onSharedServers = async () => [
+    await runTests("report", "--parallel", ignored, ...LONGEST, "tests"),
     await runTests("report_fire", "tests/fire"),
   ];
+  const all = [onSharedServers(), runTests("report_cron", "--parallel", ...waiting)];
+  return (await Promise.all(all)).flat();
 }
 
 if (Deno.args[0] === "clean") { // after a run that was killed and could not do it itself

@@ -1,7 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { testChain } from "../support/chain.ts";
 import { cronChain } from "../support/own_stack.ts";
-import { openKinds } from "../support/watch.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 Deno.test("once a day main asks core's health function, and core remembers", async () => {
@@ -23,21 +21,4 @@ Deno.test("once a day main asks core's health function, and core remembers", asy
   await waitFor("core's health function to be asked by cron", async () => {
     return (await core.sql`select from strata.outside where name = 'keep_alive'`).length > 0;
   }, { timeoutMs: 90_000 });
-});
-
-Deno.test("calls that do not arrive at core are an alert on main", async () => {
-  await using chain = await testChain({ tiers: ["core", "main"], driver: "pull" });
-  const { core, main } = chain;
-  await main.sql`select strata.set_secret('core_project_url', 'http://127.0.0.1:9'),
-                        strata.set_secret('core_secret_key', 'sb_secret_x')`;
-  const kinds = async () => {
-    await main.sql`call strata.watchdog()`;
-    return (await openKinds(main.sql)).filter((kind) => kind === "not_kept_alive");
-  };
-  await core.sql`select strata.note_outside('keep_alive', true, 'was asked', 0)`;
-  assertEquals(await kinds(), []);
-  await core.sql`update strata.outside set checked_at = checked_at - interval '4 days'`;
-  assertEquals(await kinds(), ["not_kept_alive"]);
-  await core.sql`select strata.note_outside('keep_alive', true, 'was asked', 0)`;
-  assertEquals(await kinds(), []);
 });
