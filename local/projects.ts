@@ -53,8 +53,8 @@ async function main(path: string): Promise<void> {
   console.log(`serving ${TIERS.join(", ")}`);
 }
 
-if (import.meta.main) {
-  // A server that goes away amid a query makes postgres.js fail in a timer, where nobody can catch it.
+/** A server that goes away amid a query makes postgres.js fail in a timer, where nobody can catch it. */
+export function outliveServers(): void {
   globalThis.addEventListener("unhandledrejection", (event) => {
     console.error("unhandled", event.reason);
     event.preventDefault();
@@ -63,5 +63,9 @@ if (import.meta.main) {
     console.error("unhandled", event.error);
     event.preventDefault();
   });
+}
+
+if (import.meta.main) {
+  outliveServers();
   await main(Deno.args[0] ?? "");
 }

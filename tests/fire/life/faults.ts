@@ -1,15 +1,19 @@
 import { scramVerifier } from "../../../cli/lib/scram.ts";
 import { connectLocally } from "../../../local/cluster.ts";
+import type { Driver } from "../../support/chain.ts";
 import { killServer, startServer } from "../../support/servers.ts";
+import { DIALLING } from "../../support/moves.ts";
 import { canMount, smallDisk } from "../../support/small_disk.ts";
 import { testCluster } from "../../support/stack.ts";
 import type { TestDatabase } from "../../support/database.ts";
 import type { Seeded } from "./seeded.ts";
-import { setUp, type World, type WorldLink } from "./world.ts";
+import { setUp, type Way, type World } from "./world.ts";
 
 /** Something that goes wrong, and what makes it good again. */
 export interface Fault {
   name: string;
+  /** Whose worlds it can happen to; everybody's without. */
+  drivers?: readonly Driver[];
   strike(world: World, random: Seeded): Promise<() => Promise<void>>;
 }
 
@@ -18,8 +22,8 @@ const nothing = () => Promise.resolve();
 const anyDatabase = ({ chain }: World, random: Seeded): TestDatabase =>
   random.pick([chain.core, chain.main, chain.archive]);
 
-function anyLink({ links }: World, random: Seeded): WorldLink {
-  const [first, ...others] = links;
+function anyWay({ ways }: World, random: Seeded): Way {
+  const [first, ...others] = ways;
   if (first === undefined) throw new Error("a world without links");
   return random.pick([first, ...others]);
 }
@@ -50,7 +54,7 @@ async function kill(tiers: readonly TestDatabase[]): Promise<void> {
 }
 
 /** Everything that is done to a world. The seed chooses which of them, when, and to whom. */
-export const FAULTS: readonly [Fault, ...Fault[]] = [
+const FAULTS: readonly Fault[] = [
   {
     name: "a session is ended",
     async strike(world, random) {
@@ -87,14 +91,14 @@ export const FAULTS: readonly [Fault, ...Fault[]] = [
   {
     name: "a link is cut",
     strike(world, random) {
-      anyLink(world, random).proxy.cut();
+      anyWay(world, random).proxy.cut();
       return Promise.resolve(nothing);
     },
   },
   {
     name: "a link is half closed",
     strike(world, random) {
-      const { proxy } = anyLink(world, random);
+      const { proxy } = anyWay(world, random);
       proxy.halfClose();
       return Promise.resolve(() => Promise.resolve(proxy.cut()));
     },
@@ -102,7 +106,7 @@ export const FAULTS: readonly [Fault, ...Fault[]] = [
   {
     name: "a link stands still",
     strike(world, random) {
-      const { proxy } = anyLink(world, random);
+      const { proxy } = anyWay(world, random);
       proxy.stall(true);
       return Promise.resolve(() => Promise.resolve(proxy.stall(false)));
     },
@@ -110,7 +114,7 @@ export const FAULTS: readonly [Fault, ...Fault[]] = [
   {
     name: "a link stands still and is cut",
     strike(world, random) {
-      const { proxy } = anyLink(world, random);
+      const { proxy } = anyWay(world, random);
       proxy.stall(true);
       return Promise.resolve(() => {
         proxy.cut();
@@ -121,7 +125,7 @@ export const FAULTS: readonly [Fault, ...Fault[]] = [
   {
     name: "a neighbour cannot be dialled",
     strike(world, random) {
-      const { proxy } = anyLink(world, random);
+      const { proxy } = anyWay(world, random);
       proxy.refuse(true);
       proxy.cut();
       return Promise.resolve(() => Promise.resolve(proxy.refuse(false)));
@@ -146,9 +150,26 @@ export const FAULTS: readonly [Fault, ...Fault[]] = [
     },
   },
   {
-    name: "the password of a tier is changed",
+    name: "the functions die",
+    drivers: ["relay"],
+    async strike({ projects }) {
+      await projects?.restart();
+      return nothing;
+    },
+  },
+  {
+    name: "the key of a tier is changed",
+    drivers: ["relay"],
     async strike(world, random) {
-      const { driven } = anyLink(world, random);
+      await world.projects?.restart(anyDatabase(world, random));
+      return async () => await world.projects?.restart();
+    },
+  },
+  {
+    name: "the password of a tier is changed",
+    drivers: DIALLING,
+    async strike(world, random) {
+      const { to: driven } = anyWay(world, random);
       const old = world.password;
       await setPassword(driven, crypto.randomUUID());
       await asSuperuser(driven, (sql) =>
@@ -217,6 +238,13 @@ export const FAULTS: readonly [Fault, ...Fault[]] = [
     },
   },
 ];
+
+/** What can happen to a world. */
+export function anyFault({ driver }: World, random: Seeded): Fault {
+  const [first, ...others] = FAULTS.filter(({ drivers }) => drivers?.includes(driver) ?? true);
+  if (first === undefined) throw new Error("nothing can go wrong");
+  return random.pick([first, ...others]);
+}
 
 async function setPassword(database: TestDatabase, password: string): Promise<void> {
   const verifier = await scramVerifier(password);

@@ -5,6 +5,8 @@ import type { Driver } from "../../support/chain.ts";
 import { TEST_STACK } from "../../support/stack.ts";
 import { fire } from "./fire.ts";
 
+const DRIVERS: readonly Driver[] = ["push", "pull", "relay"];
+
 const program = new Command("fire")
   .description("Writers, jobs, and a saboteur; then: is every row where it belongs, once?")
   .option("--rounds <n>", "how many rounds of faults", Number, 500)
@@ -13,8 +15,7 @@ const program = new Command("fire")
   .option("--faults <n>", "faults in a round", Number, 3)
   .addOption(
     new Option("--driver <name>", "only this driver; else they take turns").choices([
-      "push",
-      "pull",
+      ...DRIVERS,
     ]),
   )
   .option("--json", "end with one JSON object")
@@ -34,7 +35,7 @@ interface Options {
 }
 
 program.action(async ({ rounds, minutes, seed, faults, driver, json }: Options) => {
-  const drivers: Driver[] = driver === undefined ? ["push", "pull"] : [driver];
+  const drivers = driver === undefined ? DRIVERS : [driver];
   const say = (line: string) => console.error(line);
   const result = await fire({ rounds, minutes, seed, drivers, faultsPerRound: faults, say });
   console.log(json ? JSON.stringify(result) : summary(result));

@@ -1,11 +1,13 @@
 import postgres, { type Sql } from "postgres";
+import { z } from "zod";
+import type { Tier } from "../../../local/settings.ts";
 import type { Link } from "../../support/chain.ts";
 import { endPauses, isQuiet, runOnce } from "../../support/moves.ts";
 import { waitFor } from "../../support/wait_for.ts";
-import { FAULTS } from "./faults.ts";
+import { anyFault } from "./faults.ts";
 import type { Journal } from "./journal.ts";
 import { type Seeded, seeded } from "./seeded.ts";
-import { leftBehind, lookEverywhere, type World } from "./world.ts";
+import { leftBehind, linksOf, lookEverywhere, type World } from "./world.ts";
 import { Writer } from "./writers.ts";
 
 /** What a round is allowed to take from its last fault to quiet. */
@@ -26,9 +28,10 @@ export interface RoundResult {
   says: string[];
 }
 
+const MOVE = "call strata.move_due('5 seconds')";
 /** What pg_cron calls, as often as each is chosen. */
 const JOBS: [string, number][] = [
-  ["call strata.move_due('5 seconds')", 12],
+  [MOVE, 12],
   ["call strata.go_on()", 2],
   ["call strata.delete_due('2 seconds')", 2],
   ["call strata.upkeep('2 seconds')", 1],
@@ -39,24 +42,44 @@ const JOBS: [string, number][] = [
 /** Errors that a fault explains: connections, shutdown, locks, read-only, no room, time-outs. */
 const EXPECTED = /^(08|57|53|40|55P03|25006|28|58|XX|ST0|CONN|EPIPE|ECONN|ENOT|25P02|57014)/;
 
+/** Moves rows on from a tier; throws what no fault explains. */
+type Carry = (signal: AbortSignal) => Promise<void>;
+
+/** What the function answers: all is well, the key is wrong, see its log, the link is down, its own tier is. */
+const ANSWERS = [200, 401, 500, 502, 503];
+
+/** The relay that carries rows on from a tier; none from the last one, or where rows are pushed or pulled. */
+function relayFrom({ chain, projects }: World, tier: Tier): Carry | undefined {
+  const link = linksOf(chain).find(({ hotter }) => hotter.tier === tier);
+  if (projects === undefined || link === undefined) return undefined;
+  return async (signal) => {
+    const { status, body } = await projects.relay(link.hotter, link.colder, signal);
+    if (status !== 0 && !ANSWERS.includes(status)) throw new Error(`${status} ${body}`);
+  };
+}
+
 /** Runs jobs on a tier as pg_cron would, but again as soon as one has ended. */
 class Jobs {
   readonly #sql: Sql;
   readonly #random: Seeded;
-  #stops = false;
+  readonly #carry: Carry | undefined;
+  readonly #stop = new AbortController();
   readonly surprises: string[] = [];
 
-  constructor({ url, tier }: Link, random: Seeded) {
+  /** `carry`: what moves rows on from this tier, where that is not its own job. */
+  constructor({ url, tier }: Link, random: Seeded, carry: Carry | undefined) {
+    this.#carry = carry;
     const connection = { application_name: `jobs of ${tier}`, search_path: "pg_catalog" };
     this.#sql = postgres(url, { max: 1, connection, onnotice: () => {}, connect_timeout: 2 });
     this.#random = random;
   }
 
   async work(): Promise<void> {
-    while (!this.#stops) {
+    while (!this.#stop.signal.aborted) {
       const job = this.#random.weighted(JOBS);
       try {
-        await this.#sql.unsafe(job);
+        if (job === MOVE && this.#carry !== undefined) await this.#carry(this.#stop.signal);
+        else await this.#sql.unsafe(job);
       } catch (error) {
         const { code = "", message = "" } = error instanceof Error
           ? { code: "code" in error ? String(error.code) : "", message: error.message }
@@ -68,8 +91,30 @@ class Jobs {
   }
 
   async stop(): Promise<void> {
-    this.#stops = true;
+    this.#stop.abort();
     await this.#sql.end({ timeout: 5 });
+  }
+}
+
+const Failure = z.object({
+  event: z.literal("failed"),
+  error: z.object({ code: z.string().optional() }),
+});
+
+/** What functions have logged of failures that no fault explains; a line may be cut off by their death. */
+function unexplained(log: readonly string[]): string[] {
+  return log.join("").split("\n").filter((line) => {
+    const { success, data } = Failure.safeParse(parsed(line));
+    if (!success || data.error.code === "") return false; // no failure, or nobody answered
+    return !EXPECTED.test(data.error.code ?? "");
+  }).map((line) => `functions: ${line.slice(0, 1000)}`);
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
   }
 }
 
@@ -80,11 +125,15 @@ export async function runRound(
   { seed, faults }: { seed: number; faults: number },
 ): Promise<RoundResult> {
   const random = seeded(seed);
+  const log = world.projects?.log ?? [];
+  const logged = log.length;
   const writers = Array.from(
     { length: WRITERS },
     (_, at) => new Writer(world.chain.core, journal, seeded(seed + 1000 + at)),
   );
-  const jobs = world.chain.databases.map((one, at) => new Jobs(one, seeded(seed + 2000 + at)));
+  const jobs = world.chain.databases.map((one, at) =>
+    new Jobs(one, seeded(seed + 2000 + at), relayFrom(world, one.tier))
+  );
   const working = [
     ...writers.map((one, mine) => one.work({ of: WRITERS, mine })),
     ...jobs.map((one) => one.work()),
@@ -99,6 +148,7 @@ export async function runRound(
   const recoverySeconds = (performance.now() - healed) / 1000;
   const found = await lookEverywhere(world);
   const verdict = journal.judge(found, { colderToo: world.drained });
+  says.push(...unexplained(log.slice(logged)));
   const stuck = quiet !== undefined || verdict.misplaced > 0 || says.length > 0 ? 1 : 0;
   return {
     faults: names,
@@ -122,7 +172,7 @@ async function strikeAll(world: World, random: Seeded, count: number): Promise<s
   };
   for (let struck = 0; struck < count; struck++) {
     await livesOn(random.between(100, 600));
-    const fault = random.pick(FAULTS);
+    const fault = anyFault(world, random);
     names.push(fault.name);
     wounds.push(await fault.strike(world, random));
     if (random.next() < 0.7) {
@@ -156,6 +206,17 @@ function livesOn(ms: number): Promise<void> {
   return new Promise((wake) => setTimeout(wake, ms));
 }
 
+/** One run over every link. A relay's lease is given back or has run out by then. */
+async function carryAll(world: World): Promise<void> {
+  const { projects, chain, driver } = world;
+  if (projects === undefined) return await runOnce(Object.assign(chain, { driver }));
+  for (const { hotter, colder } of linksOf(chain)) {
+    await hotter.sql`update strata.leases set expires_at = '-infinity'`;
+    const { status, body } = await projects.relay(hotter, colder);
+    if (status !== 200) throw new Error(`${hotter.tier} to ${colder.tier}: ${status} ${body}`);
+  }
+}
+
 /** Runs the jobs until nothing is left to do; says what it was that never ended. */
 async function becomesQuiet(world: World): Promise<string | undefined> {
   const chain = Object.assign(world.chain, { driver: world.driver });
@@ -164,7 +225,7 @@ async function becomesQuiet(world: World): Promise<string | undefined> {
     await waitFor("quiet", async () => {
       try {
         await endPauses(chain); // time passes
-        await runOnce(chain);
+        await carryAll(world);
         await chain.archive.sql`call strata.delete_due()`;
         const quiet = await Promise.all(chain.databases.map(({ sql }) => isQuiet(sql)));
         const left = await leftBehind(world);
