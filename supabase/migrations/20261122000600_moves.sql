@@ -100,7 +100,9 @@ as $$
     from strata.marks(p_move) as m,
     lateral (
       select n.position / 90 as chunk,
-             string_agg(strata.value_sql(a.atttypid, n.name) || ' as v' || n.position, ', ' order by n.position) as list,
+             -- a text is needed twice, for the way and for the fingerprint: fetched from TOAST once
+             string_agg(strata.value_sql(a.atttypid, n.name) || case when a.atttypid in ('text'::regtype, 'varchar'::regtype)
+                        then ' || ''''' else '' end || ' as v' || n.position, ', ' order by n.position) as list,
              'concat_ws(' || quote_literal(m.between_columns) || ', ' ||
              string_agg(case when n.name is null then '''''' else format('string_agg(%L || coalesce(z.v%s, %L), '''')',
                m.between_values, n.position, m.for_null) end, ', ' order by n.position) || ')' as texts

@@ -41,9 +41,9 @@ language sql
 set search_path = ''
 as $$
   select extensions.dblink_disconnect(c.name) from unnest(extensions.dblink_get_connections()) as c (name)
-   where strata.neighbour_of(c.name) = 'strata_' || strata.neighbour_of(p_line)
+   where 'strata_' || p_line in (c.name, strata.neighbour_of(c.name))
 $$;
-comment on function strata.hang_up(text) is 'Closes all lines of this session to a neighbour; a broken one makes the others useless.';
+comment on function strata.hang_up(text) is 'Closes a line of this session, if it is open; with the first one to a neighbour, the second as well.';
 revoke execute on function strata.hang_up(text) from public;
 
 create function strata.send(p_line text, p_question text)

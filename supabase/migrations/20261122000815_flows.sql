@@ -114,6 +114,25 @@ comment on function strata.push_message(strata.journey, text) is
   'claimed; null for nothing.';
 revoke execute on function strata.push_message(strata.journey, text) from public;
 
+-- Connections are counted over there. Where there is none to be had for the second line, the first has to do.
+create function strata.can_dial(p_line text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform strata.dial(p_line);
+  return true;
+exception when others then
+  if p_line = strata.neighbour_of(p_line) then
+    raise;
+  end if;
+  return false;
+end
+$$;
+comment on function strata.can_dial(text) is 'Opens a line, as dial() does; false when it is a second one and cannot be had.';
+revoke execute on function strata.can_dial(text) from public;
+
 create function strata.push_turn(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.journey
 language plpgsql
@@ -122,9 +141,9 @@ as $$
 declare
   v_next strata.journey := p_journey;
   v_message constant text := strata.push_message(p_journey, p_lines);
+  v_is_sent constant boolean := v_message is null or strata.can_dial(p_journey.line);
 begin
-  if v_message is not null then -- before the other line is read: the colder tier goes on with it at once
-    perform strata.dial(p_journey.line);
+  if v_is_sent and v_message is not null then -- before the other line is read: the colder tier goes on with it at once
     perform strata.send(p_journey.line, v_message);
   end if;
   v_next.line := p_link.neighbour || case when p_journey.line = p_link.neighbour then '/2' else '' end;
@@ -140,6 +159,11 @@ begin
   end if;
   if (p_journey.sent).move_id is not null and v_next.sent_proofs is null then
     v_next.sent_proofs := strata.ask(v_next.line, strata.prove_question(p_journey.sent, strata.claimed_keys((p_journey.sent).move_id)))::bytea[];
+  end if;
+  if not v_is_sent then
+    perform strata.dial(v_next.line);
+    perform strata.send(v_next.line, v_message);
+    v_next.line := p_journey.line;
   end if;
   v_next.step := 'end';
   return v_next;

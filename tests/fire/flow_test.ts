@@ -78,6 +78,31 @@ moveTest("a flow moves everything, batch after batch", async (chain) => {
   await assertConserved(chain, journal);
 });
 
+moveTest("a flow for which there is one connection only goes on with that", async (chain) => {
+  const journal: Journal = new Map();
+  await smallBatches(chain);
+  await addBatches(chain, 1, journal);
+  const { driven } = endsOfLink(chain);
+  await driven.sql`select 1`;
+  await driven.sql.unsafe(
+    `do $$ begin execute format('alter database %I connection limit %s', current_database(),
+    (select count(*) + 1 from pg_stat_activity where datname = current_database() and backend_type = 'client backend')); end $$`,
+  );
+  const journey = await startJourney(chain, { flows: true });
+  await takeSteps(journey, 12);
+  const [lines] = await driven.sql`
+    select count(*)::integer as n from pg_stat_activity
+     where datname = current_database() and usename = 'strata_mover'`;
+  assert.deepEqual([journey.next === "done", lines?.n], [false, 1]);
+  await takeSteps(journey, MANY);
+
+  assert.equal(journey.next, "done");
+  const [trouble] = await chain.core.sql`select count(*)::integer as n from strata.failures`;
+  assert.equal(trouble?.n, 0);
+  await journey.session.end({ timeout: 0 });
+  await assertConserved(chain, journal);
+});
+
 moveTest("no row is in two moves at once, whatever its writer does", async (chain) => {
   const journal: Journal = new Map();
   await smallBatches(chain);
