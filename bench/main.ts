@@ -78,9 +78,14 @@ program.command("load")
   .description("what clients of core notice while rows settle")
   .option("--rows <n>", "rows of about 470 bytes that settle", Number, 300_000)
   .option("--clients <n>", "how many clients", Number, 50)
-  .option("--rate <n>", "transactions a second, all clients together", Number, 300)
+  .option("--rate <n>", "transactions a second, all clients together", Number, 500)
   .option("--seconds <n>", "how long they work; a third of it before the settling", Number, 60)
   .addOption(new Option("--driver <name>", "who drives").choices(["push", "pull"]).default("pull"))
+  .addOption(
+    new Option("--by <what>", "what happens meanwhile; a bare copy or busy queries to compare with")
+      .choices(["strata", "copy", "query"]).default("strata"),
+  )
+  .option("--apart", "main gives way to the clients, as it would on a machine of its own", false)
   .option("--json", "print one JSON object")
   .action(async ({ json = false, ...options }: LoadOptions & { json?: boolean }) => {
     const result = await benchLoad(options, say(json));
@@ -101,7 +106,7 @@ program.command("audit")
 
 program.command("soak")
   .description("months in minutes: what schema strata and long-lived sessions grow to")
-  .option("--months <n>", "how many months", Number, 24)
+  .option("--months <n>", "how many months", Number, 12)
   .option("--hours <n>", "as many months as fit into so many hours, instead", Number)
   .option("--json", "print one JSON object")
   .action(async ({ json = false, ...options }: SoakOptions & { json?: boolean }) => {

@@ -114,7 +114,7 @@ async function live(chain: TestChain, sessions: Record<Tier, Sql>, day: number):
   await call(sessions, "call strata.audit()");
   if (day % 7 === 6) {
     await call(sessions, "call strata.upkeep()");
-    for (const tier of TIERS) await vacuum(sessions[tier]);
+    for (const { sql } of chain.databases) await vacuum(sql);
   }
 }
 
@@ -124,12 +124,12 @@ async function call(sessions: Record<Tier, Sql>, statement: string): Promise<voi
 }
 
 /** What autovacuum does within a day of its own, which here is a second. */
-async function vacuum(session: Sql): Promise<void> {
-  const tables = await session<{ name: string }[]>`
+async function vacuum(sql: Sql): Promise<void> {
+  const tables = await sql<{ name: string }[]>`
     select format('%I.%I', n.nspname, c.relname) as name
       from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
      where c.relkind = 'r' and (n.nspname = 'strata' or c.relname in ('letters', 'clock'))`;
-  for (const { name } of tables) await session.unsafe(`vacuum (analyze) ${name}`);
+  for (const { name } of tables) await sql.unsafe(`vacuum (analyze) ${name}`);
 }
 
 async function state(session: Sql): Promise<TierState> {

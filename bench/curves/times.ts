@@ -13,9 +13,10 @@ export function median(values: readonly number[]): number {
 export async function milliseconds(
   work: () => Promise<unknown>,
   prepare: () => Promise<unknown> = async () => {},
+  times: number = TIMES,
 ): Promise<number> {
   const took: number[] = [];
-  for (let n = 0; n < TIMES; n++) {
+  for (let n = 0; n < times; n++) {
     await prepare();
     took.push(1000 * await seconds(work));
   }
