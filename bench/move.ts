@@ -27,6 +27,9 @@ export interface MoveResult {
   /** Bytes of write-ahead log for each byte moved, by way. */
   wal_core: Record<Way, number>;
   wal_main: Record<Way, number>;
+  /** Bytes of text that cross for each byte moved, and what a key's entry takes in main's index. */
+  text: number;
+  key_bytes: number;
 }
 
 const WAYS = {
@@ -89,6 +92,8 @@ export async function benchMove(
     pull_ratio: took.pull / took.limit,
     wal_core: each((measured) => measured.wal_core),
     wal_main: each((measured) => measured.wal_main),
+    text: of("push").text,
+    key_bytes: of("push").key_bytes,
   };
 }
 

@@ -28,6 +28,10 @@ export interface Measured {
   /** Bytes of write-ahead log for each of those bytes, from the first read to the last delete. */
   wal_core: number;
   wal_main: number;
+  /** Bytes of text that crossed for each of those bytes; 0 where Strata did not carry them. */
+  text: number;
+  /** What an entry of main's key index takes after rows came with random keys. */
+  key_bytes: number;
 }
 
 /** Fills two new tiers, moves everything in one way, and counts what left and what arrived. */
@@ -36,9 +40,7 @@ export async function measure(driver: Driver, load: Load, mover: Mover): Promise
   const { core, main } = chain;
   const characters = ROW_CHARACTERS[load.row];
   await writeLetters(core.sql, { rows: load.rows, characters, daysOld: 100 });
-  const [table] = await core.sql<{ bytes: number }[]>`
-    select pg_table_size('public.letters')::float8 as bytes`;
-  const bytes = table?.bytes ?? 0;
+  const bytes = await ask(core.sql, "select pg_table_size('public.letters') as n");
 
   const before = [await walBytes(core.sql), await walBytes(main.sql)] as const;
   const took = await mover(chain, load);
@@ -53,14 +55,20 @@ export async function measure(driver: Driver, load: Load, mover: Mover): Promise
     bytes,
     wal_core: (after[0] - before[0]) / bytes,
     wal_main: (after[1] - before[1]) / bytes,
+    text: await ask(core.sql, "select coalesce(sum(bytes), 0) as n from strata.moves") / bytes,
+    key_bytes: await ask(main.sql, "select pg_relation_size('public.letters_pkey') as n") /
+      load.rows,
   };
 }
 
+async function ask(sql: Sql, question: string): Promise<number> {
+  const [row] = await sql.unsafe<{ n: string }[]>(question);
+  return Number(row?.n);
+}
+
 /** How much its server has ever written to its log; servers of the bench serve nobody else. */
-async function walBytes(sql: Sql): Promise<number> {
-  const [log] = await sql<{ bytes: number }[]>`
-    select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 as bytes`;
-  return log?.bytes ?? 0;
+function walBytes(sql: Sql): Promise<number> {
+  return ask(sql, "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') as n");
 }
 
 /** Runs a pipe of the server's own programs, which find the two databases as $CORE and $MAIN. */
