@@ -71,17 +71,31 @@ function cleanUp(): Promise<void> {
   return cleaning ??= removeOwnStacks().then(() => removeStack(TEST_STACK));
 }
 
-/** The files whose tests wait for minutes of a real pg_cron, each on servers of its own. */
-async function waitingFiles(directory = "tests"): Promise<string[]> {
+/** Where each test file belongs, the longest first. */
+interface Passes {
+  /** On the shared servers, side by side. */
+  shared: string[];
+  /** They wait for minutes of a real pg_cron, each on servers of its own. */
+  waiting: string[];
+}
+
+async function passes(): Promise<Passes> {
+  const found: Passes = { shared: [...LONGEST], waiting: [] };
+  for (const path of await testFiles("tests")) {
+    if (path.startsWith("tests/fire/") || LONGEST.includes(path)) continue;
+    const text = await Deno.readTextFile(`${REPOSITORY}/${path}`);
+    const isShared = /\btest(Chain|Database|Cluster)\(/.test(text) || !/\bcronChain\(/.test(text);
+    found[isShared ? "shared" : "waiting"].push(path);
+  }
+  return found;
+}
+
+async function testFiles(directory: string): Promise<string[]> {
   const found: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(`${REPOSITORY}/${directory}`)) {
     const path = `${directory}/${name}`;
-    if (isDirectory) found.push(...await waitingFiles(path));
-    else if (name.endsWith("_test.ts")) {
-      const text = await Deno.readTextFile(`${REPOSITORY}/${path}`);
-      const isShared = /\btest(Chain|Database|Cluster)\(/.test(text);
-      if (/\bcronChain\(/.test(text) && !isShared) found.push(path);
-    }
+    if (isDirectory) found.push(...await testFiles(path));
+    else if (name.endsWith("_test.ts")) found.push(path);
   }
   return found.sort();
 }
@@ -92,10 +106,9 @@ async function runAll(): Promise<Counts[]> {
   await removeStack(TEST_STACK);
   await testStack({ say: (line) => console.log(line), inMemory: true });
   await template();
-  const waiting = await waitingFiles();
-  const ignored = `--ignore=${["tests/fire", ...waiting].join(",")}`;
+  const { shared, waiting } = await passes();
   const onSharedServers = async () => [
-    await runTests("report", "--parallel", ignored, ...LONGEST, "tests"),
+    await runTests("report", "--parallel", ...shared), // by name: beside a file, --ignore is not obeyed
     await runTests("report_fire", "tests/fire"),
   ];
   const all = [onSharedServers(), runTests("report_cron", "--parallel", ...waiting)];

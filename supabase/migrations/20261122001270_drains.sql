@@ -309,7 +309,8 @@ comment on function strata.claim_to_drain(strata.datasets, text, text) is
 revoke execute on function strata.claim_to_drain(strata.datasets, text, text) from public;
 
 -- Rows that are deleted keep their room as long as a snapshot from before may see them, and no reclaim gets at it: VACUUM
--- leaves them, a rewrite copies them, and packing a table makes it larger.
+-- leaves them, a rewrite copies them, and packing a table makes it larger. Who only reads is of no account in another
+-- database; who writes there is, because the snapshot with which we rewrite is as old as the oldest writer on the server.
 create function strata.what_pins(p_before xid8)
 returns text
 language sql
@@ -320,11 +321,12 @@ as $$
     select format('a transaction of %s since %s (process %s)', a.usename,
                   to_char(coalesce(a.xact_start, a.backend_start) at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), a.pid) as says
       from pg_catalog.pg_stat_activity as a
-     where (a.datname = current_database() or a.backend_type = 'walsender') and a.pid <> pg_backend_pid()
-       and greatest(age(a.backend_xmin), age(a.backend_xid)) > age(p_before::xid)
+     where a.pid <> pg_backend_pid()
+       and greatest(age(a.backend_xid), case when a.datname = current_database() or a.backend_type = 'walsender'
+                                             then age(a.backend_xmin) end) > age(p_before::xid)
     union all
     select format('the prepared transaction %s', x.gid) from pg_catalog.pg_prepared_xacts as x
-     where x.database = current_database() and age(x.transaction) > age(p_before::xid)
+     where age(x.transaction) > age(p_before::xid)
     union all
     select format('the replication slot %s', t.slot_name) from pg_catalog.pg_replication_slots as t
      where age(t.xmin) > age(p_before::xid)) as p
