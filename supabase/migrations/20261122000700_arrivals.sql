@@ -202,6 +202,7 @@ language plpgsql
 stable
 set search_path = ''
 set enable_hashjoin = off -- each row by its place: never the whole table for a batch of it
+set enable_seqscan = off -- the planner takes xmin = $2 for few rows, and would read a small table once for each place
 set enable_mergejoin = off
 set enable_memoize = off
 set datestyle = 'ISO, MDY'
