@@ -57,16 +57,18 @@ export async function makeLetters(
 }
 
 /**
- * Waits until everything that was being written on this server when it is called has ended. A VACUUM FULL
- * keeps rows that were deleted since the oldest of it began, also when that was in another database: here
- * other tests make theirs.
+ * Waits until everything that was being written in other databases when it is called has ended: there other
+ * tests make theirs. A VACUUM FULL keeps rows that were deleted since the oldest writer on the server began.
  */
 async function othersHaveEnded(sql: Sql): Promise<void> {
   const [now] = await sql<{ next: string }[]>`
     select pg_snapshot_xmax(pg_current_snapshot())::text as next`;
   await waitFor("what others were writing to end", async () => {
     const [row] = await sql<{ ended: boolean }[]>`
-      select pg_snapshot_xmin(pg_current_snapshot()) >= ${now?.next ?? "0"}::text::xid8 as ended`;
+      select not exists (
+        select from pg_stat_activity
+         where datname is distinct from current_database()
+           and age(backend_xid) > age(${now?.next ?? "0"}::text::xid8::xid)) as ended`;
     return row?.ended;
   }, { everyMs: 10 });
 }
