@@ -114,14 +114,29 @@ comment on function strata.push_message(strata.journey, text) is
   'claimed; null for nothing.';
 revoke execute on function strata.push_message(strata.journey, text) from public;
 
--- Connections are counted over there. Where there is none to be had for the second line, the first has to do.
+-- Connections are counted over there. Where a second line would take one of the last two, which another run, a heartbeat or
+-- the audit may need, the first has to do.
 create function strata.can_dial(p_line text)
 returns boolean
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_spare integer;
 begin
+  if 'strata_' || p_line = any (coalesce(extensions.dblink_get_connections(), '{}')) then
+    return true;
+  end if;
   perform strata.dial(p_line);
+  if p_line <> strata.neighbour_of(p_line) then
+    select r.spare into v_spare from extensions.dblink('strata_' || p_line,
+      'select nullif(u.rolconnlimit, -1) - (select count(*) from pg_catalog.pg_stat_activity as a where a.usename = u.rolname)'
+      '  from pg_catalog.pg_roles as u where u.rolname = session_user') as r (spare integer);
+    if v_spare < 2 then
+      perform strata.hang_up(p_line);
+      return false;
+    end if;
+  end if;
   return true;
 exception when others then
   if p_line = strata.neighbour_of(p_line) then
@@ -130,7 +145,8 @@ exception when others then
   return false;
 end
 $$;
-comment on function strata.can_dial(text) is 'Opens a line, as dial() does; false when it is a second one and cannot be had.';
+comment on function strata.can_dial(text) is
+  'Opens a line, as dial() does; false when it is a second one and cannot be had, or would leave fewer than two connections.';
 revoke execute on function strata.can_dial(text) from public;
 
 create function strata.push_turn(p_link strata.links, p_journey strata.journey, p_lines text)
