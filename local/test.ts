@@ -10,12 +10,10 @@ import { template } from "../tests/support/template.ts";
 import { kill } from "./processes.ts";
 import { REPOSITORY, StackError } from "./settings.ts";
 import { removeStack } from "./stack.ts";
+import { readReport, type Report, tellFailures } from "./test_report.ts";
 
-/** What one pass of the test runner counted. */
-interface Counts {
-  passed: number;
-  failed: number;
-}
+/** A run that did not come as far as its tests. */
+const BROKEN: Report = { passed: 0, failed: 1, failures: [] };
 
 const children = new Set<Deno.ChildProcess>();
 let isStopping = false;
@@ -39,19 +37,15 @@ async function deno(...args: string[]): Promise<boolean> {
   return success;
 }
 
-/** Runs the tests below a directory; the runner's own report gives the numbers. */
-async function runTests(name: string, ...args: string[]): Promise<Counts> {
-  const report = resolve(REPOSITORY, TEST_STACK.home, `${name}.xml`);
-  await Deno.remove(report).catch(() => {});
-  const flags = ["--allow-all", "--no-check", `--junit-path=${report}`]; // checked before, with all else
+/** Runs the tests of one pass; the runner's own report gives the numbers. */
+async function runTests(name: string, ...args: string[]): Promise<Report> {
+  const path = resolve(REPOSITORY, TEST_STACK.home, `${name}.xml`);
+  await Deno.remove(path).catch(() => {});
+  const flags = ["--allow-all", "--no-check", `--junit-path=${path}`]; // checked before, with all else
   const succeeded = await deno("test", ...flags, ...args);
-  const totals = await Deno.readTextFile(report).catch(() => "");
-  const count = (attribute: string) => {
-    return Number(new RegExp(`<testsuites [^>]*${attribute}="(\\d+)"`).exec(totals)?.[1] ?? 0);
-  };
-  const failed = count("failures") + count("errors");
+  const report = await readReport(path);
   // A file that cannot be loaded is no failed test, yet nothing to be proud of.
-  return { passed: count("tests") - failed, failed: succeeded ? failed : Math.max(failed, 1) };
+  return succeeded || report.failed > 0 ? report : { ...report, failed: 1 };
 }
 
 /** What takes longest begins first, so that no core is idle at the end. */
@@ -100,8 +94,8 @@ async function testFiles(directory: string): Promise<string[]> {
   return found.sort();
 }
 
-async function runAll(): Promise<Counts[]> {
-  if (!await deno("task", "ok")) return [{ passed: 0, failed: 1 }];
+async function runAll(): Promise<Report[]> {
+  if (!await deno("task", "ok")) return [BROKEN];
   await removeOwnStacks(); // nothing of an earlier run may help or hinder
   await removeStack(TEST_STACK);
   await testStack({ say: (line) => console.log(line), inMemory: true });
@@ -120,15 +114,17 @@ if (Deno.args[0] === "clean") { // after a run that was killed and could not do 
   Deno.exit();
 }
 
-let counts: Counts[] = [{ passed: 0, failed: 1 }];
+let reports = [BROKEN];
 try {
-  counts = await runAll();
+  reports = await runAll();
 } catch (error) {
   console.error(error instanceof StackError ? `${error.message}\n${error.remedy}` : error);
 } finally {
   await cleanUp();
 }
-const sum = (pick: (one: Counts) => number) => counts.map(pick).reduce((a, b) => a + b, 0);
+const sum = (pick: (one: Report) => number) => reports.map(pick).reduce((a, b) => a + b, 0);
 const failed = sum((one) => one.failed);
+const failures = reports.flatMap((one) => one.failures);
+if (failures.length > 0) console.log(`\n${tellFailures(failures)}`);
 console.log(`\n${sum((one) => one.passed)} passed, ${failed} failed`);
 Deno.exit(failed === 0 ? 0 : 1);
