@@ -11,7 +11,7 @@ export interface WaitOptions {
 export async function waitFor<T>(
   what: string,
   look: () => Promise<T> | T,
-  { timeoutMs = 10_000, everyMs = 50 }: WaitOptions = {},
+  { timeoutMs = 60_000, everyMs = 50 }: WaitOptions = {},
 ): Promise<Exclude<T, false | null | undefined>> {
   const deadline = performance.now() + timeoutMs;
   while (true) {

@@ -95,6 +95,7 @@ create function strata.note_moved(p_dataset text, p_manifest strata.manifests, p
 returns void
 language plpgsql
 set search_path = ''
+set enable_hashjoin = on -- delete_proved() puts it off, and each row of a batch would be compared with all the others
 as $$
 declare
   v_first timestamp;

@@ -82,7 +82,10 @@ moveTest(
 
     await runLink(chain);
 
-    assert.ok(performance.now() - began < 8_000, "nobody waits for long");
+    assert.ok(
+      performance.now() - began < 10_000,
+      "nobody waits as long as for a lock of any other kind",
+    );
     assert.deepEqual([await idsOf(core), await idsOf(main)], [[2], [1, 3]]);
     const [aside] = await setAsideOn(core);
     assert.deepEqual([aside?.key, aside?.code], ["2", "55P03"]);

@@ -20,7 +20,7 @@ Deno.test("cron wakes the relay, and rows settle between tiers that only have HT
     const [there] = await main.sql`select to_regclass('public.notes') is not null as is_there`;
     if (!there?.is_there) return false;
     return (await main.sql`select from public.notes`).length === 3;
-  }, { timeoutMs: 30_000 });
+  }, { timeoutMs: 90_000 });
   await waitFor("the relay to be done", async () => {
     return (await core.sql`select from strata.leases`).length === 0 &&
       (await core.sql`select from strata.heartbeats`).length === 1;

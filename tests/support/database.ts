@@ -25,7 +25,7 @@ export async function testDatabase(tier: Tier = "core"): Promise<TestDatabase> {
   const sessions: Sql[] = [];
   const connect: TestDatabase["connect"] = (options) => {
     const session = postgres(url, {
-      connection: { search_path: "pg_catalog", lock_timeout: 2_000 },
+      connection: { search_path: "pg_catalog", lock_timeout: 20_000 },
       max: 4,
       onnotice: () => {},
       ...options,

@@ -186,7 +186,7 @@ export async function settle(chain: MoveChain): Promise<void> {
     }
     const quiet = await Promise.all(chain.databases.map(({ sql }) => isQuiet(sql)));
     return quiet.every(Boolean);
-  }, { timeoutMs: 30_000, everyMs: 0 });
+  }, { timeoutMs: 120_000, everyMs: 0 });
 }
 
 /** Whether a tier has nothing open and nothing due that nothing keeps. */

@@ -75,7 +75,7 @@ async function removeOwnStack(where: Required<StackOptions>): Promise<void> {
 
 function openTier({ env }: OwnStack, tier: Tier): Link {
   const url = env[`STRATA_${tier.toUpperCase()}_DB_URL`] ?? "";
-  const connection = { search_path: "pg_catalog", lock_timeout: 2_000 };
+  const connection = { search_path: "pg_catalog", lock_timeout: 20_000 };
   return { tier, url, sql: postgres(url, { connection, max: 2, onnotice: () => {} }) };
 }
 

@@ -8,7 +8,7 @@ import { databaseUrl } from "./template.ts";
  */
 export async function sharedSession(tier: Tier = "core"): Promise<Sql & AsyncDisposable> {
   const sql = postgres(await databaseUrl(tier, "postgres"), {
-    connection: { search_path: "pg_catalog", lock_timeout: 2_000 },
+    connection: { search_path: "pg_catalog", lock_timeout: 20_000 },
     max: 1,
     onnotice: () => {},
   });
