@@ -1,6 +1,7 @@
 /** What each edge function costs: CPU per call and memory, each alone in a process of its own. */
 import { format as size } from "@std/fmt/bytes";
 import { z } from "zod";
+import { ending } from "../local/ending.ts";
 import { functionNames } from "../local/functions.ts";
 import { testProject } from "../tests/support/project.ts";
 import { lettersChain, writeLetters } from "./letters.ts";
@@ -68,6 +69,7 @@ async function measure(task: Record<string, unknown>): Promise<z.infer<typeof Co
   const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
     args: [...flags, script, JSON.stringify(task)],
     stderr: "piped",
+    signal: ending,
   }).output();
   const text = new TextDecoder();
   if (!success) throw new Error(text.decode(stderr));

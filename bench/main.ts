@@ -8,6 +8,7 @@ import { DRAIN_CASES } from "./drain_cases.ts";
 import { benchFunctions, functionTable } from "./functions.ts";
 import { benchGrowth, type GrowthResult } from "./growth.ts";
 import { benchLoad, type LoadOptions, loadTable } from "./load/load.ts";
+import { cleanUpOnSignal } from "../local/ending.ts";
 import { down } from "../local/stack.ts";
 import { TEST_STACK } from "../tests/support/stack.ts";
 import { ROW_CHARACTERS, type RowWidth } from "./letters.ts";
@@ -160,6 +161,7 @@ interface MoveOptions {
   json?: boolean;
 }
 
+cleanUpOnSignal(() => down(TEST_STACK));
 try {
   await program.parseAsync(Deno.args, { from: "user" });
 } finally {

@@ -1,5 +1,6 @@
 import { createClient } from "@supabase/supabase-js";
 import versions from "../import_map.json" with { type: "json" };
+import { ending } from "../local/ending.ts";
 import { waitFor } from "../local/wait_for.ts";
 import type { TestChain } from "../tests/support/chain.ts";
 import { createLetters, seconds } from "./letters.ts";
@@ -45,6 +46,7 @@ async function gateway(databaseUrl: string): Promise<AsyncDisposable & { url: st
     stdin: "null",
     stdout: "null",
     stderr: "null",
+    signal: ending,
   }).spawn();
 
   const stop = async () => {

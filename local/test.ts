@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 import { removeOwnStacks } from "../tests/support/own_stack.ts";
 import { TEST_STACK, testStack } from "../tests/support/stack.ts";
 import { template } from "../tests/support/template.ts";
+import { cleanUpOnSignal } from "./ending.ts";
 import { kill } from "./processes.ts";
 import { REPOSITORY, StackError } from "./settings.ts";
 import { removeStack } from "./stack.ts";
@@ -18,14 +19,11 @@ const BROKEN: Report = { passed: 0, failed: 1, failures: [] };
 const children = new Set<Deno.ChildProcess>();
 let isStopping = false;
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.addSignalListener(signal, async () => {
-    isStopping = true;
-    for (const { pid } of children) kill(pid, "SIGKILL");
-    await cleanUp();
-    Deno.exit(130);
-  });
-}
+cleanUpOnSignal(async () => {
+  isStopping = true;
+  for (const { pid } of children) kill(pid, "SIGKILL");
+  await cleanUp();
+});
 
 async function deno(...args: string[]): Promise<boolean> {
   const env = { DENO_JOBS: "3" }; // two cores, and somebody always waits for something

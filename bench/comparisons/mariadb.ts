@@ -1,5 +1,6 @@
 /** pt-archiver between two servers of MariaDB: the same rows, the best known tool of another database. */
 import { dirname } from "node:path";
+import { ending } from "../../local/ending.ts";
 import { makeServerDirectory, run, runAsServer } from "../../local/server_user.ts";
 import { waitFor } from "../../local/wait_for.ts";
 import { testCluster } from "../../tests/support/stack.ts";
@@ -79,6 +80,7 @@ async function server(name: string): Promise<Server> {
     stdin: "null",
     stdout: "null",
     stderr: "null",
+    signal: ending,
   }).spawn();
   const client = ["--no-defaults", "--user=root", `--socket=${socket}`, "--batch", "-N"];
   const ask = (sql: string, database = "bench") =>

@@ -1,4 +1,5 @@
 /** Clients at a fixed rate, and how long each of their transactions took. */
+import { ending } from "../../local/ending.ts";
 import { testStack } from "../../tests/support/stack.ts";
 
 /** One transaction of a client. */
@@ -46,6 +47,7 @@ export async function runClients(clients: Clients): Promise<Seen> {
       ],
       stdout: "null",
       stderr: "piped",
+      signal: ending,
     }).output();
     const text = await readLogs(directory);
     const errors = new TextDecoder().decode(stderr).split("\n")

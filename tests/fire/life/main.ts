@@ -1,5 +1,6 @@
 /** `deno task fire`: a life on three tiers, under fire, for as long as one likes. */
 import { Command, Option } from "commander";
+import { cleanUpOnSignal } from "../../../local/ending.ts";
 import { down } from "../../../local/stack.ts";
 import type { Driver } from "../../support/chain.ts";
 import { TEST_STACK } from "../../support/stack.ts";
@@ -43,6 +44,10 @@ program.action(async ({ rounds, minutes, seed, faults, driver, json }: Options) 
   if (lost + duplicated + resurrected + stuck > 0) Deno.exitCode = 1;
 });
 
+cleanUpOnSignal(async () => {
+  await down(TEST_STACK);
+  await down(TEST_STACK); // a round goes on meanwhile, and may have started a server that it had killed
+});
 try {
   await program.parseAsync(Deno.args, { from: "user" });
 } finally {

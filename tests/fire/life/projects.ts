@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { Project } from "../../../local/functions.ts";
+import { ending } from "../../../local/ending.ts";
 import { kill } from "../../../local/processes.ts";
 import { REPOSITORY } from "../../../local/settings.ts";
 import type { TestDatabase } from "../../support/database.ts";
@@ -105,6 +106,7 @@ async function serve(projects: readonly Served[], log: string[]): Promise<Runnin
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
+    signal: ending,
   }).spawn();
   const logging = (async () => {
     for await (const text of process.stderr.pipeThrough(new TextDecoderStream())) log.push(text);
