@@ -40,6 +40,17 @@ $$;
 comment on function strata.value_sql(oid, text) is 'SQL for the text of a column''s value in row t; null for null.';
 revoke execute on function strata.value_sql(oid, text) from public;
 
+-- As arrays are sent, with the length of each element in front of it.
+create function strata.seal(p_fingerprints bytea[])
+returns bytea
+language sql
+stable
+parallel safe
+set search_path = ''
+as $$ select sha256(array_send(p_fingerprints)) $$;
+comment on function strata.seal(bytea[]) is 'One hash over the fingerprints of a batch, in their order.';
+revoke execute on function strata.seal(bytea[]) from public;
+
 -- Every value is told from its neighbours: by its length in front, or, for types whose texts cannot contain it and are
 -- never empty, by a bar behind. NULL has neither length nor text. concat() takes at most 100 arguments.
 create function strata.content_sql(p_relation regclass, p_columns text[], p_has_texts boolean default false)
@@ -48,7 +59,8 @@ language sql
 stable
 set search_path = ''
 as $$
-  select 'concat(' || string_agg('concat(' || c.texts || ')', ', ' order by c.chunk) || ')'
+  select case when count(*) = 1 then 'concat(' || min(c.texts) || ')'
+              else 'concat(' || string_agg('concat(' || c.texts || ')', ', ' order by c.chunk) || ')' end
     from (
       select n.position / 30 as chunk,
              string_agg(case when a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype,

@@ -13,7 +13,7 @@
 --
 -- How rows are written for the way, and what their fingerprint is, is in the chapter on texts.
 -- A row's version is (ctid, xmin): an update, and also a rewrite of the table, changes it. A ctid and an xmin may
--- meet again in another row after a rewrite, so the key is compared with them.
+-- meet again in another row after a rewrite, so the key is compared with them, unless the table is still the same file.
 
 create table strata.moves (
   move_id uuid not null default gen_random_uuid(),
@@ -57,6 +57,8 @@ create table strata.manifests (
   tids tid[] not null,
   versions xid[] not null,
   fingerprints bytea[] not null,
+  seal bytea not null,
+  file oid,
   kept integer[],
   reasons text[],
   constraint manifests_pkey primary key (move_id),
@@ -64,7 +66,8 @@ create table strata.manifests (
 );
 comment on table strata.manifests is
   'What an open move has claimed, as arrays in one order: keys (one row of texts per key column), versions, '
-  'fingerprints; columns in the order they cross. kept, reasons: positions not purged, and why. Dropped at close.';
+  'fingerprints and their seal; columns in the order they cross. file: of the table, in which places were; null for one of '
+  'several files. kept, reasons: positions not purged, and why. Dropped at close.';
 revoke all on strata.manifests from public;
 alter table strata.manifests enable row level security;
 -- Texts of keys and hashes do not compress worth the time, and the row lives for a second.
@@ -76,11 +79,25 @@ create type strata.batch as (
   move_id uuid,
   dataset text,
   columns text[],
+  seal bytea,
   lines text
 );
 comment on type strata.batch is
   'A claimed batch on its way. status: claimed; open, purged (an interrupted one, to be proved or closed '
-  'first); or nothing (is due), blocked (an arrival is open here), unknown (the colder tier must be told of the table).';
+  'first); or nothing (is due), blocked (an arrival is open here), unknown (the colder tier must be told of the table). '
+  'seal: what prove() answers with if all of it is there.';
+
+-- A place tells nothing in a table of several (partitions, children), and nothing once the table has been rewritten.
+create function strata.file_of(p_relation regclass)
+returns oid
+language sql
+stable
+set search_path = ''
+as $$
+  select pg_relation_filenode(c.oid) from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind = 'r' and not c.relhassubclass
+$$;
+comment on function strata.file_of(regclass) is 'The file of a table that has one; null for any other.';
+revoke execute on function strata.file_of(regclass) from public;
 
 create type strata.kept as (moved integer, ordinals integer[], keys text[], fingerprints bytea[]);
 comment on type strata.kept is 'Answer of a purge: how many rows left, and which were kept (position, key, fingerprint).';
@@ -153,11 +170,12 @@ begin
   if v_manifest.tids is null then
     return null;
   end if;
+  v_batch.seal := strata.seal(v_manifest.fingerprints);
   insert into strata.moves (move_id, dataset, from_tier, to_tier, kind, state, rows_claimed, bytes, started_at)
   values (v_batch.move_id, p_dataset.name, strata.tier(), p_to, 'move', 'claimed', cardinality(v_manifest.tids), octet_length(v_batch.lines), strata.clock());
-  insert into strata.manifests (move_id, shape, columns, keys, tids, versions, fingerprints)
+  insert into strata.manifests (move_id, shape, columns, keys, tids, versions, fingerprints, seal, file)
   values (v_batch.move_id, p_dataset.told_shape, v_batch.columns, v_manifest.keys, v_manifest.tids,
-          v_manifest.versions, v_manifest.fingerprints);
+          v_manifest.versions, v_manifest.fingerprints, v_batch.seal, strata.file_of(v_relation::regclass));
   v_batch.status := 'claimed';
   v_batch.dataset := p_dataset.name;
   return v_batch;
@@ -270,7 +288,7 @@ begin
   end if;
   if v_batch is null or v_batch.status is null then
     perform strata.note_well(p_dataset) where p_besides = '{}';
-    v_batch := (select ('nothing', null, p_dataset, null, null)::strata.batch);
+    v_batch := (select ('nothing', null, p_dataset, null, null, null)::strata.batch);
   end if;
   return v_batch;
 exception when program_limit_exceeded or out_of_memory then
@@ -308,7 +326,7 @@ begin
     raise exception 'a batch of "%" does not fit into memory', p_dataset.name
       using errcode = '53200', hint = 'Lower batch_bytes in strata.settings.';
   end if;
-  return ('blocked', null, p_dataset.name, null, null)::strata.batch;
+  return ('blocked', null, p_dataset.name, null, null, null)::strata.batch;
 end
 $$;
 comment on function strata.set_aside_giants(strata.datasets, text) is
@@ -324,7 +342,7 @@ language sql
 set search_path = ''
 as $$
   update strata.moves as m set attempts = m.attempts + 1 where m.move_id = p_move;
-  select case m.state when 'claimed' then 'open' else 'purged' end, f.move_id, m.dataset, f.columns, null
+  select case m.state when 'claimed' then 'open' else 'purged' end, f.move_id, m.dataset, f.columns, f.seal, null
     from strata.moves as m join strata.manifests as f on f.move_id = m.move_id where m.move_id = p_move
 $$;
 comment on function strata.take_up(uuid) is

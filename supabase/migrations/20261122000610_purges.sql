@@ -23,17 +23,19 @@ declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
   v_held constant text := strata.held_sql(p_dataset, 'move');
   v_referenced constant text := strata.references_sql(strata.relation(p_dataset)::regclass);
+  v_is_rewritten constant boolean := p_manifest.file is distinct from strata.file_of(strata.relation(p_dataset)::regclass);
   v_ages timestamp[];
 begin
   perform set_config('strata.purging', 'on', true);
   execute format(
     'with gone as ( '
-    '  delete from %s as t using unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
+    '  delete from %s as t using unnest(%s$2, $3, $4, $5) with ordinality as m (%stid, version, mark, proof, o) '
     '   where t.ctid = m.tid and t.xmin = m.version and %s and m.mark = m.proof '
     '     and ($6 is null or m.o = any ($6)) and not (%s or %s) '
     '  returning m.o::integer as o, m.mark, t.%I::timestamp as age) '
     'select coalesce(array_agg(g.o), ''{}''), coalesce(bit_xor(strata.digest(g.mark)), 0), array_agg(g.age) from gone as g',
-    strata.relation(p_dataset), v_sql.items, v_sql.names, v_sql.same_key, v_held, v_referenced, p_dataset.age_column)
+    strata.relation(p_dataset), case when v_is_rewritten then v_sql.items || ', ' else '' end, case when v_is_rewritten then v_sql.names || ', ' else '' end,
+    case when v_is_rewritten then v_sql.same_key else 'true' end, v_held, v_referenced, p_dataset.age_column)
     into deleted, digest, v_ages
    using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only;
   set constraints all immediate; -- what a deferred trigger says of a row must be heard here, not at the commit
@@ -97,6 +99,7 @@ begin
       v_alone.tids := p_manifest.tids[v_position : v_position];
       v_alone.versions := p_manifest.versions[v_position : v_position];
       v_alone.fingerprints := p_manifest.fingerprints[v_position : v_position];
+      v_alone.file := p_manifest.file;
       v_one := strata.delete_proved(p_dataset, v_alone, p_proofs[v_position : v_position], null);
       if v_one.deleted <> '{}' then
         deleted := deleted || v_position;
@@ -230,6 +233,7 @@ declare
   v_move strata.moves := strata.open_move(p_move);
   v_manifest strata.manifests;
   v_dataset strata.datasets;
+  v_proofs bytea[];
   v_done record;
 begin
   if v_move.state = 'claimed' then
@@ -237,16 +241,17 @@ begin
       where current_setting('synchronous_commit') = 'off'; -- closing must never outlive the purge
     select m.* into v_manifest from strata.manifests as m where m.move_id = p_move;
     v_dataset := strata.dataset(v_move.dataset);
-    if cardinality(p_proofs) is distinct from v_move.rows_claimed then
+    v_proofs := case when p_proofs = array[v_manifest.seal] then v_manifest.fingerprints else p_proofs end;
+    if cardinality(v_proofs) is distinct from v_move.rows_claimed then
       raise exception 'move % claimed % rows, % proofs came', p_move, v_move.rows_claimed, cardinality(p_proofs)
         using errcode = 'ST004', hint = strata.remedy('ST004');
     end if;
-    v_done := strata.purge_unless_reshaped(v_dataset, v_manifest, p_proofs);
+    v_done := strata.purge_unless_reshaped(v_dataset, v_manifest, v_proofs);
     if cardinality(v_done.deleted) < v_move.rows_claimed then -- the rule is that all of them went
       v_manifest.kept := array(select o from generate_series(1, v_move.rows_claimed) as o
                                except all select unnest(v_done.deleted) order by 1);
       v_manifest.reasons := case when v_done.why is not null then array_fill(v_done.why, array[v_move.rows_claimed])
-                                 else strata.reasons(v_dataset, v_manifest, p_proofs, v_manifest.kept, v_done.tried) end;
+                                 else strata.reasons(v_dataset, v_manifest, v_proofs, v_manifest.kept, v_done.tried) end;
     end if;
     update strata.manifests as m
        set kept = coalesce(v_manifest.kept, '{}'), reasons = coalesce(v_manifest.reasons, '{}') where m.move_id = p_move;
@@ -267,7 +272,7 @@ end
 $$;
 comment on function strata.purge(uuid, bytea[], jsonb) is
   'Deletes here exactly the rows whose proof equals their manifest''s fingerprint and that are still the claimed version, '
-  'and notes in the same transaction what was kept and why. p_refused: rows the destination refused (ordinal, code, says). '
+  'and notes in the same transaction what was kept and why. p_proofs: one for each row, or the seal for all. p_refused: rows the destination refused (ordinal, code, says). '
   'Run again it deletes nothing and gives the same answer. ST030: no such open move.';
 revoke execute on function strata.purge(uuid, bytea[], jsonb) from public;
 grant execute on function strata.purge(uuid, bytea[], jsonb) to strata_mover;

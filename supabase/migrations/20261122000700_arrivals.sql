@@ -149,15 +149,13 @@ comment on function strata.receive(uuid, text, text, text[], text) is
 revoke execute on function strata.receive(uuid, text, text, text[], text) from public;
 grant execute on function strata.receive(uuid, text, text, text[], text) to strata_mover;
 
--- A row's place tells nothing in a table of several (partitions, children), or once the table has been rewritten.
 create function strata.place(p_relation regclass, inout places tid[], out version xid, out file oid)
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
-  select pg_relation_filenode(c.oid) into file
-    from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind = 'r' and not c.relhassubclass and cardinality(places) > 0;
+  file := case when cardinality(places) > 0 then strata.file_of(p_relation) end;
   if file is null then
     places := null;
   else
@@ -196,7 +194,7 @@ revoke execute on function strata.missing_columns(strata.datasets, text[]) from 
 
 -- Looked for by place and version, a row costs half of what it costs by its key, and no key crosses. What is found there is
 -- proved by its content, the key in it, as everywhere.
-create function strata.prove_places(p_move uuid, p_dataset strata.datasets, p_columns text[])
+create function strata.prove_places(p_move uuid, p_dataset strata.datasets, p_columns text[], p_seal bytea)
 returns bytea[]
 language plpgsql
 stable
@@ -228,16 +226,18 @@ begin
     '    join only %s as t on t.ctid = m.place and t.xmin = $2 order by m.o) as p',
     strata.content_sql(strata.twin(p_dataset), p_columns), strata.relation(p_dataset))
     into v_proofs using v_arrival.places, v_arrival.version;
-  return case when cardinality(v_proofs) = cardinality(v_arrival.places) then v_proofs end;
+  return case when cardinality(v_proofs) <> cardinality(v_arrival.places) then null
+              when strata.seal(v_proofs) = p_seal then array[p_seal] else v_proofs end;
 end
 $$;
-comment on function strata.prove_places(uuid, strata.datasets, text[]) is
-  'The fingerprints of what an arrival brought, in its order, if every row is where it was put; otherwise null.';
-revoke execute on function strata.prove_places(uuid, strata.datasets, text[]) from public;
+comment on function strata.prove_places(uuid, strata.datasets, text[], bytea) is
+  'The fingerprints of what an arrival brought, in its order, or their seal if that is the one given, if every row is where '
+  'it was put; otherwise null.';
+revoke execute on function strata.prove_places(uuid, strata.datasets, text[], bytea) from public;
 
 -- Columns are taken by name: their order may have changed since the copy. Where nothing of the move can be here
 -- (it never arrived, or the twin is gone or was given up), there is nothing to prove, and the source claims anew.
-create function strata.prove(p_move uuid, p_dataset text, p_columns text[], p_keys text[] default null)
+create function strata.prove(p_move uuid, p_dataset text, p_columns text[], p_keys text[] default null, p_seal bytea default null)
 returns bytea[]
 language plpgsql
 stable
@@ -270,7 +270,7 @@ begin
   end if;
   perform strata.check_logged(strata.twin(v_dataset));
   if p_keys is null then
-    return strata.prove_places(p_move, v_dataset, p_columns);
+    return strata.prove_places(p_move, v_dataset, p_columns, p_seal);
   end if;
   v_sql := strata.manifest_sql(v_dataset, '$1');
   execute format(
@@ -281,13 +281,13 @@ begin
   return v_proofs;
 end
 $$;
-comment on function strata.prove(uuid, text, text[], text[]) is
+comment on function strata.prove(uuid, text, text[], text[], bytea) is
   'The fingerprints of the rows this tier has committed under a move''s keys, in their order; null where there is none, '
   'and everywhere when the move never arrived. Without keys, those of the rows where receive() has put them; null instead '
-  'of an array when not all are found there: ask again with keys. Called in a later transaction than receive(). ST021: a column is gone. '
+  'of an array when not all are found there: ask again with keys; only the seal, if theirs is the one given. Called in a later transaction than receive(). ST021: a column is gone. '
   'ST027: the twin is unlogged.';
-revoke execute on function strata.prove(uuid, text, text[], text[]) from public;
-grant execute on function strata.prove(uuid, text, text[], text[]) to strata_mover;
+revoke execute on function strata.prove(uuid, text, text[], text[], bytea) from public;
+grant execute on function strata.prove(uuid, text, text[], text[], bytea) to strata_mover;
 
 -- Takes back what the source kept: only rows this move brought, and only where they still are what it brought.
 create function strata.retract(

@@ -238,7 +238,7 @@ language sql
 stable
 set search_path = ''
 as $$
-  select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).lines from (select strata.claim(%L, %L, %L) as b offset 0) as c',
+  select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).seal, (c.b).lines from (select strata.claim(%L, %L, %L) as b offset 0) as c',
                 p_dataset, strata.tier(), p_besides)
 $$;
 comment on function strata.claim_question(text, uuid[]) is 'SQL that asks a hotter neighbour to claim(); read_batch() waits for its answer.';
@@ -255,8 +255,8 @@ declare
   v_context text;
 begin
   perform strata.await(p_tier);
-  select r.status, r.move_id, p_dataset, r.columns, r.lines into v_batch
-    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[], lines text);
+  select r.status, r.move_id, p_dataset, r.columns, r.seal, r.lines into v_batch
+    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[], seal bytea, lines text);
   perform strata.read_next(p_tier);
   return v_batch;
 exception when query_canceled or others then

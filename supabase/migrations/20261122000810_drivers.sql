@@ -78,7 +78,7 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select format('select strata.prove(%L, %L, %L, %L)', p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys)
+  select format('select strata.prove(%L, %L, %L, %L, %L)', p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys, p_batch.seal)
 $$;
 comment on function strata.prove_question(strata.batch, text[]) is 'SQL with which a colder neighbour proves a batch, by place or by key.';
 revoke execute on function strata.prove_question(strata.batch, text[]) from public;
@@ -185,7 +185,7 @@ language sql
 set search_path = ''
 as $$
   select case when p_link.direction = 'hotter'
-    then strata.prove(p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys)
+    then strata.prove(p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys, p_batch.seal)
     else strata.ask(p_link.neighbour, strata.prove_question(p_batch, p_keys))::bytea[] end
 $$;
 comment on function strata.drive_prove(strata.links, strata.batch, text[]) is 'prove() at the colder end of a link, by place or by key.';

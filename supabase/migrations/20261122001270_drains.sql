@@ -193,6 +193,7 @@ returns table (dataset text, until timestamptz, row_bytes double precision, weig
 language sql
 volatile
 set search_path = ''
+set jit = off -- it compiled for a second what runs in a few milliseconds
 as $$
   with samples as materialized (
     select d.name, d.priority, s.* from strata.datasets as d cross join lateral strata.drain_sample(d) as s

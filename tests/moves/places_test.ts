@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
 import { testDatabase } from "../support/database.ts";
+import { refusal } from "../support/refusal.ts";
 import {
   addNotes,
   assertAtPeace,
   dialledTest,
+  endPauses,
   idsOf,
   makeNotes,
   type MoveChain,
@@ -57,6 +59,56 @@ moveTest("what is where it was put is proved as it is by its key", async (chain)
   assert.equal(found.by_key.split(",").length, 3);
   assert.doesNotMatch(found.by_key, /NULL/);
 }, DRIVER);
+
+moveTest("a batch of which everything is there is proved by its seal alone", async (chain) => {
+  const { core, main } = chain;
+  await knownNotes(chain);
+  const { move_id, columns } = await receiveNotes(chain);
+  const answers = async (seal: string) => {
+    const [row] = await main.sql<{ proofs: string[] }[]>`
+      select array(select encode(p, 'hex')
+                     from unnest(strata.prove(${move_id}, 'notes', ${columns}, null, decode(${seal}, 'hex'))) as p) as proofs`;
+    return row?.proofs;
+  };
+  const [manifest] = await core.sql<{ seal: string; fingerprints: string[] }[]>`
+    select encode(seal, 'hex') as seal, array(select encode(f, 'hex') from unnest(fingerprints) as f) as fingerprints
+      from strata.manifests where move_id = ${move_id}`;
+  assert.ok(manifest);
+  assert.deepEqual(await answers(manifest.seal), [manifest.seal]);
+  assert.deepEqual(
+    await answers("00"),
+    manifest.fingerprints,
+    "another seal is answered row by row",
+  );
+
+  const purge = (seal: string) =>
+    core.sql`select strata.purge(${move_id}, array[decode(${seal}, 'hex')])`;
+  assert.equal((await refusal(purge("00"))).code, "ST004");
+  await purge(manifest.seal);
+  assert.deepEqual([await idsOf(core), await idsOf(main)], [[], [1, 2, 3]]);
+}, DRIVER);
+
+moveTest(
+  "one row stays when one proof comes that is neither its own nor the seal",
+  async (chain) => {
+    const { core, main } = chain;
+    await makeNotes(core, 0);
+    await settle(chain);
+    await addNotes(core.sql, 1, 1);
+    const { move_id } = await receiveNotes(chain);
+    const purge = (proof: string) =>
+      core.sql<{ moved: number; kept: number[] }[]>`
+    select moved, ordinals as kept from strata.purge(${move_id}, array[decode(${proof}, 'hex')])`;
+    const [wrong] = await purge("00");
+    assert.deepEqual([wrong?.moved, wrong?.kept], [0, [1]]);
+    assert.deepEqual(await idsOf(core), [1]);
+    await settle(chain);
+    await endPauses(chain);
+    await settle(chain);
+    assert.deepEqual([await idsOf(core), await idsOf(main)], [[], [1]]);
+  },
+  DRIVER,
+);
 
 /** What may have happened to a batch between its copy and its proof. */
 const ASTRAY: Record<string, (sql: Sql) => Promise<unknown>> = {
