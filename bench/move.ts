@@ -1,5 +1,6 @@
 import { format as size } from "@std/fmt/bytes";
 import type { RowWidth } from "./letters.ts";
+import { byRelay, byRelayOverPostgres } from "./relay.ts";
 import { byRest } from "./rest.ts";
 import {
   better,
@@ -22,8 +23,12 @@ export interface MoveResult {
   rest_rows_per_second: number;
   push_seconds: number;
   pull_seconds: number;
+  relay_seconds: number;
+  relay_postgres_seconds: number;
   push_ratio: number;
   pull_ratio: number;
+  relay_ratio: number;
+  relay_postgres_ratio: number;
   /** Bytes of write-ahead log for each byte moved, by way. */
   wal_core: Record<Way, number>;
   wal_main: Record<Way, number>;
@@ -37,10 +42,23 @@ const WAYS = {
   fdw: { says: "insert into a foreign table, then delete", driver: "push", mover: byForeignTable },
   push: { says: "Strata, pushed by core", driver: "push", mover: byPush },
   pull: { says: "Strata, pulled by main", driver: "pull", mover: byPull },
+  relay: { says: "Strata, carried over HTTP", driver: "relay", mover: byRelay },
+  relay_postgres: {
+    says: "Strata, carried over Postgres",
+    driver: "relay",
+    mover: byRelayOverPostgres,
+  },
 } as const;
 
 type Way = keyof typeof WAYS;
-const NAMES = ["limit", "fdw", "push", "pull"] as const satisfies Way[];
+const NAMES = [
+  "limit",
+  "fdw",
+  "push",
+  "pull",
+  "relay",
+  "relay_postgres",
+] as const satisfies Way[];
 
 const REST_ROWS = 1000;
 
@@ -77,6 +95,8 @@ export async function benchMove(
     fdw: pick(of("fdw")),
     push: pick(of("push")),
     pull: pick(of("pull")),
+    relay: pick(of("relay")),
+    relay_postgres: pick(of("relay_postgres")),
   });
   const took = each((measured) => measured.seconds);
   return {
@@ -88,8 +108,12 @@ export async function benchMove(
     rest_rows_per_second: REST_ROWS / rest.seconds,
     push_seconds: took.push,
     pull_seconds: took.pull,
+    relay_seconds: took.relay,
+    relay_postgres_seconds: took.relay_postgres,
     push_ratio: took.push / took.limit,
     pull_ratio: took.pull / took.limit,
+    relay_ratio: took.relay / took.limit,
+    relay_postgres_ratio: took.relay_postgres / took.limit,
     wal_core: each((measured) => measured.wal_core),
     wal_main: each((measured) => measured.wal_main),
     text: of("push").text,
@@ -118,5 +142,7 @@ export function moveTable(result: MoveResult): string {
     line("REST, as 1,000 rows go", rows / result.rest_rows_per_second),
     line("Strata, push", result.push_seconds, "push"),
     line("Strata, pull", result.pull_seconds, "pull"),
+    line("Strata, relay, HTTP", result.relay_seconds, "relay"),
+    line("Strata, relay, Postgres", result.relay_postgres_seconds, "relay_postgres"),
   ].join("\n");
 }

@@ -92,13 +92,14 @@ export async function openProjects(databases: readonly TestDatabase[]): Promise<
   };
 }
 
-interface Running {
+/** A process that serves projects, each on a port of its own. */
+export interface Running {
   ports: number[];
   kill(): Promise<void>;
 }
 
 /** Starts the process; the ports it takes are its first line. */
-async function serve(projects: readonly Served[], log: string[]): Promise<Running> {
+export async function serve(projects: readonly Served[], log: string[]): Promise<Running> {
   const script = `${import.meta.dirname}/projects_process.ts`;
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "--allow-all", script, JSON.stringify(projects)],
