@@ -4,18 +4,25 @@
 -- condition (check_condition), and the three things Strata ever changes on a table of its owner's: an index on its age
 -- column, on main an index over its oversize rows, and, where the owner asked for it, one more condition on its delete
 -- triggers. Nothing in here knows of datasets or policies.
+--
+-- What is asked of the catalogue for every batch is asked in plpgsql, which keeps the plan for as long as the session
+-- lives: planning such a question takes about ten times as long as answering it. And each is answered by an index,
+-- because the catalogue grows with the tables.
 
 create function strata.key_columns(p_relation regclass)
 returns text[]
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select array_agg(a.attname::text order by k.position)
-    from pg_catalog.pg_index as i
-    cross join lateral unnest(i.indkey) with ordinality as k (attnum, position)
-    join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
-   where i.indrelid = p_relation and i.indisprimary and k.position <= i.indnkeyatts
+begin
+  return (
+    select array_agg(a.attname::text order by k.position)
+      from pg_catalog.pg_index as i
+      cross join lateral unnest(i.indkey) with ordinality as k (attnum, position)
+      join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
+     where i.indrelid = p_relation and i.indisprimary and k.position <= i.indnkeyatts);
+end
 $$;
 comment on function strata.key_columns(regclass) is 'The primary key''s columns in order; null when there is none.';
 revoke execute on function strata.key_columns(regclass) from public;
@@ -24,48 +31,78 @@ revoke execute on function strata.key_columns(regclass) from public;
 -- no search path of ours. Not finding it can mean to compare as something else: citext as text, letter by letter.
 create function strata.equals_sql(p_relation regclass, p_column text)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select coalesce((
-    select format('operator(%I.%s)', o.oprnamespace::regnamespace::text, o.oprname)
-      from pg_catalog.pg_index as i
-     cross join lateral unnest(i.indkey, i.indclass) as k (attnum, opclass)
-      join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
-      join pg_catalog.pg_opclass as c on c.oid = k.opclass
-      join pg_catalog.pg_amop as p on p.amopfamily = c.opcfamily and p.amopstrategy = 3
-                                  and p.amoplefttype = c.opcintype and p.amoprighttype = c.opcintype
-      join pg_catalog.pg_operator as o on o.oid = p.amopopr
-     where i.indrelid = p_relation and i.indisprimary and a.attname = p_column), '=')
+begin
+  return (
+    select coalesce((
+      select format('operator(%I.%s)', o.oprnamespace::regnamespace::text, o.oprname)
+        from pg_catalog.pg_index as i
+       cross join lateral unnest(i.indkey, i.indclass) as k (attnum, opclass)
+        join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
+        join pg_catalog.pg_opclass as c on c.oid = k.opclass
+        join pg_catalog.pg_amop as p on p.amopfamily = c.opcfamily and p.amopstrategy = 3
+                                    and p.amoplefttype = c.opcintype and p.amoprighttype = c.opcintype
+        join pg_catalog.pg_operator as o on o.oid = p.amopopr
+       where i.indrelid = p_relation and i.indisprimary and a.attname = p_column), '='));
+end
 $$;
 comment on function strata.equals_sql(regclass, text) is 'The operator by which a table''s primary key tells values of a column apart, as SQL.';
 revoke execute on function strata.equals_sql(regclass, text) from public;
 
 create function strata.delete_triggers(p_relation regclass, p_guarded boolean)
 returns text[]
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select array_agg(g.tgname::text order by g.tgname)
-    from pg_catalog.pg_trigger as g
-   where g.tgrelid = p_relation and not g.tgisinternal and g.tgenabled <> 'D'
-     and g.tgtype::integer & 8 = 8 -- on delete
-     and (pg_catalog.pg_get_triggerdef(g.oid) like '%strata.purging%') = p_guarded
+begin
+  return (
+    select array_agg(g.tgname::text order by g.tgname)
+      from pg_catalog.pg_trigger as g
+     where g.tgrelid = p_relation and not g.tgisinternal and g.tgenabled <> 'D'
+       and g.tgtype::integer & 8 = 8 -- on delete
+       and (pg_catalog.pg_get_triggerdef(g.oid) like '%strata.purging%') = p_guarded);
+end
 $$;
 comment on function strata.delete_triggers(regclass, boolean) is
   'Names of the enabled user triggers that fire on DELETE: those that look at strata.purging in their WHEN, or the others.';
 revoke execute on function strata.delete_triggers(regclass, boolean) from public;
 
+-- The catalogue has no index by the table a foreign key points at, but one by what depends on a table.
+create function strata.foreign_keys_to(p_relation regclass)
+returns setof pg_catalog.pg_constraint
+language plpgsql
+stable
+set search_path = ''
+set enable_hashjoin = off -- each by its number: never all constraints for one table's
+set enable_mergejoin = off
+as $$
+begin
+  return query
+    select f.*
+      from (select distinct d.objid as oid from pg_catalog.pg_depend as d
+             where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = p_relation
+               and d.classid = 'pg_catalog.pg_constraint'::regclass) as d
+      join pg_catalog.pg_constraint as f on f.oid = d.oid
+     where f.contype = 'f' and f.confrelid = p_relation;
+end
+$$;
+comment on function strata.foreign_keys_to(regclass) is 'The foreign keys of any table that point at this one.';
+revoke execute on function strata.foreign_keys_to(regclass) from public;
+
 -- Everything that keeps a table from being managed, in the order a person would mend it. Asked when a table is
 -- adopted and again before every batch: a foreign key added last night counts as well.
 create function strata.objections(p_relation regclass, p_age_column text, p_delete_triggers text)
 returns table (code text, says text, hint text)
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
+begin
+  return query
   select 'ST010', format('%s is %s', p_relation, case c.relkind
            when 'v' then 'a view' when 'm' then 'a materialized view' when 'f' then 'a foreign table'
            when 'p' then 'a partitioned table' else 'not a table' end),
@@ -111,14 +148,15 @@ as $$
                          p_relation, f.conrelid::regclass, f.conname),
          format('Make it on delete restrict or no action: alter table %s drop constraint %I, and add it again.',
                 f.conrelid::regclass, f.conname)
-    from pg_catalog.pg_constraint as f
-   where f.confrelid = p_relation and f.contype = 'f' and f.confdeltype = 'c'
+    from strata.foreign_keys_to(p_relation) as f
+   where f.confdeltype = 'c'
   union all
   select 'ST013', format('%s has triggers that fire on delete: %s', p_relation, array_to_string(g.names, ', ')),
          'A move deletes here what it has brought to the colder tier. Call strata.manage() with p_delete_triggers => '
          '''fire'' (let them) or ''skip'' (they are made to look away while Strata deletes).'
     from (select strata.delete_triggers(p_relation, false) as names) as g
-   where g.names is not null and p_delete_triggers is distinct from 'fire'
+   where g.names is not null and p_delete_triggers is distinct from 'fire';
+end
 $$;
 comment on function strata.objections(regclass, text, text) is
   'Why a table cannot be managed, or cannot go on being moved: code, sentence and remedy; empty when it can.';

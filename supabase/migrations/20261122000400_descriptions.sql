@@ -37,36 +37,41 @@ revoke execute on function strata.describe_type(oid) from public;
 
 create function strata.describe_types(p_relation regclass)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
+set enable_hashjoin = off -- each type by its number: every table there is has two of its own
+set enable_mergejoin = off
 as $$
-  with recursive used (typ, depth) as (
-    select a.atttypid, 0 from pg_catalog.pg_attribute as a
-     where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
-    union
-    select d.typ, u.depth + 1
-      from used as u
-      join pg_catalog.pg_type as t on t.oid = u.typ
-      left join pg_catalog.pg_range as r on r.rngtypid = t.oid or r.rngmultitypid = t.oid
-      cross join lateral (
-        select t.typelem as typ where t.typelem <> 0
-        union all select t.typbasetype where t.typbasetype <> 0
-        union all select r.rngsubtype where t.typtype = 'r'
-        union all select r.rngtypid where t.typtype = 'm'
-        union all select a.atttypid from pg_catalog.pg_attribute as a
-                   where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
-      ) as d
-     where u.depth < 20
-  ), ours as (
-    select t.oid, max(u.depth) as depth
-      from used as u
-      join pg_catalog.pg_type as t on t.oid = u.typ
-     where t.typnamespace <> 'pg_catalog'::regnamespace and (t.typelem = 0 or t.typtype <> 'b')
-     group by t.oid
-  )
-  select coalesce(jsonb_agg(d.it order by o.depth desc, d.it ->> 'schema', d.it ->> 'name'), '[]')
-    from ours as o cross join lateral (select strata.describe_type(o.oid)) as d (it)
+begin
+  return (
+    with recursive used (typ, depth) as (
+      select a.atttypid, 0 from pg_catalog.pg_attribute as a
+       where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
+      union
+      select d.typ, u.depth + 1
+        from used as u
+        join pg_catalog.pg_type as t on t.oid = u.typ
+        left join pg_catalog.pg_range as r on r.rngtypid = t.oid or r.rngmultitypid = t.oid
+        cross join lateral (
+          select t.typelem as typ where t.typelem <> 0
+          union all select t.typbasetype where t.typbasetype <> 0
+          union all select r.rngsubtype where t.typtype = 'r'
+          union all select r.rngtypid where t.typtype = 'm'
+          union all select a.atttypid from pg_catalog.pg_attribute as a
+                     where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+        ) as d
+       where u.depth < 20
+    ), ours as (
+      select t.oid, max(u.depth) as depth
+        from used as u
+        join pg_catalog.pg_type as t on t.oid = u.typ
+       where t.typnamespace <> 'pg_catalog'::regnamespace and (t.typelem = 0 or t.typtype <> 'b')
+       group by t.oid
+    )
+    select coalesce(jsonb_agg(d.it order by o.depth desc, d.it ->> 'schema', d.it ->> 'name'), '[]')
+      from ours as o cross join lateral (select strata.describe_type(o.oid)) as d (it));
+end
 $$;
 comment on function strata.describe_types(regclass) is
   'The types of a table''s columns that do not come with Postgres, those others are made of first: enums, domains, '
@@ -75,13 +80,16 @@ revoke execute on function strata.describe_types(regclass) from public;
 
 create function strata.describe_columns(p_relation regclass)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)
-    from pg_catalog.pg_attribute as a
-   where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
+begin
+  return (
+    select jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)
+      from pg_catalog.pg_attribute as a
+     where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped);
+end
 $$;
 comment on function strata.describe_columns(regclass) is 'Name and type of each column, in the table''s order.';
 revoke execute on function strata.describe_columns(regclass) from public;
@@ -89,17 +97,20 @@ revoke execute on function strata.describe_columns(regclass) from public;
 -- A column that was dropped and made anew has another number, and no row of the table another version.
 create function strata.column_numbers(p_relation regclass)
 returns smallint[]
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select array_agg(a.attnum order by r.o, a.attnum)
-    from (select p_relation, 0
-          union all
-          select to_regclass(format('%I.%I', t.it ->> 'schema', t.it ->> 'name')), t.position
-            from jsonb_array_elements(strata.describe_types(p_relation)) with ordinality as t (it, position)
-           where t.it ->> 'kind' = 'c') as r (relation, o)
-    join pg_catalog.pg_attribute as a on a.attrelid = r.relation and a.attnum > 0 and not a.attisdropped
+begin
+  return (
+    select array_agg(a.attnum order by r.o, a.attnum)
+      from (select p_relation, 0
+            union all
+            select to_regclass(format('%I.%I', t.it ->> 'schema', t.it ->> 'name')), t.position
+              from jsonb_array_elements(strata.describe_types(p_relation)) with ordinality as t (it, position)
+             where t.it ->> 'kind' = 'c') as r (relation, o)
+      join pg_catalog.pg_attribute as a on a.attrelid = r.relation and a.attnum > 0 and not a.attisdropped);
+end
 $$;
 comment on function strata.column_numbers(regclass) is
   'The numbers of a table''s columns, and of the attributes of the composite types among them.';
@@ -107,12 +118,15 @@ revoke execute on function strata.column_numbers(regclass) from public;
 
 create function strata.shape(p_relation regclass)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select md5(strata.describe_columns(p_relation)::text || strata.describe_types(p_relation)::text
-             || coalesce(strata.key_columns(p_relation)::text, '') || strata.column_numbers(p_relation)::text)
+begin
+  return (
+    select md5(strata.describe_columns(p_relation)::text || strata.describe_types(p_relation)::text
+               || coalesce(strata.key_columns(p_relation)::text, '') || strata.column_numbers(p_relation)::text));
+end
 $$;
 comment on function strata.shape(regclass) is
   'A short text that changes with a table''s columns, types or key, and with nothing else; never null.';

@@ -91,16 +91,19 @@ revoke execute on function strata.key_is_sql(strata.datasets, text) from public;
 
 -- How many days a row may stay on this tier, and what happens then.
 create function strata.retention(p_dataset strata.datasets, out action text, out days integer)
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
+begin
   select case when l.neighbour is not null then 'move' when s.is_last then 'delete' end,
          case when l.neighbour is null then case when s.is_last then p_dataset.delete_after_days end
               when s.tier = 'core' then p_dataset.core_retention_days
               else p_dataset.main_retention_days end
+    into action, days
     from strata.self as s
-    left join strata.links as l on l.direction = 'colder'
+    left join strata.links as l on l.direction = 'colder';
+end
 $$;
 comment on function strata.retention(strata.datasets) is
   'What a dataset''s age leads to on this tier: move (there is a colder one) or delete (this is the last), after how many '
@@ -111,18 +114,21 @@ revoke execute on function strata.retention(strata.datasets) from public;
 -- hours, in UTC: a date is the midnight it begins with, a timestamp without time zone is taken as UTC.
 create function strata.cutoff_sql(p_dataset strata.datasets, p_days integer, p_at timestamptz)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 set timezone = 'UTC'
 set datestyle = 'ISO, MDY'
 as $$
-  select case format_type(a.atttypid, null)
-           when 'date' then format('%L::date', (p_at - make_interval(days => p_days))::date)
-           when 'timestamp without time zone' then format('%L::timestamp', (p_at - make_interval(days => p_days))::timestamp)
-           else format('%L::timestamptz', p_at - make_interval(days => p_days)) end
-    from pg_catalog.pg_attribute as a
-   where a.attrelid = strata.relation(p_dataset)::regclass and a.attname = p_dataset.age_column
+begin
+  return (
+    select case format_type(a.atttypid, null)
+             when 'date' then format('%L::date', (p_at - make_interval(days => p_days))::date)
+             when 'timestamp without time zone' then format('%L::timestamp', (p_at - make_interval(days => p_days))::timestamp)
+             else format('%L::timestamptz', p_at - make_interval(days => p_days)) end
+      from pg_catalog.pg_attribute as a
+     where a.attrelid = strata.relation(p_dataset)::regclass and a.attname = p_dataset.age_column);
+end
 $$;
 comment on function strata.cutoff_sql(strata.datasets, integer, timestamptz) is
   'SQL of the latest age-column value that is p_days old at p_at.';
@@ -130,53 +136,62 @@ revoke execute on function strata.cutoff_sql(strata.datasets, integer, timestamp
 
 create function strata.references_sql(p_relation regclass)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select coalesce(string_agg(format('exists (select from %s as r where %s%s)', f.conrelid::regclass, (
-           select string_agg(format('t.%I operator(%I.%s) r.%I', ta.attname, o.oprnamespace::regnamespace::text, o.oprname, ra.attname), ' and ')
-             from unnest(f.conkey, f.confkey, f.conpfeqop) as k (theirs, ours, equals)
-             join pg_catalog.pg_operator as o on o.oid = k.equals
-             join pg_catalog.pg_attribute as ra on ra.attrelid = f.conrelid and ra.attnum = k.theirs
-             join pg_catalog.pg_attribute as ta on ta.attrelid = f.confrelid and ta.attnum = k.ours),
-           case when f.conrelid = f.confrelid then ' and r.ctid <> t.ctid' else '' end), -- a row may refer to itself
-           ' or ' order by f.conname), 'false')
-    from pg_catalog.pg_constraint as f
-   where f.confrelid = p_relation and f.contype = 'f' and f.conparentid = 0
+begin
+  return (
+    select coalesce(string_agg(format('exists (select from %s as r where %s%s)', f.conrelid::regclass, (
+             select string_agg(format('t.%I operator(%I.%s) r.%I', ta.attname, o.oprnamespace::regnamespace::text, o.oprname, ra.attname), ' and ')
+               from unnest(f.conkey, f.confkey, f.conpfeqop) as k (theirs, ours, equals)
+               join pg_catalog.pg_operator as o on o.oid = k.equals
+               join pg_catalog.pg_attribute as ra on ra.attrelid = f.conrelid and ra.attnum = k.theirs
+               join pg_catalog.pg_attribute as ta on ta.attrelid = f.confrelid and ta.attnum = k.ours),
+             case when f.conrelid = f.confrelid then ' and r.ctid <> t.ctid' else '' end), -- a row may refer to itself
+             ' or ' order by f.conname), 'false')
+      from strata.foreign_keys_to(p_relation) as f
+     where f.conparentid = 0);
+end
 $$;
 comment on function strata.references_sql(regclass) is 'SQL: does a foreign key of any table here point at row t?';
 revoke execute on function strata.references_sql(regclass) from public;
 
 create function strata.held_sql(p_dataset strata.datasets, p_action text, p_at timestamptz default strata.clock())
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select coalesce(string_agg(
-           case when h.key is not null
-                then format('coalesce(%s, false)', strata.key_is_sql(p_dataset, format('(%L::text[])', h.key)))
-                -- over the row alone: a column may be called like something of the query around it
-                else format('coalesce((select (%s)::boolean from (select t.*) as t), false)', h.condition) end, ' or ' order by h.made_at, h.hold_id), 'false')
-    from strata.holds as h
-   where h.dataset = p_dataset.name and h.prevents in (p_action, 'both')
-     and h.released_at is null and (h.hold_until is null or h.hold_until > p_at)
+begin
+  return (
+    select coalesce(string_agg(
+             case when h.key is not null
+                  then format('coalesce(%s, false)', strata.key_is_sql(p_dataset, format('(%L::text[])', h.key)))
+                  -- over the row alone: a column may be called like something of the query around it
+                  else format('coalesce((select (%s)::boolean from (select t.*) as t), false)', h.condition) end, ' or ' order by h.made_at, h.hold_id), 'false')
+      from strata.holds as h
+     where h.dataset = p_dataset.name and h.prevents in (p_action, 'both')
+       and h.released_at is null and (h.hold_until is null or h.hold_until > p_at));
+end
 $$;
 comment on function strata.held_sql(strata.datasets, text, timestamptz) is 'SQL: is a hold against this action on row t at that time?';
 revoke execute on function strata.held_sql(strata.datasets, text, timestamptz) from public;
 
 create function strata.set_aside_sql(p_dataset strata.datasets, p_at timestamptz default strata.clock())
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select case when exists (select from strata.set_aside as a where a.dataset = p_dataset.name)
-              then format('exists (select from strata.set_aside as a where a.dataset = %L and a.key = %s '
-                          'and a.next_try_at > %L::timestamptz)',
-                          p_dataset.name, strata.key_sql(p_dataset.key_columns), p_at)
-              else 'false' end
+begin
+  return (
+    select case when exists (select from strata.set_aside as a where a.dataset = p_dataset.name)
+                then format('exists (select from strata.set_aside as a where a.dataset = %L and a.key = %s '
+                            'and a.next_try_at > %L::timestamptz)',
+                            p_dataset.name, strata.key_sql(p_dataset.key_columns), p_at)
+                else 'false' end);
+end
 $$;
 comment on function strata.set_aside_sql(strata.datasets, timestamptz) is 'SQL: is row t set aside and its pause not over at that time?';
 revoke execute on function strata.set_aside_sql(strata.datasets, timestamptz) from public;

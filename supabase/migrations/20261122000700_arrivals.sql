@@ -42,9 +42,9 @@ stable
 set search_path = ''
 as $$
 begin
-  if exists (select from pg_catalog.pg_class as c
-              where c.relpersistence <> 'p'
-                and (c.oid = p_relation or c.oid in (select p.relid from pg_catalog.pg_partition_tree(p_relation) as p))) then
+  -- Each by its number, in a select list: the planner would read all of pg_class for the few there are.
+  if exists (select from (select p_relation as relid union all select p.relid from pg_catalog.pg_partition_tree(p_relation) as p) as r
+              where (select c.relpersistence from pg_catalog.pg_class as c where c.oid = r.relid) <> 'p') then
     raise exception 'the twin % on % is unlogged: a crash would empty it', p_relation, strata.tier()
       using errcode = 'ST027', hint = strata.remedy('ST027');
   end if;
