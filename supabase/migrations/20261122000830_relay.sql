@@ -1,7 +1,7 @@
 -- Relay: the third driver, for two tiers between which there is no Postgres connection in either direction.
 --
 -- The edge function `relay` takes the steps that advance() takes, over the REST API of both ends: the same functions, in
--- the same order, each call a transaction of its own. What it carries it does not understand: columns, keys, rows, proofs
+-- the same order, each call a transaction of its own; and batch after batch in a flow, as the other drivers do. What it carries it does not understand: columns, keys, rows, proofs
 -- and kept rows go from one database to the other as the texts these wrote. All of it is callable by service_role, whose
 -- key the function holds for both ends, and by nobody else.
 --
@@ -142,7 +142,7 @@ grant execute on function strata.relay_note_failure(text, text, text) to service
 
 -- At the source: the steps. A batch that is too long as text is not claimed but tried again smaller; one row that is too
 -- long by itself is set aside.
-create function strata.relay_claim(p_dataset text, p_neighbour text)
+create function strata.relay_claim(p_dataset text, p_neighbour text, p_besides text default '{}')
 returns table (status text, move_id uuid, columns text, lines text)
 language plpgsql
 security definer -- the relay claims
@@ -156,7 +156,7 @@ begin
   for v_smaller in 0 .. 20 loop
     begin
       perform set_config('strata.smaller', v_smaller::text, true);
-      v_batch := strata.claim(p_dataset, v_link.neighbour);
+      v_batch := strata.claim(p_dataset, v_link.neighbour, p_besides::uuid[]);
       if octet_length(v_batch.lines) > strata.setting('relay_text_bytes') then
         v_keys := strata.claimed_keys(v_batch.move_id);
         raise exception 'the batch is too long' using errcode = 'ST044'; -- takes the claim back
@@ -173,10 +173,10 @@ begin
   return query select 'blocked', null::uuid, null::text, null::text; -- more giants than one call sets aside
 end
 $$;
-comment on function strata.relay_claim(text, text) is
+comment on function strata.relay_claim(text, text, text) is
   'claim(), for the relay: a batch of at most relay_text_bytes as texts. Rows longer than that are set aside (ST044).';
-revoke execute on function strata.relay_claim(text, text) from public;
-grant execute on function strata.relay_claim(text, text) to service_role;
+revoke execute on function strata.relay_claim(text, text, text) from public;
+grant execute on function strata.relay_claim(text, text, text) to service_role;
 
 create function strata.relay_keys(p_move uuid)
 returns text

@@ -72,9 +72,13 @@ export class Source {
     await this.rpc("relay_end", { p_neighbour: this.to, p_token: token, p_left: left });
   }
 
-  /** The next batch of a dataset. */
-  async claim(dataset: string): Promise<Batch> {
-    const rows = await this.rpc("relay_claim", { p_dataset: dataset, p_neighbour: this.to });
+  /** The next batch of a dataset; `besides`: moves of the same run that are still open. */
+  async claim(dataset: string, besides: readonly string[] = []): Promise<Batch> {
+    const rows = await this.rpc("relay_claim", {
+      p_dataset: dataset,
+      p_neighbour: this.to,
+      p_besides: `{${besides.join(",")}}`,
+    });
     return z.tuple([Batch]).parse(rows)[0];
   }
 

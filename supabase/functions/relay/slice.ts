@@ -5,8 +5,15 @@
  */
 import { DatabaseError } from "../_shared/errors.ts";
 import type { Log } from "../_shared/log.ts";
-import { Destination, exchangeHeartbeats, noteLink, Source } from "../_shared/strata_relay.ts";
+import {
+  type Batch,
+  Destination,
+  exchangeHeartbeats,
+  noteLink,
+  Source,
+} from "../_shared/strata_relay.ts";
 import { carryAudits } from "./audit.ts";
+import { beginFlow, isDry, takeRound } from "./flow.ts";
 import { isOver, type Journey, journeyOf, takeStep } from "./journey.ts";
 
 /** What a slice needs. */
@@ -51,7 +58,7 @@ export async function carry(
 ): Promise<Slice> {
   const token = crypto.randomUUID();
   const deadline = deps.now() + sliceMs;
-  const isSpent = () => deps.now() >= deadline || slice.batches >= SLICE_BATCHES;
+  const isSpent = (open = 0) => deps.now() >= deadline || slice.batches + open >= SLICE_BATCHES;
   const slice: Slice = { outcome: "carried", rows: 0, batches: 0, failed: [], left: false };
   const work = await source.begin(token, LEASE_SECONDS, dataset !== undefined);
   if (work === undefined) return { ...slice, outcome: "not our turn" };
@@ -85,16 +92,21 @@ async function turn(
   source: Source,
   destination: Destination,
   dataset: string,
-  isSpent: () => boolean,
+  isSpent: (open?: number) => boolean,
   slice: Slice,
 ): Promise<void> {
   let journey: Journey = journeyOf(dataset);
   let blocked = 0;
   do {
-    const { moved, step } = journey;
-    journey = await advance(deps, source, destination, journey);
-    slice.rows += journey.moved - moved;
-    if (step === "finish") slice.batches++;
+    const { moved, step, batch } = journey;
+    if (moved > 0 && step === "copy" && batch?.status === "claimed") {
+      // Once a batch has gone well, the next ones follow it in a flow.
+      journey = await flowOn(deps, source, destination, { dataset, moved, batch }, isSpent, slice);
+    } else {
+      journey = await advance(deps, source, destination, journey);
+      slice.rows += journey.moved - moved;
+      if (step === "finish") slice.batches++;
+    }
     if (journey.step === "blocked" && ++blocked < BLOCKED_TRIES && !isSpent()) {
       await deps.sleep(100); // an arrival is open there: it closes soon
       journey = journeyOf(dataset, journey.moved);
@@ -102,6 +114,35 @@ async function turn(
   } while (!isOver(journey) && !(journey.step === "claim" && isSpent()));
   slice.left ||= journey.step === "claim";
   if (journey.code !== undefined) slice.failed.push({ dataset, code: journey.code });
+}
+
+/** A flow from the batch that has just been claimed until it has run dry; what comes next. */
+async function flowOn(
+  deps: SliceDeps,
+  source: Source,
+  destination: Destination,
+  { dataset, moved, batch }: { dataset: string; moved: number; batch: Batch },
+  isSpent: (open: number) => boolean,
+  slice: Slice,
+): Promise<Journey> {
+  const { rows, batches } = slice;
+  let flow = beginFlow(dataset, batch);
+  while (!isDry(flow)) {
+    try {
+      flow = await takeRound(source, destination, flow, !isSpent(flow.open));
+    } catch (error) {
+      return await failed(
+        deps,
+        source,
+        { step: "flow", dataset, moved: moved + flow.moved },
+        error,
+      );
+    }
+    slice.rows = rows + flow.moved;
+    slice.batches = batches + flow.finished;
+  }
+  const next = journeyOf(dataset, moved + flow.moved);
+  return flow.isBusy ? { ...next, step: "later" } : next;
 }
 
 /**
@@ -114,18 +155,26 @@ export async function advance(
   destination: Destination,
   journey: Journey,
 ): Promise<Journey> {
-  const { dataset, step, moved } = journey;
   try {
     return await takeStep(source, destination, journey);
   } catch (error) {
-    if (!(error instanceof DatabaseError) || error.unreachable) throw error;
-    const { code, message } = error;
-    const isStale = code === "ST030" || code === "ST031"; // another run has taken the move up
-    if (isStale) return { step: "failed", dataset, moved };
-    deps.log("step_failed", { dataset, step, error });
-    if (!await source.noteFailure(dataset, code, `${step}: ${message}`)) throw error;
-    return { step: "failed", dataset, moved, code };
+    return await failed(deps, source, journey, error);
   }
+}
+
+async function failed(
+  deps: SliceDeps,
+  source: Source,
+  { step, dataset, moved }: { step: string; dataset: string; moved: number },
+  error: unknown,
+): Promise<Journey> {
+  if (!(error instanceof DatabaseError) || error.unreachable) throw error;
+  const { code, message } = error;
+  const isStale = code === "ST030" || code === "ST031"; // another run has taken the move up
+  if (isStale) return { step: "failed", dataset, moved };
+  deps.log("step_failed", { dataset, step, error });
+  if (!await source.noteFailure(dataset, code, `${step}: ${message}`)) throw error;
+  return { step: "failed", dataset, moved, code };
 }
 
 /** Closes arrivals whose source knows nothing of them. They are read before the moves: see tidy_arrivals(). */
