@@ -19,6 +19,9 @@ const Tier = z.enum(["core", "main", "archive"]);
 type Tier = z.infer<typeof Tier>;
 const Key = z.string().min(1).optional();
 
+/** How long a call may take: as long as a batch of 2 MB does over a line of 1 Mbit/s. */
+const PATIENCE_MS = 20_000;
+
 /** The variables of the relay. */
 export const Env = PlatformEnv.extend({
   STRATA_CORE_URL: z.url().optional(),
@@ -106,7 +109,7 @@ function open({ env, fetch }: Deps<Env>, from: Tier, to: Tier): Ends {
 
 function restOf(env: Env, fetcher: typeof fetch, tier: Tier): Rpc {
   const [url, key] = [env[`STRATA_${name(tier)}_URL`], env[`STRATA_${name(tier)}_KEY`]];
-  if (url !== undefined && key !== undefined) return connectRpc(url, key, fetcher);
+  if (url !== undefined && key !== undefined) return connectRpc(url, key, fetcher, PATIENCE_MS);
   const variables = `STRATA_${name(tier)}_URL and STRATA_${name(tier)}_KEY`;
   throw new HttpError(422, "tier_unknown", `The function lacks ${variables} among its secrets.`);
 }

@@ -38,7 +38,7 @@ export interface Slice {
 const SLICE_MS = 20_000;
 /** Longer than any slice: the lease of one that was killed runs out by itself. */
 const LEASE_SECONDS = 60;
-/** A worker has 2 s of CPU, and a batch of 1 MB takes about 20 ms of it. */
+/** A worker has 2 s of CPU, and a batch of 2 MB takes about 25 ms of it. */
 const SLICE_BATCHES = 30;
 const BLOCKED_TRIES = 20;
 
