@@ -115,8 +115,7 @@ begin
   union all
   select 'ST010', format('%s belongs to Postgres or to Strata itself', p_relation), 'Manage a table of your own.'
     from pg_catalog.pg_class as c
-   where c.oid = p_relation
-     and c.relnamespace::regnamespace::text in ('pg_catalog', 'information_schema', 'strata', 'cron', 'vault', 'net')
+   where c.oid = p_relation and c.relnamespace::regnamespace::text in ('pg_catalog', 'information_schema', 'strata', 'cron', 'vault', 'net')
   union all
   select 'ST010', format('%s takes part in table inheritance', p_relation), 'Manage a table without parents or children.'
    where exists (select from pg_catalog.pg_inherits as i where p_relation in (i.inhrelid, i.inhparent))
@@ -134,8 +133,7 @@ begin
     from (select) as one
     left join pg_catalog.pg_attribute as a
       on a.attrelid = p_relation and a.attname = p_age_column and a.attnum > 0 and not a.attisdropped
-   where a.attname is null
-      or a.atttypid not in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
+   where a.attname is null or a.atttypid not in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
   union all
   select 'ST010', format('column "%s" of %s is of type %s: large objects cannot cross', a.attname, p_relation,
                          format_type(a.atttypid, a.atttypmod)),
@@ -148,8 +146,7 @@ begin
                          p_relation, f.conrelid::regclass, f.conname),
          format('Make it on delete restrict or no action: alter table %s drop constraint %I, and add it again.',
                 f.conrelid::regclass, f.conname)
-    from strata.foreign_keys_to(p_relation) as f
-   where f.confdeltype = 'c'
+    from strata.foreign_keys_to(p_relation) as f where f.confdeltype = 'c'
   union all
   select 'ST013', format('%s has triggers that fire on delete: %s', p_relation, array_to_string(g.names, ', ')),
          'A move deletes here what it has brought to the colder tier. Call strata.manage() with p_delete_triggers => '
