@@ -59,6 +59,7 @@ create table strata.manifests (
   fingerprints bytea[] not null,
   seal bytea not null,
   file oid,
+  youngest text,
   kept integer[],
   reasons text[],
   constraint manifests_pkey primary key (move_id),
@@ -67,7 +68,7 @@ create table strata.manifests (
 comment on table strata.manifests is
   'What an open move has claimed, as arrays in one order: keys (one row of texts per key column), versions, '
   'fingerprints and their seal; columns in the order they cross. file: of the table, in which places were; null for one of '
-  'several files. kept, reasons: positions not purged, and why. Dropped at close.';
+  'several files. youngest: the age of its last row. kept, reasons: positions not purged, and why. Dropped at close.';
 revoke all on strata.manifests from public;
 alter table strata.manifests enable row level security;
 -- Texts of keys and hashes do not compress worth the time, and the row lives for a second.
@@ -156,16 +157,16 @@ begin
   v_batch.columns := p_dataset.twin_columns;
   v_sql := strata.batch_sql(p_dataset, v_batch.move_id);
   execute format(
-    'select array[%s], array_agg(z.strata_tid), array_agg(z.strata_version), array_agg(strata.fingerprint(%s)), %s '
-    '  from (select %s, t.strata_tid, t.strata_version '
+    'select array[%s], array_agg(z.strata_tid), array_agg(z.strata_version), array_agg(strata.fingerprint(%s)), max(z.strata_age)::text, %s '
+    '  from (select %s, t.strata_tid, t.strata_version, t.%I as strata_age '
     '          from (select t.*, t.ctid as strata_tid, t.xmin as strata_version, '
     '                       sum(%s) over (order by t.%I rows between unbounded preceding and current row) - (%s) as strata_before '
     '                  from %s as t where %s order by t.%I limit $1) as t '
     '         where t.strata_before < $2 offset 0) as z',
-    v_sql.keys, strata.content_sql(v_relation::regclass, v_batch.columns, true), v_sql.lines, v_sql.texts,
+    v_sql.keys, strata.content_sql(v_relation::regclass, v_batch.columns, true), v_sql.lines, v_sql.texts, p_dataset.age_column,
     strata.weight_sql(v_relation::regclass), p_dataset.age_column, strata.weight_sql(v_relation::regclass),
     v_relation, p_due, p_dataset.age_column)
-    into v_manifest.keys, v_manifest.tids, v_manifest.versions, v_manifest.fingerprints, v_batch.lines
+    into v_manifest.keys, v_manifest.tids, v_manifest.versions, v_manifest.fingerprints, v_manifest.youngest, v_batch.lines
    using strata.setting('batch_rows'), p_batch_bytes;
   if v_manifest.tids is null then
     return null;
@@ -173,9 +174,9 @@ begin
   v_batch.seal := strata.seal(v_manifest.fingerprints);
   insert into strata.moves (move_id, dataset, from_tier, to_tier, kind, state, rows_claimed, bytes, started_at)
   values (v_batch.move_id, p_dataset.name, strata.tier(), p_to, 'move', 'claimed', cardinality(v_manifest.tids), octet_length(v_batch.lines), strata.clock());
-  insert into strata.manifests (move_id, shape, columns, keys, tids, versions, fingerprints, seal, file)
+  insert into strata.manifests (move_id, shape, columns, keys, tids, versions, fingerprints, seal, file, youngest)
   values (v_batch.move_id, p_dataset.told_shape, v_batch.columns, v_manifest.keys, v_manifest.tids,
-          v_manifest.versions, v_manifest.fingerprints, v_batch.seal, strata.file_of(v_relation::regclass));
+          v_manifest.versions, v_manifest.fingerprints, v_batch.seal, strata.file_of(v_relation::regclass), v_manifest.youngest);
   v_batch.status := 'claimed';
   v_batch.dataset := p_dataset.name;
   return v_batch;
@@ -198,7 +199,9 @@ comment on function strata.note_well(text) is 'Takes back what note_failure() wr
 revoke execute on function strata.note_well(text) from public;
 
 -- Not the rows of these open moves: they are on their way already, whatever their version is by now. Of a move that has
--- been purged only what it kept can still be here.
+-- been purged only what it kept can still be here. And nothing older than theirs, so that what is gone from the front of
+-- the age's index, and not yet vacuumed, is not gone through again by each claim; what came in late has its turn when
+-- nothing is under way.
 create function strata.besides_sql(p_dataset strata.datasets, p_besides uuid[])
 returns text
 language sql
@@ -208,6 +211,8 @@ as $$
   select coalesce(string_agg(format(' and (%s) not in (select %s from strata.manifests as f, unnest(%s) with ordinality as m (%s, o) '
            'where f.move_id = any (%L) and f.kept is distinct from ''{}'' and (f.kept is null or m.o = any (f.kept)))',
            k.ours, k.theirs, s.items, s.names, p_besides), ''), '')
+         || (select coalesce(string_agg(format(' and t.%I >= %L', p_dataset.age_column, f.youngest), ''), '')
+               from strata.manifests as f where f.move_id = any (p_besides))
     from strata.manifest_sql(p_dataset, 'f.keys') as s,
          (select string_agg(format('t.%I', c.name), ', ' order by c.position) as ours,
                  string_agg(format('m.k%s::%s', c.position, format_type(a.atttypid, a.atttypmod)), ', ' order by c.position) as theirs
@@ -217,7 +222,7 @@ as $$
    where p_besides <> '{}'
 $$;
 comment on function strata.besides_sql(strata.datasets, uuid[]) is
-  'SQL that passes over the rows of open moves, changed or not; empty for none.';
+  'SQL that passes over the rows of open moves, changed or not, and over what is older; empty for none.';
 revoke execute on function strata.besides_sql(strata.datasets, uuid[]) from public;
 
 -- strata.smaller: how often the batch, tried in this transaction, turned out too long to be carried.

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
 import {
+  addNotes,
   assertAtPeace,
   idsOf,
   makeNotes,
@@ -129,3 +130,42 @@ moveTest("a large row goes on from main to the archive, whatever its age", async
 function range(first: number, last: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, at) => first + at);
 }
+
+moveTest(
+  "a batch claimed beside another begins where that ends; what comes in late has its turn",
+  async (chain) => {
+    const { core, main } = chain;
+    await makeNotes(core, 4);
+    await settle(chain);
+    await addNotes(core.sql, 11, 16);
+    await core.sql`update strata.settings set value = 2 where name = 'batch_rows'`;
+    const claimed = async (...besides: string[]) => {
+      const [batch] = await core.sql<{ move_id: string }[]>`
+        select move_id from strata.claim('notes', 'main', ${besides})`;
+      assert.ok(batch);
+      const [keys] = await core.sql`select strata.claimed_keys(${batch.move_id})::text as keys`;
+      return { ...batch, keys: keys?.keys };
+    };
+
+    const first = await claimed();
+    await addNotes(core.sql, 5, 5); // older than all of them
+    const second = await claimed(first.move_id);
+
+    assert.deepEqual([first.keys, second.keys], ["{{11,12}}", "{{13,14}}"]);
+    await settle(chain);
+    assert.deepEqual([await idsOf(core), await idsOf(main)], [[], [
+      1,
+      2,
+      3,
+      4,
+      5,
+      11,
+      12,
+      13,
+      14,
+      15,
+      16,
+    ]]);
+  },
+  { drivers: ["push"] },
+);

@@ -24,11 +24,12 @@ interface Batch {
 }
 
 const claim = async ({ core }: MoveChain): Promise<Batch> => {
-  const [batch] = await core.sql<Batch[]>`
-    select move_id, columns, strata.claimed_keys(move_id)::text as keys, lines
-      from strata.claim('notes', 'main')`;
+  const [batch] = await core.sql<Omit<Batch, "keys">[]>`
+    select move_id, columns, lines from strata.claim('notes', 'main')`;
   if (batch === undefined) throw new Error("nothing was claimed");
-  return batch;
+  const [claimed] = await core.sql<{ keys: string }[]>`
+    select strata.claimed_keys(${batch.move_id})::text as keys`; // not in the statement that claims: it would not see them
+  return { ...batch, keys: claimed?.keys ?? "" };
 };
 
 const receive = (sql: Sql, { move_id, columns, lines }: Batch) =>
