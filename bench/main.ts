@@ -86,6 +86,7 @@ program.command("load")
     new Option("--by <what>", "what happens meanwhile; a bare copy or busy queries to compare with")
       .choices(["strata", "copy", "query"]).default("strata"),
   )
+  .option("--share <percent>", "share_beside_others on core; as it comes when left out", Number)
   .option("--apart", "main gives way to the clients, as it would on a machine of its own", false)
   .option("--json", "print one JSON object")
   .action(async ({ json = false, ...options }: LoadOptions & { json?: boolean }) => {

@@ -16,6 +16,7 @@ const ACCEPTED: Record<string, string> = {
   "move_dataset: Function Search Path Mutable": "commits, so it cannot be pinned",
   "move_due: Function Search Path Mutable": "commits, so it cannot be pinned",
   "process: Function Search Path Mutable": "commits, so it cannot be pinned",
+  "rest: Function Search Path Mutable": "commits, so it cannot be pinned",
   "report_daily: Function Search Path Mutable": "commits, so it cannot be pinned",
   "report_monthly: Function Search Path Mutable": "commits, so it cannot be pinned",
   "see_to_space: Function Search Path Mutable": "commits, so it cannot be pinned",

@@ -19,6 +19,8 @@ export interface LoadOptions {
   /** How long the clients work; the settling begins after a third of it. */
   seconds: number;
   driver: Driver;
+  /** `share_beside_others` on core; as it comes when left out. */
+  share?: number;
   /** Main gives way to everybody, as far as this machine can play two. */
   apart: boolean;
   /** What is done meanwhile: Strata settles, or for comparison a bare copy and delete, or busy queries. */
@@ -46,9 +48,12 @@ export interface Latency extends Took {
 
 /** What `bench load` found. */
 export interface LoadResult extends LoadOptions {
+  share: number;
   /** What the same clients reach when nothing holds them back. */
   capacity: number;
   settle_seconds: number;
+  /** For how long of it Strata gave way. */
+  rested_seconds: number;
   before: Latency;
   during: Latency;
   after: Latency;
@@ -63,6 +68,8 @@ export interface LoadResult extends LoadOptions {
 /** Rows that stay, and that clients read and write most. */
 const YOUNG_ROWS = 100_000;
 const CAPACITY_SECONDS = 5;
+/** By then everything has to have settled, however Strata gives way. */
+const PATIENCE_SECONDS = 600;
 /** Which of the scripts only read, and which inserts. */
 const READS = [0, 1];
 const INSERT = 2;
@@ -78,6 +85,7 @@ export async function benchLoad(
   const scripts = scriptsOf(options.rows);
   say(`${options.rows + YOUNG_ROWS} rows`);
   await fill(core.sql, options.rows);
+  const share = await useShare(core.sql, options.share);
   say("as fast as they can");
   const { clients, rate, seconds, rows, driver, apart, by } = options;
   const fast = await runClients({ url: core.url, scripts, clients, seconds: CAPACITY_SECONDS });
@@ -90,7 +98,7 @@ export async function benchLoad(
   await new Promise((wake) => setTimeout(wake, seconds * 1000 / 3));
   say(`${by} begins`);
   const began = Date.now();
-  await MEANWHILE[by](chain, driver, began + seconds * 1000);
+  await MEANWHILE[by](chain, driver, began + PATIENCE_SECONDS * 1000);
   const ended = Date.now();
   say(`${by} is over, ${(ended - began) / 1000} s`);
   const { transactions, errors } = await working;
@@ -106,7 +114,8 @@ export async function benchLoad(
   ];
   const settling = looks.filter(({ at }) => at >= began && at <= ended);
   return {
-    ...{ rows, clients, rate, seconds, driver, apart, by },
+    ...{ rows, clients, rate, seconds, driver, apart, by, share },
+    rested_seconds: await restedSeconds(chain),
     capacity: Math.round(fast.transactions.length / CAPACITY_SECONDS),
     settle_seconds: (ended - began) / 1000,
     ...{ before, during, after },
@@ -174,6 +183,25 @@ async function fill(sql: Sql, old: number): Promise<void> {
   await writeLetters(sql, { ...letters, rows: old, daysOld: 100 });
   await writeLetters(sql, { ...letters, rows: YOUNG_ROWS, daysOld: 1, first: old + 1 });
   await sql.unsafe("create table public.gone (id uuid primary key)");
+}
+
+/** Sets the share of the time that rows may leave core beside clients, and tells which it is. */
+async function useShare(sql: Sql, share: number | undefined): Promise<number> {
+  if (share !== undefined) {
+    await sql`update strata.settings set value = ${share} where name = 'share_beside_others'`;
+  }
+  const [row] = await sql<{ share: number }[]>`
+    select strata.setting('share_beside_others')::integer as share`;
+  return row?.share ?? NaN;
+}
+
+async function restedSeconds({ databases }: TestChain): Promise<number> {
+  const all = await Promise.all(databases.map(async ({ sql }) => {
+    const [row] = await sql<{ seconds: number }[]>`
+      select sum(extract(epoch from rested))::float8 as seconds from strata.links`;
+    return row?.seconds ?? 0;
+  }));
+  return all.reduce((a, b) => a + b, 0);
 }
 
 /** What may happen while clients work. */
@@ -294,7 +322,9 @@ export function loadTable(result: LoadResult): string {
       result.capacity.toLocaleString("en")
     } that they can; meanwhile ${result.by} for ${result.settle_seconds.toFixed(1)} s (${
       result.rows.toLocaleString("en")
-    } rows, ${result.driver})`,
+    } rows, ${result.driver}, at ${result.share} % beside others; rested ${
+      result.rested_seconds.toFixed(1)
+    } s)`,
     `${"".padEnd(10)}${"done".padStart(8)}${
       ["p50", "p99", "of reads", "of writes", "longest"].map((name) => name.padStart(12)).join("")
     }${"CPU".padStart(8)}`,

@@ -81,12 +81,13 @@ create type strata.batch as (
   dataset text,
   columns text[],
   seal bytea,
-  lines text
+  lines text,
+  share integer
 );
 comment on type strata.batch is
   'A claimed batch on its way. status: claimed; open, purged (an interrupted one, to be proved or closed '
   'first); or nothing (is due), blocked (an arrival is open here), unknown (the colder tier must be told of the table). '
-  'seal: what prove() answers with if all of it is there.';
+  'seal: what prove() answers with if all of it is there. share: share_now(), where a driver asked for it.';
 
 -- A place tells nothing in a table of several (partitions, children), and nothing once the table has been rewritten.
 create function strata.file_of(p_relation regclass)
@@ -293,7 +294,7 @@ begin
   end if;
   if v_batch is null or v_batch.status is null then
     perform strata.note_well(p_dataset) where p_besides = '{}';
-    v_batch := (select ('nothing', null, p_dataset, null, null, null)::strata.batch);
+    v_batch := (select ('nothing', null, p_dataset, null, null, null, null)::strata.batch);
   end if;
   return v_batch;
 exception when program_limit_exceeded or out_of_memory then
@@ -331,7 +332,7 @@ begin
     raise exception 'a batch of "%" does not fit into memory', p_dataset.name
       using errcode = '53200', hint = 'Lower batch_bytes in strata.settings.';
   end if;
-  return ('blocked', null, p_dataset.name, null, null, null)::strata.batch;
+  return ('blocked', null, p_dataset.name, null, null, null, null)::strata.batch;
 end
 $$;
 comment on function strata.set_aside_giants(strata.datasets, text) is
@@ -347,7 +348,7 @@ language sql
 set search_path = ''
 as $$
   update strata.moves as m set attempts = m.attempts + 1 where m.move_id = p_move;
-  select case m.state when 'claimed' then 'open' else 'purged' end, f.move_id, m.dataset, f.columns, f.seal, null
+  select case m.state when 'claimed' then 'open' else 'purged' end, f.move_id, m.dataset, f.columns, f.seal, null, null::integer
     from strata.moves as m join strata.manifests as f on f.move_id = m.move_id where m.move_id = p_move
 $$;
 comment on function strata.take_up(uuid) is

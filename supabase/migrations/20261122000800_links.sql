@@ -232,17 +232,18 @@ revoke execute on function strata.ask(text, text) from public;
 
 -- claim() over there. The columns are read one by one, because a batch inside a quoted record would be copied twice more;
 -- and in a select list, because a function in FROM would write the batch to a temporary file first.
-create function strata.claim_question(p_dataset text, p_besides uuid[])
+create function strata.claim_question(p_dataset text, p_besides uuid[], p_since interval)
 returns text
 language sql
 stable
 set search_path = ''
 as $$
-  select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).seal, (c.b).lines from (select strata.claim(%L, %L, %L) as b offset 0) as c',
-                p_dataset, strata.tier(), p_besides)
+  select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).seal, (c.b).lines, strata.share_now(%L)'
+                '  from (select strata.claim(%L, %L, %L) as b offset 0) as c', p_since, p_dataset, strata.tier(), p_besides)
 $$;
-comment on function strata.claim_question(text, uuid[]) is 'SQL that asks a hotter neighbour to claim(); read_batch() waits for its answer.';
-revoke execute on function strata.claim_question(text, uuid[]) from public;
+comment on function strata.claim_question(text, uuid[], interval) is
+  'SQL that asks a hotter neighbour to claim(), and for its share_now(); read_batch() waits for its answer.';
+revoke execute on function strata.claim_question(text, uuid[], interval) from public;
 
 create function strata.read_batch(p_tier text, p_dataset text)
 returns strata.batch
@@ -255,8 +256,8 @@ declare
   v_context text;
 begin
   perform strata.await(p_tier);
-  select r.status, r.move_id, p_dataset, r.columns, r.seal, r.lines into v_batch
-    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[], seal bytea, lines text);
+  select r.status, r.move_id, p_dataset, r.columns, r.seal, r.lines, r.share into v_batch
+    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[], seal bytea, lines text, share integer);
   perform strata.read_next(p_tier);
   return v_batch;
 exception when query_canceled or others then

@@ -24,7 +24,8 @@ create type strata.journey as (
   closed_outcomes text[],
   batches_left integer,
   went_well boolean,
-  flows_until timestamptz
+  flows_until timestamptz,
+  pace strata.pace
 );
 comment on type strata.journey is
   'A dataset''s rows between two steps of their driver. step: what comes next (claim; tell, told; copy, prove, purge, close, '
@@ -32,9 +33,12 @@ comment on type strata.journey is
   'down). batch: what is proved, purged and closed. lines: the rows of what was claimed last; the one who takes the next '
   'step hands them on by themselves, because the rest is copied from call to call. In a flow also: sent, the batch on its way; next, the one claimed; '
   'is_asked, the neighbour owes one; line, that the next message goes out on; closed_move, closed or being closed there, to be finished at its source; batches_left until it pauses. flows_until: '
-  'until when batches may follow each other in a flow, if the last one went well (null: not at all).';
+  'until when batches may follow each other in a flow, if the last one went well (null: not at all). pace: what was last seen '
+  'of others on the hotter tier.';
 
-create function strata.journey_of(p_dataset text, p_flows_until timestamptz default null, p_went_well boolean default false)
+create function strata.journey_of(
+  p_dataset text, p_flows_until timestamptz default null, p_went_well boolean default false, p_pace strata.pace default null
+)
 returns strata.journey
 language plpgsql
 immutable
@@ -47,11 +51,12 @@ begin
   v_journey.dataset := p_dataset;
   v_journey.flows_until := p_flows_until;
   v_journey.went_well := p_went_well;
+  v_journey.pace := p_pace;
   return v_journey;
 end
 $$;
-comment on function strata.journey_of(text, timestamptz, boolean) is 'A journey about to begin: its next step is to claim a batch.';
-revoke execute on function strata.journey_of(text, timestamptz, boolean) from public;
+comment on function strata.journey_of(text, timestamptz, boolean, strata.pace) is 'A journey about to begin: its next step is to claim a batch.';
+revoke execute on function strata.journey_of(text, timestamptz, boolean, strata.pace) from public;
 
 -- The calls as SQL for the neighbour, alone or several in one message.
 create function strata.receive_question(p_batch strata.batch, p_lines text, p_before text default '', p_after text default '')
@@ -113,22 +118,26 @@ as $$ select format('select strata.close_move(%L, %L)::text', p_move, p_outcomes
 comment on function strata.finish_question(uuid, text[]) is 'SQL with which a hotter neighbour ends a move.';
 revoke execute on function strata.finish_question(uuid, text[]) from public;
 
-create function strata.drive_claim(p_link strata.links, p_dataset text)
+create function strata.drive_claim(p_link strata.links, p_dataset text, p_since interval)
 returns strata.batch
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_batch strata.batch;
 begin
   if p_link.direction = 'colder' then
-    return strata.claim(p_dataset, p_link.neighbour);
+    v_batch := strata.claim(p_dataset, p_link.neighbour);
+    v_batch.share := strata.share_now(p_since);
+    return v_batch;
   end if;
   perform strata.dial(p_link.neighbour);
-  perform strata.send(p_link.neighbour, strata.claim_question(p_dataset, '{}'));
+  perform strata.send(p_link.neighbour, strata.claim_question(p_dataset, '{}', p_since));
   return strata.read_batch(p_link.neighbour, p_dataset);
 end
 $$;
-comment on function strata.drive_claim(strata.links, text) is 'claim() at the hotter end of a link.';
-revoke execute on function strata.drive_claim(strata.links, text) from public;
+comment on function strata.drive_claim(strata.links, text, interval) is 'claim() and share_now() at the hotter end of a link.';
+revoke execute on function strata.drive_claim(strata.links, text, interval) from public;
 
 -- The colder tier has not heard of a dataset, or not of its changes: it is told, and in a step of its own (no lock is
 -- held across a call) the hotter one notes what was agreed.
@@ -256,12 +265,14 @@ declare
 begin
   case p_journey.step
     when 'claim' then
-      v_next.batch := strata.drive_claim(p_link, p_journey.dataset);
+      v_next.pace.looked_at := clock_timestamp();
+      v_next.batch := strata.drive_claim(p_link, p_journey.dataset, (v_next.pace).looked_at - (p_journey.pace).looked_at);
+      v_next.pace.share := (v_next.batch).share;
       v_next.lines := (v_next.batch).lines;
       v_next.batch.lines := null;
       v_next.step := case (v_next.batch).status when 'claimed' then 'copy' when 'open' then 'prove' when 'purged' then 'purge'
                        when 'unknown' then 'tell' when 'nothing' then 'done' else 'blocked' end;
-      if v_next.step = 'copy' and strata.may_flow(p_journey) then
+      if v_next.step = 'copy' and strata.may_flow(v_next) then
         v_next := strata.begin_flow(v_next, p_link.neighbour);
       end if;
     when 'tell' then
@@ -269,7 +280,7 @@ begin
       v_next.step := 'told';
     when 'told' then
       perform strata.drive_told(p_link, p_journey.dataset, p_journey.description, p_journey.columns);
-      v_next := strata.journey_of(p_journey.dataset, p_journey.flows_until);
+      v_next := strata.journey_of(p_journey.dataset, p_journey.flows_until, false, p_journey.pace);
     when 'copy' then
       v_next.refused := strata.drive_copy(p_link, p_journey.batch, p_lines);
       v_next.step := 'prove';
@@ -284,7 +295,7 @@ begin
       v_next.step := 'finish';
     when 'finish' then
       perform strata.drive_finish(p_link, p_journey.batch, p_journey.outcomes);
-      v_next := strata.journey_of(p_journey.dataset, p_journey.flows_until, (p_journey.kept).moved > 0);
+      v_next := strata.journey_of(p_journey.dataset, p_journey.flows_until, (p_journey.kept).moved > 0, p_journey.pace);
       if (p_journey.batch).status = 'claimed' and (p_journey.kept).moved = 0 then
         v_next.step := 'later'; -- writers are faster than we are: no use in trying on and on
       end if;

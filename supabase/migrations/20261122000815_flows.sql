@@ -25,8 +25,10 @@ volatile -- the clock
 set search_path = ''
 as $$
   select p_journey.went_well and coalesce(clock_timestamp() < p_journey.flows_until, false) and coalesce(p_journey.batches_left, 1) > 0
+         and coalesce((p_journey.pace).share, 100) = 100
 $$;
-comment on function strata.may_flow(strata.journey) is 'Whether another batch may be claimed while one is under way.';
+comment on function strata.may_flow(strata.journey) is
+  'Whether another batch may be claimed while one is under way; not beside others.';
 revoke execute on function strata.may_flow(strata.journey) from public;
 
 create function strata.begin_flow(p_journey strata.journey, p_neighbour text)
@@ -35,7 +37,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_next strata.journey := strata.journey_of(p_journey.dataset, p_journey.flows_until, p_journey.went_well);
+  v_next strata.journey := strata.journey_of(p_journey.dataset, p_journey.flows_until, p_journey.went_well, p_journey.pace);
 begin
   v_next.next := p_journey.batch;
   v_next.batches_left := strata.setting('flow_batches');
@@ -82,7 +84,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_next strata.journey := strata.journey_of(p_journey.dataset, p_journey.flows_until, p_journey.went_well);
+  v_next strata.journey := strata.journey_of(p_journey.dataset, p_journey.flows_until, p_journey.went_well, p_journey.pace);
 begin
   if not p_journey.went_well then
     v_next.step := 'later'; -- writers are faster than we are: no use in trying on and on
@@ -196,6 +198,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_began constant timestamptz := clock_timestamp();
   v_next strata.journey := p_journey;
 begin
   case p_journey.step
@@ -221,6 +224,7 @@ begin
       v_next.step := 'fetch';
     when 'fetch' then
       v_next.next := strata.claim_next(p_link, p_journey);
+      v_next.pace := strata.seen(p_journey.pace, (v_next.next).share, v_began);
       v_next.lines := (v_next.next).lines;
       v_next.next.lines := null;
       v_next.batches_left := case when (v_next.next).move_id is null then 0 else p_journey.batches_left - 1 end;
@@ -246,6 +250,7 @@ begin
                             array_remove(array[p_journey.closed_move, (p_journey.batch).move_id, (p_journey.sent).move_id], null));
   end if;
   if v_batch.status = 'claimed' then
+    v_batch.share := strata.share_now(clock_timestamp() - (p_journey.pace).looked_at);
     return v_batch;
   end if;
   return null;
@@ -289,10 +294,12 @@ as $$
 declare
   v_next strata.journey := p_journey;
   v_batch constant strata.batch := strata.read_next_batch(p_link, p_journey, p_lines);
+  v_began constant timestamptz := clock_timestamp();
   v_finishes constant boolean := p_journey.closed_move is not null;
   v_purges constant boolean := (p_journey.batch).move_id is not null;
 begin
-  v_next.is_asked := v_batch.move_id is not null and strata.may_flow(p_journey);
+  v_next.pace.share := coalesce(v_batch.share, (p_journey.pace).share);
+  v_next.is_asked := v_batch.move_id is not null and strata.may_flow(v_next);
   v_next.batches_left := p_journey.batches_left - 1;
   if v_finishes or v_purges or v_next.is_asked then
     perform strata.dial(p_link.neighbour);
@@ -300,7 +307,10 @@ begin
       case when v_finishes then strata.committed_sql(strata.finish_question(p_journey.closed_move, p_journey.closed_outcomes)) end,
       case when v_purges then strata.committed_sql(strata.purge_question(p_journey.batch, p_journey.proofs, p_journey.refused)) end,
       case when v_next.is_asked then strata.claim_question(p_journey.dataset,
-        array_remove(array[(p_journey.batch).move_id, v_batch.move_id], null)) end));
+        array_remove(array[(p_journey.batch).move_id, v_batch.move_id], null), v_began - (p_journey.pace).looked_at) end));
+  end if;
+  if v_next.is_asked then
+    v_next.pace.looked_at := v_began;
   end if;
   v_next.next := null;
   if v_batch.move_id is not null then

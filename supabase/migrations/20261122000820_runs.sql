@@ -166,11 +166,13 @@ comment on function strata.prepare_session(text, text) is 'Sets, for the transac
 revoke execute on function strata.prepare_session(text, text) from public;
 
 -- Unpinned, as all procedures that commit; everything in it is qualified.
-create procedure strata.move_dataset(p_neighbour text, p_dataset text, p_deadline timestamptz, inout p_left boolean)
+create procedure strata.move_dataset(
+  p_neighbour text, p_dataset text, p_deadline timestamptz, inout p_left boolean, inout p_looked_at timestamptz, inout p_share integer
+)
 language plpgsql
 as $$
 declare
-  v_journey strata.journey := strata.journey_of(p_dataset, p_deadline);
+  v_journey strata.journey := strata.journey_of(p_dataset, p_deadline, p_pace => (p_looked_at, p_share)::strata.pace);
   v_lines text;
   v_blocked integer := 0;
 begin
@@ -181,6 +183,9 @@ begin
       commit;
       v_lines := v_journey.lines;
       v_journey.lines := null;
+      if v_journey.step in ('claim', 'later') then -- nothing is open
+        call strata.rest(p_neighbour, v_journey.pace, p_deadline);
+      end if;
       if v_journey.step = 'blocked' and v_blocked < 100 then -- an arrival is open here: it closes soon, if only for a moment
         v_blocked := v_blocked + 1;
         perform pg_catalog.pg_sleep(0.03);
@@ -192,12 +197,15 @@ begin
   end if;
   perform strata.begin_turn(null);
   p_left := v_journey.step <> 'done';
+  p_looked_at := (v_journey.pace).looked_at;
+  p_share := (v_journey.pace).share;
 end
 $$;
-comment on procedure strata.move_dataset(text, text, timestamptz, boolean) is
+comment on procedure strata.move_dataset(text, text, timestamptz, boolean, timestamptz, integer) is
   'One dataset''s turn over one link: batch after batch until nothing is due or the deadline has passed, at least one. '
-  'p_left: is there anything left to do? Commits.';
-revoke execute on procedure strata.move_dataset(text, text, timestamptz, boolean) from public;
+  'p_left: is there anything left to do? p_looked_at, p_share: the pace, from turn to turn; beside others it rests after each '
+  'batch. Commits.';
+revoke execute on procedure strata.move_dataset(text, text, timestamptz, boolean, timestamptz, integer) from public;
 
 create procedure strata.move_due(
   p_budget interval default '50 seconds',
@@ -213,6 +221,8 @@ declare
   v_dataset text;
   v_work text[];
   v_left boolean;
+  v_looked_at timestamptz;
+  v_share integer;
   v_any_left boolean := false;
 begin
   -- A database that is read-only because it is full can still give rows away.
@@ -225,8 +235,9 @@ begin
       perform strata.keep_going(true);
     end if;
     commit;
+    v_looked_at := null;
     foreach v_dataset in array coalesce(v_work, '{}') loop
-      call strata.move_dataset(v_neighbour, v_dataset, v_deadline, v_left);
+      call strata.move_dataset(v_neighbour, v_dataset, v_deadline, v_left, v_looked_at, v_share);
       v_any_left := v_any_left or v_left;
       if pg_catalog.clock_timestamp() > v_deadline or strata.is_pausing(v_neighbour) then
         v_any_left := v_any_left or v_dataset <> v_work[pg_catalog.cardinality(v_work)];

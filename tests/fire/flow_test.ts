@@ -28,7 +28,9 @@ type Journal = Map<number, string>;
 async function smallBatches(chain: MoveChain): Promise<void> {
   await makeNotes(chain.core, 0);
   await settle(chain); // the tiers have heard of the table
-  await chain.core.sql`update strata.settings set value = ${BATCH_ROWS} where name = 'batch_rows'`;
+  await chain.core.sql`
+    update strata.settings set value = case name when 'batch_rows' then ${BATCH_ROWS} else 100 end
+     where name in ('batch_rows', 'share_beside_others')`; // flows also while these tests look on
 }
 
 /** Adds the rows of one flow and writes them down. */

@@ -33,6 +33,7 @@ const PROTOCOL = [
   "prove",
   "purge",
   "receive",
+  "share_now",
   "still_here",
   "stock_months",
   "take_stock",

@@ -125,6 +125,12 @@ export async function runRound(
   { seed, faults }: { seed: number; faults: number },
 ): Promise<RoundResult> {
   const random = seeded(seed);
+  for (const { sql } of world.chain.databases) { // flows never begin beside others, and somebody is always there
+    await sql`
+      update strata.settings set value = ${
+      seed % 2 === 0 ? 25 : 100
+    } where name = 'share_beside_others'`;
+  }
   const log = world.projects?.log ?? [];
   const logged = log.length;
   const writers = Array.from(
