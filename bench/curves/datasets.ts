@@ -24,7 +24,7 @@ export async function alongDatasets(
       await createDatasets(sql, first, Math.min(first + TABLES_AT_ONCE - 1, count));
     }
     say("passes");
-    const pass = () => sql.unsafe("call strata.move_due()");
+    const pass = () => sql.unsafe("call strata.move_due('100 seconds')");
     await addDue(sql, count); // the first pass tells main of them
     await pass();
     points.push({
