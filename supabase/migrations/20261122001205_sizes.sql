@@ -103,22 +103,28 @@ stable
 set search_path = ''
 as $$
 declare
+  v_relation record;
+  v_statistics jsonb := '{}';
   v_column record;
   v_bytes numeric := 0;
   v_nulls boolean := false;
   v_align integer;
 begin
+  -- Relation by relation, by names that are known when it is planned: the view is read through its indexes only then.
+  for v_relation in
+    select n.nspname, c.relname from unnest(p_statistics) with ordinality as o (relation, position)
+      join pg_catalog.pg_class as c on c.oid = o.relation
+      join pg_catalog.pg_namespace as n on n.oid = c.relnamespace order by o.position desc
+  loop
+    v_statistics := v_statistics || (
+      select coalesce(jsonb_object_agg(t.attname, jsonb_build_array(t.avg_width, t.null_frac)), '{}')
+        from pg_catalog.pg_stats as t where t.schemaname = v_relation.nspname and t.tablename = v_relation.relname);
+  end loop;
   for v_column in
-    select a.attlen, a.attalign, coalesce(s.avg_width, nullif(greatest(a.attlen, 0), 0), 16) as width,
-           coalesce(s.null_frac, 0)::numeric as nulls, a.attisdropped
+    select a.attlen, a.attalign, a.attisdropped, coalesce((s.told ->> 1)::numeric, 0) as nulls,
+           coalesce((s.told ->> 0)::integer, nullif(greatest(a.attlen, 0), 0), 16) as width
       from pg_catalog.pg_attribute as a
-      left join lateral (
-        select t.avg_width, t.null_frac
-          from unnest(p_statistics) with ordinality as o (relation, position)
-          join pg_catalog.pg_class as c on c.oid = o.relation
-          join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-          join pg_catalog.pg_stats as t on t.schemaname = n.nspname and t.tablename = c.relname and t.attname = a.attname
-         order by o.position limit 1) as s on true
+      cross join lateral (select v_statistics -> a.attname::text as told) as s
      where a.attrelid = p_attributes and a.attnum > 0 order by a.attnum
   loop
     v_nulls := v_nulls or v_column.nulls > 0 or v_column.attisdropped;
