@@ -104,7 +104,7 @@ set search_path = ''
 as $$
 declare
   v_relation record;
-  v_statistics jsonb := '{}';
+  v_statistics jsonb := jsonb_build_object();
   v_column record;
   v_bytes numeric := 0;
   v_nulls boolean := false;
