@@ -107,6 +107,7 @@ begin
     from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace where c.oid = p_relation;
   v_new.name := coalesce(p_dataset,
     case v_new.schema_name when 'public' then '' else v_new.schema_name || '.' end || v_new.table_name);
+  perform strata.lock_dataset(v_new.name); -- no batch is claimed or deleted by the old policy once this one holds
   v_new.delete_triggers := coalesce(p_delete_triggers,
     (select d.delete_triggers from strata.datasets as d where d.name = v_new.name)); -- decided once is decided
   for v_objection in

@@ -13,7 +13,8 @@
 --
 -- How rows are written for the way, and what their fingerprint is, is in the chapter on texts.
 -- A row's version is (ctid, xmin): an update, and also a rewrite of the table, changes it. A ctid and an xmin may
--- meet again in another row after a rewrite, so the key is compared with them, unless the table is still the same file.
+-- meet again in another row after a rewrite, so the key and the content are compared with them, unless the table is still
+-- the same file.
 
 create table strata.moves (
   move_id uuid not null default gen_random_uuid(),
@@ -58,7 +59,7 @@ create table strata.manifests (
   versions xid[] not null,
   fingerprints bytea[] not null,
   seal bytea not null,
-  file oid,
+  file text,
   youngest text,
   kept integer[],
   reasons text[],
@@ -89,16 +90,19 @@ comment on type strata.batch is
   'first); or nothing (is due), blocked (an arrival is open here), unknown (the colder tier must be told of the table). '
   'seal: what prove() answers with if all of it is there. share: share_now(), where a driver asked for it.';
 
--- A place tells nothing in a table of several (partitions, children), and nothing once the table has been rewritten.
+-- A place tells nothing in a table of several (partitions, children), and nothing once the table has been rewritten. The
+-- numbers of files and of transactions begin anew on a server restored from a dump, and meet those of the old one.
 create function strata.file_of(p_relation regclass)
-returns oid
+returns text
 language sql
 stable
 set search_path = ''
 as $$
-  select pg_relation_filenode(c.oid) from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind = 'r' and not c.relhassubclass
+  select format('%s/%s/%s', s.system_identifier, d.oid, pg_relation_filenode(c.oid))
+    from pg_catalog.pg_class as c, pg_catalog.pg_control_system() as s, pg_catalog.pg_database as d
+   where c.oid = p_relation and c.relkind = 'r' and not c.relhassubclass and d.datname = current_database()
 $$;
-comment on function strata.file_of(regclass) is 'The file of a table that has one; null for any other.';
+comment on function strata.file_of(regclass) is 'Server, database and file of a table that has one file; null for any other.';
 revoke execute on function strata.file_of(regclass) from public;
 
 create type strata.kept as (moved integer, ordinals integer[], keys text[], fingerprints bytea[]);
@@ -209,13 +213,18 @@ language sql
 stable
 set search_path = ''
 as $$
-  select coalesce(string_agg(format(' and (%s) not in (select %s from strata.manifests as f, unnest(%s) with ordinality as m (%s, o) '
-           'where f.move_id = any (%L) and f.kept is distinct from ''{}'' and (f.kept is null or m.o = any (f.kept)))',
-           k.ours, k.theirs, s.items, s.names, p_besides), ''), '')
+  select coalesce(string_agg(format(
+             case when k.is_one_operator then ' and not ((%1$s) %2$s any (select %3$s from ' else ' and not exists (select from ' end
+             || 'strata.manifests as f, unnest(%4$s) with ordinality as m (%5$s, o) '
+                'where f.move_id = any (%6$L) and f.kept is distinct from ''{}'' and (f.kept is null or m.o = any (f.kept))'
+             || case when k.is_one_operator then '))' else ' and %7$s)' end,
+           k.ours, k.equals, k.theirs, s.items, s.names, p_besides, s.same_key), ''), '')
          || (select coalesce(string_agg(format(' and t.%I >= %L', p_dataset.age_column, f.youngest), ''), '')
                from strata.manifests as f where f.move_id = any (p_besides))
     from strata.manifest_sql(p_dataset, 'f.keys') as s,
          (select string_agg(format('t.%I', c.name), ', ' order by c.position) as ours,
+                 min(strata.equals_sql(a.attrelid, c.name)) as equals,
+                 count(distinct strata.equals_sql(a.attrelid, c.name)) = 1 as is_one_operator, -- by which rows can be compared at once
                  string_agg(format('m.k%s::%s', c.position, format_type(a.atttypid, a.atttypmod)), ', ' order by c.position) as theirs
             from unnest(p_dataset.key_columns) with ordinality as c (name, position)
             join pg_catalog.pg_attribute as a
@@ -248,15 +257,15 @@ security definer -- a pulling tier calls it as strata_mover
 set search_path = ''
 as $$
 declare
-  v_dataset constant strata.datasets := strata.dataset(p_dataset);
+  v_dataset strata.datasets;
   v_batch strata.batch;
   v_open uuid;
   v_policy record;
   v_objection record;
 begin
   perform strata.lock_dataset(p_dataset);
-  perform set_config('synchronous_commit', 'on', true)
-    where current_setting('synchronous_commit') = 'off'; -- copies must never outlive the move they belong to
+  v_dataset := strata.dataset(p_dataset); -- as it is now: whoever had the lock may have changed it, or let go of it
+  perform set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off'; -- no copy outlives its move
   if strata.colder() <> p_to then -- its copies and those of the next tier would not know of each other
     raise exception 'the next tier of % is %, not %', strata.tier(), strata.colder(), p_to
       using errcode = 'ST003', hint = strata.remedy('ST003');

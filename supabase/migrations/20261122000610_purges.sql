@@ -16,26 +16,34 @@ set enable_hashjoin = off -- each row by its key or place: never the whole table
 set enable_mergejoin = off
 set enable_memoize = off
 set datestyle = 'ISO, MDY'
+set intervalstyle = 'postgres'
 set timezone = 'UTC'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set xmlbinary = 'base64'
 set lock_timeout = '2s'
 as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
   v_held constant text := strata.held_sql(p_dataset, 'move');
   v_referenced constant text := strata.references_sql(strata.relation(p_dataset)::regclass);
-  v_is_rewritten constant boolean := p_manifest.file is distinct from strata.file_of(strata.relation(p_dataset)::regclass);
+  v_is_same_file constant boolean := coalesce(p_manifest.file = strata.file_of(strata.relation(p_dataset)::regclass), false);
   v_ages timestamp[];
 begin
   perform set_config('strata.purging', 'on', true);
   execute format(
     'with gone as ( '
-    '  delete from %s as t using unnest(%s$2, $3, $4, $5) with ordinality as m (%stid, version, mark, proof, o) '
+    '  delete from only %s as t using unnest(%s$2, $3, $4, $5) with ordinality as m (%stid, version, mark, proof, o) '
     '   where t.ctid = m.tid and t.xmin = m.version and %s and m.mark = m.proof '
     '     and ($6 is null or m.o = any ($6)) and not (%s or %s) '
     '  returning m.o::integer as o, m.mark, t.%I::timestamp as age) '
     'select coalesce(array_agg(g.o), ''{}''), coalesce(bit_xor(strata.digest(g.mark)), 0), array_agg(g.age) from gone as g',
-    strata.relation(p_dataset), case when v_is_rewritten then v_sql.items || ', ' else '' end, case when v_is_rewritten then v_sql.names || ', ' else '' end,
-    case when v_is_rewritten then v_sql.same_key else 'true' end, v_held, v_referenced, p_dataset.age_column)
+    strata.relation(p_dataset), case when v_is_same_file then '' else v_sql.items || ', ' end,
+    case when v_is_same_file then '' else v_sql.names || ', ' end,
+    case when v_is_same_file then 'true' else format('%s and strata.fingerprint(%s) = m.mark', v_sql.same_key,
+      strata.content_sql(strata.relation(p_dataset)::regclass, p_manifest.columns)) end,
+    v_held, v_referenced, p_dataset.age_column)
     into deleted, digest, v_ages
    using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only;
   set constraints all immediate; -- what a deferred trigger says of a row must be heard here, not at the commit

@@ -20,7 +20,7 @@ create table strata.arrivals (
   outcomes text[],
   places tid[],
   version xid,
-  file oid,
+  file text,
   constraint arrivals_pkey primary key (move_id),
   constraint arrivals_closed_with_outcomes check ((closed_at is null) = (outcomes is null))
 );
@@ -99,11 +99,12 @@ security definer -- a pushing tier calls it as strata_mover
 set search_path = ''
 as $$
 declare
-  v_dataset constant strata.datasets := strata.dataset(p_dataset);
+  v_dataset strata.datasets;
   v_arrival strata.arrivals;
   v_lines text[];
 begin
   perform strata.lock_dataset(p_dataset);
+  v_dataset := strata.dataset(p_dataset);
   select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move;
   if v_arrival.closed_at is not null then
     raise exception 'move % was closed already', p_move using errcode = 'ST031', hint = strata.remedy('ST031');
@@ -149,7 +150,7 @@ comment on function strata.receive(uuid, text, text, text[], text) is
 revoke execute on function strata.receive(uuid, text, text, text[], text) from public;
 grant execute on function strata.receive(uuid, text, text, text[], text) to strata_mover;
 
-create function strata.place(p_relation regclass, inout places tid[], out version xid, out file oid)
+create function strata.place(p_relation regclass, inout places tid[], out version xid, out file text)
 language plpgsql
 stable
 set search_path = ''
@@ -217,7 +218,7 @@ declare
   v_proofs bytea[];
 begin
   select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move and a.closed_at is null;
-  if v_arrival.file is distinct from pg_relation_filenode(strata.twin(p_dataset)) or v_arrival.places is null then
+  if v_arrival.file is distinct from strata.file_of(strata.twin(p_dataset)) or v_arrival.places is null then
     return null;
   end if;
   execute format(

@@ -49,7 +49,7 @@ as $$
 declare
   v_share constant integer := least(strata.setting('share_beside_others'), 100);
 begin
-  if v_share = 100 or not coalesce(strata.has_others(p_since), false)
+  if v_share = 100 or p_since is null or not coalesce(strata.has_others(p_since), false)
      or exists (select from strata.drains as d where d.ended_at is null and d.state = 'moving') then
     return 100;
   end if;
@@ -76,11 +76,12 @@ begin
     return;
   end if;
   update strata.links as l set rested = l.rested + (v_until - v_now) where l.neighbour = p_neighbour;
-  loop
+  for v_piece in 1 .. pg_catalog.ceil(10 * extract(epoch from v_until - v_now)) loop -- counted: a clock may be set back
     commit;
     exit when pg_catalog.clock_timestamp() >= v_until;
-    perform pg_catalog.pg_sleep(least(0.1, extract(epoch from v_until - pg_catalog.clock_timestamp())));
+    perform pg_catalog.pg_sleep(0.1);
   end loop;
+  commit;
 end
 $$;
 comment on procedure strata.rest(text, strata.pace, timestamptz) is

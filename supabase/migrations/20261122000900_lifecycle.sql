@@ -62,13 +62,15 @@ set timezone = 'UTC'
 set row_security = off
 as $$
 declare
-  v_dataset constant strata.datasets := strata.dataset(p_dataset);
-  v_relation constant text := strata.relation(v_dataset);
+  v_dataset strata.datasets;
+  v_relation text;
   v_policy record;
   v_tids tid[];
   v_gone record;
 begin
   perform strata.lock_dataset(p_dataset);
+  v_dataset := strata.dataset(p_dataset); -- as it is now: whoever had the lock may have changed it, or let go of it
+  v_relation := strata.relation(v_dataset);
   v_policy := strata.conditions(v_dataset);
   if v_policy.action is distinct from 'delete'
      or exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null) then
@@ -106,8 +108,12 @@ language plpgsql
 as $$
 declare
   v_deadline constant timestamptz := pg_catalog.clock_timestamp() + p_budget;
+  v_read_only constant text := pg_catalog.current_setting('default_transaction_read_only');
+  v_isolation constant text := pg_catalog.current_setting('default_transaction_isolation');
   v_dataset text;
 begin
+  perform strata.prepare_session(v_read_only, 'read committed'); -- a hold made while we wait for our turn counts
+  commit;
   foreach v_dataset in array array(select d.name from strata.datasets as d order by d.priority, d.name) loop
     while strata.delete_batch(v_dataset) > 0 loop
       commit;
@@ -115,6 +121,8 @@ begin
     end loop;
     commit;
   end loop;
+  perform strata.prepare_session(v_read_only, v_isolation);
+  commit;
 end
 $$;
 comment on procedure strata.delete_due(interval) is
