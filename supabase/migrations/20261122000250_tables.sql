@@ -327,7 +327,7 @@ volatile
 set search_path = ''
 as $$
 begin
-  return pg_database_size(p_database);
+  return coalesce(pg_database_size(p_database), 0); -- null for one without a file, which is being made or dropped
 exception when invalid_catalog_name then
   return 0; -- dropped at this moment
 end

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
+import { connectLocally } from "../../local/cluster.ts";
 import { testDatabase } from "../support/database.ts";
+import { testCluster } from "../support/stack.ts";
 import { becomes, MB } from "../support/watch.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -211,4 +213,23 @@ Deno.test("a database that is dropped while it is asked about has no bytes", asy
     select strata.database_bytes(4294967294) as gone, strata.database_bytes(oid) > 0 as here
       from pg_database where datname = current_database()`;
   assert.deepEqual({ ...row }, { gone: "0", here: true });
+});
+
+Deno.test("a database that is being made, and has no file yet, has no bytes", async () => {
+  await using core = await testDatabase();
+  const admin = connectLocally(await testCluster("core"), core.name);
+  let bytes: string | null | undefined;
+  await admin.begin(async (transaction) => {
+    await transaction`set local allow_system_table_mods = on`;
+    await transaction`
+      insert into pg_database select (json_populate_record(d, '{"oid": 4294967293, "datname": "nascent"}')).*
+        from pg_database as d where datname = current_database()`;
+    const [row] = await transaction<
+      { bytes: string | null }[]
+    >`select strata.database_bytes(4294967293) as bytes`;
+    bytes = row?.bytes;
+    throw new Error("undo");
+  }).catch((error) => assert.equal(error.message, "undo"));
+  await admin.end();
+  assert.equal(bytes, "0");
 });
