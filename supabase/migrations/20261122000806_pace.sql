@@ -3,8 +3,8 @@
 -- Whoever reads or writes there notices a move by its share of the processors and the disk. So with each claim the hotter
 -- tier says whether others have been at work since the last one. As long as they have, batches do not follow each other
 -- in a flow, and after each of them the run rests, so that it is at work only share_beside_others percent of the time.
--- While it rests nothing is open on either side: no move, no arrival, no transaction. Nobody there: no rest. A drain that
--- moves rows does not rest, because the tier has no time for that.
+-- While it rests it has nothing open on either side: no move, no arrival, no transaction; only what a run that died has
+-- left may be. Nobody there: no rest. A drain that moves rows does not rest, because the tier has no time for that.
 
 insert into strata.settings (name, value, unit, says) values
   ('share_beside_others', 20, 'percent', 'for so much of the time rows leave this tier while others use it; 100: all the time');
