@@ -31,10 +31,11 @@ export async function smallDisk(tier: Tier, megabytes: number): Promise<SmallDis
   return {
     tablespace,
     async [Symbol.asyncDispose]() {
-      await sql`drop tablespace ${sql(tablespace)}`;
-      await sql.end();
+      await sql`drop tablespace if exists ${sql(tablespace)}`;
+      await sql`checkpoint`; // a server that dies after this makes the tablespace again otherwise, and needs its directory
       await run("umount", directory);
       await Deno.remove(directory);
+      await sql.end();
     },
   };
 }

@@ -51,7 +51,11 @@ export async function fire(
     const journal = new Journal();
     for (let at = 0; at < inAWorld && total.rounds < rounds && performance.now() < end; at++) {
       const roundSeed = seed + total.rounds * 7919;
-      const result = await runRound(world, journal, { seed: roundSeed, faults: faultsPerRound });
+      const result = await runRound(world, journal, { seed: roundSeed, faults: faultsPerRound })
+        .catch((error) => { // said at once: what fails while a world ends would hide it
+          say(`round ${total.rounds + 1} (${driver}, seed ${roundSeed}) broke off: ${error}`);
+          throw error;
+        });
       total.rounds++;
       total.faults += result.faults.length;
       total.lost += result.lost;
