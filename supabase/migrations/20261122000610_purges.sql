@@ -5,6 +5,70 @@
 -- point at the table, so that no reference can slip in between the check and the delete); and row by row (when a
 -- trigger of the owner's raises an error for one of them).
 
+-- The positions of a manifest whose places these are, in its order, with their ages and their digest.
+create function strata.positions_at(
+  p_manifest strata.manifests, p_places tid[], inout ages timestamp[], out deleted integer[], out digest bigint
+)
+language plpgsql
+set search_path = ''
+set enable_hashjoin = on -- delete_proved() puts it off, and each place of a batch would be compared with all the others
+as $$
+begin
+  if p_places = p_manifest.tids then -- the rule: all of them, and the table lies in the order of its age
+    deleted := array(select generate_series(1, cardinality(p_places)));
+    digest := (select bit_xor(strata.digest(f)) from unnest(p_manifest.fingerprints) as f);
+  else
+    select coalesce(array_agg(m.o::integer), '{}'), array_agg(g.age), coalesce(bit_xor(strata.digest(m.mark)), 0)
+      into deleted, ages, digest
+      from unnest(p_places, ages) as g (place, age)
+      join unnest(p_manifest.tids, p_manifest.fingerprints) with ordinality as m (place, mark, o) on m.place = g.place;
+  end if;
+end
+$$;
+comment on function strata.positions_at(strata.manifests, tid[], timestamp[]) is
+  'Which positions of a manifest places belong to, their ages in the same order, and the digest of their fingerprints.';
+revoke execute on function strata.positions_at(strata.manifests, tid[], timestamp[]) from public;
+
+-- The rule: a batch is proved as a whole, shortly after its claim, and the table has the file it had then. A row is then the
+-- claimed one if it lies in a claimed place and one of the claimed rows' transactions put it there: all of these had ended
+-- before the claim, so none can have put another row there since. (Given time, numbers of transactions begin anew; a move
+-- that was taken up again is compared row by row.) Half the time of the comparison row by row.
+create function strata.delete_at_places(p_dataset strata.datasets, p_manifest strata.manifests, out places tid[], out ages timestamp[])
+language plpgsql
+set search_path = ''
+set enable_seqscan = off -- the planner would read the whole table for a batch of it
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_memoize = off
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+set lock_timeout = '2s'
+as $$
+begin
+  execute format(
+    'with gone as ( '
+    '  delete from only %s as t where t.ctid = any ($1) and t.xmin = any ($2) and not (%s or %s) '
+    '  returning t.ctid as place, t.%I::timestamp as age) '
+    'select coalesce(array_agg(g.place), ''{}''), array_agg(g.age) from gone as g',
+    strata.relation(p_dataset), strata.held_sql(p_dataset, 'move'),
+    strata.references_sql(strata.relation(p_dataset)::regclass), p_dataset.age_column)
+    into places, ages using p_manifest.tids, p_manifest.versions;
+end
+$$;
+comment on function strata.delete_at_places(strata.datasets, strata.manifests) is
+  'Deletes the rows of a manifest, all proved, that are still the claimed version, not held and not referenced, in the file '
+  'in which they were claimed; returns their places and ages.';
+revoke execute on function strata.delete_at_places(strata.datasets, strata.manifests) from public;
+
+create function strata.is_first_try(p_move uuid)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$ select coalesce((select m.attempts = 1 from strata.moves as m where m.move_id = p_move), false) $$;
+comment on function strata.is_first_try(uuid) is 'Whether a move is in the run that claimed it; not for an unknown one.';
+revoke execute on function strata.is_first_try(uuid) from public;
+
 -- Deletes what a manifest, its proofs and the rows' versions agree on. Returns the positions deleted and their digest.
 create function strata.delete_proved(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[], p_only integer[],
@@ -32,20 +96,25 @@ declare
   v_ages timestamp[];
 begin
   perform set_config('strata.purging', 'on', true);
-  execute format(
-    'with gone as ( '
-    '  delete from only %s as t using unnest(%s$2, $3, $4, $5) with ordinality as m (%stid, version, mark, proof, o) '
-    '   where t.ctid = m.tid and t.xmin = m.version and %s and m.mark = m.proof '
-    '     and ($6 is null or m.o = any ($6)) and not (%s or %s) '
-    '  returning m.o::integer as o, m.mark, t.%I::timestamp as age) '
-    'select coalesce(array_agg(g.o), ''{}''), coalesce(bit_xor(strata.digest(g.mark)), 0), array_agg(g.age) from gone as g',
-    strata.relation(p_dataset), case when v_is_same_file then '' else v_sql.items || ', ' end,
-    case when v_is_same_file then '' else v_sql.names || ', ' end,
-    case when v_is_same_file then 'true' else format('%s and strata.fingerprint(%s) = m.mark', v_sql.same_key,
-      strata.content_sql(strata.relation(p_dataset)::regclass, p_manifest.columns)) end,
-    v_held, v_referenced, p_dataset.age_column)
-    into deleted, digest, v_ages
-   using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only;
+  if p_only is null and v_is_same_file and p_proofs = p_manifest.fingerprints and strata.is_first_try(p_manifest.move_id) then
+    select a.deleted, a.digest, a.ages into deleted, digest, v_ages
+      from strata.delete_at_places(p_dataset, p_manifest) as g, strata.positions_at(p_manifest, g.places, g.ages) as a;
+  else
+    execute format(
+      'with gone as ( '
+      '  delete from only %s as t using unnest(%s$2, $3, $4, $5) with ordinality as m (%stid, version, mark, proof, o) '
+      '   where t.ctid = m.tid and t.xmin = m.version and %s and m.mark = m.proof '
+      '     and ($6 is null or m.o = any ($6)) and not (%s or %s) '
+      '  returning m.o::integer as o, m.mark, t.%I::timestamp as age) '
+      'select coalesce(array_agg(g.o), ''{}''), coalesce(bit_xor(strata.digest(g.mark)), 0), array_agg(g.age) from gone as g',
+      strata.relation(p_dataset), case when v_is_same_file then '' else v_sql.items || ', ' end,
+      case when v_is_same_file then '' else v_sql.names || ', ' end,
+      case when v_is_same_file then 'true' else format('%s and strata.fingerprint(%s) = m.mark', v_sql.same_key,
+        strata.content_sql(strata.relation(p_dataset)::regclass, p_manifest.columns)) end,
+      v_held, v_referenced, p_dataset.age_column)
+      into deleted, digest, v_ages
+     using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only;
+  end if;
   set constraints all immediate; -- what a deferred trigger says of a row must be heard here, not at the commit
   perform set_config('strata.purging', 'off', true);
   perform strata.note_moved(p_dataset.name, p_manifest, deleted, v_ages, digest);

@@ -193,6 +193,19 @@ comment on function strata.missing_columns(strata.datasets, text[]) is
   'Those of the given columns that the dataset''s table lacks; all of them when there is no table.';
 revoke execute on function strata.missing_columns(strata.datasets, text[]) from public;
 
+-- A guess at some of them, because only the seal tells for certain.
+create function strata.seems_ascending(p_places tid[])
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select bool_and(p_places[n] < p_places[n + 1])
+    from generate_series(1, cardinality(p_places) - 1, greatest(cardinality(p_places) / 64, 1)) as n
+$$;
+comment on function strata.seems_ascending(tid[]) is 'Whether places follow each other, as far as 64 of them tell; null for fewer than two.';
+revoke execute on function strata.seems_ascending(tid[]) from public;
+
 -- Looked for by place and version, a row costs half of what it costs by its key, and no key crosses. What is found there is
 -- proved by its content, the key in it, as everywhere.
 create function strata.prove_places(p_move uuid, p_dataset strata.datasets, p_columns text[], p_seal bytea)
@@ -214,6 +227,8 @@ set xmlbinary = 'base64'
 set row_security = off
 as $$
 declare
+  v_relation constant text := strata.relation(p_dataset);
+  v_content constant text := strata.content_sql(strata.twin(p_dataset), p_columns);
   v_arrival strata.arrivals;
   v_proofs bytea[];
 begin
@@ -221,11 +236,17 @@ begin
   if v_arrival.file is distinct from strata.file_of(strata.twin(p_dataset)) or v_arrival.places is null then
     return null;
   end if;
+  if p_seal is not null and strata.seems_ascending(v_arrival.places) then -- read at once, as they lie: two thirds of the time
+    execute format('select array_agg(strata.fingerprint(%s)) from only %s as t where t.ctid = any ($1) and t.xmin = $2', v_content, v_relation)
+      into v_proofs using v_arrival.places, v_arrival.version;
+    if strata.seal(v_proofs) = p_seal then
+      return array[p_seal];
+    end if;
+  end if;
   execute format(
     'select array_agg(p.proof) from ( '
     '  select strata.fingerprint(%s) as proof from unnest($1) with ordinality as m (place, o) '
-    '    join only %s as t on t.ctid = m.place and t.xmin = $2 order by m.o) as p',
-    strata.content_sql(strata.twin(p_dataset), p_columns), strata.relation(p_dataset))
+    '    join only %s as t on t.ctid = m.place and t.xmin = $2 order by m.o) as p', v_content, v_relation)
     into v_proofs using v_arrival.places, v_arrival.version;
   return case when cardinality(v_proofs) <> cardinality(v_arrival.places) then null
               when strata.seal(v_proofs) = p_seal then array[p_seal] else v_proofs end;

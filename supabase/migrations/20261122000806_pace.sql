@@ -7,7 +7,7 @@
 -- left may be. Nobody there: no rest. A drain that moves rows does not rest, because the tier has no time for that.
 
 insert into strata.settings (name, value, unit, says) values
-  ('share_beside_others', 20, 'percent', 'for so much of the time rows leave this tier while others use it; 100: all the time');
+  ('share_beside_others', 10, 'percent', 'for so much of the time rows leave this tier while others use it; 100: all the time');
 
 create type strata.pace as (looked_at timestamptz, share integer);
 comment on type strata.pace is
