@@ -55,14 +55,23 @@ const Refusal = z.object({
 });
 const Unknown = z.object({ code: z.literal("SUP"), message: z.string() });
 
+/** What the gateway's driver says, with no SQLSTATE, when the server is not there or goes away. */
+const LOST = /\b(CONNECTION_(CLOSED|ENDED|DESTROYED)|CONNECT_TIMEOUT|ECONN[A-Z]+|EPIPE)\b/;
+
 /**
  * PostgREST hands on whatever a function raises: SQLSTATE, message and hint. The gateway does so for
- * the codes it knows and writes out the error for all others, as which we let it have the whole.
+ * the codes it knows and writes out the error for all others, as which we let it have the whole. A
+ * connection that was lost is code PGRST001 of PostgREST.
  */
-async function asPostgrest(response: Response): Promise<Response> {
+export async function asPostgrest(response: Response): Promise<Response> {
   if (response.status !== 500) return response;
   const unknown = Unknown.safeParse(await response.clone().json().catch(() => undefined));
   if (!unknown.success) return response;
+  if (LOST.test(unknown.data.message)) {
+    await response.body?.cancel();
+    const lost = { code: "PGRST001", message: "Database client error", details: null, hint: null };
+    return Response.json(lost, { status: 503 });
+  }
   const refusal = Refusal.safeParse(parse(unknown.data.message));
   if (!refusal.success) return response;
   await response.body?.cancel();

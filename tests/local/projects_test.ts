@@ -3,6 +3,7 @@ import postgres from "postgres";
 import { createClient } from "@supabase/supabase-js";
 import { killProcesses } from "../../local/processes.ts";
 import { projectServers } from "../../local/projects_process.ts";
+import { asPostgrest } from "../../local/rest.ts";
 import { down, status, up } from "../../local/stack.ts";
 import { testDatabase } from "../support/database.ts";
 import { ownStack } from "../support/own_stack.ts";
@@ -37,6 +38,13 @@ Deno.test("a tier's REST API calls functions as service_role, with hosted's stat
   assertEquals((await anon.rpc("who", { p_says: "" })).error?.code, "42501");
   const nobody = createClient(project.url, "sb_secret_wrong", options);
   assertEquals((await nobody.rpc("who", { p_says: "" })).status, 401);
+});
+
+Deno.test("a tier's REST API that loses its database on the way says so as PostgREST does", async () => {
+  const message = "Error: write CONNECTION_CLOSED 127.0.0.1:5432"; // its driver's words
+  const answer = await asPostgrest(Response.json({ code: "SUP", message }, { status: 500 }));
+  const { code } = await answer.json();
+  assertEquals([answer.status, code], [503, "PGRST001"]);
 });
 
 Deno.test("a function that is not there is answered as hosted does", async () => {
