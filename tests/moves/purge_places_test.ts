@@ -70,6 +70,14 @@ const BEFORE_PURGE: Record<
     answer: { moved: 0, kept: [1, 2, 3] },
     left: [4, 5, 6],
   },
+  "places and versions are those of another server's file": { // put back from a dump, it counts both anew
+    happens: (sql) =>
+      sql`
+        update strata.manifests
+           set file = '1/1/1', tids = tids[2:] || tids[1], versions = versions[2:] || versions[1]`,
+    answer: { moved: 0, kept: [1, 2, 3] },
+    left: [1, 2, 3],
+  },
   "the table is rewritten": {
     happens: (sql) => sql.unsafe("vacuum full public.notes"),
     answer: { moved: 3, kept: [] },
