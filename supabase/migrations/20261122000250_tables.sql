@@ -93,6 +93,19 @@ $$;
 comment on function strata.foreign_keys_to(regclass) is 'The foreign keys of any table that point at this one.';
 revoke execute on function strata.foreign_keys_to(regclass) from public;
 
+create function strata.delete_rules(p_relation regclass)
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(array_agg(r.rulename::text order by r.rulename), '{}')
+    from pg_catalog.pg_rewrite as r where r.ev_class = p_relation and r.ev_type = '4'
+$$;
+comment on function strata.delete_rules(regclass) is
+  'Rules (create rule … on delete) that do something else than delete, or more, while a DELETE says that the row is gone.';
+revoke execute on function strata.delete_rules(regclass) from public;
+
 -- Everything that keeps a table from being managed, in the order a person would mend it. Asked when a table is
 -- adopted and again before every batch: a foreign key added last night counts as well.
 create function strata.objections(p_relation regclass, p_age_column text, p_delete_triggers text)
@@ -103,27 +116,23 @@ set search_path = ''
 as $$
 begin
   return query
-  select 'ST010', format('%s is %s', p_relation, case c.relkind
-           when 'v' then 'a view' when 'm' then 'a materialized view' when 'f' then 'a foreign table'
-           when 'p' then 'a partitioned table' else 'not a table' end),
-         case c.relkind when 'p' then 'Manage its partitions one by one, or drop old partitions instead.'
-           else 'Manage the table that holds the rows.' end
-    from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind <> 'r'
-  union all
-  select 'ST010', format('%s is a temporary table', p_relation), 'Manage an ordinary table.'
-    from pg_catalog.pg_class as c where c.oid = p_relation and c.relpersistence = 't'
-  union all
-  select 'ST010', format('%s belongs to Postgres or to Strata itself', p_relation), 'Manage a table of your own.'
-    from pg_catalog.pg_class as c
-   where c.oid = p_relation and c.relnamespace::regnamespace::text in ('pg_catalog', 'information_schema', 'strata', 'cron', 'vault', 'net')
+  select 'ST010', format('%s %s', p_relation, o.says), o.hint
+    from pg_catalog.pg_class as c,
+    lateral (values
+      (c.relkind <> 'r',
+       case c.relkind when 'v' then 'is a view' when 'm' then 'is a materialized view' when 'f' then 'is a foreign table'
+         when 'p' then 'is a partitioned table' else 'is not a table' end,
+       case c.relkind when 'p' then 'Drop old partitions instead.' else 'Manage the table that holds the rows.' end),
+      (c.relpersistence = 't', 'is a temporary table', 'Manage an ordinary table.'),
+      (c.relnamespace::regnamespace::text in ('pg_catalog', 'information_schema', 'strata', 'cron', 'vault', 'net'),
+       'belongs to Postgres or to Strata itself', 'Manage a table of your own.'),
+      (c.relkind = 'r' and strata.key_columns(p_relation) is null,
+       'has no primary key', 'Add one: rows are followed by it from tier to tier.')) as o (applies, says, hint)
+   where c.oid = p_relation and o.applies
   union all
   select 'ST010', format('%s takes part in table inheritance', p_relation), 'Manage a table without parents or children.'
    where exists (select from pg_catalog.pg_inherits as i where p_relation in (i.inhrelid, i.inhparent))
      and exists (select from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind = 'r')
-  union all
-  select 'ST010', format('%s has no primary key', p_relation), 'Add one: rows are followed by it from tier to tier.'
-    from pg_catalog.pg_class as c
-   where c.oid = p_relation and c.relkind = 'r' and strata.key_columns(p_relation) is null
   union all
   select 'ST010',
          case when a.attname is null then format('%s has no column "%s" to tell a row''s age by', p_relation, p_age_column)
@@ -147,6 +156,10 @@ begin
          format('Make it on delete restrict or no action: alter table %s drop constraint %I, and add it again.',
                 f.conrelid::regclass, f.conname)
     from strata.foreign_keys_to(p_relation) as f where f.confdeltype = 'c'
+  union all
+  select 'ST010', format('%s has rule "%s", which is followed when a row is deleted', p_relation, d.rule),
+         format('Drop it, and use a trigger instead: drop rule %I on %s', d.rule, p_relation)
+    from unnest(strata.delete_rules(p_relation)) as d (rule)
   union all
   select 'ST013', format('%s has triggers that fire on delete: %s', p_relation, array_to_string(g.names, ', ')),
          'A move deletes here what it has brought to the colder tier. Call strata.manage() with p_delete_triggers => '

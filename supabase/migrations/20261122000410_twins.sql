@@ -154,9 +154,12 @@ as $$
   select 'ST025', format('column "%s" of twin %s on %s must be filled and is unknown on the hotter tier', h.name, p_relation, strata.tier())
     from here as h left join described as d using (name) left join remembered as r using (name)
    where h.must_be_given and d.name is null and r.name is null
+  union all
+  select 'ST010', format('twin %s on %s has rule "%s", which is followed when a row is deleted', p_relation, strata.tier(), d.rule)
+    from unnest(strata.delete_rules(p_relation)) as d (rule)
 $$;
 comment on function strata.twin_objections(jsonb, jsonb, regclass) is
-  'Why an existing table cannot be the twin of what is described (ST021 to ST025); empty when it can.';
+  'Why an existing table cannot be the twin of what is described (ST010, ST021 to ST025); empty when it can.';
 revoke execute on function strata.twin_objections(jsonb, jsonb, regclass) from public;
 
 create function strata.complete_twin(p_description jsonb, p_relation regclass)

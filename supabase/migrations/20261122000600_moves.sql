@@ -69,7 +69,7 @@ create table strata.manifests (
 comment on table strata.manifests is
   'What an open move has claimed, as arrays in one order: keys (one row of texts per key column), versions, '
   'fingerprints and their seal; columns in the order they cross. file: of the table, in which places were; null for one of '
-  'several files. youngest: the age of its last row. kept, reasons: positions not purged, and why. Dropped at close.';
+  'several files, or if versions may still be given to other rows. youngest: the age of its last row. kept, reasons: positions not purged, and why. Dropped at close.';
 revoke all on strata.manifests from public;
 alter table strata.manifests enable row level security;
 -- Texts of keys and hashes do not compress worth the time, and the row lives for a second.
@@ -138,7 +138,9 @@ $$;
 comment on function strata.batch_sql(strata.datasets, uuid) is 'SQL pieces with which claim_rows() writes a batch down.';
 revoke execute on function strata.batch_sql(strata.datasets, uuid) from public;
 
--- Reads the due rows by one rule (aged or oversize) and writes them down. Returns null when there are none.
+-- Reads the due rows by one rule (aged or oversize) and writes them down. Returns null when there are none. A row keeps the
+-- number of its transaction for good, but numbers begin anew after 2^32: what wrote a claimed row may have the number that
+-- is given to a writer now. So unless all of them lie before every transaction that runs, places are not relied upon.
 create function strata.claim_rows(p_dataset strata.datasets, p_to text, p_due text, p_batch_bytes bigint)
 returns strata.batch
 language plpgsql
@@ -156,13 +158,15 @@ declare
   v_relation constant text := strata.relation(p_dataset);
   v_batch strata.batch;
   v_manifest strata.manifests;
+  v_are_past boolean;
   v_sql record;
 begin
   v_batch.move_id := gen_random_uuid();
   v_batch.columns := p_dataset.twin_columns;
   v_sql := strata.batch_sql(p_dataset, v_batch.move_id);
   execute format(
-    'select array[%s], array_agg(z.strata_tid), array_agg(z.strata_version), array_agg(strata.fingerprint(%s)), max(z.strata_age)::text, %s '
+    'select array[%s], array_agg(z.strata_tid), array_agg(z.strata_version), array_agg(strata.fingerprint(%s)), max(z.strata_age)::text, %s, '
+    '       bool_and(age(z.strata_version) > (select age(pg_snapshot_xmin(pg_current_snapshot())::xid))) '
     '  from (select %s, t.strata_tid, t.strata_version, t.%I as strata_age '
     '          from (select t.*, t.ctid as strata_tid, t.xmin as strata_version, '
     '                       sum(%s) over (order by t.%I rows between unbounded preceding and current row) - (%s) as strata_before '
@@ -171,7 +175,7 @@ begin
     v_sql.keys, strata.content_sql(v_relation::regclass, v_batch.columns, true), v_sql.lines, v_sql.texts, p_dataset.age_column,
     strata.weight_sql(v_relation::regclass), p_dataset.age_column, strata.weight_sql(v_relation::regclass),
     v_relation, p_due, p_dataset.age_column)
-    into v_manifest.keys, v_manifest.tids, v_manifest.versions, v_manifest.fingerprints, v_manifest.youngest, v_batch.lines
+    into v_manifest.keys, v_manifest.tids, v_manifest.versions, v_manifest.fingerprints, v_manifest.youngest, v_batch.lines, v_are_past
    using strata.setting('batch_rows'), p_batch_bytes;
   if v_manifest.tids is null then
     return null;
@@ -181,7 +185,8 @@ begin
   values (v_batch.move_id, p_dataset.name, strata.tier(), p_to, 'move', 'claimed', cardinality(v_manifest.tids), octet_length(v_batch.lines), strata.clock());
   insert into strata.manifests (move_id, shape, columns, keys, tids, versions, fingerprints, seal, file, youngest)
   values (v_batch.move_id, p_dataset.told_shape, v_batch.columns, v_manifest.keys, v_manifest.tids,
-          v_manifest.versions, v_manifest.fingerprints, v_batch.seal, strata.file_of(v_relation::regclass), v_manifest.youngest);
+          v_manifest.versions, v_manifest.fingerprints, v_batch.seal,
+          case when v_are_past then strata.file_of(v_relation::regclass) end, v_manifest.youngest);
   v_batch.status := 'claimed';
   v_batch.dataset := p_dataset.name;
   return v_batch;

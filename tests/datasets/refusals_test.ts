@@ -60,7 +60,7 @@ const CASES: Case[] = [
     sql: `create table public.things (id int, created_at timestamptz, primary key (id, created_at))
         partition by range (created_at);`,
     message: "public.things is a partitioned table",
-    hint: "Manage its partitions one by one, or drop old partitions instead.",
+    hint: "Drop old partitions instead.",
   },
   {
     what: "a table with children",
@@ -74,6 +74,13 @@ const CASES: Case[] = [
     relation: "public.more",
     message: "public.more takes part in table inheritance",
     hint: "Manage a table without parents or children.",
+  },
+  {
+    what: "a table with a rule for deletions",
+    sql: `${TABLE} create rule soft as on delete to public.things do instead
+        update public.things set created_at = null where id = old.id returning things.*;`,
+    message: 'public.things has rule "soft", which is followed when a row is deleted',
+    hint: "Drop it, and use a trigger instead: drop rule soft on public.things",
   },
   {
     what: "a temporary table",

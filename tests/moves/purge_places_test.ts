@@ -131,3 +131,29 @@ dialledTest("rows that lie in no order are booked in the months they are of", as
     select sum(rows)::integer as rows, count(*)::integer as months from strata.ledger`;
   assert.deepEqual({ ...ledger }, { rows: 200, months: 4 });
 });
+
+moveTest("versions that may yet be given to other rows are not relied upon", async (chain) => {
+  const { core } = chain;
+  await makeNotes(core, 0);
+  await settle(chain);
+  const file = async () => {
+    const [batch] = await core.sql<{ id: string }[]>`
+      select move_id as id from strata.claim('notes', 'main')`;
+    const [manifest] = await core.sql`
+      select file is not null as is_there from strata.manifests where move_id = ${
+      batch?.id ?? null
+    }`;
+    return manifest?.is_there;
+  };
+  await core.sql.begin(async (older) => { // its number is smaller than that of the rows
+    await older`create table public.later (id integer)`;
+    await core.connect({ max: 1 })`
+      insert into public.notes values (1, now() - interval '60 days', 'a note')`;
+    assert.equal(await file(), false);
+  });
+  await settle(chain);
+  await addNotes(core.sql, 2, 3);
+  assert.equal(await file(), true);
+  await settle(chain);
+  assert.deepEqual([await idsOf(core), await idsOf(chain.main)], [[], [1, 2, 3]]);
+}, DRIVER);

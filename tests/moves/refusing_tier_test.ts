@@ -55,6 +55,22 @@ async function assertMoves(chain: MoveChain, notes: string[]): Promise<void> {
   await assertAtPeace(chain);
 }
 
+moveTest("a rule for deletions on the twin stops its dataset alone", async (chain) => {
+  const { main } = chain;
+  const notes = await makeNotesAndLetters(chain);
+  await main.sql`
+    create rule soft as on delete to public.notes do instead
+      update public.notes set body = 'deleted' where id = old.id returning notes.*`;
+  await runOnce(chain);
+  await assertOnlyNotesStandStill(chain, notes, {
+    code: "ST010",
+    says: /twin public.notes on main has rule "soft", which is followed when a row is deleted/,
+    remedy: /change what the message names/,
+  });
+  await main.sql`drop rule soft on public.notes`;
+  await assertMoves(chain, notes);
+});
+
 moveTest(
   "a dropped twin stops its dataset alone, until it is said to be started anew",
   async (chain) => {

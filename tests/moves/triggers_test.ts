@@ -41,6 +41,13 @@ const REFUSALS: Record<string, { body: string; code: string; says: RegExp; remed
     says: /^core did not delete the row although nothing refused$/,
     remedy: /current_setting\('strata\.purging', true\) is 'on'/,
   },
+  "deletes by itself and quietly keeps": {
+    body:
+      "if old.id = 2 and pg_trigger_depth() = 1 then delete from public.notes where id = 2; return null; end if;",
+    code: "ST043",
+    says: /^core refused to delete the row: a trigger on public.notes deleted a row itself/,
+    remedy: /current_setting\('strata\.purging', true\) is 'on'/,
+  },
 };
 
 for (const [does, { body, code, says, remedy }] of Object.entries(REFUSALS)) {
@@ -64,6 +71,19 @@ for (const [does, { body, code, says, remedy }] of Object.entries(REFUSALS)) {
     await assertAtPeace(chain);
   });
 }
+
+moveTest(
+  "a delete trigger that takes another row along has it gone from both tiers",
+  async (chain) => {
+    const { core, main } = chain;
+    await makeGuardedNotes(core, "fire", "delete from public.notes where id = old.id + 1;");
+
+    await settle(chain);
+
+    assert.deepEqual([await idsOf(core), await idsOf(main)], [[], [1]]);
+    await assertAtPeace(chain);
+  },
+);
 
 const FILL_THE_BIN =
   "insert into public.bin values (old.id, current_setting('strata.purging', true));";
