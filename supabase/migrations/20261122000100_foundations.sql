@@ -138,7 +138,7 @@ revoke all on strata.settings from public;
 alter table strata.settings enable row level security;
 
 insert into strata.settings (name, value, unit, says) values
-  ('batch_rows', 10000, 'rows', 'the most rows of one move'),
+  ('batch_rows', 20000, 'rows', 'the most rows of one move'),
   ('flow_batches', 16, 'batches', 'so many batches follow each other without a pause in which the same dataset may move on from the colder tier'),
   ('batch_bytes', 8388608, 'bytes', 'a move is closed to further rows when their stored size passes this'),
   ('relay_batch_bytes', 2097152, 'bytes', 'as batch_bytes, for links that an edge function drives: all of it passes through its memory'),
