@@ -68,6 +68,13 @@ Deno.test("a tier's jobs in pg_cron are what strata.schedules says", async (t) =
     };
     await core.sql`update strata.schedules set active = false where job = 'strata-upkeep'`;
     assertEquals(await upkeep(), false);
+    const [check] = await core.sql`
+      select ok, says, remedy from strata.validate_jobs() where topic = 'job strata-upkeep'`;
+    assertEquals({ ...check }, {
+      ok: false,
+      says: "0 2 * * 0, paused, has not run yet",
+      remedy: "update strata.schedules set active = true where job = 'strata-upkeep'",
+    });
     await core.sql`update strata.schedules set active = true where job = 'strata-upkeep'`;
     assertEquals(await upkeep(), true);
   });

@@ -79,19 +79,22 @@ begin
     return;
   end if;
   return query execute
-    'select ''job '' || s.job, coalesce(j.schedule = s.cron and j.command = s.command, false) and coalesce(r.status, '''') <> ''failed'', '
+    'select ''job '' || s.job, '
+    '       coalesce(j.schedule = s.cron and j.command = s.command, false) and coalesce(r.status, '''') <> ''failed'' and not p.paused, '
     '       case when j.jobid is null then ''is not scheduled'' '
-    '            else format(''%s, %s%s'', j.schedule, case when j.active then ''active'' else ''asleep'' end, '
+    '            else format(''%s, %s%s'', j.schedule, case when p.paused then ''paused'' when j.active then ''active'' else ''asleep'' end, '
     '                        coalesce('', last run '' || to_char(r.start_time, ''YYYY-MM-DD HH24:MI'') || '' '' || r.status, '', has not run yet'') '
     '                        || case when r.status = ''failed'' then '': '' || r.return_message else '''' end) end, '
-    '       ''select strata.apply_schedules(); if runs fail, read the message (at home: cron.use_background_workers = on, or trust for localhost).'' '
+    '       case when p.paused then format(''update strata.schedules set active = true where job = %L'', s.job) else '
+    '       ''select strata.apply_schedules(); if runs fail, read the message (at home: cron.use_background_workers = on, or trust for localhost).'' end '
     '  from strata.schedules as s '
+    ' cross join lateral (select not s.active and s.job <> ''strata-continue'') as p (paused) ' -- which sleeps until it is needed
     '  left join cron.job as j on j.jobname = s.job '
     '  left join lateral (select d.* from cron.job_run_details as d where d.jobid = j.jobid order by d.runid desc limit 1) as r on true '
     ' where (select f.tier from strata.self as f) = any (s.tiers) order by s.job';
 end
 $$;
-comment on function strata.validate_jobs() is 'Checks of pg_cron: every job scheduled as the table says, and its last run well.';
+comment on function strata.validate_jobs() is 'Checks of pg_cron: every job scheduled as the table says, none paused, and its last run well.';
 revoke execute on function strata.validate_jobs() from public;
 
 create function strata.validate_datasets()
