@@ -1,5 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { manage as manageTable } from "../../supabase/functions/_shared/strata.ts";
+import {
+  type DatasetPolicy,
+  manage as manageTable,
+  policyOf,
+} from "../../supabase/functions/_shared/strata_policies.ts";
 import {
   command,
   type CommonOptions,
@@ -8,6 +12,7 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
+import { Failure } from "../lib/errors.ts";
 
 interface ManageFlags extends CommonOptions {
   dataset?: string;
@@ -16,7 +21,7 @@ interface ManageFlags extends CommonOptions {
   main?: number;
   delete?: number;
   dueWhen?: string;
-  sizeLimitKb?: number;
+  sizeLimitKb?: number | "none";
   deleteTriggers?: "fire" | "skip";
 }
 
@@ -24,9 +29,10 @@ interface ManageFlags extends CommonOptions {
 export function manage(io: Io): Command {
   return command(
     "manage",
-    "adopt a table, or change its policy; what no option says is as in strata.yaml",
+    "adopt a table, or change its policy; what no option says stays, for a new one as in strata.yaml",
     [
       "manage public.orders --age placed_at --core 60 --main 730 --delete never",
+      "manage orders --core 90    # and nothing else",
       "manage tickets --due-when \"state = 'closed'\" --delete-triggers skip",
     ],
   )
@@ -35,9 +41,13 @@ export function manage(io: Io): Command {
     .option("--age <column>", "the column that tells a row's age")
     .option("--core <days>", "leaves core at this age", days)
     .option("--main <days>", "leaves main at this age", days)
-    .option("--delete <days>", "is deleted at this age, or never", days)
-    .option("--due-when <condition>", "SQL condition over the row that must hold as well")
-    .option("--size-limit-kb <kb>", "larger rows do not stay on main", kilobytes)
+    .option(
+      "--delete <days>",
+      "is deleted at this age, or never (a new table: 2555, seven years)",
+      days,
+    )
+    .option("--due-when <condition>", "SQL condition over the row that must hold as well, or none")
+    .option("--size-limit-kb <kb>", "larger rows do not stay on main, or none", kilobytes)
     .addOption(
       new Option("--delete-triggers <decision>", "may a move fire the table's delete triggers?")
         .choices(["fire", "skip"]),
@@ -47,40 +57,46 @@ export function manage(io: Io): Command {
     );
 }
 
-/** What a flag does not say is from the table's policy in the configuration, or else its default. */
+/**
+ * What no flag says stays as it is. A table that is not managed yet has it from its policy in the
+ * configuration, or else from the default one.
+ */
 async function adopt(context: Context, name: string, flags: ManageFlags): Promise<Report> {
   const { config, session } = context;
+  const { sql } = session.require("core");
   const table = name.includes(".") ? name : `public.${name}`;
-  const known = config.policies.find((policy) => policy.table === table);
-  const policy = known ?? config.defaults;
-  const dataset = flags.dataset ?? known?.dataset ?? table.replace(/^public\./, "");
-  const chosen = {
-    ...policy,
-    dataset,
+  const { dataset: _, ...defaults } = config.defaults;
+  const before: Partial<DatasetPolicy> = await policyOf(sql, table) === undefined
+    ? config.policies.find((policy) => policy.table === table) ?? defaults
+    : {};
+  const dataset = await manageTable(sql, {
+    dataset: flags.dataset ?? before.dataset,
     table,
-    ageColumn: flags.age ?? policy.ageColumn,
-    coreRetentionDays: flags.core ?? policy.coreRetentionDays,
-    mainRetentionDays: flags.main ?? policy.mainRetentionDays,
-    deleteAfterDays: flags.delete ?? policy.deleteAfterDays,
-    dueWhen: flags.dueWhen ?? policy.dueWhen,
-    sizeLimitKb: flags.sizeLimitKb ?? policy.sizeLimitKb,
-    deleteTriggers: flags.deleteTriggers ?? policy.deleteTriggers,
-  };
-  const named = await manageTable(session.require("core").sql, chosen);
+    ageColumn: flags.age ?? before.ageColumn,
+    coreRetentionDays: flags.core ?? before.coreRetentionDays,
+    mainRetentionDays: flags.main ?? before.mainRetentionDays,
+    deleteAfterDays: flags.delete ?? before.deleteAfterDays,
+    dueWhen: orNone(flags.dueWhen, before.dueWhen),
+    sizeLimitKb: orNone(flags.sizeLimitKb, before.sizeLimitKb),
+    deleteTriggers: flags.deleteTriggers ?? before.deleteTriggers,
+  });
+  const policy = await policyOf(sql, table);
+  if (policy === undefined) throw new Failure(`${dataset} was let go of meanwhile`);
   return {
-    document: { dataset: named, policy: chosen },
-    text: `${named} is managed: ${policyText(chosen)}`,
+    document: { dataset, policy },
+    text: `${dataset} is managed: ${policyText(policy)}`,
   };
 }
 
-function policyText(policy: {
-  coreRetentionDays: number;
-  mainRetentionDays: number;
-  deleteAfterDays: number;
-}): string {
+function policyText(policy: DatasetPolicy): string {
   const at = (age: number) => age === -1 ? "never" : `at ${age} days`;
   return `it leaves core ${at(policy.coreRetentionDays)}, main ${at(policy.mainRetentionDays)}, ` +
     `and is deleted ${at(policy.deleteAfterDays)}.`;
+}
+
+/** What a flag says that may also say none, which is null in a policy. */
+function orNone<T>(flag: T | "none" | undefined, before: T | null | undefined) {
+  return flag === "none" ? null : flag ?? before;
 }
 
 function days(value: string): number {
@@ -89,7 +105,10 @@ function days(value: string): number {
   return Number(value);
 }
 
-function kilobytes(value: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError("Write a number of KB.");
+function kilobytes(value: string): number | "none" {
+  if (value === "none") return value;
+  if (!/^[1-9]\d{0,8}$/.test(value)) {
+    throw new InvalidArgumentError("Write a number of KB, or none.");
+  }
   return Number(value);
 }

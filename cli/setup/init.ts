@@ -1,6 +1,7 @@
 /** `setup --init`: makes the tiers what the configuration says. Running it again changes nothing. */
 import type { Config, Link, Tier } from "../config/load.ts";
 import * as strata from "../../supabase/functions/_shared/strata.ts";
+import { manage } from "../../supabase/functions/_shared/strata_policies.ts";
 import type { Context } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import { scramVerifier } from "../lib/scram.ts";
@@ -141,7 +142,7 @@ async function manageAll({ config, session }: Context, outcome: InitOutcome): Pr
       continue;
     }
     try {
-      outcome.managed.push(await strata.manage(sql, policy));
+      outcome.managed.push(await manage(sql, policy));
     } catch (error) {
       const { message, remedy } = asFailure(error);
       outcome.refused.push({ dataset: policy.dataset, says: message, remedy });

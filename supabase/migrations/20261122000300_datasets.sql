@@ -79,14 +79,91 @@ as $$ select format('%I.%I', p_dataset.schema_name, p_dataset.table_name) $$;
 comment on function strata.relation(strata.datasets) is 'The quoted, qualified name of a dataset''s table.';
 revoke execute on function strata.relation(strata.datasets) from public;
 
+-- The dataset a call of manage() is about: as it is where the table is managed already, with the defaults for a new one.
+-- It comes locked, so that no batch is claimed or deleted by the old policy once the new one holds.
+create function strata.policy_before(p_relation regclass, p_dataset text)
+returns strata.datasets
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_new strata.datasets;
+  v_old strata.datasets;
+begin
+  select n.nspname, c.relname into v_new.schema_name, v_new.table_name
+    from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace where c.oid = p_relation;
+  if not found then
+    raise exception 'p_relation is %', coalesce(p_relation::text || ', which is no table', 'null')
+      using errcode = 'ST010', hint = 'Name the table: strata.manage(''public.orders'').';
+  end if;
+  v_new.name := coalesce(p_dataset,
+    (select d.name from strata.datasets as d where (d.schema_name, d.table_name) = (v_new.schema_name, v_new.table_name)),
+    case v_new.schema_name when 'public' then '' else v_new.schema_name || '.' end || v_new.table_name);
+  perform strata.lock_dataset(v_new.name);
+  select d.* into v_old from strata.datasets as d
+   where (d.name, d.schema_name, d.table_name) = (v_new.name, v_new.schema_name, v_new.table_name);
+  if found then
+    return v_old;
+  end if;
+  v_new.age_column := 'created_at';
+  v_new.core_retention_days := 30;
+  v_new.main_retention_days := 365;
+  v_new.delete_after_days := 2555;
+  v_new.size_limit_kb := 100;
+  return v_new;
+end
+$$;
+comment on function strata.policy_before(regclass, text) is
+  'Locks the dataset of a table and returns it as it is, or as a new one with the default policy. ST010: there is no such table.';
+revoke execute on function strata.policy_before(regclass, text) from public;
+
+create function strata.check_retentions(p_policy strata.datasets)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_wrong record;
+begin
+  select r.name, r.days into v_wrong
+    from (values ('core_retention_days', p_policy.core_retention_days), ('main_retention_days', p_policy.main_retention_days),
+                 ('delete_after_days', p_policy.delete_after_days)) as r (name, days)
+   where r.days not between 0 and 100000 limit 1;
+  if found then
+    raise exception 'the policy of "%" makes no sense: % is %', p_policy.name, v_wrong.name, v_wrong.days
+      using errcode = 'ST012', hint = 'Write whole days from 0 to 100000; null or -1 means never, left out it stays as it is.';
+  end if;
+  select r.* into v_wrong
+    from (values
+      ('core_retention_days', coalesce(p_policy.core_retention_days::text, 'never'), coalesce(p_policy.core_retention_days, 2147483647),
+       'main_retention_days', p_policy.main_retention_days),
+      ('main_retention_days', p_policy.main_retention_days::text, p_policy.main_retention_days,
+       'delete_after_days', p_policy.delete_after_days),
+      ('core_retention_days', p_policy.core_retention_days::text, p_policy.core_retention_days,
+       'delete_after_days', p_policy.delete_after_days)) as r (name, says, days, next_name, next_days)
+   where r.next_days < r.days limit 1;
+  if found then
+    raise exception 'the policy of "%" makes no sense: % is %, % is %', p_policy.name, v_wrong.name, v_wrong.says,
+      v_wrong.next_name, v_wrong.next_days
+      using errcode = 'ST012', hint = format('Ages grow down the chain: make %s %s, or %s %s or less.', v_wrong.next_name,
+        case v_wrong.says when 'never' then 'never as well' else v_wrong.says || ' or more, or never' end,
+        v_wrong.name, v_wrong.next_days);
+  end if;
+end
+$$;
+comment on function strata.check_retentions(strata.datasets) is
+  'ST012: an age is no number of days, or rows would have to leave a tier before they come to it; with the numbers.';
+revoke execute on function strata.check_retentions(strata.datasets) from public;
+
 create function strata.manage(
   p_relation regclass,
-  p_age_column text default 'created_at',
-  p_core_retention_days integer default 30,
-  p_main_retention_days integer default 365,
-  p_delete_after_days integer default 2555,
-  p_due_when text default null,
-  p_size_limit_kb integer default 100,
+  p_age_column text default null,
+  p_core_retention_days integer default -2147483648,
+  p_main_retention_days integer default -2147483648,
+  p_delete_after_days integer default -2147483648,
+  p_due_when text default 'as before',
+  p_size_limit_kb integer default -2147483648,
   p_delete_triggers text default null,
   p_dataset text default null
 )
@@ -95,6 +172,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  c_unsaid constant integer := -2147483648; -- null means never, so what was left out has a number no policy has
   v_objection record;
   v_new strata.datasets;
 begin
@@ -103,29 +181,28 @@ begin
     raise exception 'p_delete_triggers is "%"', p_delete_triggers
       using errcode = 'ST012', hint = 'Say ''fire'' or ''skip'', or leave it out for a table without delete triggers.';
   end if;
-  select n.nspname, c.relname into v_new.schema_name, v_new.table_name
-    from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace where c.oid = p_relation;
-  v_new.name := coalesce(p_dataset,
-    case v_new.schema_name when 'public' then '' else v_new.schema_name || '.' end || v_new.table_name);
-  perform strata.lock_dataset(v_new.name); -- no batch is claimed or deleted by the old policy once this one holds
-  v_new.delete_triggers := coalesce(p_delete_triggers,
-    (select d.delete_triggers from strata.datasets as d where d.name = v_new.name)); -- decided once is decided
+  v_new := strata.policy_before(p_relation, p_dataset);
+  v_new.age_column := coalesce(p_age_column, v_new.age_column);
+  v_new.delete_triggers := coalesce(p_delete_triggers, v_new.delete_triggers);
+  v_new.core_retention_days :=
+    nullif(case p_core_retention_days when c_unsaid then v_new.core_retention_days else p_core_retention_days end, -1);
+  v_new.main_retention_days :=
+    nullif(case p_main_retention_days when c_unsaid then v_new.main_retention_days else p_main_retention_days end, -1);
+  v_new.delete_after_days :=
+    nullif(case p_delete_after_days when c_unsaid then v_new.delete_after_days else p_delete_after_days end, -1);
+  v_new.size_limit_kb := case p_size_limit_kb when c_unsaid then v_new.size_limit_kb else p_size_limit_kb end;
+  v_new.due_when := case p_due_when when 'as before' then v_new.due_when else p_due_when end;
   for v_objection in
-    select * from strata.objections(p_relation, p_age_column, case when v_new.delete_triggers is not null then 'fire' end) limit 1
+    select * from strata.objections(p_relation, v_new.age_column, case when v_new.delete_triggers is not null then 'fire' end) limit 1
   loop
     raise exception '%', v_objection.says using errcode = v_objection.code, hint = v_objection.hint;
   end loop;
-  if p_due_when is not null then
-    perform strata.check_condition(p_relation, p_due_when);
+  perform strata.check_retentions(v_new);
+  if v_new.due_when is not null then
+    perform strata.check_condition(p_relation, v_new.due_when);
   end if;
   v_new.key_columns := strata.key_columns(p_relation);
-  v_new.age_column := p_age_column;
-  v_new.core_retention_days := nullif(p_core_retention_days, -1);
-  v_new.main_retention_days := nullif(p_main_retention_days, -1);
-  v_new.delete_after_days := nullif(p_delete_after_days, -1);
-  v_new.due_when := p_due_when;
-  v_new.size_limit_kb := p_size_limit_kb;
-  perform strata.ensure_age_index(p_relation, p_age_column);
+  perform strata.ensure_age_index(p_relation, v_new.age_column);
   if v_new.delete_triggers is not null then
     perform strata.guard_triggers(p_relation, v_new.delete_triggers = 'skip');
   end if;
@@ -133,10 +210,11 @@ begin
 end
 $$;
 comment on function strata.manage(regclass, text, integer, integer, integer, text, integer, text, text) is
-  'Adopts a table, or changes the policy of one that is managed; returns the dataset''s name. Ages in days (null or -1 = '
-  'never); p_due_when: a further SQL condition over the row; p_size_limit_kb: larger rows go on from main to archive at '
-  'once (null = none); p_delete_triggers: ''fire'' or ''skip'' (null: as decided before). ST010: cannot be managed. ST012: bad policy. ST013: '
-  'delete triggers. ST014: bad condition.';
+  'Adopts a table, or changes the policy of one that is managed; returns the dataset''s name. What is left out stays as it is; a new '
+  'dataset gets created_at, 30, 365 and 2555 days, no condition, 100 KB. Ages in days (null or -1 = never); p_due_when: a further SQL '
+  'condition over the row (null = none); p_size_limit_kb: larger rows go on from main to archive at once (null = none); '
+  'p_delete_triggers: ''fire'' or ''skip''. Left out is written as null for age column, triggers and name, as -2147483648 for '
+  'numbers and ''as before'' for the condition. ST010: cannot be managed. ST012: bad policy. ST013: delete triggers. ST014: bad condition.';
 revoke execute on function strata.manage(regclass, text, integer, integer, integer, text, integer, text, text) from public;
 
 -- Writes a dataset down; its revision grows only if something changed, so that saying it twice tells nobody twice.

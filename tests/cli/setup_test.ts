@@ -185,6 +185,55 @@ Deno.test("manage adopts a table, refuses one that cannot be, and load fills it"
   assert.equal(row?.no, "9007199254740993");
 });
 
+Deno.test("manage changes what its options name of a managed table, and nothing else", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.strata("setup", "--init");
+  const core = cli.sql("core");
+  await core`create table public.orders (id int primary key, placed_at date)`;
+  await core`select strata.manage('public.orders', p_age_column => 'placed_at', p_core_retention_days => 60,
+    p_main_retention_days => 730, p_delete_after_days => null, p_due_when => 'id > 1', p_size_limit_kb => null)`;
+  const changed = await cli.strata("manage", "orders", "--core", "90", "--json");
+  assert.equal(changed.code, 0, changed.err);
+  const policy = {
+    dataset: "orders",
+    table: "public.orders",
+    ageColumn: "placed_at",
+    coreRetentionDays: 90,
+    mainRetentionDays: 730,
+    deleteAfterDays: -1,
+    dueWhen: "id > 1",
+    sizeLimitKb: null,
+    deleteTriggers: null,
+  };
+  assert.deepEqual(JSON.parse(changed.out).policy, policy);
+
+  const other = await cli.strata("manage", "orders", "--size-limit-kb", "7", "--due-when", "none");
+  assert.equal(other.code, 0, other.err);
+  const { datasets } = JSON.parse((await cli.strata("monitor", "lifecycle", "--json")).out);
+  const orders = datasets.find(({ name }: { name: string }) => name === "orders");
+  assert.deepEqual([orders.size_limit_kb, orders.due_when, orders.delete_after_days], [
+    7,
+    null,
+    null,
+  ]);
+});
+
+Deno.test("manage takes a new table's policy from the configuration, and setup says it again", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.configure(
+    "lifecycle_policies: { orders: { age_column: placed_at, core_retention_days: 7, delete_after_days: never } }",
+  );
+  await cli.strata("setup", "--init");
+  await cli.sql("core")`create table public.orders (id int primary key, placed_at date)`;
+  const says = (out: string) => out.match(/leaves core .*$/)?.[0];
+  const made = await cli.strata("manage", "orders", "--main", "400");
+  assert.equal(says(made.out), "leaves core at 7 days, main at 400 days, and is deleted never.");
+  await cli.strata("setup", "--init");
+  const [row] = await cli.sql("core")`
+    select main_retention_days from strata.datasets where name = 'orders'`;
+  assert.equal(row?.main_retention_days, 365);
+});
+
 Deno.test("monitor shows sizes, moves and policies, each as JSON too", async () => {
   await using cli = await commandLine(["core", "main"]);
   await cli.strata("setup", "--init");

@@ -2,7 +2,15 @@ import { assertEquals } from "@std/assert";
 import type { Sql } from "postgres";
 import { testChain } from "../support/chain.ts";
 import { testDatabase } from "../support/database.ts";
-import { addNote, createNotes, idsOn, manage, manageNotes, settle } from "../support/notes.ts";
+import {
+  addNote,
+  createNotes,
+  idsOn,
+  manage,
+  manageNotes,
+  type Policy,
+  settle,
+} from "../support/notes.ts";
 import { refusal } from "../support/refusal.ts";
 
 async function core() {
@@ -110,6 +118,66 @@ Deno.test("manage() with another policy counts a revision up", async () => {
   assertEquals([...await db.sql`select core_retention_days, revision from strata.datasets`], [
     { core_retention_days: 7, revision: "2" },
   ]);
+});
+
+/** A policy without a number that is a default. */
+const OWN: Policy = {
+  age_column: "placed_at",
+  core_retention_days: 60,
+  main_retention_days: 730,
+  delete_after_days: null,
+  due_when: "id > 1",
+  size_limit_kb: null,
+};
+
+/** The policy of `orders` as it is written down. */
+async function ordersPolicy(sql: Sql) {
+  const [row] = await sql`
+    select name, age_column, core_retention_days, main_retention_days, delete_after_days, due_when,
+           size_limit_kb from strata.datasets`;
+  return row;
+}
+
+const ONE_MORE: [string, Policy, Policy][] = [
+  ["nothing", {}, {}],
+  ["an age", { core_retention_days: 90 }, {}],
+  ["the age of deletion", { delete_after_days: 4000 }, {}],
+  ["never", { main_retention_days: null }, {}],
+  ["never, as a number", { main_retention_days: -1 }, { main_retention_days: null }],
+  ["no condition", { due_when: null }, {}],
+  ["a size limit", { size_limit_kb: 7 }, {}],
+  ["another age column", { age_column: "seen_at" }, {}],
+];
+
+for (const [what, said, written] of ONE_MORE) {
+  Deno.test(`manage() that says ${what} of a managed table leaves the rest as it is`, async () => {
+    await using db = await core();
+    await db.sql`create table public.orders (id int primary key, placed_at date, seen_at date)`;
+    await manage(db.sql, "public.orders", { ...OWN, dataset: "sales" });
+    assertEquals(await manage(db.sql, "public.orders", said), "sales");
+    assertEquals(await ordersPolicy(db.sql), { name: "sales", ...OWN, ...said, ...written });
+  });
+}
+
+Deno.test("manage() refuses one age that does not go with those that are kept", async () => {
+  await using db = await core();
+  await manageNotes(db.sql, { core_retention_days: 60, main_retention_days: 730 });
+  assertEquals(await refusal(manage(db.sql, "public.notes", { core_retention_days: 900 })), {
+    code: "ST012",
+    message:
+      'the policy of "notes" makes no sense: core_retention_days is 900, main_retention_days is 730',
+    hint: "Ages grow down the chain: make main_retention_days 900 or more, or never, " +
+      "or core_retention_days 730 or less.",
+  });
+});
+
+Deno.test("manage() of no table says so", async () => {
+  await using db = await core();
+  assertEquals(await refusal(db.sql`select strata.manage(null)`), {
+    code: "ST010",
+    message: "p_relation is null",
+    hint: "Name the table: strata.manage('public.orders').",
+  });
 });
 
 Deno.test("a changed policy takes effect, and travels down the chain when nothing is due", async () => {

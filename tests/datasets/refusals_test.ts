@@ -24,6 +24,8 @@ const NO_OBJECTS =
 const DECIDE = "A move deletes here what it has brought to the colder tier. Call strata.manage() " +
   "with p_delete_triggers => 'fire' (let them) or 'skip' (they are made to look away while " +
   "Strata deletes).";
+const DAYS =
+  "Write whole days from 0 to 100000; null or -1 means never, left out it stays as it is.";
 const GROW = "retentions are whole days that grow down the chain; null or -1 means never";
 
 const CASES: Case[] = [
@@ -191,27 +193,56 @@ const CASES: Case[] = [
     sql: TABLE,
     policy: { core_retention_days: 30, main_retention_days: 7 },
     code: "ST012",
-    message: 'the policy of "things" makes no sense: new row for relation "datasets" violates ' +
-      'check constraint "datasets_retentions_grow_down_the_chain"',
-    hint: GROW,
+    message:
+      'the policy of "things" makes no sense: core_retention_days is 30, main_retention_days is 7',
+    hint: "Ages grow down the chain: make main_retention_days 30 or more, or never, " +
+      "or core_retention_days 7 or less.",
+  },
+  {
+    what: "rows that never leave core and leave main",
+    sql: TABLE,
+    policy: { core_retention_days: null },
+    code: "ST012",
+    message:
+      'the policy of "things" makes no sense: core_retention_days is never, main_retention_days is 365',
+    hint: "Ages grow down the chain: make main_retention_days never as well, " +
+      "or core_retention_days 365 or less.",
+  },
+  {
+    what: "rows that would be deleted before they leave main",
+    sql: TABLE,
+    policy: { delete_after_days: 100 },
+    code: "ST012",
+    message:
+      'the policy of "things" makes no sense: main_retention_days is 365, delete_after_days is 100',
+    hint: "Ages grow down the chain: make delete_after_days 365 or more, or never, " +
+      "or main_retention_days 100 or less.",
+  },
+  {
+    what: "rows that would be deleted before they leave core",
+    sql: TABLE,
+    policy: { core_retention_days: 30, main_retention_days: null, delete_after_days: 7 },
+    code: "ST012",
+    message:
+      'the policy of "things" makes no sense: core_retention_days is 30, delete_after_days is 7',
+    hint: "Ages grow down the chain: make delete_after_days 30 or more, or never, " +
+      "or core_retention_days 7 or less.",
   },
   {
     what: "a negative retention",
     sql: TABLE,
     policy: { core_retention_days: -2 },
     code: "ST012",
-    message: 'the policy of "things" makes no sense: new row for relation "datasets" violates ' +
-      'check constraint "datasets_retentions_are_days"',
-    hint: GROW,
+    message: 'the policy of "things" makes no sense: core_retention_days is -2',
+    hint: DAYS,
   },
   {
     what: "a retention longer than the calendar",
     sql: TABLE,
     policy: { delete_after_days: 2147483647 },
     code: "ST012",
-    message: 'the policy of "things" makes no sense: new row for relation "datasets" violates ' +
-      'check constraint "datasets_retentions_are_days"',
-    hint: GROW,
+    message: 'the policy of "things" makes no sense: delete_after_days is 2147483647',
+    hint: DAYS,
   },
   {
     what: "a size limit of nothing",

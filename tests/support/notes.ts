@@ -1,7 +1,7 @@
 import type { Sql } from "postgres";
 import type { Chain, Link } from "./chain.ts";
 
-/** The policy of a dataset, as `strata.manage()` names it; what is left out gets its default. */
+/** The policy of a dataset, as `strata.manage()` names it; what is left out is not named there. */
 export interface Policy {
   age_column?: string;
   core_retention_days?: number | null;

@@ -81,19 +81,6 @@ export interface Dataset {
   remedy: string | null;
 }
 
-/** A dataset's policy, as `strata.manage` takes it; -1 days: never. */
-export interface ManageOptions {
-  dataset: string;
-  table: string;
-  ageColumn: string;
-  coreRetentionDays: number;
-  mainRetentionDays: number;
-  deleteAfterDays: number;
-  dueWhen: string | null;
-  sizeLimitKb: number | null;
-  deleteTriggers: string | null;
-}
-
 /** Where and how the driving side of a link dials the other. */
 export interface Address {
   host: string;
@@ -179,19 +166,6 @@ export async function hasTable(sql: Db, table: string): Promise<boolean> {
   const [row] = await sql<{ there: boolean }[]>`
     select to_regclass(${table}) is not null as there`;
   return row?.there === true;
-}
-
-/** Adopts a table, or changes its policy; returns the dataset's name. */
-export async function manage(sql: Db, policy: ManageOptions): Promise<string> {
-  const [row] = await sql<{ dataset: string }[]>`
-    select strata.manage(
-      p_relation => ${policy.table}::text::regclass, p_age_column => ${policy.ageColumn},
-      p_core_retention_days => ${policy.coreRetentionDays},
-      p_main_retention_days => ${policy.mainRetentionDays},
-      p_delete_after_days => ${policy.deleteAfterDays}, p_due_when => ${policy.dueWhen},
-      p_size_limit_kb => ${policy.sizeLimitKb}, p_delete_triggers => ${policy.deleteTriggers},
-      p_dataset => ${policy.dataset}) as dataset`;
-  return row?.dataset ?? policy.dataset;
 }
 
 /** What is due on this tier, now and soon. */

@@ -1,0 +1,49 @@
+/** Calls of the database about the policy of a table: see {@link file://./strata.ts}. */
+import type { Db } from "./strata.ts";
+
+/** A dataset's policy, as `strata.manage` takes it; -1 days: never. */
+export interface DatasetPolicy {
+  dataset: string;
+  table: string;
+  ageColumn: string;
+  coreRetentionDays: number;
+  mainRetentionDays: number;
+  deleteAfterDays: number;
+  dueWhen: string | null;
+  sizeLimitKb: number | null;
+  deleteTriggers: string | null;
+}
+
+/** What `strata.manage` is told: what is left out stays as it is, a new dataset has the defaults. */
+export type ManageOptions = Pick<DatasetPolicy, "table"> & Partial<DatasetPolicy>;
+
+/** How `strata.manage` is told that a number, or a condition, was left out. */
+const UNSAID = { number: -2147483648, condition: "as before" };
+
+/** Adopts a table, or changes its policy; returns the dataset's name. */
+export async function manage(sql: Db, options: ManageOptions): Promise<string> {
+  const { dueWhen = UNSAID.condition, sizeLimitKb = UNSAID.number } = options; // null: none
+  const [row] = await sql<{ dataset: string }[]>`
+    select strata.manage(
+      p_relation => ${options.table}::text::regclass, p_age_column => ${options.ageColumn ?? null},
+      p_core_retention_days => ${options.coreRetentionDays ?? UNSAID.number},
+      p_main_retention_days => ${options.mainRetentionDays ?? UNSAID.number},
+      p_delete_after_days => ${options.deleteAfterDays ?? UNSAID.number},
+      p_due_when => ${dueWhen}, p_size_limit_kb => ${sizeLimitKb},
+      p_delete_triggers => ${options.deleteTriggers ?? null},
+      p_dataset => ${options.dataset ?? null}) as dataset`;
+  return row?.dataset ?? "";
+}
+
+/** The policy of a table, as `strata.manage` takes it; undefined when the table is not managed. */
+export async function policyOf(sql: Db, table: string): Promise<DatasetPolicy | undefined> {
+  const [policy] = await sql<DatasetPolicy[]>`
+    select d.name as dataset, ${table}::text as "table", d.age_column as "ageColumn",
+           coalesce(d.core_retention_days, -1) as "coreRetentionDays",
+           coalesce(d.main_retention_days, -1) as "mainRetentionDays",
+           coalesce(d.delete_after_days, -1) as "deleteAfterDays", d.due_when as "dueWhen",
+           d.size_limit_kb as "sizeLimitKb", d.delete_triggers as "deleteTriggers"
+      from strata.datasets as d
+     where to_regclass(strata.relation(d)) = to_regclass(${table})`;
+  return policy;
+}
