@@ -50,13 +50,15 @@ function report(dataset: string, { loaded, bad, badCount, kept, readToEnd }: Loa
     ...(unseen > 0
       ? [`… and ${count(unseen)} more${readToEnd ? "" : "; the rest of the file was not read"}`]
       : []),
-    kept
+    kept && loaded + badCount === 0
+      ? "No rows found in the file."
+      : kept
       ? `${rows(loaded)} loaded into ${dataset}.`
       : `Nothing of the file was kept. Mend it, or load the good lines with --skip-bad.`,
   ];
   return {
     document: { dataset, loaded, bad_lines: bad, bad_count: badCount, kept },
     text: lines.join("\n"),
-    ok: badCount === 0,
+    ok: badCount === 0 && loaded > 0,
   };
 }

@@ -1,6 +1,7 @@
 /** A file's rows as JSON documents, one at a time, each with the number of its line. */
 import { Buffer } from "node:buffer";
 import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
 import { parse } from "csv-parse";
 import { z } from "zod";
 import { Failure } from "../lib/errors.ts";
@@ -9,6 +10,8 @@ import { Failure } from "../lib/errors.ts";
 export type Line =
   | { line: number; document: string }
   | { line: number; bad: string };
+
+const CONVERT = "Convert the file: iconv -f latin1 -t utf-8";
 
 /** A way to read a file, and whether its JSON columns come as text. */
 export interface Format {
@@ -36,7 +39,7 @@ async function* readJsonLines(
     line++;
     const text = decoded(bytes);
     if (text === undefined) {
-      yield { line, bad: "it is not UTF-8" };
+      yield { line, bad: `it is not UTF-8. ${CONVERT}` };
       continue;
     }
     const document = (line === 1 ? text.replace(/^\uFEFF/, "") : text).trim();
@@ -72,15 +75,18 @@ async function* readCsv(path: string, onBytes: (count: number) => void): AsyncGe
       return undefined;
     },
   });
-  const source = createReadStream(path);
-  source.on("data", (chunk) => onBytes(chunk.length));
+  const source = Readable.from(chunksOfText(path, onBytes));
   source.on("error", (error) => parser.destroy(error));
   source.pipe(parser);
-  for await (const record of parser) {
-    yield* skipped.splice(0);
-    yield record;
+  try {
+    for await (const record of parser) {
+      yield* skipped.splice(0);
+      yield record;
+    }
+    yield* skipped;
+  } finally {
+    source.destroy(); // who has read enough leaves no open file behind
   }
-  yield* skipped;
 }
 
 /** Why a record of a CSV file is none, in our words where the parser's are about itself. */
@@ -92,6 +98,34 @@ function badRecord(error: unknown): string {
   return `it has ${fields} ${
     fields === 1 ? "field" : "fields"
   }, the header has ${data.columns.length}`;
+}
+
+/** The bytes of a file as they come; the parser would read what is no UTF-8 without a word. */
+async function* chunksOfText(
+  path: string,
+  onBytes: (count: number) => void,
+): AsyncGenerator<Uint8Array> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  try {
+    for await (const chunk of createReadStream(path)) {
+      onBytes(chunk.length);
+      decoder.decode(chunk, { stream: true });
+      yield chunk;
+    }
+    decoder.decode();
+  } catch (error) {
+    throw error instanceof TypeError ? await notText(path) : error;
+  }
+}
+
+/** Which line it is in: looked for only now, because hardly any file has one. */
+async function notText(path: string): Promise<Failure> {
+  let line = 0;
+  for await (const bytes of splitLines(path, () => {})) {
+    line++;
+    if (decoded(bytes) === undefined) break;
+  }
+  return new Failure(`line ${line}: this is not UTF-8`, CONVERT);
 }
 
 /** The lines of a file as bytes; only the line being read is in memory. */

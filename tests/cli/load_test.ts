@@ -168,6 +168,26 @@ Deno.test("load() says which line is no UTF-8, or holds a NUL", async () => {
   assert.match(bad[0]?.says ?? "", /not UTF-8/);
 });
 
+Deno.test("load() refuses a CSV file that is not UTF-8 with its line, and loads nothing", async () => {
+  await using db = await core();
+  const good = Array.from({ length: 20_000 }, (_, at) => `${at},ä\n`).join("");
+  const inLatin1 = Uint8Array.from([
+    ...new TextEncoder().encode(`id,name\n${good}-1,`),
+    0xe9, // é
+    ...new TextEncoder().encode("\n-2,ä\n"),
+  ]);
+  for (const skipBad of [false, true]) {
+    await assert.rejects(loaded(db, "a.csv", inLatin1, skipBad), {
+      message: "line 20002: this is not UTF-8",
+      remedy: "Convert the file: iconv -f latin1 -t utf-8",
+    });
+  }
+  assert.equal((await all(db)).length, 0);
+
+  const cut = new TextEncoder().encode("id,name\n1,ä");
+  await assert.rejects(loaded(db, "a.csv", cut.subarray(0, -1)), { message: /^line 2: / });
+});
+
 Deno.test("load() finds the one bad line among many batches", async () => {
   await using db = await core();
   const lines = Array.from({ length: 9_000 }, (_, at) => `{"id":${at === 7_776 ? '"x"' : at}}`);

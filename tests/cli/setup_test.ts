@@ -172,6 +172,19 @@ Deno.test("manage adopts a table, refuses one that cannot be, and load fills it"
   assert.equal(made.code, 0, made.err);
   assert.match(made.out, /leaves core at 30 days, main at 365 days, and is deleted never/);
 
+  const empty = await Deno.makeTempFile({ suffix: ".csv" });
+  await Deno.writeTextFile(empty, "no,placed\n");
+  const none = await cli.strata("load", "orders", empty);
+  assert.deepEqual([none.code, none.out], [1, "No rows found in the file."]);
+  await Deno.writeFile(empty, Uint8Array.from([...new TextEncoder().encode("no,placed\n"), 0xe9]));
+  const latin = await cli.strata("load", "orders", empty);
+  assert.equal(latin.code, 1);
+  assert.equal(
+    latin.err,
+    "line 2: this is not UTF-8\n→ Convert the file: iconv -f latin1 -t utf-8",
+  );
+  await Deno.remove(empty);
+
   const file = await Deno.makeTempFile({ suffix: ".csv" });
   await Deno.writeTextFile(file, "no,placed\n9007199254740993,2020-01-01\nx,2020-01-01\n");
   const bad = await cli.strata("load", "orders", file);
