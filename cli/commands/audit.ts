@@ -14,12 +14,14 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
-import { Failure } from "../lib/errors.ts";
+import { Failure, noDataset } from "../lib/errors.ts";
 import { count, duration, rows, table } from "../lib/output.ts";
 import type { OpenTier } from "../lib/session.ts";
 
 /** Long enough to get on, short enough for a call to be stopped and taken up again. */
 const BUDGET = "20 seconds";
+/** As findings name it; rows may lie before, after or outside all months. */
+const MONTH = /^(\d{4}-(0[1-9]|1[0-2])|no age|before 1970|from 2100)$/;
 
 interface Options extends CommonOptions {
   dataset?: string;
@@ -48,6 +50,10 @@ async function work(context: Context, options: Options): Promise<Report> {
   if (options.month !== undefined && !options.accept) {
     throw new Failure("--month goes with --accept", "An audit looks at all months.", 2);
   }
+  if (options.month !== undefined && !MONTH.test(options.month)) {
+    throw new Failure(`--month is "${options.month}"`, "Write the month as 2026-03.", 2);
+  }
+  if (dataset !== null && !await isKnown(context, dataset)) throw noDataset(dataset);
   if (options.accept) return await accepted(context, dataset, options.month ?? null);
   if (options.last !== true) {
     await Promise.all(context.session.open.map(async (open) => {
@@ -61,6 +67,12 @@ async function work(context: Context, options: Options): Promise<Report> {
   return report(
     (await turns(context)).filter((one) => dataset === null || one.dataset === dataset),
   );
+}
+
+/** Managed on any tier, or let go of since it was audited. */
+async function isKnown(context: Context, dataset: string): Promise<boolean> {
+  return (await context.session.managing(dataset)).length > 0 ||
+    (await turns(context)).some((one) => one.dataset === dataset);
 }
 
 async function turns({ session }: Context): Promise<(AuditTurn & { dialled_by: string })[]> {

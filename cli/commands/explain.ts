@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { explain as explainOf } from "../../supabase/functions/_shared/strata.ts";
+import { explain as explainOf, type Explanation } from "../../supabase/functions/_shared/strata.ts";
 import {
   command,
   type CommonOptions,
@@ -8,6 +8,7 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
+import { noDataset } from "../lib/errors.ts";
 import { table } from "../lib/output.ts";
 
 /** `explain <dataset> <key...>`: where one row is, why, and what happens to it when. */
@@ -24,9 +25,22 @@ export function explain(io: Io): Command {
 }
 
 async function report({ session }: Context, dataset: string, key: string[]): Promise<Report> {
-  const answers = await session.ask(({ sql }) => explainOf(sql, dataset, key));
-  const explanations = answers.flatMap(({ answer }) => answer);
-  const isNowhere = session.skipped.length === 0 &&
+  const managing = await session.managing(dataset);
+  const [hottest] = managing;
+  if (hottest === undefined) throw noDataset(dataset);
+  const answers = await session.ask(({ sql }) => explainOf(sql, dataset, key), managing);
+  const from = session.open.indexOf(hottest);
+  const explanations = session.open.flatMap((open, at): Explanation[] => {
+    const tier = open.tier.key;
+    if (managing.includes(open)) return answers.find((one) => one.tier === tier)?.answer ?? [];
+    if (at < from) return []; // the dataset settles from a colder tier on
+    return [{
+      tier,
+      topic: "where",
+      says: `not on ${tier}, which learns of ${dataset} with the first move`,
+    }];
+  });
+  const isNowhere = session.skipped.length === 0 && from === 0 &&
     explanations.every(({ topic }) => topic === "where");
   const drawn = table(
     ["tier", "", `${dataset} ${key.join(" ")}`],

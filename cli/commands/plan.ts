@@ -8,7 +8,7 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
-import { Failure } from "../lib/errors.ts";
+import { noDataset } from "../lib/errors.ts";
 import { count, rows, size, sum, table } from "../lib/output.ts";
 
 /** `plan [dataset]`: what would move or be deleted, without changing anything. */
@@ -31,13 +31,7 @@ export async function planEverywhere(
 ): Promise<PlanRow[]> {
   const answers = await session.ask(({ sql }) => planOf(sql, dataset));
   const plan = answers.flatMap(({ answer }) => answer);
-  if (dataset !== null && plan.length === 0) {
-    throw new Failure(
-      `There is no dataset "${dataset}"`,
-      "`deno task strata monitor lifecycle` lists them; `manage` adds one.",
-      2,
-    );
-  }
+  if (dataset !== null && plan.length === 0) throw noDataset(dataset);
   return plan
     .sort((a, b) => a.dataset < b.dataset ? -1 : a.dataset > b.dataset ? 1 : 0);
 }

@@ -60,6 +60,11 @@ const KNOWN: Record<string, [says: string, remedy: string]> = {
 /** The command named something that is not there, or that no key of its table can be. */
 const MISNAMED = ["ST011", "42P01", "3F000", "22P02", "22003", "22007", "22008"];
 
+/** The command named a dataset that no tier has. */
+export function noDataset(name: string): Failure {
+  return new Failure(`There is no dataset "${name}"`, KNOWN["ST011"]?.[1], 2);
+}
+
 /** Turns whatever was thrown into a failure; `subject` is what it happened to, such as a tier. */
 export function asFailure(error: unknown, subject = ""): Failure {
   if (error instanceof Failure) return error;

@@ -2,7 +2,7 @@
 import postgres, { type Sql } from "postgres";
 import type { Config, Tier } from "../config/load.ts";
 import type { TierName } from "../config/schema.ts";
-import { tierOf } from "../../supabase/functions/_shared/strata.ts";
+import { datasets, tierOf } from "../../supabase/functions/_shared/strata.ts";
 import { asFailure, Failure, isAboutTheQuestion } from "./errors.ts";
 
 const CONNECT_SECONDS = 8;
@@ -40,13 +40,16 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * Asks every open tier at once. A tier that fails is skipped from then on; when all of them object
-   * to the question itself, that is the answer.
+   * Asks every open tier at once, or some. A tier that fails is skipped from then on; when all of
+   * them object to the question itself, that is the answer.
    */
-  async ask<T>(question: (open: OpenTier) => Promise<T>): Promise<{ tier: TierName; answer: T }[]> {
+  async ask<T>(
+    question: (open: OpenTier) => Promise<T>,
+    asked: readonly OpenTier[] = this.open,
+  ): Promise<{ tier: TierName; answer: T }[]> {
     const answers: { tier: TierName; answer: T }[] = [];
     const failures: { open: OpenTier; failure: Failure }[] = [];
-    await Promise.all(this.open.map(async (open) => {
+    await Promise.all(asked.map(async (open) => {
       try {
         answers.push({ tier: open.tier.key, answer: await question(open) });
       } catch (error) {
@@ -62,6 +65,14 @@ export class Session implements AsyncDisposable {
     for (const { open, failure } of failures) this.skip(open, failure);
     const position = (key: TierName) => this.#order.indexOf(key);
     return answers.sort((a, b) => position(a.tier) - position(b.tier));
+  }
+
+  /** The open tiers that manage a dataset, hottest first. */
+  async managing(dataset: string): Promise<OpenTier[]> {
+    const answers = await this.ask(({ sql }) => datasets(sql));
+    const tiers = answers.filter(({ answer }) => answer.some(({ name }) => name === dataset))
+      .map(({ tier }) => tier);
+    return this.open.filter(({ tier }) => tiers.includes(tier.key));
   }
 
   /** Leaves a tier out from here on. */

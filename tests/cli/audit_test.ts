@@ -32,6 +32,16 @@ Deno.test("audit says that all is there, or what is not, and lets it be accepted
   const wrong = await cli.strata("audit", "--accept", "--dataset", "notes", "--month", "2026-02");
   assert.equal(wrong.code, 1);
   assert.equal((await cli.strata("audit", "--accept")).code, 2);
+  for (const how of [[], ["--last"], ["--accept"]]) {
+    const typo = await cli.strata("audit", ...how, "--dataset", "note");
+    assert.deepEqual([typo.code, typo.out], [2, ""]);
+    assert.match(typo.err, /^There is no dataset "note"\n→ /);
+  }
+  for (const month of ["foo", "2026-13", "2026-1"]) {
+    const none = await cli.strata("audit", "--accept", "--dataset", "notes", "--month", month);
+    assert.deepEqual([none.code, none.out], [2, ""]);
+    assert.equal(none.err, `--month is "${month}"\n→ Write the month as 2026-03.`);
+  }
   const accepted = await cli.strata("audit", "--accept", "--dataset", "notes", "--json");
   assert.deepEqual([accepted.code, JSON.parse(accepted.out).accepted], [0, 1]);
   assert.equal((await cli.strata("audit")).code, 0);

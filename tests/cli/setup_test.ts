@@ -247,6 +247,20 @@ Deno.test("manage takes a new table's policy from the configuration, and setup s
   assert.equal(row?.main_retention_days, 365);
 });
 
+Deno.test("explain says of a tier that has not heard of a dataset when it will", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.strata("setup", "--init");
+  await cli.sql("core")`create table public.orders (id int primary key, created_at date)`;
+  await cli.strata("manage", "orders");
+  const { code, out, err } = await cli.strata("explain", "orders", "900");
+  assert.deepEqual([code, err], [0, ""]);
+  assert.match(out, /^main +where +not on main, which learns of orders with the first move$/m);
+  assert.match(out, /No tier has this row/);
+  const wrong = await cli.strata("explain", "oders", "900");
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.err, /^[Tt]here is no dataset "oders"\n→ /);
+});
+
 Deno.test("monitor shows sizes, moves and policies, each as JSON too", async () => {
   await using cli = await commandLine(["core", "main"]);
   await cli.strata("setup", "--init");
