@@ -245,11 +245,22 @@ declare
   v_dataset constant strata.datasets := strata.dataset(p_dataset);
   v_key text[];
   v_hold uuid;
+  v_fault record;
 begin
-  if (p_key is null) = (p_condition is null) or coalesce(p_reason, '') = ''
-     or coalesce(p_prevents, '') not in ('move', 'delete', 'both') then
-    raise exception 'a hold needs a key or a condition, a reason, and what it prevents (move, delete or both)'
-      using errcode = 'ST050', hint = strata.remedy('ST050');
+  select f.says, f.hint into v_fault
+    from (values
+      (p_key is null and p_condition is null, 'neither p_key nor p_condition is given',
+       'Give p_key to hold one row, or p_condition to hold all rows that meet it.'),
+      (p_key is not null and p_condition is not null, 'p_key and p_condition are both given',
+       'Give p_key to hold one row, or p_condition to hold all rows that meet it.'),
+      (coalesce(p_reason, '') = '', 'p_reason is missing', 'Say why, for those who find the row still there.'),
+      (coalesce(p_prevents, '') not in ('move', 'delete', 'both'),
+       format('p_prevents is %s', coalesce('"' || p_prevents || '"', 'null')), 'Say ''move'', ''delete'' or ''both''.'),
+      (coalesce(p_until <= strata.clock(), false), format('p_until is in the past: %s', to_char(p_until, 'YYYY-MM-DD HH24:MI TZ')),
+       'Name a time that is to come, or leave it out and end the hold with strata.release().')) as f (applies, says, hint)
+   where f.applies limit 1;
+  if found then
+    raise exception '%', v_fault.says using errcode = 'ST050', hint = v_fault.hint;
   end if;
   if p_condition is not null then
     perform strata.check_condition(strata.relation(v_dataset)::regclass, p_condition);

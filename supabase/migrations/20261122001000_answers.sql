@@ -95,9 +95,9 @@ begin
   return query select 'why', format('it is not ready: %s does not hold', p_dataset.due_when) where not p_flags[1];
   return query select 'why', 'another row here refers to it' where p_flags[2];
   return query
-    select 'why', format('held since %s against %s%s: %s (hold %s, made on %s)', to_char(h.made_at, 'YYYY-MM-DD'),
+    select 'why', format('held since %s against %s%s: %s (made on %s, where select strata.release(%L) ends it)', to_char(h.made_at, 'YYYY-MM-DD'),
              case h.prevents when 'both' then 'moving and deleting' when 'move' then 'moving' else 'deleting' end,
-             coalesce(' until ' || to_char(h.hold_until, 'YYYY-MM-DD'), ''), h.reason, h.hold_id, h.made_on)
+             coalesce(' until ' || to_char(h.hold_until, 'YYYY-MM-DD'), ''), h.reason, h.made_on, h.hold_id)
       from strata.holds as h
      where h.dataset = p_dataset.name and h.released_at is null and (h.hold_until is null or h.hold_until > strata.clock())
        and (h.key = p_key or (h.key is null and strata.meets(p_dataset, p_key, h.condition)));

@@ -168,9 +168,9 @@ Deno.test("explain() names every hold on a row, and no others", async () => {
   const says = (await explained(db.sql)).filter((line) => line.startsWith("why: held")).sort();
   assertEquals(says, [
     `why: held since 2026-03-01 against deleting until 2026-06-01: an audit ` +
-    `(hold ${held?.by_condition}, made on core)`,
+    `(made on core, where select strata.release('${held?.by_condition}') ends it)`,
     `why: held since 2026-03-01 against moving and deleting: a court asked ` +
-    `(hold ${held?.by_key}, made on core)`,
+    `(made on core, where select strata.release('${held?.by_key}') ends it)`,
   ]);
 });
 

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import type { Sql } from "postgres";
 import { type TestChain, testChain } from "../support/chain.ts";
 import { addNote, idsOn, manage, manageNotes, settle } from "../support/notes.ts";
@@ -197,24 +197,52 @@ Deno.test("a key is held however it is written", async () => {
   assertEquals((await core.sql`select from public.marks`).length, 1);
 });
 
-const REFUSED: [string, string, string][] = [
-  ["a key and a condition", `p_key => '{1}', p_condition => 'true', p_reason => 'so'`, "ST050"],
-  ["neither key nor condition", `p_reason => 'so'`, "ST050"],
-  ["no reason", `p_key => '{1}'`, "ST050"],
-  ["an empty reason", `p_key => '{1}', p_reason => ''`, "ST050"],
-  ["to prevent something else", `p_key => '{1}', p_reason => 'so', p_prevents => 'all'`, "ST050"],
-  ["to prevent nothing", `p_key => '{1}', p_reason => 'so', p_prevents => null`, "ST050"],
-  ["a key of two values", `p_key => '{1,2}', p_reason => 'so'`, "ST050"],
-  ["a key of no value", `p_key => '{}', p_reason => 'so'`, "ST050"],
-  ["a key of another type", `p_key => '{one}', p_reason => 'so'`, "22P02"],
-  ["a condition that is none", `p_condition => 'id', p_reason => 'so'`, "ST014"],
+const REFUSED: [string, string, string, RegExp][] = [
+  [
+    "a key and a condition",
+    `p_key => '{1}', p_condition => 'true', p_reason => 'so'`,
+    "ST050",
+    /^p_key and p_condition are both given$/,
+  ],
+  [
+    "neither key nor condition",
+    `p_reason => 'so'`,
+    "ST050",
+    /^neither p_key nor p_condition is given$/,
+  ],
+  ["no reason", `p_key => '{1}'`, "ST050", /^p_reason is missing$/],
+  ["an empty reason", `p_key => '{1}', p_reason => ''`, "ST050", /^p_reason is missing$/],
+  [
+    "to prevent something else",
+    `p_key => '{1}', p_reason => 'so', p_prevents => 'moves'`,
+    "ST050",
+    /^p_prevents is "moves"$/,
+  ],
+  [
+    "to prevent nothing",
+    `p_key => '{1}', p_reason => 'so', p_prevents => null`,
+    "ST050",
+    /^p_prevents is null$/,
+  ],
+  [
+    "to end now",
+    `p_key => '{1}', p_reason => 'so', p_until => '${NOW}'`,
+    "ST050",
+    /^p_until is in the past: 2026-03-01 12:00 UTC$/,
+  ],
+  ["a key of two values", `p_key => '{1,2}', p_reason => 'so'`, "ST050", /2 value\(s\) were given/],
+  ["a key of no value", `p_key => '{}', p_reason => 'so'`, "ST050", /0 value\(s\) were given/],
+  ["a key of another type", `p_key => '{one}', p_reason => 'so'`, "22P02", /"one"/],
+  ["a condition that is none", `p_condition => 'id', p_reason => 'so'`, "ST014", /"id"/],
 ];
 
-for (const [what, args, code] of REFUSED) {
+for (const [what, args, code, says] of REFUSED) {
   Deno.test(`hold() refuses ${what}`, async () => {
     await using chain = await chainWithDueNotes();
     const { sql } = chain.core;
-    assertEquals((await refusal(sql.unsafe(`select strata.hold('notes', ${args})`))).code, code);
+    const refused = await refusal(sql.unsafe(`select strata.hold('notes', ${args})`));
+    assertEquals(refused.code, code);
+    assertMatch(refused.message, says);
     assertEquals([...await sql`select from strata.holds`], []);
   });
 }
