@@ -131,7 +131,8 @@ create table strata.settings (
   unit text not null,
   says text not null,
   constraint settings_pkey primary key (name),
-  constraint settings_are_positive check (value > 0)
+  constraint settings_are_positive check (value > 0),
+  constraint settings_percent_is_a_share check (unit <> 'percent' or value <= 100)
 );
 comment on table strata.settings is 'Numbers that may be changed with a plain UPDATE; each row says what it does.';
 revoke all on strata.settings from public;
