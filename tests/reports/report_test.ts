@@ -107,7 +107,10 @@ Deno.test("report: a tier that is down or has never spoken is said to be, the ot
   await using chain = await toldChain();
   const { core } = chain;
   const report = reportOver(core.sql);
-  assert.match(await report.get(), /## main\n\n⚪ main has said nothing yet/);
+  assert.match(
+    await report.get(),
+    /## main\n\n⚪ main has said nothing yet: it reports with its heartbeat, every 15 minutes\n/,
+  );
   await chain.tell();
   await core.sql`select strata.note_link('main', '08006', 'no route to <main>')`;
   await core.freezeClock("2026-03-02T12:00:00Z");

@@ -29,7 +29,7 @@ export function recommendations({ tiers, alerts, channels }: Report): Advice[] {
     ...advice,
     ...(silent
       ? [{
-        says: "nobody is told: set up Telegram, see the README",
+        says: "nobody is told: set up Telegram, see README, Be told; then check",
         command: "deno task strata status",
       }]
       : []),
@@ -57,7 +57,9 @@ function adviceOn(
     },
     overdue.length > 0 &&
     {
-      says: `rows of ${overdue.length} datasets wait on ${tier}`,
+      says: `rows of ${overdue.length} ${
+        overdue.length === 1 ? "dataset" : "datasets"
+      } wait on ${tier}`,
       command: "deno task strata sync",
     },
     moves !== undefined && moves.failed_steps + moves.set_aside > 0 &&

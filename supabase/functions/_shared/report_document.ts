@@ -112,7 +112,7 @@ function dueLines({ due }: Part): Line[] {
     ];
   });
   const rest = due.length - lines.length;
-  return rest > 0 ? [...lines, [`and ${rest} more datasets`]] : lines;
+  return rest > 0 ? [...lines, [`and ${rest} more ${rest === 1 ? "dataset" : "datasets"}`]] : lines;
 }
 
 function limitLines({ limits }: Part): Line[] {
