@@ -36,6 +36,7 @@ export function openRest({ databaseUrl, secretKey, publishableKey }: RestOptions
       connection: { statement_timeout: 8_000, lock_timeout: 8_000 },
     },
   });
+  leaveGrantsAlone(connection);
   const app = new App({
     connection,
     auth: { enabled: false, secret_key: secretKey, publishable_key: publishableKey },
@@ -45,6 +46,18 @@ export function openRest({ databaseUrl, secretKey, publishableKey }: RestOptions
     fetch: async (request) => await asPostgrest(await app.fetch(request, { peerAddress: null })),
     close: () => connection.close(),
   };
+}
+
+/**
+ * Where a table has RLS, the gateway's first request would grant everything to everybody: all tables
+ * of that table's schema, and what is made there later, to anon, authenticated and service_role. It
+ * has no option for that, only a note that it was done.
+ */
+function leaveGrantsAlone(connection: object): void {
+  if (Reflect.get(connection, "rlsState") !== "unknown") {
+    throw new Error("@supabase/lite keeps its note elsewhere: see what it grants now");
+  }
+  Reflect.set(connection, "rlsState", "active");
 }
 
 const Refusal = z.object({

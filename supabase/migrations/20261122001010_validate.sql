@@ -53,13 +53,17 @@ as $$
     from pg_catalog.pg_roles as r, strata.self as s join strata.tiers as t on t.name = s.tier
    where r.rolname = 'strata_mover'
   union all
-  select 'grants', o.offenders is null, coalesce('open to others: ' || o.offenders, 'nothing of strata is open to anon, authenticated or public'),
-         'Revoke what the sentence names; pushing the migrations to a fresh database shows how it should be.'
-    from (select string_agg(x.name, ', ' order by x.name) as offenders from (
-            select p.oid::regprocedure::text as name from pg_catalog.pg_proc as p
+  select 'grants', o.count = 0,
+         case when o.count = 0 then 'nothing of strata is open to anon, authenticated or public'
+              else format('%s %s open to %s: %s%s', o.count, case o.count when 1 then 'is' else 'are' end, o.grantees,
+                          array_to_string(o.names[1:3], ', '), case when o.count > 3 then format(' and %s more', o.count - 3) end) end,
+         'revoke all on all tables in schema strata from anon, authenticated; revoke execute on all functions in schema strata from public;'
+    from (select count(distinct x.name) as count, string_agg(distinct x.grantee, ', ' order by x.grantee) as grantees,
+                 array_agg(distinct x.name order by x.name) as names from (
+            select p.oid::regprocedure::text as name, 'public' as grantee from pg_catalog.pg_proc as p
              where p.pronamespace = 'strata'::regnamespace and has_function_privilege('public', p.oid, 'execute')
             union all
-            select c.oid::regclass::text from pg_catalog.pg_class as c, pg_catalog.pg_roles as r
+            select c.oid::regclass::text, r.rolname::text from pg_catalog.pg_class as c, pg_catalog.pg_roles as r
              where c.relnamespace = 'strata'::regnamespace and c.relkind in ('r', 'v') and r.rolname in ('anon', 'authenticated')
                and has_table_privilege(r.rolname, c.oid, 'select,insert,update,delete')) as x) as o
 $$;

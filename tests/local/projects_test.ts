@@ -40,6 +40,26 @@ Deno.test("a tier's REST API calls functions as service_role, with hosted's stat
   assertEquals((await nobody.rpc("who", { p_says: "" })).status, 401);
 });
 
+Deno.test("a tier's REST API grants nothing to anybody", async () => {
+  await using db = await testDatabase();
+  await using project = testProject(db);
+  const granted = async () => [
+    ...await db.sql`select c.oid::regclass::text as name, c.relacl::text from pg_class as c
+      where c.relacl is not null order by c.oid`,
+    ...await db.sql`select n.nspname as name, n.nspacl::text from pg_namespace as n order by n.oid`,
+    ...await db.sql`select d.defaclnamespace::regnamespace::text as name, d.defaclacl::text
+      from pg_default_acl as d order by d.oid`,
+  ];
+  const before = await granted();
+  for (const key of [project.secretKey, project.publishableKey]) {
+    const client = createClient(project.url, key);
+    await client.from("tasks").select("id");
+    await client.schema("strata").rpc("validate");
+    await client.schema("strata").from("moves").select("move_id");
+  }
+  assertEquals(await granted(), before);
+});
+
 Deno.test("a tier's REST API that loses its database on the way says so as PostgREST does", async () => {
   const message = "Error: write CONNECTION_CLOSED 127.0.0.1:5432"; // its driver's words
   const answer = await asPostgrest(Response.json({ code: "SUP", message }, { status: 500 }));
