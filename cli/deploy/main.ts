@@ -69,7 +69,7 @@ const program = new Command("deploy")
   .option("--dry-run", "print the commands and do nothing")
   .option(
     "--copy-to <volumes/functions>",
-    "copy the functions for a self-hosted Supabase, and nothing else",
+    "copy the functions into that folder of a self-hosted Supabase, and nothing else",
   )
   .option("--config <file>", "the configuration (default: strata.yaml)")
   .action(deploy);

@@ -1,6 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import versions from "../../import_map.json" with { type: "json" };
 import { copyFunctions } from "../../cli/deploy/copy.ts";
+import { Failure } from "../../cli/lib/errors.ts";
 import { EDGE_DENO, EDGE_DENO_ENV } from "../../local/edge_deno.ts";
 import { functionNames } from "../../local/functions.ts";
 import { REPOSITORY } from "../../local/settings.ts";
@@ -132,6 +133,17 @@ Deno.test("copied for a self-hosted instance, every function type-checks beside 
     await check(volume, `--config=${first}/deno.json`, ...entries);
   } finally {
     await Deno.remove(volume, { recursive: true });
+  }
+});
+
+Deno.test("a volume that is not there is not made", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const volume = `${directory}/volumes/functions`;
+    await assertRejects(() => copyFunctions(volume), Failure, `There is no folder ${volume}`);
+    assertEquals(await Array.fromAsync(Deno.readDir(directory)), []);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
   }
 });
 
