@@ -1,8 +1,8 @@
 /** What deploying is: the commands a person would type, in their order, and how each is carried out. */
 import type { Config, Tier } from "../config/load.ts";
-import { Failure } from "../lib/errors.ts";
+import { asFailure, Failure } from "../lib/errors.ts";
 import { isLocal } from "../lib/local.ts";
-import { supabase, SupabaseFailed, supabaseHosted } from "../lib/supabase.ts";
+import { PUSH, pushMigrations, SupabaseFailed, supabaseHosted } from "../lib/supabase.ts";
 
 /** One command of a deployment. */
 export interface Step {
@@ -33,7 +33,10 @@ export async function carryOut(step: Step): Promise<string> {
   try {
     return await step.run();
   } catch (error) {
-    if (!(error instanceof SupabaseFailed)) throw error;
+    if (!(error instanceof SupabaseFailed)) {
+      const { message, remedy } = asFailure(error);
+      throw new Failure(`${step.says} failed: ${message}`, remedy);
+    }
     throw new Failure(
       `${step.says} failed. The Supabase CLI said:\n${error.output.trim()}`,
       "Mend that, and deploy again: every step may be repeated.",
@@ -44,8 +47,8 @@ export async function carryOut(step: Step): Promise<string> {
 function pushStep(tier: Tier): Step {
   return {
     says: `Pushing the migrations to ${tier.key}`,
-    command: `supabase db push --remote="$${tier.dbUrlEnv}" --yes`,
-    run: () => supabase("db push", `--remote=${tier.dbUrl}`, "--yes"),
+    command: `supabase db push --remote="$${tier.dbUrlEnv}" ${PUSH.join(" ")}`,
+    run: () => pushMigrations(tier.dbUrl),
   };
 }
 

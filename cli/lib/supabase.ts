@@ -1,5 +1,9 @@
 import { resolve } from "node:path";
 import versions from "../../import_map.json" with { type: "json" };
+import { migrations } from "../../supabase/functions/_shared/strata.ts";
+import { Failure } from "./errors.ts";
+import { compareVersions, versionsIn } from "./migrations.ts";
+import { connect } from "./session.ts";
 
 const PROJECT = resolve(import.meta.dirname ?? ".", "../../supabase");
 
@@ -16,26 +20,29 @@ export class SupabaseFailed extends Error {
  * Runs the Supabase CLI on a copy of the project and returns what it printed. The copy, because
  * the CLI leaves notes of its own beside what it reads.
  */
-export async function supabase(command: string, ...args: string[]): Promise<string> {
-  const copy = await Deno.makeTempDir({ prefix: "strata-supabase-" });
-  try {
-    await copyProject(copy, false);
+export function supabase(command: string, ...args: string[]): Promise<string> {
+  return onCopy(async (copy) => {
+    await copyProject(PROJECT, copy, false);
     return await runCli(copy, command, args, { SUPABASE_HOME: `${copy}/home` });
-  } finally {
-    await Deno.remove(copy, { recursive: true });
-  }
+  });
 }
 
 /** The same for a hosted project, as whoever is logged in there; the functions are part of the copy. */
-export async function supabaseHosted(
+export function supabaseHosted(
   command: string,
   args: string[],
   env: Record<string, string> = {},
 ): Promise<string> {
+  return onCopy(async (copy) => {
+    await copyProject(PROJECT, copy, true);
+    return await runCli(copy, command, args, env);
+  });
+}
+
+async function onCopy(work: (copy: string) => Promise<string>): Promise<string> {
   const copy = await Deno.makeTempDir({ prefix: "strata-supabase-" });
   try {
-    await copyProject(copy, true);
-    return await runCli(copy, command, args, env);
+    return await work(copy);
   } finally {
     await Deno.remove(copy, { recursive: true });
   }
@@ -66,9 +73,40 @@ async function runCli(
   return output;
 }
 
-/** Applies the migrations that a database does not have yet: `supabase db push`. */
-export function pushMigrations(url: string): Promise<string> {
-  return supabase("db push", `--remote=${url}`, "--yes");
+/** How a push is called; `--include-all`, because some of Strata's may be older than others there. */
+export const PUSH = ["--include-all", "--yes"];
+
+/**
+ * Applies the migrations of Strata that a database does not have yet: `supabase db push`. The CLI
+ * refuses a database whose history names a version that is not among its files, so for each of
+ * somebody else's it finds an empty one; as it was applied already, nothing happens to it.
+ */
+export async function pushMigrations(url: string, project = PROJECT): Promise<string> {
+  const here = await versionsIn(`${project}/migrations`);
+  const { foreign, unknown } = compareVersions(await versionsAt(url), here);
+  if (unknown.length > 0) {
+    throw new Failure(
+      `it has migrations of Strata that are not here: ${unknown.join(", ")}`,
+      "Update this copy of Strata (a newer one was there), or put these files back.",
+    );
+  }
+  return await onCopy(async (copy) => {
+    await copyProject(project, copy, false);
+    for (const version of foreign.filter((version) => /^\d+$/.test(version))) {
+      await Deno.writeTextFile(`${copy}/supabase/migrations/${version}_not_of_strata.sql`, "");
+    }
+    const args = [`--remote=${url}`, ...PUSH];
+    return await runCli(copy, "db push", args, { SUPABASE_HOME: `${copy}/home` });
+  });
+}
+
+async function versionsAt(url: string): Promise<string[]> {
+  const sql = connect(url);
+  try {
+    return await migrations(sql);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
 }
 
 /** Everybody on this machine can read a process's arguments, so a password goes another way. */
@@ -84,13 +122,13 @@ function hidePassword(args: string[]): { visible: string[]; password: string | u
   return { visible, password };
 }
 
-async function copyProject(copy: string, functions: boolean): Promise<void> {
+async function copyProject(project: string, copy: string, functions: boolean): Promise<void> {
   await Deno.mkdir(`${copy}/supabase`, { recursive: true });
-  await Deno.copyFile(`${PROJECT}/config.toml`, `${copy}/supabase/config.toml`);
-  await copySources(`${PROJECT}/migrations`, `${copy}/supabase/migrations`, ".sql");
+  await Deno.copyFile(`${project}/config.toml`, `${copy}/supabase/config.toml`);
+  await copySources(`${project}/migrations`, `${copy}/supabase/migrations`, ".sql");
   if (!functions) return;
-  await copySources(`${PROJECT}/functions`, `${copy}/supabase/functions`, ".ts");
-  await Deno.copyFile(`${PROJECT}/../import_map.json`, `${copy}/import_map.json`);
+  await copySources(`${project}/functions`, `${copy}/supabase/functions`, ".ts");
+  await Deno.copyFile(`${project}/../import_map.json`, `${copy}/import_map.json`);
 }
 
 /** Copies a directory's sources and nothing else that may lie there, such as an .env. */

@@ -1,6 +1,8 @@
 /** `setup --validate`: every tier's own checks, and those that only show from outside. */
 import * as strata from "../../supabase/functions/_shared/strata.ts";
 import { type Context, ROOT } from "../lib/command.ts";
+import { Failure } from "../lib/errors.ts";
+import { compareVersions, versionsIn } from "../lib/migrations.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
 
 /** A check of one tier, or of what lies between two. */
@@ -14,6 +16,7 @@ const OLD_TLS = ["SSLv3", "TLSv1", "TLSv1.1"];
 /** Everything that can be checked, tier by tier. */
 export async function checks(context: Context): Promise<TierCheck[]> {
   const { session } = context;
+  await session.ask(requireSetUp);
   const own = await session.ask(({ sql }) => strata.validate(sql));
   const outside = await session.ask((open) => fromOutside(context, open));
   const between = await twinChecks(context);
@@ -30,6 +33,14 @@ export async function checks(context: Context): Promise<TierCheck[]> {
     ].map((check) => ({ ...check, tier: key }));
   });
   return [...found, ...clocks];
+}
+
+async function requireSetUp({ tier, sql }: OpenTier): Promise<void> {
+  if (await strata.tierOf(sql) !== undefined) return;
+  throw new Failure(
+    `Strata is not set up on ${tier.key}`,
+    "Run `deno task strata setup --init`.",
+  );
 }
 
 function reachable(skipped: Session["skipped"][number] | undefined): strata.Check {
@@ -74,14 +85,9 @@ async function fromOutside(context: Context, { tier, sql }: OpenTier): Promise<O
 }
 
 async function migrationCheck(sql: OpenTier["sql"]): Promise<strata.Check> {
-  const there = new Set(await strata.migrations(sql));
-  const here: string[] = [];
-  for await (const { name } of Deno.readDir(`${ROOT}/supabase/migrations`)) {
-    const version = /^(\d+)_.*\.sql$/.exec(name)?.[1];
-    if (version !== undefined) here.push(version);
-  }
-  const missing = here.filter((version) => !there.has(version)).length;
-  const unknown = [...there].filter((version) => !here.includes(version)).length;
+  const here = await versionsIn(`${ROOT}/supabase/migrations`);
+  const found = compareVersions(await strata.migrations(sql), here);
+  const [missing, unknown] = [found.missing.length, found.unknown.length];
   return {
     topic: "migrations",
     ok: missing === 0 && unknown === 0,

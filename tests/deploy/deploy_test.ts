@@ -32,12 +32,12 @@ const EXPOSED = ["public", "graphql_public", "strata"];
 Deno.test("deploying is what a person would type, and shows no password", async () => {
   const steps = deploySteps(await config(), { secretsFile: "/somewhere/.env" });
   assertEquals(steps.map(({ command }) => command), [
-    'supabase db push --remote="$STRATA_CORE_DB_URL" --yes',
+    'supabase db push --remote="$STRATA_CORE_DB_URL" --include-all --yes',
     `supabase config push --remote=${PROJECT} --yes`,
     `supabase secrets set --env-file supabase/functions/.env --remote=${PROJECT} --yes`,
     `supabase functions deploy --use-api --remote=${PROJECT} --yes`,
-    'supabase db push --remote="$STRATA_MAIN_DB_URL" --yes',
-    'supabase db push --remote="$STRATA_ARCHIVE_DB_URL" --yes',
+    'supabase db push --remote="$STRATA_MAIN_DB_URL" --include-all --yes',
+    'supabase db push --remote="$STRATA_ARCHIVE_DB_URL" --include-all --yes',
   ]);
 });
 
