@@ -56,6 +56,8 @@ export interface Tier {
 export interface Config {
   /** Hottest first; core and at least one more. */
   tiers: Tier[];
+  /** Tiers it does not have, with the address by which each might be reached all the same. */
+  leftOut: { key: TierName; dbUrl: string }[];
   /** Between each tier and its next. */
   links: Link[];
   policies: Policy[];
@@ -94,7 +96,7 @@ export async function loadConfig(path: string, environment: Environment): Promis
   if (!parsed.success) problems.push(...schemaProblems(parsed.error, document));
   problems.push(...policyProblems(document), ...tierProblems(document, environment));
   if (!parsed.success || problems.length > 0) throw new ConfigFailure(problems);
-  return resolved(parsed.data, environment);
+  return resolved(parsed.data, shipped, environment);
 }
 
 /**
@@ -158,7 +160,7 @@ function policyProblems(document: unknown): Problem[] {
   );
 }
 
-function resolved(file: File, environment: Environment): Config {
+function resolved(file: File, shipped: unknown, environment: Environment): Config {
   const tiers: Tier[] = [];
   const links: Link[] = [];
   const present = TIERS.filter((key) => file.database_tiers[key] !== undefined);
@@ -175,11 +177,21 @@ function resolved(file: File, environment: Environment): Config {
   const { default: defaults = {}, ...policies } = file.lifecycle_policies;
   return {
     tiers,
+    leftOut: TIERS.filter((key) => !present.includes(key))
+      .map((key) => ({ key, dbUrl: formerAddress(key, shipped, environment) })),
     links,
     policies: Object.entries(policies).map(([name, policy]) => policyOf(name, policy, defaults)),
     defaults: policyOf("default", defaults, {}),
     moverPassword: environment["STRATA_MOVER_PASSWORD"] ?? "",
   };
+}
+
+/** strata.yaml may still say of a tier where it is, though strata.local.yaml takes it out. */
+function formerAddress(key: TierName, shipped: unknown, environment: Environment): string {
+  const tiers = isRecord(shipped) ? shipped["database_tiers"] : undefined;
+  const tier = isRecord(tiers) ? tiers[key] : undefined;
+  const name = isRecord(tier) ? tier["db_url_env"] : undefined;
+  return environment[typeof name === "string" ? name : `STRATA_${key.toUpperCase()}_DB_URL`] ?? "";
 }
 
 function tierOf(key: TierName, tier: FileTier, environment: Environment): Tier {

@@ -7,6 +7,7 @@ import { asFailure, Failure } from "../lib/errors.ts";
 import { scramVerifier } from "../lib/scram.ts";
 import type { OpenTier } from "../lib/session.ts";
 import { pushMigrations, SupabaseFailed } from "../lib/supabase.ts";
+import { refuseToAbandon } from "./leave.ts";
 
 /** What setting up has come to. */
 export interface InitOutcome {
@@ -22,6 +23,7 @@ export interface InitOutcome {
 export async function init(context: Context): Promise<InitOutcome> {
   const { config, session, say } = context;
   await session.ask(refuseOtherTier);
+  await refuseToAbandon(context);
   say("Pushing the migrations to every tier …");
   await session.ask(push);
   const tiers = await session.ask((open) => introduce(config, open));
