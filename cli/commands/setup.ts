@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { checks, type TierCheck } from "../setup/checks.ts";
+import type { Config } from "../config/load.ts";
 import { init, type InitOutcome } from "../setup/init.ts";
 import { sample } from "../setup/sample.ts";
 import {
@@ -10,8 +11,10 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
+import { Failure } from "../lib/errors.ts";
+import { isLocal } from "../lib/local.ts";
 import { count, rows, sum, table, withRemedy } from "../lib/output.ts";
-import { openStrata, openTiers } from "../lib/session.ts";
+import { openStrata, openTiers, type Session } from "../lib/session.ts";
 
 interface SetupFlags extends CommonOptions {
   init?: true;
@@ -23,14 +26,14 @@ interface SetupFlags extends CommonOptions {
 /** `setup`: makes the tiers what the configuration says, and checks that they are. */
 export function setup(io: Io): Command {
   const made = command("setup", "make the tiers what the configuration says, and check them", [
-    "setup --all           # everything, on a fresh stack",
+    "setup --all           # everything, on a fresh stack of this machine",
     "setup --init          # after a change of strata.yaml or of a password",
     "setup --validate --json",
   ])
     .option("--init", "push migrations, declare tiers and links, adopt the datasets")
-    .option("--sample-data", "load three years of an invented life into core")
+    .option("--sample-data", "load three years of an invented life into core, on this machine only")
     .option("--validate", "check every promise that can be checked; exit code 1 if one is broken")
-    .option("--all", "all three")
+    .option("--all", "all three, where core is on this machine")
     .action(async (flags: SetupFlags) => {
       const parts = [
         ...(flags.init || flags.all ? [initReport] : []),
@@ -38,15 +41,35 @@ export function setup(io: Io): Command {
         ...(flags.validate || flags.all ? [validateReport] : []),
       ];
       if (parts.length === 0) return made.outputHelp();
-      const open = parts[0] === sampleReport ? openStrata : openTiers;
-      await perform(io, flags, (context) => inTurn(context, parts), open);
+      await perform(
+        io,
+        flags,
+        (context) => inTurn(context, parts),
+        (config) => open(config, parts),
+      );
     });
   return made;
 }
 
+type Part = (context: Context) => Promise<Report>;
+
+/** Nobody wants an invented life among his own rows, so that is refused before anything is done. */
+async function open(config: Config, parts: Part[]): Promise<Session> {
+  const core = config.tiers.find(({ key }) => key === "core");
+  if (parts.includes(sampleReport) && core !== undefined && !isLocal(core.dbUrl)) {
+    throw new Failure(
+      "core is not on this machine, and sample data is only loaded into one that is",
+      "Leave --sample-data out; instead of --all, run `deno task strata setup --init --validate`. " +
+        "`deno task demo` shows the sample on a stack of its own.",
+      2,
+    );
+  }
+  return await (parts[0] === sampleReport ? openStrata : openTiers)(config);
+}
+
 async function inTurn(
   context: Context,
-  parts: ((context: Context) => Promise<Report>)[],
+  parts: Part[],
 ): Promise<Report> {
   const reports: Report[] = [];
   for (const part of parts) reports.push(await part(context));

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { isLocal } from "../../cli/lib/local.ts";
 import { type CommandLine, commandLine } from "./support.ts";
 
 const ID = "00000000-0000-4000-8000-00000000000";
@@ -159,6 +160,48 @@ Deno.test("setup --validate finds what is wrong, and says what to do", async () 
   const twins = wrong.find(({ topic }: { topic: string }) => topic === "twins of core");
   assert.match(twins.says, /column "notes" is gone from twin/);
   assert.ok(wrong.every(({ remedy }: { remedy: string }) => remedy.length > 0));
+});
+
+Deno.test("setup --validate says where Strata is not set up", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.sql("core")`drop schema strata cascade`;
+  const { code, out } = await cli.strata("setup", "--validate");
+  assert.equal(code, 1);
+  assert.match(out, /Strata is not set up on core\n +→ Run `deno task strata setup --init`/);
+  await cli.sql("main")`drop schema strata cascade`;
+  const both = await cli.strata("setup", "--validate");
+  assert.equal(both.code, 1);
+  assert.match(both.out, /Strata is not set up on main\n +→ Run/);
+});
+
+Deno.test("setup --validate says how much is open to others, not each of it", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.strata("setup", "--init");
+  await cli.sql("core")`grant select on all tables in schema strata to anon, authenticated`;
+  const { out } = await cli.strata("setup", "--validate", "--json");
+  const grants = JSON.parse(out).checks.filter(({ topic }: { topic: string }) =>
+    topic === "grants"
+  );
+  const some =
+    /^\d\d are open to anon, authenticated: strata\.\w+, strata\.\w+, strata\.\w+ and \d\d more$/;
+  assert.match(grants[0].says, some);
+  assert.equal(grants[1].ok, true);
+  await cli.sql("core").unsafe(grants[0].remedy);
+  const mended = JSON.parse((await cli.strata("setup", "--validate", "--json")).out).checks;
+  assert.ok(mended.find(({ topic }: { topic: string }) => topic === "grants").ok);
+});
+
+Deno.test("setup puts an invented life into a core of this machine and into no other", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  cli.environment["STRATA_CORE_DB_URL"] = "postgresql://postgres:x@db.example.org:5432/postgres";
+  for (const flag of ["--sample-data", "--all"]) {
+    const { code, out, err } = await cli.strata("setup", flag);
+    assert.deepEqual([code, out], [2, ""]);
+    assert.match(err, /^core is not on this machine, .*\n→ .*setup --init --validate/);
+  }
+  const hosts = ["localhost", "127.0.0.1", "[::1]", "%2Frun%2Fpostgresql", "localhost.example.org"];
+  const local = hosts.filter((host) => isLocal(`postgresql://postgres:x@${host}/postgres`));
+  assert.deepEqual(local, hosts.slice(0, 4));
 });
 
 Deno.test("manage adopts a table, refuses one that cannot be, and load fills it", async () => {
