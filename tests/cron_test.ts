@@ -16,6 +16,16 @@ async function isAwake(sql: Sql): Promise<boolean> {
   return (await jobs(sql)).some(({ jobname, active }) => jobname === "strata-continue" && active);
 }
 
+async function saysThatUpkeepIsPaused(sql: Sql): Promise<void> {
+  const [check] = await sql`
+    select ok, says, remedy from strata.validate_jobs() where topic = 'job strata-upkeep'`;
+  assertEquals({ ...check }, {
+    ok: false,
+    says: "0 2 * * 0, paused, has not run yet",
+    remedy: "update strata.schedules set active = true where job = 'strata-upkeep'",
+  });
+}
+
 /** Leaves notes that are due on core; the colder tiers know of them already. */
 async function dueNotes({ core }: CronChain) {
   await manageNotes(core.sql, { core_retention_days: 0 });
@@ -68,13 +78,7 @@ Deno.test("a tier's jobs in pg_cron are what strata.schedules says", async (t) =
     };
     await core.sql`update strata.schedules set active = false where job = 'strata-upkeep'`;
     assertEquals(await upkeep(), false);
-    const [check] = await core.sql`
-      select ok, says, remedy from strata.validate_jobs() where topic = 'job strata-upkeep'`;
-    assertEquals({ ...check }, {
-      ok: false,
-      says: "0 2 * * 0, paused, has not run yet",
-      remedy: "update strata.schedules set active = true where job = 'strata-upkeep'",
-    });
+    await saysThatUpkeepIsPaused(core.sql);
     await core.sql`update strata.schedules set active = true where job = 'strata-upkeep'`;
     assertEquals(await upkeep(), true);
   });
