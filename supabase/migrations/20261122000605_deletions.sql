@@ -72,7 +72,8 @@ as $$ select coalesce((select m.attempts = 1 from strata.moves as m where m.move
 comment on function strata.is_first_try(uuid) is 'Whether a move is in the run that claimed it; not for an unknown one.';
 revoke execute on function strata.is_first_try(uuid) from public;
 
--- Deletes what a manifest, its proofs and the rows' versions agree on. Returns the positions deleted and their digest.
+-- Deletes what a manifest, its proofs and the rows' versions agree on. Returns the positions deleted and their digest. A
+-- position is looked up among many as an integer like them: a bigint would be compared with one after the other.
 create function strata.delete_proved(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[], p_only integer[],
   out deleted integer[], out digest bigint
@@ -107,7 +108,7 @@ begin
       'with gone as ( '
       '  delete from only %s as t using unnest(%s$2, $3, $4, $5) with ordinality as m (%stid, version, mark, proof, o) '
       '   where t.ctid = m.tid and t.xmin = m.version and %s and m.mark = m.proof '
-      '     and ($6 is null or m.o = any ($6)) and not (%s or %s) '
+      '     and ($6 is null or m.o::integer = any ($6)) and not (%s or %s) '
       '  returning m.o::integer as o, m.mark, t.%I::timestamp as age) '
       'select coalesce(array_agg(g.o), ''{}''), coalesce(bit_xor(strata.digest(g.mark)), 0), array_agg(g.age) from gone as g',
       strata.relation(p_dataset), case when v_is_same_file then '' else v_sql.items || ', ' end,
@@ -176,7 +177,7 @@ begin
     return;
   end if;
   execute format(
-    'select exists (select from unnest(%s) with ordinality as m (%s, o) where m.o = any ($2) and not m.o = any ($3) '
+    'select exists (select from unnest(%s) with ordinality as m (%s, o) where m.o::integer = any ($2) and not m.o::integer = any ($3) '
     '                  and not exists (select from only %s as t where %s))',
     v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
     into v_is_gone using p_manifest.keys, p_locked, p_deleted;

@@ -21,10 +21,10 @@ begin
   execute format(
     'select array_agg(case when t.ctid is null then ''changed'' when m.proof is null then ''absent'' '
     '                      when m.proof <> m.mark then ''differs'' when %s or %s then ''held'' '
-    '                      when not (m.o = any ($7)) then ''busy'' else ''undeleted'' end order by m.o) '
+    '                      when not (m.o::integer = any ($7)) then ''busy'' else ''undeleted'' end order by m.o) '
     '  from unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
     '  left join %s as t on t.ctid = m.tid and t.xmin = m.version and %s '
-    ' where m.o = any ($6)',
+    ' where m.o::integer = any ($6)',
     strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass),
     v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
     into v_reasons
