@@ -1,20 +1,9 @@
 /** How long a dataset's rows stay where, as `strata.manage` takes it. */
+import type { DatasetPolicy } from "../../supabase/functions/_shared/strata_policies.ts";
 import type { FilePolicy } from "./schema.ts";
 
 /** One dataset and its policy. */
-export interface Policy {
-  dataset: string;
-  /** The table, with its schema. */
-  table: string;
-  ageColumn: string;
-  /** The row's age in days at which it leaves core; -1: never. So for the next two. */
-  coreRetentionDays: number;
-  mainRetentionDays: number;
-  deleteAfterDays: number;
-  /** SQL condition over the row that must hold as well; null: none. */
-  dueWhen: string | null;
-  /** Null: no limit. */
-  sizeLimitKb: number | null;
+export interface Policy extends DatasetPolicy {
   deleteTriggers: "fire" | "skip" | null;
 }
 

@@ -1,15 +1,19 @@
 /** Calls of the database about the policy of a table: see {@link file://./strata.ts}. */
 import type { Db } from "./strata.ts";
 
-/** A dataset's policy, as `strata.manage` takes it; -1 days: never. */
+/** A dataset's policy, as `strata.manage` takes it. */
 export interface DatasetPolicy {
   dataset: string;
+  /** The table, with its schema. */
   table: string;
   ageColumn: string;
+  /** The row's age in days at which it leaves core; -1: never. So for the next two. */
   coreRetentionDays: number;
   mainRetentionDays: number;
   deleteAfterDays: number;
+  /** SQL condition over the row that must hold as well; null: none. */
   dueWhen: string | null;
+  /** Null: no limit. */
   sizeLimitKb: number | null;
   deleteTriggers: string | null;
 }
