@@ -58,7 +58,7 @@ const KNOWN: Record<string, [says: string, remedy: string]> = {
 };
 
 /** The command named something that is not there, or that no key of its table can be. */
-const MISNAMED = ["ST011", "42P01", "3F000", "22P02", "22003", "22007", "22008"];
+const MISNAMED = ["ST011", "ST050", "42P01", "3F000", "22P02", "22003", "22007", "22008"];
 
 /** The command named a dataset that no tier has. */
 export function noDataset(name: string): Failure {

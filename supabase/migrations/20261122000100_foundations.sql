@@ -88,7 +88,7 @@ insert into strata.errors (code, cause, remedy) values
   ('ST042', 'a trigger on the colder tier changes the row as it arrives', 'drop or guard that trigger: values must cross unchanged'),
   ('ST043', 'a trigger here keeps the row from being deleted', 'guard it: current_setting(''strata.purging'', true) is ''on'' while Strata deletes'),
   ('ST044', 'the row is too large to cross in one piece', 'rows up to about 200 MB of text can move; split it or hold it'),
-  ('ST050', 'the hold names neither a key nor a condition, or both', 'give p_key or p_condition, and a reason'),
+  ('ST050', 'what is to be held or explained is not named as it must be', 'give the key, one value of its type for each key column; or, for a hold, a condition; and its reason'),
   ('08', 'the neighbour cannot be reached', 'check that it runs and that host, port and firewall are right; it is tried again by itself'),
   ('2F003', 'the neighbour does not ask for a password', 'use an address where Postgres asks for one (scram-sha-256), not a trusted or local one'),
   ('28', 'the neighbour refuses the login', 'run setup again with the right password; it is the one of role strata_mover on that tier'),

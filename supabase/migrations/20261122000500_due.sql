@@ -309,6 +309,8 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 as $$
 declare
+  v_column record;
+  v_value text;
   v_key text[];
 begin
   if coalesce(cardinality(p_key), 0) <> cardinality(p_dataset.key_columns) then
@@ -316,17 +318,30 @@ begin
       array_to_string(p_dataset.key_columns, ', '), coalesce(cardinality(p_key), 0)
       using errcode = 'ST050', hint = 'Give one text per key column, in that order.';
   end if;
-  execute 'select array[' || (
-    select string_agg(format('concat($1[%s]::%s)', k.position, format_type(a.atttypid, a.atttypmod)), ', ' order by k.position)
+  for v_column in
+    select k.name, p_key[k.position] as given, format_type(a.atttypid, a.atttypmod) as type
       from unnest(p_dataset.key_columns) with ordinality as k (name, position)
       join pg_catalog.pg_attribute as a
-        on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = k.name and not a.attisdropped) || ']'
-    into v_key using p_key;
+        on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = k.name and not a.attisdropped
+     order by k.position
+  loop
+    begin
+      execute format('select concat($1::%s)', v_column.type) into v_value using v_column.given;
+    exception when data_exception or integrity_constraint_violation then -- of a domain
+      v_value := null;
+    end;
+    if v_column.given is null or v_value is null then
+      raise exception 'the key column "%" of "%" is of type %, % was given', v_column.name, p_dataset.name, v_column.type,
+        coalesce('"' || v_column.given || '"', 'null')
+        using errcode = 'ST050', hint = 'Give the value of that column in the row that you mean.';
+    end if;
+    v_key := v_key || v_value;
+  end loop;
   return v_key;
 end
 $$;
 comment on function strata.normal_key(strata.datasets, text[]) is
-  'A key as Strata writes it: each value in its type''s own text form. ST050: wrong number of values; 22P02: not a value.';
+  'A key as Strata writes it: each value in its type''s own text form. ST050: wrong number of values, or not of its type.';
 revoke execute on function strata.normal_key(strata.datasets, text[]) from public;
 
 create function strata.accept_holds(p_dataset text, p_holds jsonb)

@@ -237,3 +237,24 @@ Deno.test("explain() refuses a dataset or a key that is none", async () => {
     hint: "Give one text per key column, in that order.",
   });
 });
+
+Deno.test("explain() names the key column whose value is none of its type", async () => {
+  await using db = await coreWithNotes();
+  await db.sql.unsafe(`
+    create domain public.code as text check (value ~ '^[a-z]$');
+    create type public.mood as enum ('good', 'bad');
+    create table public.odd (id uuid, n numeric(3, 1), at timestamptz, code public.code, mood public.mood,
+      created_at date, primary key (id, n, at, code, mood))`);
+  await manage(db.sql, "public.odd");
+  const key = ["79aa17b5-0f5c-7b13-1810-311c302da3c0", "1.5", "2026-02-03", "a", "good"];
+  assertEquals(await explained(db.sql, "odd", ...key), ["where: not on core"]);
+  const types = ["uuid", "numeric(3,1)", "timestamp with time zone", "public.code", "public.mood"];
+  const given = ["79aa", "1000", "2026-02-30", "A", "fine"];
+  for (const [at, column] of ["id", "n", "at", "code", "mood"].entries()) {
+    assertEquals(await refusal(explained(db.sql, "odd", ...key.with(at, given[at] ?? ""))), {
+      code: "ST050",
+      message: `the key column "${column}" of "odd" is of type ${types[at]}, "${given[at]}" was given`,
+      hint: "Give the value of that column in the row that you mean.",
+    });
+  }
+});

@@ -302,6 +302,16 @@ Deno.test("explain says of a tier that has not heard of a dataset when it will",
   const wrong = await cli.strata("explain", "oders", "900");
   assert.equal(wrong.code, 2);
   assert.match(wrong.err, /^[Tt]here is no dataset "oders"\n→ /);
+  for (const key of ["abc", "9999999999"]) {
+    const { code, err } = await cli.strata("explain", "orders", key);
+    assert.equal(code, 2);
+    assert.equal(
+      err,
+      `the key column "id" of "orders" is of type integer, "${key}" was given\n` +
+        "→ Give the value of that column in the row that you mean.",
+    );
+  }
+  assert.equal((await cli.strata("explain", "orders", "1", "2")).code, 2);
 });
 
 Deno.test("monitor shows sizes, moves and policies, each as JSON too", async () => {

@@ -232,7 +232,18 @@ const REFUSED: [string, string, string, RegExp][] = [
   ],
   ["a key of two values", `p_key => '{1,2}', p_reason => 'so'`, "ST050", /2 value\(s\) were given/],
   ["a key of no value", `p_key => '{}', p_reason => 'so'`, "ST050", /0 value\(s\) were given/],
-  ["a key of another type", `p_key => '{one}', p_reason => 'so'`, "22P02", /"one"/],
+  [
+    "a key of another type",
+    `p_key => '{one}', p_reason => 'so'`,
+    "ST050",
+    /^the key column "id" of "notes" is of type integer, "one" was given$/,
+  ],
+  [
+    "a key of a null",
+    `p_key => '{null}', p_reason => 'so'`,
+    "ST050",
+    /^the key column "id" of "notes" is of type integer, null was given$/,
+  ],
   ["a condition that is none", `p_condition => 'id', p_reason => 'so'`, "ST014", /"id"/],
 ];
 
