@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Sql } from "postgres";
 import { addNote, idsOn, manageNotes } from "./support/notes.ts";
 import { type CronChain, cronChain } from "./support/own_stack.ts";
@@ -72,16 +72,15 @@ Deno.test("a tier's jobs in pg_cron are what strata.schedules says", async (t) =
 
   await t.step("a changed schedule takes effect at once", () => followsTheTable(core.sql));
 
-  await t.step("a job that is switched off in the table sleeps in pg_cron", async () => {
-    const upkeep = async () => {
-      return (await jobs(core.sql)).find(({ jobname }) => jobname === "strata-upkeep")?.active;
-    };
-    await core.sql`update strata.schedules set active = false where job = 'strata-upkeep'`;
-    assertEquals(await upkeep(), false);
-    await saysThatUpkeepIsPaused(core.sql);
-    await core.sql`update strata.schedules set active = true where job = 'strata-upkeep'`;
-    assertEquals(await upkeep(), true);
-  });
+  await t.step(
+    "a job that is switched off in the table sleeps in pg_cron",
+    () => upkeepSleeps(core.sql),
+  );
+
+  await t.step(
+    "nothing runs, and nothing wakes, while all jobs are paused",
+    () => pauses(core.sql),
+  );
 
   await t.step("jobs of others are left alone", async () => {
     await core.sql`select cron.schedule('vacuum', '0 3 * * *', 'vacuum')`;
@@ -152,6 +151,44 @@ async function followsTheTable(sql: Sql) {
   await sql`update strata.schedules set tiers = '{core}' where job = 'strata-here'`;
   await sql`delete from strata.schedules where job in ('strata-here', 'strata-there')`;
   assertEquals(await names(), before);
+}
+
+/** One job is paused for a while. */
+async function upkeepSleeps(sql: Sql) {
+  const upkeep = async () => {
+    return (await jobs(sql)).find(({ jobname }) => jobname === "strata-upkeep")?.active;
+  };
+  await sql`update strata.schedules set active = false where job = 'strata-upkeep'`;
+  assertEquals(await upkeep(), false);
+  await saysThatUpkeepIsPaused(sql);
+  await sql`update strata.schedules set active = true where job = 'strata-upkeep'`;
+  assertEquals(await upkeep(), true);
+}
+
+/** Everything is paused while work is left over, and a command of a reclaim waits for its minute. */
+async function pauses(sql: Sql) {
+  const active = async () =>
+    (await jobs(sql)).filter(({ active }) => active).map(({ jobname }) => jobname);
+  const usual = await active();
+  await sql`select strata.keep_going(true)`;
+  await sql`select cron.schedule('strata-reclaim', '0 0 1 1 *', 'vacuum')`;
+  assertEquals(await active(), [...usual, "strata-continue", "strata-reclaim"].sort());
+  await sql`update strata.schedules set active = false`;
+  assertEquals(await active(), []);
+  await sql`select strata.keep_going(true)`;
+  await sql`call strata.move_due()`;
+  const [{ says } = {}] = await sql`select strata.become('core') as says`;
+  assertMatch(says, /pg_cron runs (\d+) jobs, \1 of them paused$/);
+  assertEquals(await active(), []);
+  const [check] = await sql`
+    select ok, says from strata.validate_jobs() where topic = 'job strata-continue'`;
+  assertEquals({ ...check }, { ok: false, says: "* * * * *, paused, has not run yet" });
+
+  await sql`update strata.schedules set active = true`;
+  assertEquals(await active(), [...usual, "strata-continue"].sort()); // as work may be left over
+  await sql`call strata.move_due()`;
+  assertEquals(await active(), usual);
+  await sql`select cron.unschedule('strata-reclaim')`;
 }
 
 /** Two runs of each job, one of them a week old. */

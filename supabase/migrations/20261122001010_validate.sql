@@ -92,7 +92,7 @@ begin
     '       case when p.paused then format(''update strata.schedules set active = true where job = %L'', s.job) else '
     '       ''select strata.apply_schedules(); if runs fail, read the message (at home: cron.use_background_workers = on, or trust for localhost).'' end '
     '  from strata.schedules as s '
-    ' cross join lateral (select not s.active and s.job <> ''strata-continue'') as p (paused) ' -- which sleeps until it is needed
+    ' cross join lateral (select not s.active) as p (paused) '
     '  left join cron.job as j on j.jobname = s.job '
     '  left join lateral (select d.* from cron.job_run_details as d where d.jobid = j.jobid order by d.runid desc limit 1) as r on true '
     ' where (select f.tier from strata.self as f) = any (s.tiers) order by s.job';

@@ -269,7 +269,8 @@ declare
   v_last bigint;
 begin
   execute 'select coalesce(max(d.runid), 0) from cron.job_run_details as d' into v_last;
-  execute 'select cron.alter_job(cron.schedule(''strata-reclaim'', $1, $2), active := true)' using v_minute.cron, p_reclaim.steps[1];
+  execute 'select cron.alter_job(cron.schedule(''strata-reclaim'', $1, $2), active := $3)'
+    using v_minute.cron, p_reclaim.steps[1], strata.may_go_on();
   update strata.reclaims as r
      set step_at = v_minute.at, step_after = v_last, file_before = pg_relation_filenode(to_regclass(r.relation))
    where r.reclaim_id = p_reclaim.reclaim_id;
