@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { status as statusOf } from "../../supabase/functions/_shared/strata.ts";
+import { type Status, status as statusOf } from "../../supabase/functions/_shared/strata.ts";
 import {
   billedBytes,
   type ChannelState,
@@ -13,9 +13,12 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
-import { sum, table } from "../lib/output.ts";
+import { sum, table, withRemedy } from "../lib/output.ts";
 import { light, percent, roomOf } from "./monitor.ts";
 import { planEverywhere } from "./plan.ts";
+
+/** Of so many jobs the names are of use; `setup --validate` has them all. */
+const NAMED = 3;
 
 /** `status`: one line for each tier. */
 export function status(io: Io): Command {
@@ -56,10 +59,24 @@ async function report(context: Context): Promise<Report> {
     },
     text: [
       table(["tier", "", "used", ">due to move", ">due to delete"], lines),
+      ...tiers.flatMap(({ tier, answer }) => pausedLines(tier, answer.status)),
       ...channelLines(tiers[0]?.answer.channels ?? []),
     ].join("\n"),
     ok: session.skipped.length === 0,
   };
+}
+
+/** Which jobs of a tier do not run because somebody paused them. */
+function pausedLines(tier: string, { paused_jobs }: Status): string[] {
+  if (paused_jobs.length === 0) return [];
+  const named = paused_jobs.length <= NAMED ? paused_jobs.join(", ") : `${paused_jobs.length} jobs`;
+  return [
+    "",
+    withRemedy(
+      `Paused on ${tier}: ${named}.`,
+      "To go on, there: update strata.schedules set active = true;",
+    ),
+  ];
 }
 
 /** How the hottest tier tells people what they should know. */

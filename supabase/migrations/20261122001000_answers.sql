@@ -230,7 +230,8 @@ as $$
     'set_aside', (select count(*) from strata.set_aside),
     'holds', (select count(*) from strata.holds as h where h.released_at is null and (h.hold_until is null or h.hold_until > strata.clock())),
     'last_move_at', (select max(m.finished_at) from strata.moves as m),
+    'paused_jobs', (select coalesce(jsonb_agg(s.job order by s.job), '[]') from strata.schedules as s where not s.active and strata.tier() = any (s.tiers)),
     'has_cron', strata.has_cron())
 $$;
-comment on function strata.status() is 'How this tier is: links, troubles, open moves, rows set aside, size in bytes as billed.';
+comment on function strata.status() is 'How this tier is: links, troubles, open moves, rows set aside, paused jobs, size in bytes as billed.';
 revoke execute on function strata.status() from public;

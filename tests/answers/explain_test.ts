@@ -253,7 +253,9 @@ Deno.test("explain() names the key column whose value is none of its type", asyn
   for (const [at, column] of ["id", "n", "at", "code", "mood"].entries()) {
     assertEquals(await refusal(explained(db.sql, "odd", ...key.with(at, given[at] ?? ""))), {
       code: "ST050",
-      message: `the key column "${column}" of "odd" is of type ${types[at]}, "${given[at]}" was given`,
+      message: `the key column "${column}" of "odd" is of type ${types[at]}, "${
+        given[at]
+      }" was given`,
       hint: "Give the value of that column in the row that you mean.",
     });
   }

@@ -27,6 +27,7 @@ Deno.test("status() of a new tier has nothing to tell", async () => {
     set_aside: 0,
     holds: 0,
     last_move_at: null,
+    paused_jobs: [],
     has_cron: false,
   });
   const [bill] = await db.sql`
@@ -87,6 +88,14 @@ Deno.test("status() tells what a dataset's trouble is and what to do", async () 
     remedy: "restore it there, or run strata.forget_twin(dataset) on that tier to start it anew",
     next_try_at: "2026-03-01T12:01:00+00:00",
   }]);
+});
+
+Deno.test("status() names the jobs of this tier that are paused", async () => {
+  await using db = await testDatabase("archive");
+  await db.sql`select strata.become('archive')`;
+  await db
+    .sql`update strata.schedules set active = false where job in ('strata-upkeep', 'strata-briefing')`;
+  assertEquals((await status(db.sql)).paused_jobs, ["strata-upkeep"]); // core alone briefs
 });
 
 Deno.test("status() refuses to speak for a database that is no tier", async () => {

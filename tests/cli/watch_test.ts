@@ -63,6 +63,19 @@ Deno.test("quota shows used, limit and projection, and where the limit is writte
   assert.equal((await cli.strata("quota")).code, 1);
 });
 
+Deno.test("status says which jobs are paused, and how they go on", async () => {
+  await using cli = await chain();
+  assert.doesNotMatch((await cli.strata("status")).out, /[Pp]aused/);
+  await cli.sql("core")`update strata.schedules set active = false`;
+  await cli.sql("main")`update strata.schedules set active = false where job = 'strata-move'`;
+  const { out } = await cli.strata("status");
+  assert.match(out, /^Paused on core: 1\d jobs\.\n→ .* set active = true;$/m);
+  assert.match(out, /^Paused on main: strata-move\.$/m);
+  const { tiers } = JSON.parse((await cli.strata("status", "--json")).out);
+  assert.ok(tiers[0].status.paused_jobs.length > 10);
+  assert.deepEqual(tiers[1].status.paused_jobs, ["strata-move"]);
+});
+
 Deno.test("alerts shows each alert once, with what to do, and looks again when told to", async () => {
   await using cli = await chain();
   assert.equal((await cli.strata("alerts")).out, "Nothing is wrong.");

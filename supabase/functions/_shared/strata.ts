@@ -189,10 +189,17 @@ export async function process(sql: Sql, budget: string): Promise<void> {
   await sql`call strata.process(p_budget => ${budget}::interval)`;
 }
 
+/** What a tier says about itself; more than is named here. */
+export interface Status {
+  /** Jobs that do not run until somebody says so. */
+  paused_jobs: string[];
+}
+
 /** What a tier says about itself. */
-export async function status(sql: Db): Promise<Record<string, unknown>> {
-  const [row] = await sql<{ status: Record<string, unknown> }[]>`select strata.status() as status`;
-  return row?.status ?? {};
+export async function status(sql: Db): Promise<Status> {
+  const [row] = await sql<{ status: Status }[]>`select strata.status() as status`;
+  if (row === undefined) throw new Error("a select without from returned no row");
+  return row.status;
 }
 
 /** A tier's own checks, and over the links it drives its neighbour's. */
