@@ -130,7 +130,7 @@ Deno.test("report: a section that fails leaves the others", async () => {
     set search_path = '' as $$ begin raise exception 'broken' using errcode = 'XX001'; end $$`,
   );
   const markdown = await reportOver(db.sql).get();
-  assert.match(markdown, /⚪ core could not say anything about: moves/);
+  assert.match(markdown, /⚪ core could not say anything about: moves \(broken \\\[XX001\\\]\)/);
   assert.match(markdown, /nothing is due/);
 });
 
@@ -151,7 +151,12 @@ Deno.test("report: what another tier says is text, whatever stands in it", async
   }];
   const parts = [
     { ...row?.says, due, size: { billed_bytes: hostile } },
-    { tier: "archive", made_at: "2026-03-01T12:00:00+00:00", moves: [hostile] },
+    {
+      tier: "archive",
+      made_at: "2026-03-01T12:00:00+00:00",
+      moves: [hostile],
+      due: { failed: hostile },
+    },
     { tier: "nowhere", made_at: hostile },
     "x",
   ];

@@ -52,17 +52,22 @@ function tierBlocks({ tier, part, says, here, made_at }: Report["tiers"][number]
   const old = says === null ? [] : [{ paragraph: [`⚪ ${says}`] }];
   if (part === null) return [{ heading: [tier] }, ...old];
   const asOf = here || made_at === null || says !== null ? "" : `, as of ${minute(made_at)}`;
-  const missing = Object.entries({ size: part.size, moves: part.moves, due: part.due })
-    .filter(([, found]) => found === undefined).map(([name]) => name);
   return [
     { heading: [`${tier}${asOf}`] },
     ...old,
     ...sizeBlocks(part),
     { list: [...moveLines(part), ...dueLines(part), ...limitLines(part), ...costLines(part)] },
-    ...(missing.length === 0
-      ? []
-      : [{ paragraph: [`⚪ ${tier} could not say anything about: ${missing.join(", ")}`] }]),
+    ...missingBlocks(tier, part),
   ];
+}
+
+function missingBlocks(tier: string, part: Part): Block[] {
+  const { size, moves, due, limits, costs, months, failed = {} } = part;
+  const missing = Object.entries({ size, moves, due, limits, costs, months })
+    .filter(([, found]) => found === undefined)
+    .map(([name]) => failed[name] === undefined ? name : `${name} (${failed[name]})`);
+  if (missing.length === 0) return [];
+  return [{ paragraph: [`⚪ ${tier} could not say anything about: ${missing.join(", ")}`] }];
 }
 
 function sizeBlocks({ size: room }: Part): Block[] {

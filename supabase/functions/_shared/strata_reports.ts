@@ -71,13 +71,26 @@ const Months = z.array(z.object({
 /** A section, or nothing when it failed on its tier or cannot be read here. */
 const section = <T>(schema: z.ZodType<T>) => schema.optional().catch(undefined);
 
-const Part = z.object({
+const Sections = z.object({
   size: section(Size),
   moves: section(Moves),
   due: section(Due),
   limits: section(Limits),
   costs: section(Costs),
   months: section(Months),
+});
+const Failed = z.object({ failed: z.string() });
+
+const Part = z.record(z.string(), z.unknown()).transform((said) => {
+  const failed = Object.entries(said).flatMap(([name, section]): [string, string][] => {
+    const { data } = Failed.safeParse(section);
+    return data === undefined ? [] : [[name, data.failed]];
+  });
+  /** Why sections failed on their tier, by name; absent when none did. */
+  const why: { failed?: Record<string, string> } = failed.length === 0
+    ? {}
+    : { failed: Object.fromEntries(failed) };
+  return { ...Sections.parse(said), ...why };
 });
 /** What a tier said of itself. */
 export type Part = z.infer<typeof Part>;
