@@ -1,6 +1,7 @@
 /** What `sync` and `process` share: running the tiers' own procedures until nothing is left to do. */
 import {
   clock,
+  endPauses,
   type Move,
   moves as movesOf,
   type PlanRow,
@@ -35,7 +36,8 @@ export async function runUntilDone(context: Context, scope: Scope, pass: Pass): 
   const since = new Map(
     (await session.ask(({ sql }) => clock(sql))).map(({ tier, answer }) => [tier, answer]),
   );
-  let due = await dueNow(context, scope);
+  let due = await dueNow(context, scope); // first: it says when there is no such dataset
+  await session.ask(({ sql }) => endPauses(sql, scope.dataset));
   let moves: Move[] = [];
   using progress = new Progress(scope.label, Number(due), count);
   while (true) {
@@ -107,11 +109,12 @@ async function glimpse(session: Session, since: Map<string, string>): Promise<Mo
 
 const settled = (moves: Move[]) => sum(moves.map((move) => move.rows_moved));
 
-/** Why a link or a dataset of a tier stands still, and what to do about it. */
+/** Why a link or a dataset of a tier stands still, until when, and what to do about it. */
 export function troubleText(
-  { tier, about, says, sqlstate, remedy }: Trouble & { tier: string },
+  { tier, about, says, sqlstate, remedy, next_try_at }: Trouble & { tier: string },
 ): string {
-  return withRemedy(`On ${tier}, ${about}: ${says} (${sqlstate})`, remedy);
+  const next = next_try_at === null ? "with the next run" : `on ${next_try_at.slice(0, 16)} UTC`;
+  return withRemedy(`On ${tier}, ${about}: ${says} (${sqlstate}). Next try ${next}.`, remedy);
 }
 
 interface Outcome {

@@ -170,6 +170,23 @@ $$;
 comment on procedure strata.upkeep(interval) is 'The weekly job: deletions at the last tier, Strata''s own housekeeping, then plans to give space back. Commits.';
 revoke execute on procedure strata.upkeep(interval) from public;
 
+-- Whoever runs something by hand knows, or wants to know, that what failed before works again.
+create function strata.end_pauses(p_dataset text default null)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update strata.links as l set next_try_at = null where l.next_try_at > strata.clock();
+  update strata.datasets as d set next_try_at = null
+   where d.next_try_at > strata.clock() and (p_dataset is null or d.name = p_dataset);
+end
+$$;
+comment on function strata.end_pauses(text) is
+  'Has links, and datasets or one of them, that failed tried again with the next run instead of after their pause; rows that '
+  'are set aside keep theirs.';
+revoke execute on function strata.end_pauses(text) from public;
+
 create procedure strata.process(p_budget interval default '50 seconds')
 language plpgsql
 as $$

@@ -105,6 +105,33 @@ Deno.test("sync settles rows through the chain, plan and explain ask every tier"
   assert.deepEqual(where, ["core: not on cor", "main: not on mai", "archive: on archive"]);
 });
 
+Deno.test("sync tries at once what rests because it failed, and says what fails now", async () => {
+  await using cli = await commandLine();
+  await cli.strata("setup", "--init");
+  await writeJournal(cli);
+  const outage = async () => {
+    await cli.sql("main")`select strata.note_link('core', '08001', 'nothing answers there')`;
+    await cli.sql("core")`select strata.note_failure('journal_entries', '08006', 'the line broke')`;
+  };
+  const core = `alter database ${cli.databases.get("core")?.name}`;
+  await outage();
+  await cli.sql("core").unsafe(`${core} set default_transaction_read_only = on`); // as the platform does it
+  const { code, out, err } = await cli.strata("sync");
+  assert.equal(code, 0, `${out}${err}`);
+  assert.match(out, /^journal_entries +core +main +2 /m);
+  await cli.sql("core").unsafe(`${core} reset default_transaction_read_only`);
+
+  await outage();
+  await cli.sql("main")`drop table public.journal_entries`;
+  await cli.sql("core")`update public.journal_entries set created_at = '2020-01-01'`;
+  const failing = await cli.strata("sync", "--dataset", "journal_entries");
+  assert.equal(failing.code, 1);
+  assert.match(
+    failing.out,
+    /^Nothing was moved\.\nOn core, dataset journal_entries: .* \(\w{5}\)\. Next try on 20\d\d-[\d: -]{11} UTC\.\n→ /,
+  );
+});
+
 Deno.test("setup makes a chain of two tiers, and rows go the whole way in one step", async () => {
   await using cli = await commandLine(["core", "archive"]);
   const { code, out } = await cli.strata("setup", "--init");

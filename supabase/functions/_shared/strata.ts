@@ -179,6 +179,12 @@ export async function explain(sql: Db, dataset: string, key: string[]): Promise<
       select * from strata.explain(p_dataset => ${dataset}, variadic p_key => ${key}::text[])`;
 }
 
+/** Has links and datasets that failed tried again with the next run; rows set aside keep their pause. */
+export async function endPauses(sql: Sql, dataset: string | null): Promise<void> {
+  // A database that is read-only because it is full can still give rows away.
+  await sql.begin("read write", (sql) => sql`select strata.end_pauses(p_dataset => ${dataset})`);
+}
+
 /** Moves what is due over the links this tier drives, for as long as the budget lasts. */
 export async function moveDue(sql: Sql, budget: string, dataset: string | null): Promise<void> {
   await sql`call strata.move_due(p_budget => ${budget}::interval, p_dataset => ${dataset})`;
