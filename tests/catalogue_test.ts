@@ -137,9 +137,10 @@ Deno.test("every scheduled command is one statement and holds no secret", async 
   }
 });
 
-Deno.test("a schedule cannot be given two statements", async () => {
+Deno.test("a schedule cannot be given two statements, nor tiers that are none", async () => {
   await using db = await testDatabase();
   await assertRefused(db.sql, "update strata.schedules set command = 'select 1; select 2'");
+  await assertRefused(db.sql, "update strata.schedules set tiers = '{core,moon}'");
 });
 
 async function assertRefused(sql: Sql, statement: string) {

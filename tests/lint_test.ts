@@ -79,7 +79,7 @@ async function check({ core }: CronChain) {
       join pg_language as l on l.oid = p.prolang and l.lanname = 'plpgsql'
      cross join lateral extensions.plpgsql_check_function_tb(
        p.oid, extra_warnings => true,
-       relid => case when p.prorettype = 'trigger'::regtype then 'strata.schedules'::regclass else 0 end) as c
+       relid => coalesce((select g.tgrelid from pg_trigger as g where g.tgfoid = p.oid limit 1), 0)) as c
      where p.pronamespace = 'strata'::regnamespace`;
   assertEquals(issues.map(({ says }) => says).filter((one) => !(one in ACCEPTED)), []);
 }

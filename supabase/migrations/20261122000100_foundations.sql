@@ -138,6 +138,32 @@ comment on table strata.settings is 'Numbers that may be changed with a plain UP
 revoke all on strata.settings from public;
 alter table strata.settings enable row level security;
 
+-- The checks above hold whatever happens; this says what would do. The bounds keep a number from failing where it is used.
+create function strata.setting_makes_sense()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_most constant bigint := case
+    when new.unit = 'percent' then 100 when new.unit like 'hour%' then 24 when new.unit = 'day of the month' then 31
+    when new.unit = 'days' then 100000 when new.unit in ('minutes', 'seconds') then 1000000 else 2147483647 end;
+begin
+  if coalesce(new.value between 1 and v_most, false) then
+    return new;
+  end if;
+  raise exception 'the setting "%" cannot be %', new.name, coalesce(new.value::text, 'null')
+    using errcode = 'check_violation', hint = format('Write a whole number from 1 to %s (%s): %s.', v_most, new.unit, new.says);
+end
+$$;
+comment on function strata.setting_makes_sense() is 'Trigger: a setting that is out of its range is refused, and the range named.';
+revoke execute on function strata.setting_makes_sense() from public;
+
+create trigger settings_make_sense
+  before insert or update on strata.settings
+  for each row execute function strata.setting_makes_sense();
+comment on trigger settings_make_sense on strata.settings is 'Refuses numbers that are out of range, and says what would do.';
+
 insert into strata.settings (name, value, unit, says) values
   ('batch_rows', 20000, 'rows', 'the most rows of one move'),
   ('flow_batches', 16, 'batches', 'so many batches follow each other without a pause in which the same dataset may move on from the colder tier'),

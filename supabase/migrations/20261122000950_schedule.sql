@@ -12,6 +12,7 @@ create table strata.schedules (
   active boolean not null default true,
   says text not null,
   constraint schedules_pkey primary key (job),
+  constraint schedules_tiers_are_known check (tiers <@ '{core,main,archive}'),
   constraint schedules_are_ours check (job like 'strata-%'),
   constraint schedules_are_one_statement check (command !~ ';')
 );
