@@ -41,7 +41,7 @@ export function audit(io: Io): Command {
     .option("--dataset <name>", "only this dataset")
     .option("--last", "only show what was found last")
     .option("--accept", "take what was found wrong with --dataset as right from now on")
-    .option("--month <month>", "with --accept: only this month")
+    .option("--month <month>", "with --accept: only this month, such as 2026-03")
     .action((options: Options) => perform(io, options, (context) => work(context, options)));
 }
 

@@ -74,10 +74,11 @@ function planReport({ tier }: OpenTier, plan: DrainPlan): Report {
         ]),
       ),
     ];
+  const obstacle = plan.need_bytes === "0" ? null : plan.obstacle;
   return {
     document: { tier: tier.key, ...plan },
-    text: [...lines, ...(plan.obstacle === null ? [] : [`But ${plan.obstacle}.`])].join("\n"),
-    ok: plan.obstacle === null || plan.need_bytes === "0",
+    text: [...lines, ...(obstacle === null ? [] : [`But ${obstacle}.`])].join("\n"),
+    ok: obstacle === null,
   };
 }
 

@@ -14,6 +14,9 @@ import {
 } from "../lib/command.ts";
 import { Failure } from "../lib/errors.ts";
 
+/** The greatest age a policy may name. */
+const MOST_DAYS = 100_000;
+
 interface ManageFlags extends CommonOptions {
   dataset?: string;
   age?: string;
@@ -38,16 +41,24 @@ export function manage(io: Io): Command {
   )
     .argument("<table>", "the table, with its schema unless that is public")
     .option("--dataset <name>", "the dataset's name (default: the table's)")
-    .option("--age <column>", "the column that tells a row's age")
-    .option("--core <days>", "leaves core at this age", days)
-    .option("--main <days>", "leaves main at this age", days)
+    .option("--age <column>", "the column that tells a row's age (a new table: created_at)")
+    .option("--core <days>", "leaves core at this age, or never (a new table: 30)", days)
+    .option("--main <days>", "leaves main at this age, or never (a new table: 365)", days)
     .option(
       "--delete <days>",
       "is deleted at this age, or never (a new table: 2555, seven years)",
       days,
     )
-    .option("--due-when <condition>", "SQL condition over the row that must hold as well, or none")
-    .option("--size-limit-kb <kb>", "larger rows do not stay on main, or none", kilobytes)
+    .option(
+      "--due-when <condition>",
+      "SQL condition over the row that must hold as well, or none",
+      condition,
+    )
+    .option(
+      "--size-limit-kb <kb>",
+      "larger rows do not stay on main, or none (a new table: 100)",
+      kilobytes,
+    )
     .addOption(
       new Option("--delete-triggers <decision>", "may a move fire the table's delete triggers?")
         .choices(["fire", "skip"]),
@@ -101,14 +112,21 @@ function orNone<T>(flag: T | "none" | undefined, before: T | null | undefined) {
 
 function days(value: string): number {
   if (value === "never") return -1;
-  if (!/^\d{1,6}$/.test(value)) throw new InvalidArgumentError("Write a number of days, or never.");
+  if (!/^\d+$/.test(value) || Number(value) > MOST_DAYS) {
+    throw new InvalidArgumentError(`Write a number of days, or never; at most ${MOST_DAYS}.`);
+  }
   return Number(value);
+}
+
+function condition(value: string): string {
+  if (value.trim() === "") throw new InvalidArgumentError("Write a condition, or none.");
+  return value;
 }
 
 function kilobytes(value: string): number | "none" {
   if (value === "none") return value;
   if (!/^[1-9]\d{0,8}$/.test(value)) {
-    throw new InvalidArgumentError("Write a number of KB, or none.");
+    throw new InvalidArgumentError("Write a number of KB from 1 to 999999999, or none.");
   }
   return Number(value);
 }

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { z } from "zod";
 import { toPlain } from "../../supabase/functions/_shared/document.ts";
 import { recommendations } from "../../supabase/functions/_shared/report_advice.ts";
@@ -43,7 +43,10 @@ export function report(io: Io): Command {
   ])
     .option("--month", "compare the last month with the one before it")
     .option("--send", "send it to the owner over every channel, unless today's was sent")
-    .option("--send-to-admin", "send the monthly one to the admin, unless it was sent")
+    .addOption(
+      new Option("--send-to-admin", "send the monthly one to the admin, unless it was sent")
+        .conflicts("send"),
+    )
     .action((options: Options) => perform(io, options, (context) => work(context, options)));
 }
 

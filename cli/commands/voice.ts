@@ -1,4 +1,4 @@
-import { Argument, type Command } from "commander";
+import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import { z } from "zod";
 import {
   command,
@@ -8,6 +8,7 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
+import { Failure } from "../lib/errors.ts";
 import { callFunction } from "../lib/function.ts";
 import { count, table } from "../lib/output.ts";
 import { Session } from "../lib/session.ts";
@@ -18,8 +19,12 @@ interface Options extends CommonOptions {
   owner: string;
   all?: true;
   text?: string;
-  limit: string;
+  limit?: number;
 }
+
+/** What goes with one action only. */
+const FLAGS = { all: "send", text: "estimate", limit: "history" } as const;
+const MOST_DAYS = 100;
 
 /** `voice`: the spoken briefing of the morning, by hand. */
 export function voice(io: Io): Command {
@@ -33,12 +38,22 @@ export function voice(io: Io): Command {
   ])
     .addArgument(new Argument("<action>", "what to do").choices(Object.keys(VIEWS)))
     .option("--owner <owner>", "whose briefing, of strata.owners", "owner")
-    .option("--all", "send: to every owner who wants one")
+    .addOption(new Option("--all", "send: to every owner who wants one").conflicts("owner"))
     .option("--text <text>", "estimate: another text than today's briefing")
-    .option("--limit <days>", "history: how many", "14")
-    .action((action: keyof typeof VIEWS, options: Options) =>
-      perform(io, options, (context) => VIEWS[action](context, options), withoutDatabases)
-    );
+    .option("--limit <days>", `history: how many days, 1 to ${MOST_DAYS} (default: 14)`, days)
+    .action((action: keyof typeof VIEWS, options: Options) => {
+      for (const flag of ["all", "text", "limit"] as const) {
+        if (options[flag] === undefined || action === FLAGS[flag]) continue;
+        throw new Failure(`--${flag} goes with voice ${FLAGS[flag]}`, "Leave it out.", 2);
+      }
+      return perform(io, options, (context) => VIEWS[action](context, options), withoutDatabases);
+    });
+}
+
+function days(value: string): number {
+  const days = Number(value);
+  if (/^\d+$/.test(value) && days >= 1 && days <= MOST_DAYS) return days;
+  throw new InvalidArgumentError(`Write a number of days from 1 to ${MOST_DAYS}.`);
 }
 
 /** Everything is asked of the function; no tier is dialled. */
@@ -144,7 +159,7 @@ const History = z.object({
 });
 
 async function history({ config }: Context, { owner, limit }: Options): Promise<Report> {
-  const body = { action: "history", owner, limit: Number(limit) };
+  const body = { action: "history", owner, ...(limit === undefined ? {} : { limit }) };
   const answer = await callFunction(config, "voice", body, History);
   return {
     document: answer,

@@ -130,6 +130,9 @@ async function readText(path: string): Promise<string | undefined> {
     return await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.IsADirectory) {
+      throw new Failure(`${path} is a folder`, "Name the file in it.", 2);
+    }
     throw error;
   }
 }

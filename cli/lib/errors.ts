@@ -55,10 +55,14 @@ const KNOWN: Record<string, [says: string, remedy: string]> = {
   ST011: ["", "`deno task strata monitor lifecycle` lists them; `manage` adds one."],
   "42P01": ["there is no such table", "Check the name; write the schema with it: public.tasks."],
   "3F000": ["there is no such table", "Check the name; write the schema with it: public.tasks."],
+  "42602": [
+    "that is not the name of a table",
+    'Write the schema with it, and quotes around capitals and blanks: public."My Table".',
+  ],
 };
 
 /** The command named something that is not there, or that no key of its table can be. */
-const MISNAMED = ["ST011", "ST050", "42P01", "3F000", "22P02", "22003", "22007", "22008"];
+const MISNAMED = ["ST011", "ST050", "42P01", "3F000", "42602", "22P02", "22003", "22007", "22008"];
 
 /** The command named a dataset that no tier has. */
 export function noDataset(name: string): Failure {

@@ -36,6 +36,20 @@ Deno.test("run() answers a wrong call with a sentence and code 2", async () => {
       [["explain", "tasks"], /missing required argument 'key'/],
       [["monitor", "weather"], /Allowed choices are sizes, sync, lifecycle/],
       [["manage", "t", "--core", "soon"], /Write a number of days, or never/],
+      [["manage", "t", "--due-when", " "], /Write a condition, or none/],
+      [["manage", "t", "--core", "100001"], /Write a number of days, or never; at most 100000/],
+      [
+        ["manage", "t", "--size-limit-kb", "0"],
+        /Write a number of KB from 1 to 999999999, or none/,
+      ],
+      [["voice", "history", "--limit", "soon"], /Write a number of days from 1 to 100/],
+      [["voice", "preview", "--limit", "3"], /^--limit goes with voice history\n→ Leave it out/],
+      [["voice", "send", "--all", "--owner", "anna"], /'--all' cannot be used with .* '--owner/],
+      [
+        ["report", "--send", "--send-to-admin"],
+        /'--send-to-admin' cannot be used with .* '--send'/,
+      ],
+      [["status", "--config", "/"], /^\/ is a folder\n→ Name the file in it\.$/],
     ] as const
   ) {
     const { code, err } = await strata([...args]);

@@ -238,6 +238,9 @@ Deno.test("manage adopts a table, refuses one that cannot be, and load fills it"
   const refused = await cli.strata("manage", "orders");
   assert.equal(refused.code, 1);
   assert.match(refused.err, /has no column "created_at"/);
+  const unquoted = await cli.strata("manage", "My Orders");
+  assert.equal(unquoted.code, 2);
+  assert.match(unquoted.err, /^that is not the name of a table .*\n→ .* public\."My Table"\.$/);
   const made = await cli.strata("manage", "orders", "--age", "placed", "--delete", "never");
   assert.equal(made.code, 0, made.err);
   assert.match(made.out, /leaves core at 30 days, main at 365 days, and is deleted never/);
