@@ -22,21 +22,22 @@ declare
 begin
   return query execute format(
     'select %L::text, %L::text, %L::text, %L::text, '
-    '       n.now, n.now * n.width, n.d7, n.d7 * n.width, n.d30, n.d30 * n.width, n.held, n.aside, n.referenced, n.ageless '
-    -- Exact sizes would mean reading every row; the table's average on disk does.
-    '  from (select pg_table_size(%L::regclass) / greatest(count(*), 1) as width, '
+    '       n.now, n.now * w.width, n.d7, n.d7 * w.width, n.d30, n.d30 * w.width, n.held, n.aside, n.referenced, n.ageless '
+    '  from (select count(*) as rows, '
     '               count(*) filter (where (%s or %s) and %s) as now, '
     '               count(*) filter (where (%s or %s) and %s) as d7, '
     '               count(*) filter (where (%s or %s) and %s) as d30, '
     '               count(*) filter (where (%s or %s) and %s and (%s)) as held, '
     '               count(*) filter (where (%s or %s) and %s and (%s)) as aside, '
     '               count(*) filter (where (%s or %s) and %s and (%s)) as referenced, '
-    '               count(*) filter (where t.%I is null) as ageless from %s as t) as n',
+    '               count(*) filter (where t.%I is null) as ageless from %s as t) as n '
+    -- Exact sizes would mean reading every row; the table's average on disk does.
+    ' cross join lateral (select case when greatest(n.now, n.d7, n.d30) = 0 then 0 '
+    '                                 else strata.filled_bytes(%L::regclass, n.rows) / n.rows end as width) as w',
     strata.tier(), p_dataset.name, v_now.action, case v_now.action when 'move' then strata.colder() end,
-    v_relation,
     v_now.aged, v_now.oversize, v_now.due, v_7d.aged, v_7d.oversize, v_7d.due, v_30d.aged, v_30d.oversize, v_30d.due,
     v_now.aged, v_now.oversize, v_now.ready, v_now.held, v_now.aged, v_now.oversize, v_now.ready, v_now.set_aside,
-    v_now.aged, v_now.oversize, v_now.ready, v_now.referenced, p_dataset.age_column, v_relation);
+    v_now.aged, v_now.oversize, v_now.ready, v_now.referenced, p_dataset.age_column, v_relation, v_relation);
 exception when syntax_error_or_access_rule_violation or data_exception then -- the claim says what is wrong; the others have plans
   return query select strata.tier(), p_dataset.name, (strata.retention(p_dataset)).action, strata.colder(),
     null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint;
@@ -72,7 +73,7 @@ end
 $$;
 comment on function strata.plan(text) is
   'What would move or be deleted on this tier now and in 7 and 30 days, per dataset: rows (counted) and bytes (rows times '
-  'the table''s average on disk); of those due now how many are held, set aside or referenced and so stay; and how many '
+  'the table''s average on disk, without the room that deleted rows have left); of those due now how many are held, set aside or referenced and so stay; and how many '
   'rows have no age and are never due. Then, as action reclaim, the bytes that upkeep would give back to the disk. Changes '
   'nothing.';
 revoke execute on function strata.plan(text) from public;

@@ -163,6 +163,35 @@ comment on function strata.heap_needs(oid, bigint, bigint) is
   'Bytes a heap of so many rows takes when freshly written; by the share of dead rows where it was never analysed.';
 revoke execute on function strata.heap_needs(oid, bigint, bigint) from public;
 
+-- Four chunks to a page, and as many entries in its index.
+create function strata.toast_needs(p_chunks bigint)
+returns bigint
+language sql
+immutable
+set search_path = ''
+as $$ select 8192 * ceil(p_chunks / 4.0 + p_chunks / 300.0 + 1)::bigint $$;
+comment on function strata.toast_needs(bigint) is 'Bytes a TOAST table of so many chunks takes with its index when freshly written.';
+revoke execute on function strata.toast_needs(bigint) from public;
+
+-- Looking costs milliseconds, which a small table is not worth.
+create function strata.filled_bytes(p_relation regclass, p_rows bigint)
+returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+  select case when b.heap + b.toast <= 131072 then b.heap + b.toast
+              else least(strata.heap_needs(c.oid, p_rows, b.heap), b.heap)
+                 + least(strata.toast_needs(strata.live_rows(nullif(c.reltoastrelid, 0))), b.toast) end -- null: all of it
+    from pg_catalog.pg_class as c
+    cross join lateral (select case c.reltoastrelid when 0 then 0 else pg_total_relation_size(c.reltoastrelid) end as toast offset 0) as s
+    cross join lateral (select s.toast, pg_table_size(c.oid) - s.toast as heap offset 0) as b
+   where c.oid = p_relation
+$$;
+comment on function strata.filled_bytes(regclass, bigint) is
+  'About how many bytes of a table, TOAST included and indexes not, its so many rows fill; the rest is free for others.';
+revoke execute on function strata.filled_bytes(regclass, bigint) from public;
+
 create function strata.index_sizes(p_relation regclass)
 returns table (index_name regclass, bytes bigint, reclaimable_bytes bigint)
 language sql
@@ -202,8 +231,7 @@ as $$
   select r.relation::regclass, r.schema_name, r.table_name, r.heap_bytes, r.index_bytes, r.toast_bytes, n.rows,
          greatest(r.heap_bytes - strata.heap_needs(r.relation, n.rows, r.heap_bytes), 0),
          coalesce((select sum(i.reclaimable_bytes) from strata.index_sizes(r.relation) as i where r.index_bytes > 65536), 0)::bigint,
-         -- four chunks to a page, and as many entries in its index
-         coalesce(greatest(r.toast_bytes - 8192 * ceil(n.chunks / 4.0 + n.chunks / 300.0 + 1), 0), 0)::bigint
+         coalesce(greatest(r.toast_bytes - strata.toast_needs(n.chunks), 0), 0)
     from strata.relation_bytes() as r
     cross join lateral (select strata.live_rows(r.relation) as rows,
                                case when r.toast <> 0 then strata.live_rows(r.toast) end as chunks) as n

@@ -123,6 +123,38 @@ Deno.test("plan() tells bytes from the table's size on disk", async () => {
   assertGreater(2_000_000, plan?.bytes);
 });
 
+Deno.test("plan() does not count the room that rows have left behind", async () => {
+  await using chain = await testChain({ tiers: ["core", "main"] });
+  const { core } = chain;
+  await chain.freezeClock(NOW);
+  await manageNotes(core.sql);
+  // Half of each row is in the table, half in its TOAST.
+  await core.sql`
+    alter table public.notes add column longer text, alter column body set storage plain,
+                             alter column longer set storage external`;
+  await core.sql`
+    insert into public.notes
+    select n, ${NOW}::timestamptz - case when n <= 900 then interval '31 days' else interval '1 day' end,
+           repeat('x', 1900), repeat('y', 1900 * 2)
+      from generate_series(1, 1000) as n`;
+  const bytes = async () => {
+    const [plan] = await core.sql`
+      select rows_now::int, bytes_now::int, rows_30d::int, bytes_30d::int from strata.plan()`;
+    return { ...plan };
+  };
+  const before = await bytes();
+  assertEquals([before.rows_now, before.rows_30d], [900, 1000]);
+  assertGreater(before.bytes_30d, 5_700_000);
+  await core.sql`call strata.move_due()`;
+  for (const state of ["settled", "vacuumed and analysed"]) {
+    if (state !== "settled") await core.sql`vacuum analyze public.notes`;
+    const after = await bytes();
+    assertEquals([after.rows_now, after.rows_30d], [0, 100], state);
+    assertGreater(after.bytes_30d, 570_000, state);
+    assertGreater(before.bytes_30d * 0.15, after.bytes_30d, state);
+  }
+});
+
 Deno.test("plan() changes nothing", async () => {
   await using chain = await testChain();
   const { core } = chain;
