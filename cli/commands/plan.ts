@@ -43,7 +43,7 @@ async function report(context: Context, dataset: string | null): Promise<Report>
 
 function planText(plan: PlanRow[]): string {
   const given = plan.filter(({ action }) => action === "reclaim").map((row) =>
-    `Upkeep gives ${size(row.bytes_now)} of ${row.dataset} back to the disk of ${row.tier}.`
+    `Upkeep gives ${size(row.bytes_now ?? 0)} of ${row.dataset} back to the disk of ${row.tier}.`
   );
   return [dueText(plan.filter(({ action }) => action !== "reclaim")), ...given].join("\n");
 }
@@ -53,7 +53,8 @@ function dueText(plan: PlanRow[]): string {
     [row.rows_30d, row.held, row.set_aside, row.referenced, row.without_age].some((n) => n !== "0")
   );
   if (told.length === 0) return "Nothing is due, now or within 30 days.";
-  const due = (n: string, bytes: string) => n === "0" ? "-" : `${count(n)} (${size(bytes)})`;
+  const due = (n: string | null, bytes: string | null) =>
+    n === null || bytes === null ? "unknown" : n === "0" ? "-" : `${count(n)} (${size(bytes)})`;
   const drawn = table(
     ["dataset", "from", "to", ">now", ">in 7 days", ">in 30 days", "stays"],
     told.map((row) => [
@@ -68,7 +69,14 @@ function dueText(plan: PlanRow[]): string {
   );
   const now = (action: string) =>
     sum(plan.filter((r) => r.action === action).map((r) => r.rows_now));
-  return `${drawn}\n\nDue now: ${rows(now("move"))} to move, ${rows(now("delete"))} to delete.`;
+  const past = sum(plan.map((r) => r.past_deletion));
+  return [
+    `${drawn}\n\nDue now: ${rows(now("move"))} to move, ${rows(now("delete"))} to delete.`,
+    ...(past === 0n ? [] : [
+      `Past its deletion age, of what moves: ${rows(past)}; \`process\` deletes that as well, ` +
+      "after `sync` the weekly upkeep does.",
+    ]),
+  ].join("\n");
 }
 
 function reasons(row: PlanRow): string {
@@ -78,5 +86,6 @@ function reasons(row: PlanRow): string {
     [row.referenced, "referenced"],
     [row.without_age, "without an age"],
   ] as const;
-  return kinds.filter(([n]) => n !== "0").map(([n, why]) => `${count(n)} ${why}`).join(", ");
+  if (row.rows_now === null) return "its policy does not fit its table";
+  return kinds.filter(([n]) => n !== "0").map(([n, why]) => `${count(n ?? 0)} ${why}`).join(", ");
 }

@@ -8,7 +8,7 @@ const BUDGET = "20 seconds";
 /** `process`: the whole lifecycle, deletions included. */
 export function process(io: Io): Command {
   return command("process", "run the whole lifecycle now: moves, deletions, upkeep", [
-    "process    # what settles in it and is past its deletion age is deleted in the same run",
+    "process    # what settles in it and is past its deletion age is deleted in the same run; see plan",
   ]).action((options: CommonOptions) =>
     perform(io, options, (context) =>
       runUntilDone(

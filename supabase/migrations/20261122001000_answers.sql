@@ -5,7 +5,7 @@ create function strata.plan_dataset(p_dataset strata.datasets)
 returns table (
   tier text, dataset text, action text, to_tier text,
   rows_now bigint, bytes_now bigint, rows_7d bigint, bytes_7d bigint, rows_30d bigint, bytes_30d bigint,
-  held bigint, set_aside bigint, referenced bigint, without_age bigint
+  held bigint, set_aside bigint, referenced bigint, without_age bigint, past_deletion bigint
 )
 language plpgsql
 stable
@@ -19,10 +19,12 @@ declare
   v_now constant record := strata.conditions(p_dataset);
   v_7d constant record := strata.conditions(p_dataset, strata.clock() + interval '7 days');
   v_30d constant record := strata.conditions(p_dataset, strata.clock() + interval '30 days');
+  v_past constant text := case v_now.action when 'move' then format('t.%I <= %s', p_dataset.age_column,
+    strata.cutoff_sql(p_dataset, p_dataset.delete_after_days, strata.clock())) else 'false' end;
 begin
   return query execute format(
     'select %L::text, %L::text, %L::text, %L::text, '
-    '       n.now, n.now * w.width, n.d7, n.d7 * w.width, n.d30, n.d30 * w.width, n.held, n.aside, n.referenced, n.ageless '
+    '       n.now, n.now * w.width, n.d7, n.d7 * w.width, n.d30, n.d30 * w.width, n.held, n.aside, n.referenced, n.ageless, n.past '
     '  from (select count(*) as rows, '
     '               count(*) filter (where (%s or %s) and %s) as now, '
     '               count(*) filter (where (%s or %s) and %s) as d7, '
@@ -30,17 +32,20 @@ begin
     '               count(*) filter (where (%s or %s) and %s and (%s)) as held, '
     '               count(*) filter (where (%s or %s) and %s and (%s)) as aside, '
     '               count(*) filter (where (%s or %s) and %s and (%s)) as referenced, '
-    '               count(*) filter (where t.%I is null) as ageless from %s as t) as n '
+    '               count(*) filter (where t.%I is null) as ageless, '
+    '               count(*) filter (where (%s or %s) and %s and %s) as past from %s as t) as n '
     -- Exact sizes would mean reading every row; the table's average on disk does.
     ' cross join lateral (select case when greatest(n.now, n.d7, n.d30) = 0 then 0 '
     '                                 else strata.filled_bytes(%L::regclass, n.rows) / n.rows end as width) as w',
     strata.tier(), p_dataset.name, v_now.action, case v_now.action when 'move' then strata.colder() end,
     v_now.aged, v_now.oversize, v_now.due, v_7d.aged, v_7d.oversize, v_7d.due, v_30d.aged, v_30d.oversize, v_30d.due,
     v_now.aged, v_now.oversize, v_now.ready, v_now.held, v_now.aged, v_now.oversize, v_now.ready, v_now.set_aside,
-    v_now.aged, v_now.oversize, v_now.ready, v_now.referenced, p_dataset.age_column, v_relation, v_relation);
+    v_now.aged, v_now.oversize, v_now.ready, v_now.referenced, p_dataset.age_column,
+    v_now.aged, v_now.oversize, v_now.due, v_past, v_relation, v_relation);
 exception when syntax_error_or_access_rule_violation or data_exception then -- the claim says what is wrong; the others have plans
   return query select strata.tier(), p_dataset.name, (strata.retention(p_dataset)).action, strata.colder(),
-    null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint;
+    null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint,
+    null::bigint;
 end
 $$;
 comment on function strata.plan_dataset(strata.datasets) is
@@ -52,7 +57,7 @@ create function strata.plan(p_dataset text default null)
 returns table (
   tier text, dataset text, action text, to_tier text,
   rows_now bigint, bytes_now bigint, rows_7d bigint, bytes_7d bigint, rows_30d bigint, bytes_30d bigint,
-  held bigint, set_aside bigint, referenced bigint, without_age bigint
+  held bigint, set_aside bigint, referenced bigint, without_age bigint, past_deletion bigint
 )
 language plpgsql
 stable
@@ -67,15 +72,16 @@ begin
      order by d.priority, d.name;
   return query
     select strata.tier(), coalesce(r.dataset, r.relation), 'reclaim', null::text, 0::bigint, r.gain_bytes, 0::bigint, 0::bigint,
-           0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint
+           0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint
       from strata.plan_reclaims() as r where p_dataset is null or r.dataset = p_dataset;
 end
 $$;
 comment on function strata.plan(text) is
   'What would move or be deleted on this tier now and in 7 and 30 days, per dataset: rows (counted) and bytes (rows times '
-  'the table''s average on disk, without the room that deleted rows have left); of those due now how many are held, set aside or referenced and so stay; and how many '
-  'rows have no age and are never due. Then, as action reclaim, the bytes that upkeep would give back to the disk. Changes '
-  'nothing.';
+  'the table''s average on disk, without the room that deleted rows have left); of those due now how many are held, set aside '
+  'or referenced and so stay; how many rows have no age and are never due; and how many of those to move now are past their '
+  'deletion age as well, so that they are deleted where they end up. Then, as action reclaim, the bytes that upkeep would '
+  'give back to the disk. Changes nothing.';
 revoke execute on function strata.plan(text) from public;
 
 -- What keeps one row here, in words.

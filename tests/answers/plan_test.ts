@@ -84,6 +84,38 @@ Deno.test("what plan() says about deletions at the archive is what happens", asy
   assertEquals((await archive.sql`select from public.notes`).length, 400);
 });
 
+Deno.test("what plan() says is past its deletion age is deleted by process()", async () => {
+  await using chain = await testChain();
+  const { core, archive } = chain;
+  await chain.freezeClock(NOW);
+  await manageNotes(core.sql, {
+    main_retention_days: 100,
+    delete_after_days: 400,
+    due_when: "id % 5 <> 0",
+  });
+  await core.sql`
+    insert into public.notes select n, ${NOW}::timestamptz - n * interval '1 day', ''
+      from generate_series(1, 500) as n`;
+  await core.sql`select strata.hold('notes', '{444}', p_reason => 'kept', p_prevents => 'move')`;
+  const plan = async () => {
+    const [plan] = await core.sql`select rows_now::int, past_deletion::int from strata.plan()`;
+    return { ...plan };
+  };
+  const expected = Array.from({ length: 500 }, (_, n) => n + 1).filter((id) => id % 5 !== 0);
+  assertEquals(await plan(), {
+    rows_now: expected.filter((id) => id >= 30).length - 1,
+    past_deletion: expected.filter((id) => id >= 400).length - 1,
+  });
+  await core.sql`update strata.datasets set delete_after_days = null`;
+  assertEquals((await plan()).past_deletion, 0);
+  await core.sql`update strata.datasets set delete_after_days = 400`;
+
+  for (const { sql } of chain.databases) await sql`call strata.process()`;
+  const [deleted] = await archive.sql`
+    select sum(rows_moved)::int as rows from strata.moves where kind = 'delete'`;
+  assertEquals(deleted?.rows, expected.filter((id) => id >= 400).length - 1);
+});
+
 Deno.test("plan() counts what is due and stays, by its reason", async () => {
   await using chain = await testChain();
   const { core } = chain;

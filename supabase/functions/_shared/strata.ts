@@ -7,22 +7,27 @@ import type { Sql, TransactionSql } from "postgres";
 /** A connection, or a transaction on one. */
 export type Db = Sql | TransactionSql;
 
-/** How much a dataset's rows would move or be deleted, on the tier that was asked. */
+/**
+ * How much a dataset's rows would move or be deleted, on the tier that was asked; nulls: nobody knows,
+ * because the table cannot be read as its policy says.
+ */
 export interface PlanRow {
   tier: string;
   dataset: string;
   action: "move" | "delete" | "reclaim";
   to_tier: string | null;
-  rows_now: string;
-  bytes_now: string;
-  rows_7d: string;
-  bytes_7d: string;
-  rows_30d: string;
-  bytes_30d: string;
-  held: string;
-  set_aside: string;
-  referenced: string;
-  without_age: string;
+  rows_now: string | null;
+  bytes_now: string | null;
+  rows_7d: string | null;
+  bytes_7d: string | null;
+  rows_30d: string | null;
+  bytes_30d: string | null;
+  held: string | null;
+  set_aside: string | null;
+  referenced: string | null;
+  without_age: string | null;
+  /** Of those to move now, rows that are past their deletion age as well. */
+  past_deletion: string | null;
 }
 
 /** One sentence of a tier about one row. */
