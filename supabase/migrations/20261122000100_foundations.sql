@@ -166,8 +166,8 @@ comment on trigger settings_make_sense on strata.settings is 'Refuses numbers th
 
 insert into strata.settings (name, value, unit, says) values
   ('batch_rows', 20000, 'rows', 'the most rows of one move'),
-  ('flow_batches', 16, 'batches', 'so many batches follow each other without a pause in which the same dataset may move on from the colder tier'),
-  ('batch_bytes', 8388608, 'bytes', 'a move is closed to further rows when their stored size passes this'),
+  ('flow_batches', 64, 'batches', 'so many batches follow each other without a pause in which the same dataset may move on from the colder tier'),
+  ('batch_bytes', 4194304, 'bytes', 'a move is closed to further rows when their stored size passes this'),
   ('relay_batch_bytes', 2097152, 'bytes', 'as batch_bytes, for links that an edge function drives: all of it passes through its memory'),
   ('relay_text_bytes', 6291456, 'bytes', 'the most text one call of the relay carries; a longer row is set aside'),
   ('link_timeout', 60, 'seconds', 'how long one call to a neighbour may take before the line is given up'),
@@ -176,10 +176,14 @@ insert into strata.settings (name, value, unit, says) values
 
 create function strata.setting(p_name text)
 returns bigint
-language sql
+language plpgsql
 stable
 set search_path = ''
-as $$ select s.value from strata.settings as s where s.name = p_name $$;
+as $$
+begin
+  return (select s.value from strata.settings as s where s.name = p_name);
+end
+$$;
 comment on function strata.setting(text) is 'One number of strata.settings.';
 revoke execute on function strata.setting(text) from public;
 

@@ -95,12 +95,15 @@ revoke execute on function strata.foreign_keys_to(regclass) from public;
 
 create function strata.delete_rules(p_relation regclass)
 returns text[]
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select coalesce(array_agg(r.rulename::text order by r.rulename), '{}')
-    from pg_catalog.pg_rewrite as r where r.ev_class = p_relation and r.ev_type = '4'
+begin
+  return (
+    select coalesce(array_agg(r.rulename::text order by r.rulename), '{}')
+      from pg_catalog.pg_rewrite as r where r.ev_class = p_relation and r.ev_type = '4');
+end
 $$;
 comment on function strata.delete_rules(regclass) is
   'Rules (create rule … on delete) that do something else than delete, or more, while a DELETE says that the row is gone.';

@@ -72,10 +72,14 @@ revoke execute on function strata.dataset(text) from public;
 
 create function strata.relation(p_dataset strata.datasets)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
-as $$ select format('%I.%I', p_dataset.schema_name, p_dataset.table_name) $$;
+as $$
+begin
+  return format('%I.%I', p_dataset.schema_name, p_dataset.table_name);
+end
+$$;
 comment on function strata.relation(strata.datasets) is 'The quoted, qualified name of a dataset''s table.';
 revoke execute on function strata.relation(strata.datasets) from public;
 

@@ -95,7 +95,7 @@ comment on function strata.describe_columns(regclass) is 'Name and type of each 
 revoke execute on function strata.describe_columns(regclass) from public;
 
 -- A column that was dropped and made anew has another number, and no row of the table another version.
-create function strata.column_numbers(p_relation regclass)
+create function strata.column_numbers(p_relation regclass, p_types jsonb)
 returns smallint[]
 language plpgsql
 stable
@@ -107,14 +107,14 @@ begin
       from (select p_relation, 0
             union all
             select to_regclass(format('%I.%I', t.it ->> 'schema', t.it ->> 'name')), t.position
-              from jsonb_array_elements(strata.describe_types(p_relation)) with ordinality as t (it, position)
+              from jsonb_array_elements(p_types) with ordinality as t (it, position)
              where t.it ->> 'kind' = 'c') as r (relation, o)
       join pg_catalog.pg_attribute as a on a.attrelid = r.relation and a.attnum > 0 and not a.attisdropped);
 end
 $$;
-comment on function strata.column_numbers(regclass) is
-  'The numbers of a table''s columns, and of the attributes of the composite types among them.';
-revoke execute on function strata.column_numbers(regclass) from public;
+comment on function strata.column_numbers(regclass, jsonb) is
+  'The numbers of a table''s columns, and of the attributes of the composite types among them (of describe_types()).';
+revoke execute on function strata.column_numbers(regclass, jsonb) from public;
 
 create function strata.shape(p_relation regclass)
 returns text
@@ -122,10 +122,11 @@ language plpgsql
 stable
 set search_path = ''
 as $$
+declare
+  v_types constant jsonb := strata.describe_types(p_relation);
 begin
-  return (
-    select md5(strata.describe_columns(p_relation)::text || strata.describe_types(p_relation)::text
-               || coalesce(strata.key_columns(p_relation)::text, '') || strata.column_numbers(p_relation)::text));
+  return md5(strata.describe_columns(p_relation)::text || v_types::text || coalesce(strata.key_columns(p_relation)::text, '')
+             || strata.column_numbers(p_relation, v_types)::text);
 end
 $$;
 comment on function strata.shape(regclass) is

@@ -123,10 +123,12 @@ revoke execute on function strata.make_twin(jsonb, text) from public;
 -- What keeps an existing twin from taking the described rows; checked before anything is added to it.
 create function strata.twin_objections(p_description jsonb, p_accepted jsonb, p_relation regclass)
 returns table (code text, says text)
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
+begin
+  return query
   with described as (
     select c.it ->> 'name' as name, c.it ->> 'type' as type from jsonb_array_elements(p_description -> 'columns') as c (it)
   ), remembered as (
@@ -156,7 +158,8 @@ as $$
    where h.must_be_given and d.name is null and r.name is null
   union all
   select 'ST010', format('twin %s on %s has rule "%s", which is followed when a row is deleted', p_relation, strata.tier(), d.rule)
-    from unnest(strata.delete_rules(p_relation)) as d (rule)
+    from unnest(strata.delete_rules(p_relation)) as d (rule);
+end
 $$;
 comment on function strata.twin_objections(jsonb, jsonb, regclass) is
   'Why an existing table cannot be the twin of what is described (ST010, ST021 to ST025); empty when it can.';
@@ -284,3 +287,35 @@ comment on function strata.forget_twin(text) is
   'On a colder tier: forgets what was agreed about a twin, so that the next description is taken as the first: a missing '
   'table or column is made again, empty. Say it only when you know where its rows are.';
 revoke execute on function strata.forget_twin(text) from public;
+
+create function strata.twin(p_dataset strata.datasets)
+returns regclass
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case when p_dataset.name is not null then to_regclass(strata.relation(p_dataset)) end;
+end
+$$;
+comment on function strata.twin(strata.datasets) is 'A dataset''s table; null when either is not known here (any more).';
+revoke execute on function strata.twin(strata.datasets) from public;
+
+create function strata.missing_columns(p_dataset strata.datasets, p_columns text[])
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(array_agg(c.name), '{}')
+      from unnest(p_columns) as c (name)
+     where c.name is not null
+       and not exists (select from pg_catalog.pg_attribute as a
+                        where a.attrelid = strata.twin(p_dataset) and a.attname = c.name and not a.attisdropped));
+end
+$$;
+comment on function strata.missing_columns(strata.datasets, text[]) is
+  'Those of the given columns that the dataset''s table lacks; all of them when there is no table.';
+revoke execute on function strata.missing_columns(strata.datasets, text[]) from public;

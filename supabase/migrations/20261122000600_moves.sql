@@ -61,6 +61,7 @@ create table strata.manifests (
   seal bytea not null,
   file text,
   youngest text,
+  since xid,
   kept integer[],
   reasons text[],
   constraint manifests_pkey primary key (move_id),
@@ -69,7 +70,7 @@ create table strata.manifests (
 comment on table strata.manifests is
   'What an open move has claimed, as arrays in one order: keys (one row of texts per key column), versions, '
   'fingerprints and their seal; columns in the order they cross. file: of the table, in which places were; null for one of '
-  'several files, or if versions may still be given to other rows. youngest: the age of its last row. kept, reasons: positions not purged, and why. Dropped at close.';
+  'several files, or if versions may still be given to other rows. youngest: the age of its last row. since: whoever had written before this transaction had been seen. kept, reasons: positions not purged, and why. Dropped at close.';
 revoke all on strata.manifests from public;
 alter table strata.manifests enable row level security;
 -- Texts of keys and hashes do not compress worth the time, and the row lives for a second.
@@ -94,107 +95,22 @@ comment on type strata.batch is
 -- numbers of files and of transactions begin anew on a server restored from a dump, and meet those of the old one.
 create function strata.file_of(p_relation regclass)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select format('%s/%s/%s', s.system_identifier, d.oid, pg_relation_filenode(c.oid))
-    from pg_catalog.pg_class as c, pg_catalog.pg_control_system() as s, pg_catalog.pg_database as d
-   where c.oid = p_relation and c.relkind = 'r' and not c.relhassubclass and d.datname = current_database()
+begin
+  return (
+    select format('%s/%s/%s', s.system_identifier, d.oid, pg_relation_filenode(c.oid))
+      from pg_catalog.pg_class as c, pg_catalog.pg_control_system() as s, pg_catalog.pg_database as d
+     where c.oid = p_relation and c.relkind = 'r' and not c.relhassubclass and d.datname = current_database());
+end
 $$;
 comment on function strata.file_of(regclass) is 'Server, database and file of a table that has one file; null for any other.';
 revoke execute on function strata.file_of(regclass) from public;
 
 create type strata.kept as (moved integer, ordinals integer[], keys text[], fingerprints bytea[]);
 comment on type strata.kept is 'Answer of a purge: how many rows left, and which were kept (position, key, fingerprint).';
-
--- The pieces of a claim: each value once as text (v1, …), the keys' texts gathered, and the columns' texts gathered into one.
-create function strata.batch_sql(p_dataset strata.datasets, p_move uuid, out texts text, out keys text, out lines text)
-language sql
-stable
-set search_path = ''
-as $$
-  select string_agg(v.list, ', ' order by v.chunk),
-         (select string_agg('array_agg(z.v' || array_position(p_dataset.twin_columns, k.name) || ')', ', ' order by k.position)
-            from unnest(p_dataset.key_columns) with ordinality as k (name, position)),
-         -- concat_ws() takes at most 100 arguments; one call for few columns, because each copies the batch once more
-         case when count(*) = 1 then min(v.texts)
-              else 'concat_ws(' || quote_literal(m.between_columns) || ', ' || string_agg(v.texts, ', ' order by v.chunk) || ')' end
-    from strata.marks(p_move) as m,
-    lateral (
-      select n.position / 90 as chunk,
-             -- a text is needed twice, for the way and for the fingerprint: fetched from TOAST once
-             string_agg(strata.value_sql(a.atttypid, n.name) || case when a.atttypid in ('text'::regtype, 'varchar'::regtype)
-                        then ' || ''''' else '' end || ' as v' || n.position, ', ' order by n.position) as list,
-             'concat_ws(' || quote_literal(m.between_columns) || ', ' ||
-             string_agg(case when n.name is null then '''''' else format('string_agg(%L || coalesce(z.v%s, %L), '''')',
-               m.between_values, n.position, m.for_null) end, ', ' order by n.position) || ')' as texts
-        from unnest(p_dataset.twin_columns) with ordinality as n (name, position)
-        left join pg_catalog.pg_attribute as a
-          on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = n.name and not a.attisdropped
-       group by n.position / 90) as v
-   group by m.between_columns
-$$;
-comment on function strata.batch_sql(strata.datasets, uuid) is 'SQL pieces with which claim_rows() writes a batch down.';
-revoke execute on function strata.batch_sql(strata.datasets, uuid) from public;
-
--- Reads the due rows by one rule (aged or oversize) and writes them down. Returns null when there are none. A row keeps the
--- number of its transaction for good, but numbers begin anew after 2^32: what wrote a claimed row may have the number that
--- is given to a writer now. So unless all of them lie before every transaction that runs, places are not relied upon.
-create function strata.claim_rows(p_dataset strata.datasets, p_to text, p_due text, p_batch_bytes bigint)
-returns strata.batch
-language plpgsql
-set search_path = ''
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set row_security = off
-as $$
-declare
-  v_relation constant text := strata.relation(p_dataset);
-  v_batch strata.batch;
-  v_manifest strata.manifests;
-  v_are_past boolean;
-  v_sql record;
-begin
-  v_batch.move_id := gen_random_uuid();
-  v_batch.columns := p_dataset.twin_columns;
-  v_sql := strata.batch_sql(p_dataset, v_batch.move_id);
-  execute format(
-    'select array[%s], array_agg(z.strata_tid), array_agg(z.strata_version), array_agg(strata.fingerprint(%s)), max(z.strata_age)::text, %s, '
-    '       bool_and(age(z.strata_version) > (select age(pg_snapshot_xmin(pg_current_snapshot())::xid))) '
-    '  from (select %s, t.strata_tid, t.strata_version, t.%I as strata_age '
-    '          from (select t.*, t.ctid as strata_tid, t.xmin as strata_version, '
-    '                       sum(%s) over (order by t.%I rows between unbounded preceding and current row) - (%s) as strata_before '
-    '                  from %s as t where %s order by t.%I limit $1) as t '
-    '         where t.strata_before < $2 offset 0) as z',
-    v_sql.keys, strata.content_sql(v_relation::regclass, v_batch.columns, true), v_sql.lines, v_sql.texts, p_dataset.age_column,
-    strata.weight_sql(v_relation::regclass), p_dataset.age_column, strata.weight_sql(v_relation::regclass),
-    v_relation, p_due, p_dataset.age_column)
-    into v_manifest.keys, v_manifest.tids, v_manifest.versions, v_manifest.fingerprints, v_manifest.youngest, v_batch.lines, v_are_past
-   using strata.setting('batch_rows'), p_batch_bytes;
-  if v_manifest.tids is null then
-    return null;
-  end if;
-  v_batch.seal := strata.seal(v_manifest.fingerprints);
-  insert into strata.moves (move_id, dataset, from_tier, to_tier, kind, state, rows_claimed, bytes, started_at)
-  values (v_batch.move_id, p_dataset.name, strata.tier(), p_to, 'move', 'claimed', cardinality(v_manifest.tids), octet_length(v_batch.lines), strata.clock());
-  insert into strata.manifests (move_id, shape, columns, keys, tids, versions, fingerprints, seal, file, youngest)
-  values (v_batch.move_id, p_dataset.told_shape, v_batch.columns, v_manifest.keys, v_manifest.tids,
-          v_manifest.versions, v_manifest.fingerprints, v_batch.seal,
-          case when v_are_past then strata.file_of(v_relation::regclass) end, v_manifest.youngest);
-  v_batch.status := 'claimed';
-  v_batch.dataset := p_dataset.name;
-  return v_batch;
-end
-$$;
-comment on function strata.claim_rows(strata.datasets, text, text, bigint) is
-  'Claims the oldest rows meeting a condition, up to batch_rows and about p_batch_bytes; null when there are none.';
-revoke execute on function strata.claim_rows(strata.datasets, text, text, bigint) from public;
 
 create function strata.note_well(p_dataset text)
 returns void
@@ -207,151 +123,6 @@ as $$
 $$;
 comment on function strata.note_well(text) is 'Takes back what note_failure() wrote: the dataset moves, or has nothing to move.';
 revoke execute on function strata.note_well(text) from public;
-
--- Not the rows of these open moves: they are on their way already, whatever their version is by now. Of a move that has
--- been purged only what it kept can still be here. And nothing older than theirs, so that what is gone from the front of
--- the age's index, and not yet vacuumed, is not gone through again by each claim; what came in late has its turn when
--- nothing is under way.
-create function strata.besides_sql(p_dataset strata.datasets, p_besides uuid[])
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(string_agg(format(
-             case when k.is_one_operator then ' and not ((%1$s) %2$s any (select %3$s from ' else ' and not exists (select from ' end
-             || 'strata.manifests as f, unnest(%4$s) with ordinality as m (%5$s, o) '
-                'where f.move_id = any (%6$L) and f.kept is distinct from ''{}'' and (f.kept is null or m.o = any (f.kept))'
-             || case when k.is_one_operator then '))' else ' and %7$s)' end,
-           k.ours, k.equals, k.theirs, s.items, s.names, p_besides, s.same_key), ''), '')
-         || (select coalesce(string_agg(format(' and t.%I >= %L', p_dataset.age_column, f.youngest), ''), '')
-               from strata.manifests as f where f.move_id = any (p_besides))
-    from strata.manifest_sql(p_dataset, 'f.keys') as s,
-         (select string_agg(format('t.%I', c.name), ', ' order by c.position) as ours,
-                 min(strata.equals_sql(a.attrelid, c.name)) as equals,
-                 count(distinct strata.equals_sql(a.attrelid, c.name)) = 1 as is_one_operator, -- by which rows can be compared at once
-                 string_agg(format('m.k%s::%s', c.position, format_type(a.atttypid, a.atttypmod)), ', ' order by c.position) as theirs
-            from unnest(p_dataset.key_columns) with ordinality as c (name, position)
-            join pg_catalog.pg_attribute as a
-              on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = c.name and not a.attisdropped) as k
-   where p_besides <> '{}'
-$$;
-comment on function strata.besides_sql(strata.datasets, uuid[]) is
-  'SQL that passes over the rows of open moves, changed or not, and over what is older; empty for none.';
-revoke execute on function strata.besides_sql(strata.datasets, uuid[]) from public;
-
--- strata.smaller: how often the batch, tried in this transaction, turned out too long to be carried.
-create function strata.batch_bytes(p_to text)
-returns bigint
-language sql
-stable
-set search_path = ''
-as $$
-  select case when exists (select from strata.links as l where l.neighbour = p_to and l.driver = 'relay')
-              then least(strata.setting('batch_bytes'), strata.setting('relay_batch_bytes'))
-              else strata.setting('batch_bytes') end
-         >> coalesce(nullif(current_setting('strata.smaller', true), '')::integer, 0)
-$$;
-comment on function strata.batch_bytes(text) is 'How much a batch for a neighbour may hold, which depends on who carries it.';
-revoke execute on function strata.batch_bytes(text) from public;
-
-create function strata.claim(p_dataset text, p_to text, p_besides uuid[] default '{}')
-returns strata.batch
-language plpgsql
-security definer -- a pulling tier calls it as strata_mover
-set search_path = ''
-as $$
-declare
-  v_dataset strata.datasets;
-  v_batch strata.batch;
-  v_open uuid;
-  v_policy record;
-  v_objection record;
-begin
-  perform strata.lock_dataset(p_dataset);
-  v_dataset := strata.dataset(p_dataset); -- as it is now: whoever had the lock may have changed it, or let go of it
-  perform set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off'; -- no copy outlives its move
-  if strata.colder() <> p_to then -- its copies and those of the next tier would not know of each other
-    raise exception 'the next tier of % is %, not %', strata.tier(), strata.colder(), p_to
-      using errcode = 'ST003', hint = strata.remedy('ST003');
-  end if;
-  select m.move_id into v_open from strata.moves as m
-   where m.dataset = p_dataset and m.state <> 'closed' and m.move_id <> all (p_besides) order by m.started_at limit 1;
-  if v_open is not null and p_besides = '{}' then
-    return strata.take_up(v_open);
-  end if;
-  v_batch.dataset := p_dataset;
-  v_batch.status := case
-    when v_open is not null
-      or exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null) then 'blocked'
-    when (v_dataset.told_revision, v_dataset.told_shape)
-         is distinct from (v_dataset.revision, strata.shape(strata.relation(v_dataset)::regclass)) then 'unknown' end;
-  if v_batch.status is not null then
-    return v_batch;
-  end if;
-  for v_objection in
-    select * from strata.objections(strata.relation(v_dataset)::regclass, v_dataset.age_column, v_dataset.delete_triggers) limit 1
-  loop
-    raise exception '%', v_objection.says using errcode = v_objection.code, hint = v_objection.hint;
-  end loop;
-  v_policy := strata.conditions(v_dataset);
-  v_policy.due := v_policy.due || strata.besides_sql(v_dataset, p_besides);
-  if v_policy.action = 'move' then
-    v_batch := strata.claim_rows(v_dataset, p_to, v_policy.aged || ' and ' || v_policy.due,
-                                 strata.batch_bytes(p_to) >> least(v_dataset.failures, 6));
-    if v_batch is null and v_policy.oversize <> 'false' then
-      v_batch := strata.claim_rows(v_dataset, p_to, v_policy.oversize || ' and ' || v_policy.due, strata.batch_bytes(p_to));
-    end if;
-    if v_batch is null then
-      v_batch := strata.claim_to_drain(v_dataset, p_to, v_policy.due);
-    end if;
-  end if;
-  if v_batch is null or v_batch.status is null then
-    perform strata.note_well(p_dataset) where p_besides = '{}';
-    v_batch := (select ('nothing', null, p_dataset, null, null, null, null)::strata.batch);
-  end if;
-  return v_batch;
-exception when program_limit_exceeded or out_of_memory then
-  return strata.set_aside_giants(v_dataset, v_policy.due);
-end
-$$;
-comment on function strata.claim(text, text, uuid[]) is
-  'The next batch of a dataset for the colder tier: an interrupted move first, then the oldest due rows, then oversize '
-  'ones, then what a drain wants. p_besides: the driver''s own open moves, while which it claims ahead. The answer''s status '
-  'says when there is none. '
-  'ST003: another tier asks than the next one. ST010, ST011, ST013: the dataset cannot be moved as it is.';
-revoke execute on function strata.claim(text, text, uuid[]) from public;
-grant execute on function strata.claim(text, text, uuid[]) to strata_mover;
-
-create function strata.set_aside_giants(p_dataset strata.datasets, p_due text)
-returns strata.batch
-language plpgsql
-set search_path = ''
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
-as $$
-declare
-  v_key text[];
-  v_found integer := 0;
-begin
-  for v_key in execute format(
-    'select %s from %s as t where %s and (%s) > 60000000 order by (%s) desc limit 100',
-    strata.key_sql(p_dataset.key_columns), strata.relation(p_dataset), p_due,
-    strata.weight_sql(strata.relation(p_dataset)::regclass), strata.weight_sql(strata.relation(p_dataset)::regclass))
-  loop
-    v_found := v_found + 1;
-    perform strata.put_aside(p_dataset.name, v_key, 'ST044', 'the row is too large to be written as one text');
-  end loop;
-  if v_found = 0 then
-    raise exception 'a batch of "%" does not fit into memory', p_dataset.name
-      using errcode = '53200', hint = 'Lower batch_bytes in strata.settings.';
-  end if;
-  return ('blocked', null, p_dataset.name, null, null, null, null)::strata.batch;
-end
-$$;
-comment on function strata.set_aside_giants(strata.datasets, text) is
-  'After a batch did not fit into one text: sets the rows over 60 MB aside (ST044), so that the others go on.';
-revoke execute on function strata.set_aside_giants(strata.datasets, text) from public;
 
 -- An interrupted move, in whatever step it was: it is not copied again but proved at once. What the colder tier has
 -- committed of it is purged, or retracted where its writer was faster; what never got there is claimed anew, by a new

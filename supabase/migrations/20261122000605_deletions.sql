@@ -35,7 +35,7 @@ revoke execute on function strata.positions_at(strata.manifests, tid[], timestam
 -- The rule: a batch is proved as a whole in the run that claimed it, and the table has the file it had then. A row is then
 -- the claimed one if it lies in a claimed place and carries the version of any claimed row: claim_rows() has made sure that
 -- these numbers are not those of transactions that ran at the time, or of the next two billion. Half the time of the
--- comparison row by row.
+-- comparison row by row. The places are kept from the planner, which would look each of them up to guess how many there are.
 create function strata.delete_at_places(p_dataset strata.datasets, p_manifest strata.manifests, out places tid[], out ages timestamp[])
 language plpgsql
 set search_path = ''
@@ -50,12 +50,12 @@ as $$
 begin
   execute format(
     'with gone as ( '
-    '  delete from only %s as t where t.ctid = any ($1) and t.xmin = any ($2) and not (%s or %s) '
+    '  delete from only %s as t where t.ctid = any ((select $1)::tid[]) and t.xmin = any ($2) and not (%s or %s) '
     '  returning t.ctid as place, t.%I::timestamp as age) '
     'select coalesce(array_agg(g.place), ''{}''), array_agg(g.age) from gone as g',
     strata.relation(p_dataset), strata.held_sql(p_dataset, 'move'),
     strata.references_sql(strata.relation(p_dataset)::regclass), p_dataset.age_column)
-    into places, ages using p_manifest.tids, p_manifest.versions;
+    into places, ages using p_manifest.tids, array(select distinct v from unnest(p_manifest.versions) as v);
 end
 $$;
 comment on function strata.delete_at_places(strata.datasets, strata.manifests) is
@@ -65,10 +65,14 @@ revoke execute on function strata.delete_at_places(strata.datasets, strata.manif
 
 create function strata.is_first_try(p_move uuid)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
-as $$ select coalesce((select m.attempts = 1 from strata.moves as m where m.move_id = p_move), false) $$;
+as $$
+begin
+  return (select coalesce((select m.attempts = 1 from strata.moves as m where m.move_id = p_move), false));
+end
+$$;
 comment on function strata.is_first_try(uuid) is 'Whether a move is in the run that claimed it; not for an unknown one.';
 revoke execute on function strata.is_first_try(uuid) from public;
 

@@ -57,17 +57,20 @@ revoke execute on function strata.open_move(uuid) from public;
 
 create function strata.kept_of(p_move strata.moves)
 returns strata.kept
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select (p_move.rows_moved, m.kept,
-          (select array_agg(x.texts order by x.k) from (
-             select k, array_agg(m.keys[k][o] order by p) as texts
-               from generate_series(1, array_length(m.keys, 1)) as k, unnest(m.kept) with ordinality as i (o, p)
-              group by k) as x),
-          (select array_agg(m.fingerprints[o] order by p) from unnest(m.kept) with ordinality as i (o, p)))::strata.kept
-    from strata.manifests as m where m.move_id = p_move.move_id
+begin
+  return (
+    select (p_move.rows_moved, m.kept,
+            (select array_agg(x.texts order by x.k) from (
+               select k, array_agg(m.keys[k][o] order by p) as texts
+                 from generate_series(1, array_length(m.keys, 1)) as k, unnest(m.kept) with ordinality as i (o, p)
+                group by k) as x),
+            (select array_agg(m.fingerprints[o] order by p) from unnest(m.kept) with ordinality as i (o, p)))::strata.kept
+      from strata.manifests as m where m.move_id = p_move.move_id);
+end
 $$;
 comment on function strata.kept_of(strata.moves) is 'What a purged move kept: positions, keys and fingerprints.';
 revoke execute on function strata.kept_of(strata.moves) from public;
@@ -178,6 +181,7 @@ begin
   if v_move.state <> 'purged' then
     raise exception 'move % has not been purged', p_move using errcode = 'ST030', hint = strata.remedy('ST030');
   end if;
+  perform set_config('synchronous_commit', 'off', true); -- what a crash undoes of it is closed once more, with the same answers
   perform strata.put_aside(v_move.dataset, strata.nth_key(m.keys, k.o), f.code, f.says)
      from strata.manifests as m
     cross join lateral unnest(m.kept, m.reasons, p_outcomes) as k (o, reason, outcome)

@@ -10,15 +10,18 @@
 -- take the batch apart once for each.
 create function strata.unpack_sql(p_move uuid, p_columns text[])
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select format('(select %s from (select string_to_array($1, %L) as texts offset 0) as b offset 1) as u',
-                string_agg(format('unnest(string_to_array(b.texts[%s], %L, %L)) as c%s', n.position, m.between_values, m.for_null, n.position),
-                           ', ' order by n.position), m.between_columns)
-    from unnest(p_columns) with ordinality as n (name, position), strata.marks(p_move) as m
-   group by m.between_columns
+begin
+  return (
+    select format('(select %s from (select string_to_array((select $1), %L) as texts offset 0) as b offset 1) as u',
+                  string_agg(format('unnest(string_to_array(b.texts[%s], %L, %L)) as c%s', n.position, m.between_values, m.for_null, n.position),
+                             ', ' order by n.position), m.between_columns)
+      from unnest(p_columns) with ordinality as n (name, position), strata.marks(p_move) as m
+     group by m.between_columns);
+end
 $$;
 comment on function strata.unpack_sql(uuid, text[]) is
   'SQL that makes rows of texts of a batch, which is $1.';
@@ -83,12 +86,15 @@ revoke execute on function strata.lines_of(uuid, text[], text) from public;
 
 create function strata.has_insert_triggers(p_relation regclass)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select exists (select from pg_catalog.pg_trigger as g
-                  where g.tgrelid = p_relation and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype::integer & 4 = 4)
+begin
+  return (
+    select exists (select from pg_catalog.pg_trigger as g
+                    where g.tgrelid = p_relation and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype::integer & 4 = 4));
+end
 $$;
 comment on function strata.has_insert_triggers(regclass) is 'Whether a trigger of the owner''s sees rows as they arrive, and may change them.';
 revoke execute on function strata.has_insert_triggers(regclass) from public;

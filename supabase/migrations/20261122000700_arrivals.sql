@@ -111,6 +111,7 @@ begin
   elsif v_arrival.move_id is not null then
     return v_arrival.refused;
   end if;
+  perform strata.keep_memory(octet_length(p_lines));
   perform strata.check_columns(v_dataset, p_columns);
   perform set_config('synchronous_commit', 'on', true)
     where current_setting('synchronous_commit') = 'off'; -- a proof promises that the row is on disk
@@ -168,31 +169,6 @@ comment on function strata.place(regclass, tid[]) is
   'What is written down of where a batch was put; nothing where that would not be enough to find it again.';
 revoke execute on function strata.place(regclass, tid[]) from public;
 
-create function strata.twin(p_dataset strata.datasets)
-returns regclass
-language sql
-stable
-set search_path = ''
-as $$ select case when p_dataset.name is not null then to_regclass(strata.relation(p_dataset)) end $$;
-comment on function strata.twin(strata.datasets) is 'A dataset''s table; null when either is not known here (any more).';
-revoke execute on function strata.twin(strata.datasets) from public;
-
-create function strata.missing_columns(p_dataset strata.datasets, p_columns text[])
-returns text[]
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(array_agg(c.name), '{}')
-    from unnest(p_columns) as c (name)
-   where c.name is not null
-     and not exists (select from pg_catalog.pg_attribute as a
-                      where a.attrelid = strata.twin(p_dataset) and a.attname = c.name and not a.attisdropped)
-$$;
-comment on function strata.missing_columns(strata.datasets, text[]) is
-  'Those of the given columns that the dataset''s table lacks; all of them when there is no table.';
-revoke execute on function strata.missing_columns(strata.datasets, text[]) from public;
-
 -- A guess at some of them, because only the seal tells for certain.
 create function strata.seems_ascending(p_places tid[])
 returns boolean
@@ -237,7 +213,7 @@ begin
     return null;
   end if;
   if p_seal is not null and strata.seems_ascending(v_arrival.places) then -- read at once, as they lie: two thirds of the time
-    execute format('select array_agg(strata.fingerprint(%s)) from only %s as t where t.ctid = any ($1) and t.xmin = $2', v_content, v_relation)
+    execute format('select array_agg(strata.fingerprint(%s)) from only %s as t where t.ctid = any ((select $1)::tid[]) and t.xmin = $2', v_content, v_relation)
       into v_proofs using v_arrival.places, v_arrival.version;
     if strata.seal(v_proofs) = p_seal then
       return array[p_seal];

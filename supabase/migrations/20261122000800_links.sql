@@ -234,12 +234,15 @@ revoke execute on function strata.ask(text, text) from public;
 -- and in a select list, because a function in FROM would write the batch to a temporary file first.
 create function strata.claim_question(p_dataset text, p_besides uuid[], p_since interval)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).seal, (c.b).lines, strata.share_now(%L)'
-                '  from (select strata.claim(%L, %L, %L) as b offset 0) as c', p_since, p_dataset, strata.tier(), p_besides)
+begin
+  return (
+    select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).seal, (c.b).lines, strata.share_now(%L)'
+                  '  from (select strata.claim(%L, %L, %L) as b offset 0) as c', p_since, p_dataset, strata.tier(), p_besides));
+end
 $$;
 comment on function strata.claim_question(text, uuid[], interval) is
   'SQL that asks a hotter neighbour to claim(), and for its share_now(); read_batch() waits for its answer.';

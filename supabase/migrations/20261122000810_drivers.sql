@@ -69,8 +69,8 @@ declare
   -- The rows go as one dollar-quoted text: nothing in them is escaped, scanned for quotes or doubled on the way.
   v_quote constant text := '$m' || replace(p_batch.move_id::text, '-', '') || '$';
 begin
-  return concat(p_before, format('select strata.receive(%L, %L, %L, %L, ', p_batch.move_id, p_batch.dataset, strata.tier(), p_batch.columns),
-                v_quote, p_lines, v_quote, ')', p_after);
+  return (p_before || format('select strata.receive(%L, %L, %L, %L, ', p_batch.move_id, p_batch.dataset, strata.tier(), p_batch.columns) || v_quote)
+         || p_lines || (v_quote || ')' || p_after);
 end
 $$;
 comment on function strata.receive_question(strata.batch, text, text, text) is

@@ -291,7 +291,7 @@ begin
   if v_share.until is null then
     return null;
   end if;
-  v_batch := strata.claim_rows(p_dataset, p_to, strata.drainable_sql(p_dataset, v_share.until, p_due),
+  v_batch := strata.claim_rows(p_dataset, p_to, strata.drainable_sql(p_dataset, v_share.until, p_due), strata.setting('batch_rows'),
     least(strata.setting('batch_bytes') >> least(p_dataset.failures, 6), (strata.drain_left(v_drain) / v_share.weight_factor)::bigint));
   if v_batch.move_id is not null then
     execute format('select sum(%s) from (select unnest(f.tids) as tid from strata.manifests as f where f.move_id = $1) as m '

@@ -74,9 +74,10 @@ create function strata.note_left(
   p_dataset text, p_what text, p_month timestamp, p_rows bigint, p_digest bigint, p_columns text[], p_shape text
 )
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   insert into strata.ledger as l (dataset, what, month, rows, digest, frame, columns)
   select p_dataset, p_what, strata.month_of(p_month), p_rows, p_digest, md5(p_shape || c.names::text), c.names
     from (select array_remove(p_columns, null) as names) as c
@@ -84,7 +85,8 @@ as $$
      set rows = l.rows + excluded.rows,
          digest = case when l.frame = excluded.frame then l.digest # excluded.digest else excluded.digest end,
          frame = excluded.frame, columns = excluded.columns,
-         frames = l.frames + case when l.frame = excluded.frame then 0 else 1 end
+         frames = l.frames + case when l.frame = excluded.frame then 0 else 1 end;
+end
 $$;
 comment on function strata.note_left(text, text, timestamp, bigint, bigint, text[], text) is
   'Adds rows of one month to the ledger, in the transaction that deletes them.';
