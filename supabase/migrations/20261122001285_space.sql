@@ -114,7 +114,7 @@ declare
 begin
   delete from strata.drain_shares as s where s.drain_id = p_drain.drain_id;
   -- What is still missing is not worth a round: a table is not reclaimed for less than a megabyte, nor twice for half of one.
-  if v_billed <= greatest(p_drain.target_bytes * 1.02, p_drain.target_bytes + 524288) then
+  if v_billed <= greatest(p_drain.target_bytes * 1.02, p_drain.target_bytes + 262144) then
     perform strata.end_drain(p_drain, 'done', format('from %s to %s', strata.megabytes(p_drain.billed_before), strata.megabytes(v_billed)));
     return;
   elsif p_drain.round >= strata.setting('drain_rounds') then
