@@ -29,7 +29,7 @@ create type strata.journey as (
 );
 comment on type strata.journey is
   'A dataset''s rows between two steps of their driver. step: what comes next (claim; tell, told; copy, prove, purge, close, '
-  'finish; in a flow turn, check, end, clear, fetch), or why the dataset''s turn is over (done, blocked, later, failed, link '
+  'finish; in a flow turn, check, end, clear), or why the dataset''s turn is over (done, blocked, later, failed, link '
   'down). batch: what is proved, purged and closed. lines: the rows of what was claimed last; the one who takes the next '
   'step hands them on by themselves, because the rest is copied from call to call. In a flow also: sent, the batch on its way; next, the one claimed; '
   'is_asked, the neighbour owes one; line, that the next message goes out on; closed_move, closed or being closed there, to be finished at its source; batches_left until it pauses. flows_until: '

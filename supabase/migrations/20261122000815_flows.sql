@@ -10,8 +10,8 @@
 --           what the other says of the batch before
 --   check                                                    proves it here
 --   end     finishes what is closed                          reads what purge kept; closes here
---   clear   purges the proved batch here
---   fetch   claims the next one here
+--   clear   purges the proved batch here, and claims the
+--           next one: one commit for both
 --
 -- A message holds several statements, each a transaction of its own there; its answers come when the last is done. The rows of a batch are held by the driver for
 -- one step only: every further one would copy them. All batches of a flow are open moves like any other: if the run dies,
@@ -198,7 +198,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_began constant timestamptz := clock_timestamp();
+  v_began timestamptz;
   v_next strata.journey := p_journey;
 begin
   case p_journey.step
@@ -221,8 +221,7 @@ begin
       if (p_journey.batch).move_id is not null then
         v_next.kept := strata.purge((p_journey.batch).move_id, p_journey.proofs, p_journey.refused);
       end if;
-      v_next.step := 'fetch';
-    when 'fetch' then
+      v_began := clock_timestamp();
       v_next.next := strata.claim_next(p_link, p_journey);
       v_next.pace := strata.seen(p_journey.pace, (v_next.next).share, v_began);
       v_next.lines := (v_next.next).lines;
