@@ -156,8 +156,8 @@ comment on function strata.besides_sql(strata.datasets, uuid[], boolean) is
   'SQL that passes over the rows of open moves, changed or not, and over what is older; empty for none.';
 revoke execute on function strata.besides_sql(strata.datasets, uuid[], boolean) from public;
 
--- The first batch in a minute is a small one: what is wrong with a dataset shows with few rows, and nothing else is done
--- while it is on its way. strata.smaller: how often the batch, tried in this transaction, turned out too long to be carried.
+-- The first batch in five minutes is a small one: what is wrong with a dataset shows with few rows, and nothing else is done
+-- while it is on its way. Not the next one, even if the writers of all these rows were faster: others are due behind them. strata.smaller: how often the batch, tried in this transaction, turned out too long to be carried.
 create function strata.batch_size(p_dataset text, p_to text, p_besides uuid[], out rows bigint, out bytes bigint)
 language plpgsql
 stable
@@ -169,8 +169,8 @@ begin
   if exists (select from strata.links as l where l.neighbour = p_to and l.driver = 'relay') then
     bytes := least(bytes, strata.setting('relay_batch_bytes'));
   end if;
-  if p_besides = '{}' and not exists (select from strata.moves as m where m.dataset = p_dataset and m.rows_moved > 0
-                                                                     and m.started_at > strata.clock() - interval '1 minute') then
+  if p_besides = '{}' and not exists (select from strata.moves as m where m.dataset = p_dataset and m.rows_moved is not null
+                                                                     and m.started_at > strata.clock() - interval '5 minutes') then
     rows := least(rows, 2500);
     bytes := least(bytes, 1048576);
   end if;
@@ -199,7 +199,7 @@ begin
       v_batch := strata.claim_rows(p_dataset, p_to, v_policy.oversize || ' and ' || v_due, v_size.rows, v_size.bytes);
     end if;
     if v_batch is null then
-      v_batch := strata.claim_to_drain(p_dataset, p_to, v_due);
+      v_batch := strata.claim_to_drain(p_dataset, p_to, v_due, p_besides = '{}');
     end if;
   end if;
   return v_batch;

@@ -269,8 +269,9 @@ $$;
 comment on function strata.has_drainable(strata.datasets) is 'Whether the drain that is open wants a row of this dataset.';
 revoke execute on function strata.has_drainable(strata.datasets) from public;
 
--- The third rule of claim(), after aged and oversize.
-create function strata.claim_to_drain(p_dataset strata.datasets, p_to text, p_due text)
+-- The third rule of claim(), after aged and oversize. Whoever claims beside others may have purged in the same transaction:
+-- rows and moves are locked then, and the drain, which is locked before them everywhere else, is not waited for.
+create function strata.claim_to_drain(p_dataset strata.datasets, p_to text, p_due text, p_waits boolean)
 returns strata.batch
 language plpgsql
 set search_path = ''
@@ -283,7 +284,11 @@ declare
   v_batch strata.batch;
   v_weight bigint;
 begin
-  select d.* into v_drain from strata.drains as d where d.ended_at is null for update; -- claims count one after the other
+  if p_waits then
+    select d.* into v_drain from strata.drains as d where d.ended_at is null for update; -- claims count one after the other
+  else
+    select d.* into v_drain from strata.drains as d where d.ended_at is null for update skip locked;
+  end if;
   if v_drain.drain_id is null or not strata.drain_wants(v_drain) then
     return null;
   end if;
@@ -304,10 +309,10 @@ begin
   return v_batch;
 end
 $$;
-comment on function strata.claim_to_drain(strata.datasets, text, text) is
+comment on function strata.claim_to_drain(strata.datasets, text, text, boolean) is
   'Claims the oldest rows a drain wants of a dataset, ahead of their policy, no more of them than are still needed; null '
   'when no drain is open or it wants none. p_due: ready and not kept.';
-revoke execute on function strata.claim_to_drain(strata.datasets, text, text) from public;
+revoke execute on function strata.claim_to_drain(strata.datasets, text, text, boolean) from public;
 
 -- Rows that are deleted keep their room as long as a snapshot from before may see them, and no reclaim gets at it: VACUUM
 -- leaves them, a rewrite copies them, and packing a table makes it larger. Who only reads is of no account in another

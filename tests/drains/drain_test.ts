@@ -90,3 +90,27 @@ dialledTest(
     assert.equal((await idsOf(core.sql)).length + (await idsOf(main.sql)).length, ROWS);
   },
 );
+
+dialledTest(
+  "a claim beside other moves does not wait for a drain that is being looked after",
+  async ({ core, databases }) => {
+    await makeLetters(core.sql, ROWS);
+    await manage(core.sql, "public.letters", KEEP);
+    await countOwnSize(core.sql);
+    await core.sql`update strata.settings set value = 100 where name = 'batch_rows'`;
+    await makeCritical(core.sql, "core", NEED);
+    await core.sql`call strata.watch()`;
+    await core.sql`select strata.begin_round(d) from strata.drains as d`;
+    for (const { sql } of databases) await sql`call strata.move_due('0 seconds')`; // one batch
+    const claim = async () => {
+      const [batch] = await core.sql<{ status: string }[]>`
+        select status from strata.claim('letters', 'main', array[gen_random_uuid()])`;
+      return batch?.status;
+    };
+    await core.sql.begin(async (keeper) => {
+      await keeper`select from strata.drains for update`;
+      assert.equal(await claim(), "nothing");
+    });
+    assert.equal(await claim(), "claimed");
+  },
+);

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { idsOf, makeNotes, type MoveChain, moveTest, settle } from "../support/moves.ts";
+import {
+  idsOf,
+  makeNotes,
+  type MoveChain,
+  moveTest,
+  settle,
+  startJourney,
+} from "../support/moves.ts";
 
 const DRIVER = { drivers: ["push"] } as const;
 
@@ -78,7 +85,7 @@ moveTest(
   DRIVER,
 );
 
-moveTest("the first batch in a minute is a small one", async (chain) => {
+moveTest("the first batch in five minutes is a small one", async (chain) => {
   const { core } = chain;
   await makeNotes(core, 0);
   await settle(chain);
@@ -93,3 +100,27 @@ moveTest("the first batch in a minute is a small one", async (chain) => {
       .map(({ rows }) => rows);
   assert.deepEqual(await moved(), [2500, 3500]);
 }, { drivers: ["push", "pull", "relay"] });
+
+moveTest(
+  "rows that are written faster than they can be moved do not keep others from moving",
+  async (chain) => {
+    const { core } = chain;
+    await makeNotes(core, 0);
+    await settle(chain);
+    await core.sql`
+    insert into public.notes (id, created_at, body)
+    select id, timestamptz '2026-01-01 00:00:00Z' + id * interval '1 second', 'note ' || id
+      from generate_series(1, 6000) as id`;
+    for (const [claimed, next] of [[2500, "later"], [6000, "claim"]] as const) {
+      const journey = await startJourney(chain);
+      await journey.until("copy");
+      const [batch] = await core.sql`
+      select rows_claimed as rows from strata.moves where state <> 'closed'`;
+      assert.equal(batch?.rows, claimed);
+      await core.sql`update public.notes set body = body || '!' where id <= 2500`;
+      await journey.until(next);
+    }
+    assert.deepEqual([(await idsOf(core)).length, (await idsOf(chain.main)).length], [2500, 3500]);
+  },
+  DRIVER,
+);
