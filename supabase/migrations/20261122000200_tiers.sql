@@ -153,6 +153,8 @@ comment on function strata.set_tier(text, integer, integer, integer, integer) is
   'Changes this database''s copy of a tier''s capacity, thresholds (MB) and connections; null keeps.';
 revoke execute on function strata.set_tier(text, integer, integer, integer, integer) from public;
 
+-- A role belongs to the whole server: the setup of another database may be at it, too. Who comes second has waited for it and
+-- is told that the row was updated meanwhile (XX000); once more, and it is done.
 create function strata.set_mover_login(p_verifier text, p_connection_limit integer)
 returns void
 language plpgsql
@@ -167,7 +169,16 @@ begin
     raise exception 'the connection limit is %', coalesce(p_connection_limit::text, 'missing')
       using errcode = 'ST004', hint = 'Give the number of connections the neighbours may hold here at once.';
   end if;
-  execute format('alter role strata_mover login password %L connection limit %s', p_verifier, p_connection_limit);
+  for v_attempt in 1 .. 10 loop
+    begin
+      execute format('alter role strata_mover login password %L connection limit %s', p_verifier, p_connection_limit);
+      return;
+    exception when internal_error then
+      if v_attempt = 10 then
+        raise;
+      end if;
+    end;
+  end loop;
 end
 $$;
 comment on function strata.set_mover_login(text, integer) is

@@ -4,6 +4,7 @@ import { scramVerifier } from "../../cli/lib/scram.ts";
 import { pushMigrations } from "../../cli/lib/supabase.ts";
 import { ownStack } from "../support/own_stack.ts";
 import { refusal } from "../support/refusal.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 const LIMIT = 3;
 
@@ -26,4 +27,30 @@ Deno.test("set_mover_login() lets a neighbour hold so many connections and not o
     hint: undefined,
   });
   await Promise.all([...sessions, oneMore].map((one) => one.end()));
+});
+
+Deno.test("set_mover_login() of two databases of a server at once both succeed", async () => {
+  await using stack = await ownStack();
+  const url = stack.env.STRATA_CORE_DB_URL ?? "";
+  await pushMigrations(url);
+  const sql = postgres(url, { max: 2, onnotice: () => {} });
+  const other = postgres(url, { max: 1, onnotice: () => {} });
+  const verifier = await scramVerifier("open sesame");
+  const [session] = await other`select pg_backend_pid() as pid`;
+  const first = await sql.reserve();
+  await first`begin`;
+  await first`select strata.set_mover_login(${verifier}, 2)`;
+  const second = other`select strata.set_mover_login(${verifier}, ${LIMIT})`.execute();
+  await waitFor("the second one to wait for the first", async () => {
+    const [waiting] = await first`
+      select from pg_locks where pid = ${session?.pid} and not granted`;
+    return waiting;
+  });
+  await first`commit`;
+  first.release();
+  await second;
+  const [role] = await sql`
+    select rolconnlimit as limit from pg_roles where rolname = 'strata_mover'`;
+  assertEquals(role?.limit, LIMIT);
+  await Promise.all([sql.end(), other.end()]);
 });
