@@ -1,8 +1,8 @@
-import postgres from "postgres";
+import { connectLocally } from "../../local/cluster.ts";
 import type { TestDatabase } from "./database.ts";
 import type { MoveChain } from "./moves.ts";
 import { relayAudits } from "./relay.ts";
-import { databaseUrl } from "./template.ts";
+import { testCluster } from "./stack.ts";
 
 /** Audits every dataset over every link, from whichever side dials. */
 export async function auditAll(chain: MoveChain): Promise<void> {
@@ -67,12 +67,13 @@ export interface Backup extends AsyncDisposable {
 
 /** Copies a tier's whole database, as a backup of its server would. */
 export async function backUp({ tier, name }: TestDatabase): Promise<Backup> {
-  const admin = postgres(await databaseUrl(tier, "postgres"), { max: 1, onnotice: () => {} });
+  // autovacuum comes by when it likes, and `postgres` may not end it
+  const admin = connectLocally(await testCluster(tier));
   const copy = `${name}_backup`;
   const replace = async (to: string, from: string) => {
     await admin`select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = ${name}`;
     await admin`drop database if exists ${admin(to)} with (force)`;
-    await admin`create database ${admin(to)} template ${admin(from)}`;
+    await admin`create database ${admin(to)} owner postgres template ${admin(from)}`;
   };
   await replace(copy, name);
   return {
