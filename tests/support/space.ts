@@ -88,8 +88,10 @@ export async function minute(tiers: { sql: Sql }[]): Promise<void> {
 
 /** The last drain of a tier. */
 export async function lastDrain(sql: Sql) {
-  const [drain] = await sql<{ state: string; round: number; says: string | null; moved: number }[]>`
-    select d.state, d.round, d.says,
+  const [drain] = await sql<
+    { state: string; round: number; says: string | null; mb: number | null; moved: number }[]
+  >`
+    select d.state, d.round, d.says, d.billed_after::float / 1048576 as mb,
            (select coalesce(sum(m.rows_moved), 0)::integer from strata.drain_moves as f
               join strata.moves as m on m.move_id = f.move_id where f.drain_id = d.drain_id) as moved
       from strata.drains as d order by d.drain_id desc limit 1`;
