@@ -5,15 +5,24 @@
 -- ends write values under the same pinned output settings, so equal texts are equal values on every version and locale. A
 -- row's fingerprint is a hash of its values' texts in the colder tier's column order.
 
--- Not pinned and not immutable (convert_to() is not), on purpose: only so is it inlined, and it runs once per row. It names
--- nothing outside pg_catalog.
+-- Not pinned and not immutable (convert_to() is not), on purpose: only so are they inlined, and they run once per row. They
+-- name nothing outside pg_catalog.
+create function strata.fingerprint(p_content bytea)
+returns bytea
+language sql
+stable
+parallel safe
+as $$ select pg_catalog.substr(pg_catalog.sha256(p_content), 1, 16) $$;
+comment on function strata.fingerprint(bytea) is 'The first 128 bits of the SHA-256 of a row''s content, in UTF-8.';
+revoke execute on function strata.fingerprint(bytea) from public;
+
 create function strata.fingerprint(p_content text)
 returns bytea
 language sql
 stable
 parallel safe
 as $$ select pg_catalog.substr(pg_catalog.sha256(pg_catalog.convert_to(p_content, 'UTF8')), 1, 16) $$;
-comment on function strata.fingerprint(text) is 'The first 128 bits of the SHA-256 of a row''s content.';
+comment on function strata.fingerprint(text) is 'fingerprint(bytea) of a content that is text.';
 revoke execute on function strata.fingerprint(text) from public;
 
 create function strata.digest(p_fingerprint bytea)
@@ -25,8 +34,8 @@ as $$ select ('x' || pg_catalog.encode(pg_catalog.substr(p_fingerprint, 1, 8), '
 comment on function strata.digest(bytea) is 'A fingerprint''s share in a digest; digests of many rows are their xor. Not pinned: see fingerprint.';
 revoke execute on function strata.digest(bytea) from public;
 
--- A value as its type writes it. Not every cast to text does that (char(n) loses blanks), concat() does. And `is not
--- null` would take a composite value with a NULL in it for NULL.
+-- A value as its type writes it. Not every cast to text does that (char(n) loses blanks, a boolean is spelled out), concat()
+-- always does, and takes half as long again. And `is not null` would take a composite value with a NULL in it for NULL.
 create function strata.value_sql(p_type oid, p_column text)
 returns text
 language plpgsql
@@ -37,22 +46,25 @@ begin
   return (
     select case when p_column is null then 'null::text'
                 when p_type in ('text'::regtype, 'varchar'::regtype) then format('t.%I', p_column)
+                when p_type in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype, 'float8'::regtype, 'numeric'::regtype,
+                                'uuid'::regtype, 'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) then format('t.%I::text', p_column)
                 else format('case when t.%I is distinct from null then concat(t.%I) end', p_column, p_column) end);
 end
 $$;
 comment on function strata.value_sql(oid, text) is 'SQL for the text of a column''s value in row t; null for null.';
 revoke execute on function strata.value_sql(oid, text) from public;
 
--- As arrays are sent, with the length of each element in front of it.
-create function strata.seal(p_fingerprints bytea[])
+-- Of the rows' contents one after the other, each of which tells where it ends; so a batch that is all there is proved by
+-- one hash instead of one for each row.
+create function strata.seal(p_contents text)
 returns bytea
 language sql
 stable
 parallel safe
 set search_path = ''
-as $$ select sha256(array_send(p_fingerprints)) $$;
-comment on function strata.seal(bytea[]) is 'One hash over the fingerprints of a batch, in their order.';
-revoke execute on function strata.seal(bytea[]) from public;
+as $$ select sha256(convert_to(p_contents, 'UTF8')) $$;
+comment on function strata.seal(text) is 'One SHA-256 over the contents of all rows of a batch, in their order.';
+revoke execute on function strata.seal(text) from public;
 
 -- Every value is told from its neighbours: by its length in front, or, for types whose texts cannot contain it and are
 -- never empty, by a bar behind. NULL has neither length nor text. concat() takes at most 100 arguments.

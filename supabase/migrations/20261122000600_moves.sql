@@ -60,6 +60,7 @@ create table strata.manifests (
   fingerprints bytea[] not null,
   seal bytea not null,
   file text,
+  oldest text,
   youngest text,
   since xid,
   kept integer[],
@@ -70,7 +71,7 @@ create table strata.manifests (
 comment on table strata.manifests is
   'What an open move has claimed, as arrays in one order: keys (one row of texts per key column), versions, '
   'fingerprints and their seal; columns in the order they cross. file: of the table, in which places were; null for one of '
-  'several files, or if versions may still be given to other rows. youngest: the age of its last row. since: whoever had written before this transaction had been seen. kept, reasons: positions not purged, and why. Dropped at close.';
+  'several files, or if versions may still be given to other rows. oldest, youngest: the ages of its first and last row (oldest: null if a row has none). since: whoever had written before this transaction had been seen. kept, reasons: positions not purged, and why. Dropped at close.';
 revoke all on strata.manifests from public;
 alter table strata.manifests enable row level security;
 -- Texts of keys and hashes do not compress worth the time, and the row lives for a second.

@@ -36,6 +36,57 @@ revoke execute on function strata.positions_at(strata.manifests, tid[], timestam
 -- the claimed one if it lies in a claimed place and carries the version of any claimed row: claim_rows() has made sure that
 -- these numbers are not those of transactions that ran at the time, or of the next two billion. Half the time of the
 -- comparison row by row. The places are kept from the planner, which would look each of them up to guess how many there are.
+create function strata.at_places_sql(p_dataset strata.datasets)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return format('delete from only %s as t where t.ctid = any ((select $1)::tid[]) and t.xmin = any ($2) and not (%s or %s)',
+    strata.relation(p_dataset), strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass));
+end
+$$;
+comment on function strata.at_places_sql(strata.datasets) is
+  'SQL that deletes the rows at places ($1) that are of one of some versions ($2), not held and not referenced.';
+revoke execute on function strata.at_places_sql(strata.datasets) from public;
+
+-- Most batches go as a whole. That many rows are gone tells then that all are, and to have each told costs as much as to
+-- delete it. Not tried where the last batch did not go as a whole: a writer is at work there, and it would be done twice.
+create function strata.delete_whole(p_dataset strata.datasets, p_manifest strata.manifests)
+returns boolean
+language plpgsql
+set search_path = ''
+set enable_seqscan = off -- the planner would read the whole table for a batch of it
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_memoize = off
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+set lock_timeout = '2s'
+as $$
+declare
+  v_count bigint;
+begin
+  if (select m.rows_kept from strata.moves as m where m.dataset = p_dataset.name and m.rows_moved is not null order by m.started_at desc limit 1) > 0
+     or strata.delete_rules(strata.relation(p_dataset)::regclass) <> '{}' then -- a rule counts what it does instead
+    return false;
+  end if;
+  execute strata.at_places_sql(p_dataset) using p_manifest.tids, array(select distinct v from unnest(p_manifest.versions) as v);
+  get diagnostics v_count = row_count;
+  if v_count <> cardinality(p_manifest.tids) then
+    raise exception 'some rows of the batch stay' using errcode = '02000'; -- no_data: takes back what was deleted
+  end if;
+  return true;
+exception when sqlstate '02000' then
+  return false;
+end
+$$;
+comment on function strata.delete_whole(strata.datasets, strata.manifests) is
+  'Deletes the rows of a manifest, all proved, in the file in which they were claimed, if all of them are still the claimed '
+  'version, not held and not referenced; else none. Says which.';
+revoke execute on function strata.delete_whole(strata.datasets, strata.manifests) from public;
+
 create function strata.delete_at_places(p_dataset strata.datasets, p_manifest strata.manifests, out places tid[], out ages timestamp[])
 language plpgsql
 set search_path = ''
@@ -48,19 +99,23 @@ set timezone = 'UTC'
 set lock_timeout = '2s'
 as $$
 begin
+  ages := array[p_manifest.oldest, p_manifest.youngest]::timestamp[];
+  if date_trunc('month', ages[1]) = date_trunc('month', ages[2]) then -- in an `if` of its own: `null and …` would be evaluated
+    if strata.delete_whole(p_dataset, p_manifest) then
+      places := p_manifest.tids; -- and the ledger needs no other ages
+      return;
+    end if;
+  end if;
   execute format(
-    'with gone as ( '
-    '  delete from only %s as t where t.ctid = any ((select $1)::tid[]) and t.xmin = any ($2) and not (%s or %s) '
-    '  returning t.ctid as place, t.%I::timestamp as age) '
+    'with gone as (%s returning t.ctid as place, t.%I::timestamp as age) '
     'select coalesce(array_agg(g.place), ''{}''), array_agg(g.age) from gone as g',
-    strata.relation(p_dataset), strata.held_sql(p_dataset, 'move'),
-    strata.references_sql(strata.relation(p_dataset)::regclass), p_dataset.age_column)
+    strata.at_places_sql(p_dataset), p_dataset.age_column)
     into places, ages using p_manifest.tids, array(select distinct v from unnest(p_manifest.versions) as v);
 end
 $$;
 comment on function strata.delete_at_places(strata.datasets, strata.manifests) is
   'Deletes the rows of a manifest, all proved, that are still the claimed version, not held and not referenced, in the file '
-  'in which they were claimed; returns their places and ages.';
+  'in which they were claimed; returns their places and ages, or of a whole batch within one month the oldest and youngest.';
 revoke execute on function strata.delete_at_places(strata.datasets, strata.manifests) from public;
 
 create function strata.is_first_try(p_move uuid)

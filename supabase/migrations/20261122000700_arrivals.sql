@@ -169,21 +169,37 @@ comment on function strata.place(regclass, tid[]) is
   'What is written down of where a batch was put; nothing where that would not be enough to find it again.';
 revoke execute on function strata.place(regclass, tid[]) from public;
 
--- A guess at some of them, because only the seal tells for certain.
-create function strata.seems_ascending(p_places tid[])
-returns boolean
-language sql
-immutable
+-- How the rows of an arrival are read in the order in which they were put, the cheapest way first: page by page where they
+-- fill the pages between the first and the last of them, one by one as they lie, or place by place. Whether they lie so
+-- is a guess at 64 of them: only the seal tells for certain.
+create function strata.places_sql(p_relation text, p_arrival strata.arrivals, p_one_by_one boolean default false)
+returns text
+language plpgsql
+stable
 set search_path = ''
 as $$
-  select bool_and(p_places[n] < p_places[n + 1])
-    from generate_series(1, cardinality(p_places) - 1, greatest(cardinality(p_places) / 64, 1)) as n
+declare
+  v_last constant integer := cardinality(p_arrival.places);
+  v_step constant integer := greatest(v_last / 64, 1);
+  v_ascend constant boolean := (
+    select bool_and(p_arrival.places[n] < p_arrival.places[least(n + v_step, v_last)]) from generate_series(1, v_last - 1, v_step) as n);
+  v_pages constant float := (p_arrival.places[v_last]::text::point)[0] - (p_arrival.places[1]::text::point)[0];
+begin
+  return case when p_one_by_one or not coalesce(v_ascend, false)
+              then format('(select t.* from unnest($1) with ordinality as m (place, o) join only %s as t on t.ctid = m.place and t.xmin = $2 order by m.o)', p_relation)
+              when v_pages * current_setting('block_size')::integer <= 4 * p_arrival.bytes
+              then format('(select t.* from only %s as t where t.ctid >= $1[1] and t.ctid <= $1[%s] and t.xmin = $2)', p_relation, v_last)
+              else format('(select t.* from only %s as t where t.ctid = any ((select $1)::tid[]) and t.xmin = $2)', p_relation) end;
+end
 $$;
-comment on function strata.seems_ascending(tid[]) is 'Whether places follow each other, as far as 64 of them tell; null for fewer than two.';
-revoke execute on function strata.seems_ascending(tid[]) from public;
+comment on function strata.places_sql(text, strata.arrivals, boolean) is
+  'SQL for the rows of an arrival at their places ($1), as the version it brought ($2): a FROM item, without an alias. '
+  'p_one_by_one: place by place, however they lie.';
+revoke execute on function strata.places_sql(text, strata.arrivals, boolean) from public;
 
 -- Looked for by place and version, a row costs half of what it costs by its key, and no key crosses. What is found there is
--- proved by its content, the key in it, as everywhere.
+-- proved by its content, the key in it, as everywhere: by one hash over all of them, or by one for each if that is not the
+-- one expected. Not by one hash where the rows are huge: they would be held once more for it.
 create function strata.prove_places(p_move uuid, p_dataset strata.datasets, p_columns text[], p_seal bytea)
 returns bytea[]
 language plpgsql
@@ -206,31 +222,30 @@ declare
   v_relation constant text := strata.relation(p_dataset);
   v_content constant text := strata.content_sql(strata.twin(p_dataset), p_columns);
   v_arrival strata.arrivals;
+  v_seal_sql text;
+  v_seal bytea;
   v_proofs bytea[];
 begin
   select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move and a.closed_at is null;
   if v_arrival.file is distinct from strata.file_of(strata.twin(p_dataset)) or v_arrival.places is null then
     return null;
   end if;
-  if p_seal is not null and strata.seems_ascending(v_arrival.places) then -- read at once, as they lie: two thirds of the time
-    execute format('select array_agg(strata.fingerprint(%s)) from only %s as t where t.ctid = any ((select $1)::tid[]) and t.xmin = $2', v_content, v_relation)
-      into v_proofs using v_arrival.places, v_arrival.version;
-    if strata.seal(v_proofs) = p_seal then
+  v_seal_sql := case when p_seal is not null and v_arrival.bytes < 67108864 then format('strata.seal(string_agg(%s, ''''))', v_content) else 'null::bytea' end;
+  if v_seal_sql <> 'null::bytea' then
+    execute format('select %s from %s as t', v_seal_sql, strata.places_sql(v_relation, v_arrival))
+      into v_seal using v_arrival.places, v_arrival.version;
+    if v_seal = p_seal then
       return array[p_seal];
     end if;
   end if;
-  execute format(
-    'select array_agg(p.proof) from ( '
-    '  select strata.fingerprint(%s) as proof from unnest($1) with ordinality as m (place, o) '
-    '    join only %s as t on t.ctid = m.place and t.xmin = $2 order by m.o) as p', v_content, v_relation)
-    into v_proofs using v_arrival.places, v_arrival.version;
-  return case when cardinality(v_proofs) <> cardinality(v_arrival.places) then null
-              when strata.seal(v_proofs) = p_seal then array[p_seal] else v_proofs end;
+  execute format('select array_agg(strata.fingerprint(%s)), %s from %s as t',
+    v_content, v_seal_sql, strata.places_sql(v_relation, v_arrival, true)) into v_proofs, v_seal using v_arrival.places, v_arrival.version;
+  return case when v_seal = p_seal then array[p_seal] when cardinality(v_proofs) = cardinality(v_arrival.places) then v_proofs end;
 end
 $$;
 comment on function strata.prove_places(uuid, strata.datasets, text[], bytea) is
-  'The fingerprints of what an arrival brought, in its order, or their seal if that is the one given, if every row is where '
-  'it was put; otherwise null.';
+  'The fingerprints of what an arrival brought, in its order, or the seal of all if that is the one given, if every row is '
+  'where it was put; otherwise null.';
 revoke execute on function strata.prove_places(uuid, strata.datasets, text[], bytea) from public;
 
 -- Columns are taken by name: their order may have changed since the copy. Where nothing of the move can be here

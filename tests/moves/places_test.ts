@@ -89,6 +89,74 @@ moveTest("a batch of which everything is there is proved by its seal alone", asy
   assert.deepEqual([await idsOf(core), await idsOf(main)], [[], [1, 2, 3]]);
 }, DRIVER);
 
+/** How the pages of the twin may look when a batch comes, and how its rows are read back then. */
+const LAYOUTS: Record<string, { before: string[]; first?: number; reads: RegExp }> = {
+  "page after page": { before: [], reads: /Tid Range Scan/ },
+  "into room among other rows": {
+    before: ["delete from public.notes where id between 1200 and 2500 and id % 3 = 0"],
+    reads: /Tid Range Scan/,
+  },
+  "into a few rooms far from each other": {
+    before: ["delete from public.notes where id between 1100 and 1160"],
+    reads: /Tid Scan/,
+  },
+  "into a new page, and then into room before it": {
+    before: [
+      "delete from public.notes where id between 1500 and 1560",
+      "alter table public.notes alter column body set storage plain",
+    ],
+    first: 3400, // there is no room for it before
+    reads: /Nested Loop/,
+  },
+};
+
+for (const [name, { before, first = 10, reads }] of Object.entries(LAYOUTS)) {
+  moveTest(`rows that were put ${name} are proved by one hash`, async (chain) => {
+    const { core, main } = chain;
+    await knownNotes(chain);
+    await settle(chain);
+    await addNotes(core.sql, 1001, 4000);
+    await settle(chain);
+    for (const statement of before) {
+      await main.sql.unsafe(statement);
+      await main.sql.unsafe("vacuum (truncate off, index_cleanup on) public.notes");
+    }
+    await addNotes(core.sql, 5001, 5300);
+    await core.sql`
+      update public.notes set body = (select left(string_agg(md5(n::text), ''), ${first}) from generate_series(1, 200) as n)
+       where id = 5001`;
+    const { move_id, columns } = await receiveNotes(chain);
+    const [manifest] = await core.sql<{ seal: string }[]>`
+      select encode(seal, 'hex') as seal from strata.manifests where move_id = ${move_id}`;
+    const [answer] = await main.sql<{ proof: string }[]>`
+      select encode(p, 'hex') as proof
+        from unnest(strata.prove(${move_id}, 'notes', ${columns}, null, decode(${
+      manifest?.seal ?? ""
+    }, 'hex'))) as p`;
+    assert.equal(answer?.proof, manifest?.seal);
+    assert.match(await planOfReading(main.sql, move_id), reads);
+    await settle(chain);
+    await runOnce(chain);
+    assert.deepEqual(await idsOf(core), []);
+  }, DRIVER);
+}
+
+/** The plan by which prove() reads a batch back. */
+async function planOfReading(sql: Sql, moveId: string): Promise<string> {
+  return await sql.begin(async (session) => {
+    for (const way of ["seqscan", "hashjoin", "mergejoin"]) {
+      await session.unsafe(`set local enable_${way} = off`);
+    }
+    const [one] = await session<{ query: string; places: string; version: string }[]>`
+      select strata.places_sql('public.notes', a) as query, places::text, version::text
+        from strata.arrivals as a where move_id = ${moveId}`;
+    assert.ok(one);
+    const query = one.query.replaceAll("$1", `('${one.places}'::tid[])`)
+      .replaceAll("$2", `'${one.version}'::xid`);
+    return JSON.stringify(await session.unsafe(`explain (costs off) select * from ${query} as t`));
+  });
+}
+
 moveTest(
   "one row stays when one proof comes that is neither its own nor the seal",
   async (chain) => {

@@ -79,6 +79,14 @@ const BEFORE_PURGE: Record<
     answer: { moved: 0, kept: [1, 2, 3] },
     left: [1, 2, 3],
   },
+  "a rule deletes other rows instead": {
+    happens: (sql) =>
+      sql.unsafe(`
+        create table public.others as select * from public.notes;
+        create rule elsewhere as on delete to public.notes do instead delete from public.others as o where o.id = old.id`),
+    answer: { moved: 0, kept: [1, 2, 3] },
+    left: [1, 2, 3],
+  },
   "the table is rewritten": {
     happens: (sql) => sql.unsafe("vacuum full public.notes"),
     answer: { moved: 3, kept: [] },
@@ -93,6 +101,9 @@ for (const [name, { happens, answer, left }] of Object.entries(BEFORE_PURGE)) {
     await addNotes(chain.core.sql, 1, 3);
     assert.deepEqual(await purgeAfter(chain, happens), answer);
     assert.deepEqual(await idsOf(chain.core), left);
+    const [ledger] = await chain.core.sql<{ rows: number }[]>`
+      select coalesce(sum(rows), 0)::integer as rows from strata.ledger`;
+    assert.equal(ledger?.rows, answer.moved);
   }, DRIVER);
 }
 

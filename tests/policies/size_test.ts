@@ -63,9 +63,14 @@ Deno.test("an oversize row without an age goes on as well", async () => {
   await using chain = await testChain({ tiers: ["main", "archive"] });
   const { main, archive } = chain;
   await manageNotes(main.sql);
-  await addNote(main.sql, 1, null, "x".repeat(2 * LIMIT));
+  for (const [id, age] of [[1, null], [2, "2999-01-01"], [3, "2999-01-02"]] as const) {
+    await addNote(main.sql, id, age, "x".repeat(2 * LIMIT));
+  }
   await settle(chain);
-  assertEquals(await idsOn(archive.sql), [1]);
+  assertEquals([await idsOn(main.sql), await idsOn(archive.sql)], [[], [1, 2, 3]]);
+  const ledger = await main.sql<{ month: string; rows: number }[]>`
+    select month, rows::integer as rows from strata.ledger order by month`;
+  assertEquals(ledger.map(({ month, rows }) => [month, rows]), [["from 2100", 2], ["no age", 1]]);
 });
 
 Deno.test("a condition and a hold keep oversize rows too", async () => {
