@@ -124,8 +124,9 @@ comment on function strata.step_done(strata.reclaims, text, interval) is
 revoke execute on function strata.step_done(strata.reclaims, text, interval) from public;
 
 -- One piece of work on a step that is done here: pack and analyze. Pages are emptied from the end on; a row may land on
--- another page of the same piece, so a piece is gone over until it is empty, all in one transaction: only then is the room
--- of the rows that went not used again.
+-- another page of the same piece, or where there is room beside it on its own, so a piece is gone over until it is empty, all
+-- in one transaction: only then is the room of the rows that went not used again. A row that is left alone on a page fills
+-- it before it leaves; where there are more rows than that after some passes, there is no room for them before the piece.
 create function strata.pack_piece(p_relation regclass, p_column name, p_from bigint, p_to bigint, out left_over boolean, out stuck boolean)
 language plpgsql
 set search_path = ''
@@ -134,6 +135,8 @@ set row_security = off
 as $$
 declare
   v_highest bigint;
+  v_rows bigint;
+  v_smallest integer;
 begin
   stuck := false;
   left_over := true;
@@ -141,16 +144,16 @@ begin
               where g.tgrelid = p_relation and not g.tgisinternal and g.tgtype & 16 > 0 and g.tgenabled <> 'D') then
     perform set_config('session_replication_role', 'replica', true); -- nothing changes, so there is nothing for them to do
   end if;
-  for v_pass in 1 .. 12 loop
+  for v_pass in 1 .. 300 loop
     execute format(
-      'with mine as materialized (select t.ctid from %1$s as t where t.ctid >= ''(%3$s,0)'' and t.ctid < ''(%4$s,0)'' for update skip locked),'
+      'with mine as materialized (select t.ctid, pg_column_size(t.*) as bytes from %1$s as t where t.ctid >= ''(%3$s,0)'' and t.ctid < ''(%4$s,0)'' for update skip locked),'
       ' moved as (update %1$s as t set %2$I = t.%2$I from mine as m where t.ctid = m.ctid returning t.ctid)'
-      'select max(split_part(ltrim(m.ctid::text, ''(''), '','', 1)::bigint) from moved as m',
-      p_relation, p_column, p_from, p_to) into v_highest;
+      'select max(split_part(ltrim(m.ctid::text, ''(''), '','', 1)::bigint), count(*), (select min(m.bytes) from mine as m) from moved as m',
+      p_relation, p_column, p_from, p_to) into v_highest, v_rows, v_smallest;
     left_over := v_highest is not null;
     exit when not left_over;
     stuck := v_highest >= p_to;
-    exit when stuck;
+    exit when stuck or (v_pass >= 12 and (v_rows > p_to - p_from or v_pass > 8192 / v_smallest + 2));
   end loop;
   perform set_config('session_replication_role', 'origin', true) where current_setting('session_replication_role') = 'replica';
 end
