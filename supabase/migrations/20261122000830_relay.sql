@@ -143,10 +143,11 @@ grant execute on function strata.relay_note_failure(text, text, text) to service
 -- At the source: the steps. A batch that is too long as text is not claimed but tried again smaller; one row that is too
 -- long by itself is set aside.
 create function strata.relay_claim(p_dataset text, p_neighbour text, p_besides text default '{}')
-returns table (status text, move_id uuid, columns text, lines text)
+returns table (status text, move_id uuid, columns text, seal text, lines text)
 language plpgsql
 security definer -- the relay claims
 set search_path = ''
+set bytea_output = 'hex'
 as $$
 declare
   v_link constant strata.links := strata.relay_link(p_neighbour, 'colder');
@@ -161,7 +162,7 @@ begin
         v_keys := strata.claimed_keys(v_batch.move_id);
         raise exception 'the batch is too long' using errcode = 'ST044'; -- takes the claim back
       end if;
-      return query select v_batch.status, v_batch.move_id, v_batch.columns::text, v_batch.lines;
+      return query select v_batch.status, v_batch.move_id, v_batch.columns::text, v_batch.seal::text, v_batch.lines;
       return;
     exception when sqlstate 'ST044' then
       if array_length(v_keys, 2) = 1 then
@@ -170,7 +171,7 @@ begin
       end if;
     end;
   end loop;
-  return query select 'blocked', null::uuid, null::text, null::text; -- more giants than one call sets aside
+  return query select 'blocked', null::uuid, null::text, null::text, null::text; -- more giants than one call sets aside
 end
 $$;
 comment on function strata.relay_claim(text, text, text) is
@@ -271,7 +272,7 @@ comment on function strata.relay_receive(uuid, text, text, text, text) is 'recei
 revoke execute on function strata.relay_receive(uuid, text, text, text, text) from public;
 grant execute on function strata.relay_receive(uuid, text, text, text, text) to service_role;
 
-create function strata.relay_prove(p_move uuid, p_dataset text, p_columns text, p_keys text default null)
+create function strata.relay_prove(p_move uuid, p_dataset text, p_columns text, p_keys text default null, p_seal text default null)
 returns text
 language sql
 stable
@@ -279,10 +280,10 @@ security definer -- the relay asks for proofs
 set search_path = ''
 set array_nulls = on
 set bytea_output = 'hex'
-as $$ select strata.prove(p_move, p_dataset, p_columns::text[], p_keys::text[])::text $$;
-comment on function strata.relay_prove(uuid, text, text, text) is 'prove(), for the relay; null: to be asked again with the keys.';
-revoke execute on function strata.relay_prove(uuid, text, text, text) from public;
-grant execute on function strata.relay_prove(uuid, text, text, text) to service_role;
+as $$ select strata.prove(p_move, p_dataset, p_columns::text[], p_keys::text[], p_seal::bytea)::text $$;
+comment on function strata.relay_prove(uuid, text, text, text, text) is 'prove(), for the relay, the seal as claimed; null: to be asked again with the keys.';
+revoke execute on function strata.relay_prove(uuid, text, text, text, text) from public;
+grant execute on function strata.relay_prove(uuid, text, text, text, text) to service_role;
 
 create function strata.relay_close(p_move uuid, p_dataset text, p_from text, p_columns text, p_kept text)
 returns text

@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { z } from "zod";
 import { createHandler, Env } from "../../supabase/functions/relay/handler.ts";
 import { badInput } from "../support/bad_input.ts";
 import { type TestDatabase } from "../support/database.ts";
@@ -35,10 +36,10 @@ badInput("relay", {
 });
 
 /** The function itself, in real time. */
-function relay(env: Partial<Env>) {
+function relay(env: Partial<Env>, fetcher: typeof fetch = fetch) {
   const deps = testDeps({
     env: { ...BARE, ...env },
-    fetch: (input, init) => fetch(input, init),
+    fetch: (input, init) => fetcher(input, init),
     now: () => Date.now(),
     sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   });
@@ -98,6 +99,29 @@ relayTest("values of every type cross unchanged, over Postgres", async (chain) =
   assertEquals(await whereabouts(chain, "every_type"), moved);
   await assertAtPeace(chain);
 });
+
+relayTest(
+  "a batch that is all there crosses back as one proof, however many rows",
+  async (chain) => {
+    await makeNotes(chain.core, 300);
+    await using both = await projects(chain);
+    const proofs: string[] = [];
+    const listen: typeof fetch = (input, init) => {
+      if (String(input).endsWith("/relay_purge")) {
+        proofs.push(
+          z.object({ p_proofs: z.string() }).parse(JSON.parse(String(init?.body))).p_proofs,
+        );
+      }
+      return fetch(input, init);
+    };
+
+    const { said } = await relay(both.env, listen)();
+
+    assertEquals([said.outcome, said.rows], ["carried", 300]);
+    assertEquals(proofs.length, 1);
+    assertMatch(proofs[0] ?? "", /^\{"\\\\x[0-9a-f]{64}"\}$/);
+  },
+);
 
 relayTest("a dry run says how it would go, and moves nothing", async (chain) => {
   await makeNotes(chain.core);

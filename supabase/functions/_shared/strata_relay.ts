@@ -15,6 +15,7 @@ const Batch = z.object({
   status: z.enum(["claimed", "open", "purged", "nothing", "blocked", "unknown"]),
   move_id: z.uuid().nullable(),
   columns: Cargo.nullable(),
+  seal: Cargo.nullable(),
   lines: Cargo.nullable(),
 });
 /** A batch as the source claimed it, or why there is none. */
@@ -171,9 +172,17 @@ export class Destination {
     );
   }
 
-  /** The fingerprints of what is committed here; null when they have to be looked for by key. */
-  async provePlaces(move: string, dataset: string, columns: Cargo): Promise<Cargo | null> {
-    const args = { p_move: move, p_dataset: dataset, p_columns: columns };
+  /**
+   * What is committed here: the batch's seal if all of it is there as it was claimed, the fingerprints
+   * of its rows if not; null when they have to be looked for by key.
+   */
+  async provePlaces(
+    move: string,
+    dataset: string,
+    columns: Cargo,
+    seal: Cargo | null,
+  ): Promise<Cargo | null> {
+    const args = { p_move: move, p_dataset: dataset, p_columns: columns, p_seal: seal };
     return Cargo.nullable().parse(await this.rpc("relay_prove", args));
   }
 

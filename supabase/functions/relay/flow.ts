@@ -11,7 +11,7 @@ interface Passage {
   readonly move: string;
   readonly columns: Cargo;
 }
-type Claimed = Passage & { readonly lines: Cargo };
+type Claimed = Passage & { readonly seal: Cargo | null; readonly lines: Cargo };
 type Proved = Passage & { readonly refused: Cargo; readonly proofs: Cargo };
 type Purged = Passage & { readonly kept: Kept };
 type Closed = Passage & { readonly outcomes: Cargo };
@@ -126,15 +126,15 @@ async function copyAndProve(
   source: Source,
   destination: Destination,
   dataset: string,
-  { move, columns, lines }: Claimed,
+  { move, columns, seal, lines }: Claimed,
 ): Promise<Proved> {
   const refused = await destination.receive(move, dataset, columns, lines);
-  const proofs = await destination.provePlaces(move, dataset, columns) ??
+  const proofs = await destination.provePlaces(move, dataset, columns, seal) ??
     await destination.prove(move, dataset, columns, await source.keys(move));
   return { move, columns, refused, proofs };
 }
 
-function claimedOf({ status, move_id: move, columns, lines }: Batch): Claimed | undefined {
+function claimedOf({ status, move_id: move, columns, seal, lines }: Batch): Claimed | undefined {
   if (status !== "claimed" || move === null || columns === null || lines === null) return undefined;
-  return { move, columns, lines };
+  return { move, columns, seal, lines };
 }
