@@ -12,7 +12,7 @@ import { Writer } from "./writers.ts";
 
 /** What a round is allowed to take from its last fault to quiet. */
 const RECOVERY_MS = 120_000;
-const WRITERS = 3;
+const WRITERS = 3; // on core
 
 /** What came of a round. */
 export interface RoundResult {
@@ -135,13 +135,14 @@ export async function runRound(
   const logged = log.length;
   const writers = Array.from(
     { length: WRITERS },
-    (_, at) => new Writer(world.chain.core, journal, seeded(seed + 1000 + at)),
+    (_, at) => new Writer(world.chain.core, journal, seeded(seed + 1000 + at), "dated"),
   );
+  writers.push(new Writer(world.chain.main, journal, seeded(seed + 1000 + WRITERS), "ageless"));
   const jobs = world.chain.databases.map((one, at) =>
     new Jobs(one, seeded(seed + 2000 + at), relayFrom(world, one.tier))
   );
   const working = [
-    ...writers.map((one, mine) => one.work({ of: WRITERS, mine })),
+    ...writers.map((one, mine) => one.work({ of: writers.length, mine })),
     ...jobs.map((one) => one.work()),
   ];
   const names = await strikeAll(world, random, faults);

@@ -5,7 +5,7 @@ import { moverPassword } from "../../support/stack.ts";
 import type { Found } from "./journal.ts";
 import { openProjects, type Projects } from "./projects.ts";
 import { openProxy, type Proxy } from "./proxy.ts";
-import { ROW_TEXT, TABLE } from "./writers.ts";
+import { ROW_TEXT, SIZE_LIMIT_KB, TABLE } from "./writers.ts";
 
 /** A way to a tier that rows take, and what stands in it: Postgres, or HTTP where a relay drives. */
 export interface Way {
@@ -89,7 +89,7 @@ export async function setUp(world: World): Promise<void> {
       await colder.sql`select strata.join_tier(p_tier => ${hotter.tier}, p_driver => 'relay')`;
     }
   }
-  await chain.core.sql`select strata.manage('public.notes')`;
+  await chain.core.sql`select strata.manage('public.notes', p_size_limit_kb => ${SIZE_LIMIT_KB})`;
 }
 
 async function join(world: World, driving: TestDatabase, driven: TestDatabase): Promise<void> {

@@ -5,11 +5,14 @@ import type { Seeded } from "./seeded.ts";
 
 /** The table that lives: what is compared is every value of it. */
 export const TABLE = `create table public.notes (
-  id bigint primary key, created_at timestamptz not null, body text, amount numeric, tags jsonb)`;
+  id bigint primary key, created_at timestamptz, body text, amount numeric, tags jsonb)`;
 
 /** A row as text, alike in the journal and in the database. */
 export const ROW_TEXT =
   `concat_ws('|', extract(epoch from created_at)::bigint, body, amount, tags)`;
+
+/** Larger rows go on from main at once, also those without an age. */
+export const SIZE_LIMIT_KB = 10;
 
 /** Ages in days, where rows of that age belong, and how many of them there are. */
 const AGES: [{ days: number; place: Place }, number][] = [
@@ -20,20 +23,23 @@ const AGES: [{ days: number; place: Place }, number][] = [
 ];
 
 interface Row {
-  created: number;
+  /** In seconds; null for none. */
+  created: number | null;
   body: string;
   amount: string;
   tags: { n: number };
 }
 
 const textOf = ({ created, body, amount, tags }: Row) =>
-  `${created}|${body}|${amount}|{"n": ${tags.n}}`;
+  `${created === null ? "" : `${created}|`}${body}|${amount}|{"n": ${tags.n}}`;
 
-function makeRow(random: Seeded, days: number): Row {
-  const long = random.next() < 0.02 ? 20_000 : 60; // some rows are stored out of line
+const isLarge = ({ body }: Row) => body.length > SIZE_LIMIT_KB * 1024;
+
+function makeRow(random: Seeded, days: number | null, large = random.next() < 0.02): Row {
+  const length = large ? 20_000 : 60; // large ones are stored out of line
   return {
-    created: Math.floor(Date.now() / 1000) - days * 86_400,
-    body: random.next().toString(36).repeat(Math.ceil(long / 10)),
+    created: days === null ? null : Math.floor(Date.now() / 1000) - days * 86_400,
+    body: random.next().toString(36).repeat(Math.ceil(length / 10)),
     amount: `${random.between(-99, 99)}.${random.between(10, 99)}0`,
     tags: { n: random.between(0, 1_000_000) },
   };
@@ -44,20 +50,23 @@ function isRefusal(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.severity === "ERROR";
 }
 
-/** Somebody who uses core, one statement after the other, and writes down what he did. */
+/** Somebody who uses a tier, one statement after the other, and writes down what he did. */
 export class Writer {
   readonly #random: Seeded;
   readonly #journal: Journal;
   readonly #sql: Sql;
+  readonly #kind: "dated" | "ageless";
   #stops = false;
   /** What a reader saw that is not in the journal. */
   readonly surprises: string[] = [];
 
-  constructor(core: Link, journal: Journal, random: Seeded) {
+  /** `ageless`: writes on main, where large rows go on although they have no age. */
+  constructor(tier: Link, journal: Journal, random: Seeded, kind: "dated" | "ageless") {
     this.#journal = journal;
     this.#random = random;
+    this.#kind = kind;
     const connection = { application_name: "writer", lock_timeout: 5_000 };
-    this.#sql = postgres(core.url, { max: 1, connection, onnotice: () => {}, connect_timeout: 2 });
+    this.#sql = postgres(tier.url, { max: 1, connection, onnotice: () => {}, connect_timeout: 2 });
   }
 
   /** Works until it is stopped. Rows are shared out by id, so that each has one writer. */
@@ -82,8 +91,7 @@ export class Writer {
   async #insert({ of, mine }: { of: number; mine: number }): Promise<void> {
     let id = this.#journal.newId();
     while (id % of !== mine) id = this.#journal.newId();
-    const { days, place } = this.#random.weighted(AGES);
-    const row = makeRow(this.#random, days);
+    const { row, place } = this.#newRow();
     this.#journal.attempt(id, textOf(row), place);
     await this.#settle(id, () =>
       this.#sql`
@@ -93,9 +101,20 @@ export class Writer {
       }) returning id`);
   }
 
+  #newRow(): { row: Row; place: Place } {
+    if (this.#kind === "ageless") {
+      return { row: makeRow(this.#random, null, true), place: "archive" };
+    }
+    const { days, place } = this.#random.weighted(AGES);
+    const row = makeRow(this.#random, days);
+    return { row, place: place === "main" && isLarge(row) ? "archive" : place };
+  }
+
+  /** What is large stays large: where a row belongs does not change. */
   async #change(id: number, what: "update" | "delete"): Promise<void> {
-    const [created] = (this.#journal.textOf(id) ?? "").split("|");
-    const row = { ...makeRow(this.#random, 0), created: Number(created) };
+    const text = this.#journal.textOf(id) ?? "";
+    const created = this.#kind === "ageless" ? null : Number(text.split("|")[0]);
+    const row = { ...makeRow(this.#random, null, text.length > SIZE_LIMIT_KB * 1024), created };
     this.#journal.attempt(id, what === "update" ? textOf(row) : undefined);
     await this.#settle(
       id,
@@ -109,7 +128,7 @@ export class Writer {
     );
   }
 
-  /** No row touched is an answer, too: it has left core. */
+  /** No row touched is an answer, too: it has left this tier. */
   async #settle(id: number, statement: () => Promise<readonly unknown[]>): Promise<void> {
     try {
       this.#journal.settle(id, (await statement()).length > 0);
