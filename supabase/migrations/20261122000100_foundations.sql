@@ -168,7 +168,7 @@ insert into strata.settings (name, value, unit, says) values
   ('batch_rows', 20000, 'rows', 'the most rows of one move'),
   ('flow_batches', 64, 'batches', 'so many batches follow each other without a pause in which the same dataset may move on from the colder tier'),
   ('batch_bytes', 4194304, 'bytes', 'a move is closed to further rows when their stored size passes this'),
-  ('relay_batch_bytes', 2097152, 'bytes', 'as batch_bytes, for links that an edge function drives: all of it passes through its memory'),
+  ('relay_batch_bytes', 3145728, 'bytes', 'as batch_bytes, for links that an edge function drives: all of it passes through its memory'),
   ('relay_text_bytes', 6291456, 'bytes', 'the most text one call of the relay carries; a longer row is set aside'),
   ('link_timeout', 60, 'seconds', 'how long one call to a neighbour may take before the line is given up'),
   ('keep_closed_arrivals', 30, 'days', 'how long a tier remembers finished arrivals, to turn stragglers away'),

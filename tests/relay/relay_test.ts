@@ -208,10 +208,10 @@ relayTest(
   "a slice carries so many batches as a worker has CPU for, and leaves the rest",
   async (chain) => {
     const { core, main } = chain;
-    await makeNotes(core, 35);
+    await makeNotes(core, 25);
     await core.sql`update strata.settings set value = 1 where name = 'batch_rows'`;
     const { rows, batches, left } = await relaySlice(core, main);
-    assertEquals([rows, batches, left], [30, 30, true]);
+    assertEquals([rows, batches, left], [20, 20, true]);
     assertEquals((await relaySlice(core, main)).rows, 5);
     await assertAtPeace(chain);
   },

@@ -19,8 +19,8 @@ const Tier = z.enum(["core", "main", "archive"]);
 type Tier = z.infer<typeof Tier>;
 const Key = z.string().min(1).optional();
 
-/** How long a call may take: as long as a batch of 2 MB does over a line of 1 Mbit/s. */
-const PATIENCE_MS = 20_000;
+/** How long a call may take: as long as a batch of 3 MB does over a line of 1 Mbit/s. */
+const PATIENCE_MS = 30_000;
 
 /** The variables of the relay. */
 export const Env = PlatformEnv.extend({

@@ -38,8 +38,8 @@ export interface Slice {
 const SLICE_MS = 20_000;
 /** Longer than any slice: the lease of one that was killed runs out by itself. */
 const LEASE_SECONDS = 60;
-/** A worker has 2 s of CPU, and a batch of 2 MB takes about 25 ms of it. */
-const SLICE_BATCHES = 30;
+/** A worker has 2 s of CPU, and a batch of 3 MB takes about 30 ms of it. */
+const SLICE_BATCHES = 20;
 const BLOCKED_TRIES = 20;
 
 /** What a slice is told. */
