@@ -34,8 +34,8 @@ export interface Flow {
   readonly isBusy: boolean;
 }
 
-/** After so many the flow runs dry, so that the dataset may move on from the colder tier, where an arrival keeps it. */
-const FLOW_BATCHES = 16;
+/** As many as a slice has. After so many the flow runs dry, so that the dataset may move on from the colder tier, where an arrival keeps it. */
+const FLOW_BATCHES = 20;
 
 /** A flow whose first batch has been claimed. */
 export function beginFlow(dataset: string, batch: Batch): Flow {
