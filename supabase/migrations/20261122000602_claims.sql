@@ -159,7 +159,8 @@ revoke execute on function strata.besides_sql(strata.datasets, uuid[], boolean) 
 -- The first batch in five minutes is a small one: what is wrong with a dataset shows with few rows, and nothing else is done
 -- while it is on its way. If all of it went, others will follow while one is on its way, and the first of them is small as
 -- well, so that the other side soon has something to do. Not if writers kept rows of it: others are due behind them.
--- strata.smaller: how often the batch, tried in this transaction, turned out too long to be carried.
+-- strata.smaller: how often the batch, tried in this transaction, turned out too long to be carried. What a relay carries is
+-- text, which may be several times what the rows take on disk: it goes by the texts of the batch before.
 create function strata.batch_size(p_dataset text, p_to text, p_besides uuid[], out rows bigint, out bytes bigint)
 language plpgsql
 stable
@@ -172,6 +173,9 @@ begin
   bytes := strata.setting('batch_bytes');
   if exists (select from strata.links as l where l.neighbour = p_to and l.driver = 'relay') then
     bytes := least(bytes, strata.setting('relay_batch_bytes'));
+    rows := least(rows, (select greatest(strata.setting('relay_batch_bytes') * m.rows_claimed / m.bytes, 1) from strata.moves as m
+                          where m.dataset = p_dataset and m.kind = 'move' and m.bytes > 0 and m.started_at > strata.clock() - interval '5 minutes'
+                          order by m.started_at desc limit 1));
   end if;
   if p_besides = '{}' then
     select count(*) as batches, sum(r.rows_kept) as kept into v_log
@@ -207,7 +211,7 @@ begin
       v_batch := strata.claim_rows(p_dataset, p_to, v_policy.oversize || ' and ' || v_due, v_size.rows, v_size.bytes);
     end if;
     if v_batch is null then
-      v_batch := strata.claim_to_drain(p_dataset, p_to, v_due, p_besides = '{}');
+      v_batch := strata.claim_to_drain(p_dataset, p_to, v_due, p_besides = '{}', v_size.rows, v_size.bytes >> least(p_dataset.failures, 6));
     end if;
   end if;
   return v_batch;

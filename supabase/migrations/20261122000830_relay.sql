@@ -150,6 +150,7 @@ set search_path = ''
 set bytea_output = 'hex'
 as $$
 declare
+  c_most constant bigint := strata.setting('relay_text_bytes');
   v_link constant strata.links := strata.relay_link(p_neighbour, 'colder');
   v_batch strata.batch;
   v_keys text[];
@@ -158,16 +159,18 @@ begin
     begin
       perform set_config('strata.smaller', v_smaller::text, true);
       v_batch := strata.claim(p_dataset, v_link.neighbour, p_besides::uuid[]);
-      if octet_length(v_batch.lines) > strata.setting('relay_text_bytes') then
+      if octet_length(v_batch.lines) > least(c_most, strata.setting('relay_batch_bytes') * 4 / 3) then
         v_keys := strata.claimed_keys(v_batch.move_id);
-        raise exception 'the batch is too long' using errcode = 'ST044'; -- takes the claim back
+        if array_length(v_keys, 2) > 1 or octet_length(v_batch.lines) > c_most then
+          raise exception 'the batch is too long' using errcode = 'ST044'; -- takes the claim back
+        end if;
       end if;
       return query select v_batch.status, v_batch.move_id, v_batch.columns::text, v_batch.seal::text, v_batch.lines;
       return;
     exception when sqlstate 'ST044' then
       if array_length(v_keys, 2) = 1 then
         perform strata.put_aside(p_dataset, strata.nth_key(v_keys, 1), 'ST044',
-          format('the row takes %s bytes as text, a relay carries up to %s', octet_length(v_batch.lines), strata.setting('relay_text_bytes')));
+          format('the row takes %s bytes as text, a relay carries up to %s', octet_length(v_batch.lines), c_most));
       end if;
     end;
   end loop;
@@ -175,7 +178,8 @@ begin
 end
 $$;
 comment on function strata.relay_claim(text, text, text) is
-  'claim(), for the relay: a batch of at most relay_text_bytes as texts. Rows longer than that are set aside (ST044).';
+  'claim(), for the relay: a batch of at most a third more than relay_batch_bytes as texts, or one row of at most '
+  'relay_text_bytes. A row longer than that is set aside (ST044).';
 revoke execute on function strata.relay_claim(text, text, text) from public;
 grant execute on function strata.relay_claim(text, text, text) to service_role;
 

@@ -271,7 +271,7 @@ revoke execute on function strata.has_drainable(strata.datasets) from public;
 
 -- The third rule of claim(), after aged and oversize. Whoever claims beside others may have purged in the same transaction:
 -- rows and moves are locked then, and the drain, which is locked before them everywhere else, is not waited for.
-create function strata.claim_to_drain(p_dataset strata.datasets, p_to text, p_due text, p_waits boolean)
+create function strata.claim_to_drain(p_dataset strata.datasets, p_to text, p_due text, p_waits boolean, p_rows bigint, p_bytes bigint)
 returns strata.batch
 language plpgsql
 set search_path = ''
@@ -296,8 +296,8 @@ begin
   if v_share.until is null then
     return null;
   end if;
-  v_batch := strata.claim_rows(p_dataset, p_to, strata.drainable_sql(p_dataset, v_share.until, p_due), strata.setting('batch_rows'),
-    least(strata.setting('batch_bytes') >> least(p_dataset.failures, 6), (strata.drain_left(v_drain) / v_share.weight_factor)::bigint));
+  v_batch := strata.claim_rows(p_dataset, p_to, strata.drainable_sql(p_dataset, v_share.until, p_due), p_rows,
+    least(p_bytes, (strata.drain_left(v_drain) / v_share.weight_factor)::bigint));
   if v_batch.move_id is not null then
     execute format('select sum(%s) from (select unnest(f.tids) as tid from strata.manifests as f where f.move_id = $1) as m '
                    '  join %s as t on t.ctid = m.tid',
@@ -309,10 +309,10 @@ begin
   return v_batch;
 end
 $$;
-comment on function strata.claim_to_drain(strata.datasets, text, text, boolean) is
+comment on function strata.claim_to_drain(strata.datasets, text, text, boolean, bigint, bigint) is
   'Claims the oldest rows a drain wants of a dataset, ahead of their policy, no more of them than are still needed; null '
-  'when no drain is open or it wants none. p_due: ready and not kept.';
-revoke execute on function strata.claim_to_drain(strata.datasets, text, text, boolean) from public;
+  'when no drain is open or it wants none. p_due: ready and not kept. p_rows, p_bytes: what a batch may hold.';
+revoke execute on function strata.claim_to_drain(strata.datasets, text, text, boolean, bigint, bigint) from public;
 
 -- Rows that are deleted keep their room as long as a snapshot from before may see them, and no reclaim gets at it: VACUUM
 -- leaves them, a rewrite copies them, and packing a table makes it larger. Who only reads is of no account in another

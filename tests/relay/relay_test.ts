@@ -19,6 +19,7 @@ import {
 } from "../support/moves.ts";
 import { testProject } from "../support/project.ts";
 import { relaySlice } from "../support/relay.ts";
+import { counted, countOwnSize, makeCritical } from "../support/space.ts";
 
 const KEYS = JSON.stringify(TEST_ENV.SUPABASE_SECRET_KEYS);
 const BARE = Env.parse({ ...TEST_ENV, SUPABASE_SECRET_KEYS: KEYS });
@@ -230,6 +231,47 @@ relayTest("a row that is too long to be carried is set aside, the others go", as
   assertEquals([await idsOf(core), await idsOf(main)], [[2], [1, 3]]);
   const [aside] = await setAsideOn(core);
   assertEquals([aside?.key, aside?.code], ["2", "ST044"]);
+});
+
+/** Rows of some 300 bytes whose text takes almost three times as many. */
+async function makeReadings({ sql }: TestDatabase, rows: number, days: number) {
+  const columns = Array.from({ length: 30 }, (_, at) => `n${at} float8 default random()`);
+  await counted(
+    sql,
+    `create table public.readings (id bigint primary key, created_at timestamptz, ${columns})`,
+    `insert into public.readings (id, created_at)
+     select id, timestamptz '2026-01-01' + id * interval '1 second' from generate_series(1, ${rows}) as id`,
+    "vacuum (analyze) public.readings",
+  );
+  await sql`
+    select strata.manage('public.readings', p_core_retention_days => ${days}, p_main_retention_days => null, p_delete_after_days => null)`;
+}
+
+relayTest("rows whose text is long for their size fill batches by their text", async (chain) => {
+  const { core, main } = chain;
+  await makeReadings(core, 15_000, 30);
+  await settle(chain);
+  const [there] = await main.sql`select count(*)::integer as rows from public.readings`;
+  assertEquals(there?.rows, 15_000);
+  const batches = await core.sql<{ bytes: number }[]>`
+    select bytes::integer as bytes from strata.moves where rows_claimed > 1 order by started_at`;
+  const others = batches.map(({ bytes }) => bytes).slice(2, -1); // without the first small ones and what was left
+  assert(others.length > 0);
+  for (const bytes of others) assert(bytes > 3_000_000 && bytes < 3_300_000, `${bytes} bytes`);
+});
+
+relayTest("a drain gets rows over a relay whose text is long for their size", async (chain) => {
+  const { core, main } = chain;
+  await makeReadings(core, 30_000, 10_000); // nothing is due by its age
+  await countOwnSize(core.sql);
+  await makeCritical(core.sql, "core", 5);
+  await core.sql`call strata.watch()`;
+  await core.sql`call strata.go_on()`; // says what each dataset gives
+  const { rows, failed } = await relaySlice(core, main);
+  assertEquals(failed, []);
+  assert(rows > 8_000, `${rows} rows`);
+  const found = await core.sql`select from strata.set_aside`;
+  assertEquals(found.length, 0);
 });
 
 relayTest("rows that are small on disk and long as text go in smaller batches", async (chain) => {
