@@ -15,7 +15,7 @@ const Batch = z.object({
   status: z.enum(["claimed", "open", "purged", "nothing", "blocked", "unknown"]),
   move_id: z.uuid().nullable(),
   columns: Cargo.nullable(),
-  seal: Cargo.nullable(),
+  seal: Cargo.nullable().default(null), // a tier that was set up before there were seals tells none
   lines: Cargo.nullable(),
 });
 /** A batch as the source claimed it, or why there is none. */
@@ -182,8 +182,9 @@ export class Destination {
     columns: Cargo,
     seal: Cargo | null,
   ): Promise<Cargo | null> {
-    const args = { p_move: move, p_dataset: dataset, p_columns: columns, p_seal: seal };
-    return Cargo.nullable().parse(await this.rpc("relay_prove", args));
+    const args = { p_move: move, p_dataset: dataset, p_columns: columns };
+    const sealed = seal === null ? args : { ...args, p_seal: seal };
+    return Cargo.nullable().parse(await this.rpc("relay_prove", sealed));
   }
 
   /** The fingerprints of what is committed here under a batch's keys. */

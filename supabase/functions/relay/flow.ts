@@ -2,7 +2,8 @@
  * Batch after batch over HTTP, both ends at work at once: while the colder tier takes one batch in and proves
  * it, the hotter one purges the batch before and claims the one after. The calls are those of a journey, and
  * each is committed before what depends on it begins. All batches of a flow are open moves like any other:
- * if the function dies, they are taken up one by one.
+ * if the function dies, they are taken up one by one. With the slice the flow runs dry, so that the dataset
+ * may move on from the colder tier, where an arrival keeps it.
  */
 import { DatabaseError } from "../_shared/errors.ts";
 import type { Batch, Cargo, Destination, Kept, Source } from "../_shared/strata_relay.ts";
@@ -28,14 +29,11 @@ export interface Flow {
   readonly finished: number;
   /** How many batches are under way. */
   readonly open: number;
-  /** How many may still be claimed. */
-  readonly more: number;
+  /** Whether the source may have another. */
+  readonly hasMore: boolean;
   /** Whether writers were faster than the last purge: no use in trying on and on. */
   readonly isBusy: boolean;
 }
-
-/** As many as a slice has. After so many the flow runs dry, so that the dataset may move on from the colder tier, where an arrival keeps it. */
-const FLOW_BATCHES = 20;
 
 /** A flow whose first batch has been claimed. */
 export function beginFlow(dataset: string, batch: Batch): Flow {
@@ -48,7 +46,7 @@ export function beginFlow(dataset: string, batch: Batch): Flow {
     moved: 0,
     finished: 0,
     open: 1,
-    more: FLOW_BATCHES - 1,
+    hasMore: true,
     isBusy: false,
   };
 }
@@ -81,7 +79,7 @@ export async function takeRound(
     moved: flow.moved + (purged?.kept.moved ?? 0),
     finished: flow.finished + ended,
     open: flow.open - ended + (claimed === undefined ? 0 : 1),
-    more: claimed === undefined ? 0 : flow.more - 1,
+    hasMore: claimed !== undefined,
     isBusy,
   };
 }
@@ -92,7 +90,7 @@ async function atSource(source: Source, flow: Flow, wantsMore: boolean) {
   if (closed !== undefined) await source.finish(closed.move, closed.outcomes);
   const kept = proved && await source.purge(proved.move, proved.proofs, proved.refused);
   const open = [claimed, proved, purged].flatMap((batch) => batch === undefined ? [] : batch.move);
-  const next = wantsMore && flow.more > 0 && !flow.isBusy
+  const next = wantsMore && flow.hasMore && !flow.isBusy
     ? await claimNext(source, flow.dataset, open)
     : undefined;
   return {

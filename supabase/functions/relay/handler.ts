@@ -2,8 +2,8 @@
  * `relay`: carries rows between two tiers that can only be reached over HTTP. It needs the addresses and
  * secret keys of both in its variables (STRATA_CORE_URL, STRATA_CORE_KEY, …); where it has connection
  * strings for both as well (STRATA_CORE_DB_URL, …) it makes the same calls over Postgres, which is
- * faster. `{"from": "core", "to": "main"}` carries what is due for up to half a minute and says what
- * came of it; what is left is gone on with by another call, which the source wakes.
+ * faster. `{"from": "core", "to": "main"}` carries what is due for twenty seconds and says what came
+ * of it; what is left is gone on with by another call, which the source wakes.
  */
 import { z } from "zod";
 import { PlatformEnv } from "../_shared/env.ts";

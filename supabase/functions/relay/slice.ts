@@ -34,9 +34,12 @@ export interface Slice {
   left: boolean;
 }
 
-/** No batch is begun after this; one that is under way then takes a few seconds more. */
+/** No batch is begun after this; those under way take a few seconds more, or over a slow line as long as a call may. */
 const SLICE_MS = 20_000;
-/** Longer than any slice: the lease of one that was killed runs out by itself. */
+/**
+ * Longer than a slice, unless the line is slow; the lease of one that was killed runs out by itself. If it
+ * runs out under one that lives, another relay does some of its work twice, and no harm.
+ */
 const LEASE_SECONDS = 60;
 /** A worker has 2 s of CPU, and a batch of 3 MB takes about 30 ms of it. */
 const SLICE_BATCHES = 20;
