@@ -40,6 +40,15 @@ export async function smallDisk(tier: Tier, megabytes: number): Promise<SmallDis
   };
 }
 
+/** Makes the small disks of a tier larger. A server that died on a full one cannot replay its log until somebody does. */
+export async function giveRoom(tier: Tier): Promise<void> {
+  const { directory } = await testCluster(tier);
+  for await (const { name } of Deno.readDir(directory)) {
+    if (!name.startsWith("small_disk_")) continue;
+    await run("mount", "-o", "remount,size=256m", `${directory}/${name}`);
+  }
+}
+
 async function run(command: string, ...args: string[]): Promise<boolean> {
   const child = new Deno.Command(command, { args, stdout: "null", stderr: "null" });
   return (await child.output().catch(() => undefined))?.success ?? false;

@@ -3,7 +3,7 @@ import { connectLocally } from "../../../local/cluster.ts";
 import type { Driver } from "../../support/chain.ts";
 import { killServer, startServer } from "../../support/servers.ts";
 import { DIALLING } from "../../support/moves.ts";
-import { canMount, smallDisk } from "../../support/small_disk.ts";
+import { canMount, giveRoom, smallDisk } from "../../support/small_disk.ts";
 import { testCluster } from "../../support/stack.ts";
 import type { TestDatabase } from "../../support/database.ts";
 import type { Seeded } from "./seeded.ts";
@@ -50,6 +50,7 @@ const endSessions = (database: TestDatabase) =>
 
 async function kill(tiers: readonly TestDatabase[]): Promise<void> {
   await Promise.all(tiers.map(({ tier }) => killServer(tier)));
+  await Promise.all(tiers.map(({ tier }) => giveRoom(tier)));
   await Promise.all(tiers.map(({ tier }) => startServer(tier)));
 }
 
