@@ -15,7 +15,7 @@ Deno.test("every function is pinned; procedures are not, because they commit", a
   const unpinned = db.sql<{ name: string }[]>`
     select p.oid::regprocedure::text as name from pg_proc as p
      where p.pronamespace = 'strata'::regnamespace and p.prokind <> 'p'
-       and not coalesce('search_path=""' = any (p.proconfig), false) order by 1`;
+       and not coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false) order by 1`;
   assertEquals(await names(unpinned), INLINED);
 
   const pinnedProcedures = db.sql<{ name: string }[]>`

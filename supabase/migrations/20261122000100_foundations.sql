@@ -38,7 +38,7 @@ create function strata.clock()
 returns timestamptz
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select pg_catalog.now() $$;
 
 comment on function strata.clock() is
@@ -112,7 +112,7 @@ create function strata.remedy(p_sqlstate text)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(
     (select e.remedy from strata.errors as e
@@ -142,7 +142,7 @@ alter table strata.settings enable row level security;
 create function strata.setting_makes_sense()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_most constant bigint := case
@@ -178,7 +178,7 @@ create function strata.setting(p_name text)
 returns bigint
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (select s.value from strata.settings as s where s.name = p_name);
@@ -192,7 +192,7 @@ create function strata.secret(p_name text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_secret text;
@@ -212,7 +212,7 @@ revoke execute on function strata.secret(text) from public;
 create function strata.set_secret(p_name text, p_secret text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id uuid;
@@ -237,7 +237,7 @@ revoke execute on function strata.set_secret(text, text) from public;
 create function strata.http_post(p_url text, p_body jsonb, p_headers jsonb default '{}')
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_request bigint;
@@ -260,7 +260,7 @@ revoke execute on function strata.http_post(text, jsonb, jsonb) from public;
 create function strata.invoke(p_function text, p_body jsonb default '{}')
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_project constant text := strata.secret('project_url');
@@ -281,7 +281,7 @@ revoke execute on function strata.invoke(text, jsonb) from public;
 create function strata.lock_dataset(p_dataset text)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '60s' -- it is held for a step of a move, and there may be one before us
 as $$ select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/' || p_dataset, 0)) $$;
 comment on function strata.lock_dataset(text) is

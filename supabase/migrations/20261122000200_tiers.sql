@@ -79,7 +79,7 @@ create function strata.tier()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tier constant text := (select s.tier from strata.self as s);
@@ -97,7 +97,7 @@ revoke execute on function strata.tier() from public;
 create function strata.become(p_tier text, p_is_last boolean default null)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_was constant text := (select s.tier from strata.self as s);
@@ -134,7 +134,7 @@ create function strata.set_tier(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update strata.tiers as t
@@ -158,7 +158,7 @@ revoke execute on function strata.set_tier(text, integer, integer, integer, inte
 create function strata.set_mover_login(p_verifier text, p_connection_limit integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_verifier is null or p_verifier !~ '^SCRAM-SHA-256\$\d+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$' then
@@ -192,7 +192,7 @@ create function strata.make_server(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_password text := p_password;
@@ -226,7 +226,7 @@ revoke execute on function strata.make_server(text, text, integer, text, text, t
 create function strata.make_way(p_direction text, p_tier text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if exists (select from strata.links as l where l.neighbour = p_tier) then
@@ -258,7 +258,7 @@ create function strata.join_tier(
 )
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_self constant text := strata.tier();
@@ -310,7 +310,7 @@ revoke execute on function strata.join_tier(text, text, text, integer, text, tex
 create function strata.leave_tier(p_tier text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   delete from strata.links as l where l.neighbour = p_tier;
@@ -325,7 +325,7 @@ create function strata.colder()
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select l.neighbour from strata.links as l where l.direction = 'colder' $$;
 comment on function strata.colder() is 'The next colder tier, or null: nothing settles any further from here.';
 revoke execute on function strata.colder() from public;

@@ -13,7 +13,7 @@ create function strata.key_columns(p_relation regclass)
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -33,7 +33,7 @@ create function strata.equals_sql(p_relation regclass, p_column text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -56,7 +56,7 @@ create function strata.delete_triggers(p_relation regclass, p_guarded boolean)
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -76,7 +76,7 @@ create function strata.foreign_keys_to(p_relation regclass)
 returns setof pg_catalog.pg_constraint
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each by its number: never all constraints for one table's
 set enable_mergejoin = off
 as $$
@@ -97,7 +97,7 @@ create function strata.delete_rules(p_relation regclass)
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -115,7 +115,7 @@ create function strata.objections(p_relation regclass, p_age_column text, p_dele
 returns table (code text, says text, hint text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
@@ -179,7 +179,7 @@ revoke execute on function strata.objections(regclass, text, text) from public;
 create function strata.replace_trigger(p_trigger oid, p_definition text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_trigger record;
@@ -210,7 +210,7 @@ revoke execute on function strata.replace_trigger(oid, text) from public;
 create function strata.guard_triggers(p_relation regclass, p_guard boolean)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   c_guard constant text := '(COALESCE(current_setting(''strata.purging''::text, true), ''off''::text) <> ''on''::text)';
@@ -241,7 +241,7 @@ revoke execute on function strata.guard_triggers(regclass, boolean) from public;
 create function strata.ensure_age_index(p_relation regclass, p_age_column text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if exists (
@@ -268,7 +268,7 @@ create function strata.size_sql(p_relation regclass)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(string_agg(
            case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'bytea'::regtype)
@@ -288,7 +288,7 @@ revoke execute on function strata.size_sql(regclass) from public;
 create function strata.ensure_size_index(p_relation regclass, p_age_column text, p_limit_kb integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   c_says constant text := 'Strata: rows over the size limit, by ';
@@ -320,7 +320,7 @@ revoke execute on function strata.ensure_size_index(regclass, text, integer) fro
 create function strata.check_condition(p_relation regclass, p_condition text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- First as a claim writes it, then as a hold does: over the row alone, where a name can mean a column and nothing
@@ -340,7 +340,7 @@ create function strata.database_bytes(p_database oid)
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return coalesce(pg_database_size(p_database), 0); -- null for one without a file, which is being made or dropped

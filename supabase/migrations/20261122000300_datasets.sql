@@ -54,7 +54,7 @@ create function strata.dataset(p_dataset text)
 returns strata.datasets
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_dataset strata.datasets;
@@ -74,7 +74,7 @@ create function strata.relation(p_dataset strata.datasets)
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return format('%I.%I', p_dataset.schema_name, p_dataset.table_name);
@@ -88,7 +88,7 @@ revoke execute on function strata.relation(strata.datasets) from public;
 create function strata.policy_before(p_relation regclass, p_dataset text)
 returns strata.datasets
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_new strata.datasets;
@@ -125,7 +125,7 @@ create function strata.check_retentions(p_policy strata.datasets)
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_wrong record;
@@ -173,7 +173,7 @@ create function strata.manage(
 )
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   c_unsaid constant integer := -2147483648; -- null means never, so what was left out has a number no policy has
@@ -225,7 +225,7 @@ revoke execute on function strata.manage(regclass, text, integer, integer, integ
 create function strata.keep_dataset(p_new strata.datasets)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_old strata.datasets;
@@ -278,7 +278,7 @@ revoke execute on function strata.keep_dataset(strata.datasets) from public;
 create function strata.unmanage(p_dataset text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_dataset constant strata.datasets := strata.dataset(p_dataset);

@@ -7,7 +7,7 @@ create function strata.describe_type(p_type oid)
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_strip_nulls(jsonb_build_object(
            'schema', n.nspname, 'name', t.typname, 'extension', e.extname,
@@ -39,7 +39,7 @@ create function strata.describe_types(p_relation regclass)
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each type by its number: every table there is has two of its own
 set enable_mergejoin = off
 as $$
@@ -82,7 +82,7 @@ create function strata.describe_columns(p_relation regclass)
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -99,7 +99,7 @@ create function strata.column_numbers(p_relation regclass, p_types jsonb)
 returns smallint[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -120,7 +120,7 @@ create function strata.shape(p_relation regclass)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_types constant jsonb := strata.describe_types(p_relation);
@@ -138,7 +138,7 @@ returns jsonb
 language plpgsql
 stable
 security definer -- strata_mover asks, and may not read the catalogue of datasets itself
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_dataset constant strata.datasets := strata.dataset(p_dataset);

@@ -8,7 +8,7 @@
 create function strata.make_type(p_type jsonb)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_name constant text := format('%I.%I', p_type ->> 'schema', p_type ->> 'name');
@@ -39,7 +39,7 @@ revoke execute on function strata.make_type(jsonb) from public;
 create function strata.grow_enum(p_type text, p_labels jsonb)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_first constant text := (select l.enumlabel from pg_catalog.pg_enum as l
@@ -61,7 +61,7 @@ revoke execute on function strata.grow_enum(text, jsonb) from public;
 create function strata.accept_type(p_type jsonb)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   c_may_differ constant text[] := array['labels', 'checks', 'not_null']; -- then single rows are refused, with a reason of their own
@@ -92,7 +92,7 @@ revoke execute on function strata.accept_type(jsonb) from public;
 create function strata.make_twin(p_description jsonb, p_relation text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_role text;
@@ -125,7 +125,7 @@ create function strata.twin_objections(p_description jsonb, p_accepted jsonb, p_
 returns table (code text, says text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
@@ -168,7 +168,7 @@ revoke execute on function strata.twin_objections(jsonb, jsonb, regclass) from p
 create function strata.complete_twin(p_description jsonb, p_relation regclass)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_statement text;
@@ -203,7 +203,7 @@ create function strata.accept(p_description jsonb, p_from text)
 returns text[]
 language plpgsql
 security definer -- strata_mover brings the description, the owner of the tables acts on it
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_new strata.datasets;
@@ -260,7 +260,7 @@ create function strata.twin_columns(p_dataset text, p_columns jsonb)
 returns text[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select array_agg(case when exists (select from jsonb_array_elements(p_columns) as c (it) where c.it ->> 'name' = a.attname)
                         then a.attname::text end order by a.attnum)
@@ -276,7 +276,7 @@ revoke execute on function strata.twin_columns(text, jsonb) from public;
 create function strata.forget_twin(p_dataset text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.dataset(p_dataset);
@@ -292,7 +292,7 @@ create function strata.twin(p_dataset strata.datasets)
 returns regclass
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return case when p_dataset.name is not null then to_regclass(strata.relation(p_dataset)) end;
@@ -305,7 +305,7 @@ create function strata.missing_columns(p_dataset strata.datasets, p_columns text
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (

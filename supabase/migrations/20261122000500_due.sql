@@ -48,7 +48,7 @@ alter table strata.set_aside enable row level security;
 create function strata.put_aside(p_dataset text, p_key text[], p_code text, p_says text)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   insert into strata.set_aside as a (dataset, key, code, says, remedy, first_at, last_at, next_try_at)
   values (p_dataset, p_key, p_code, p_says, strata.remedy(p_code), strata.clock(), strata.clock(),
@@ -66,7 +66,7 @@ create function strata.key_sql(p_columns text[], p_alias text default 't')
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select 'array[' || string_agg(format('concat(%s.%I)', p_alias, c.name), ', ' order by c.position) || ']'
     from unnest(p_columns) with ordinality as c (name, position)
@@ -78,7 +78,7 @@ create function strata.key_is_sql(p_dataset strata.datasets, p_key text default 
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select string_agg(format('t.%I %s %s[%s]::%s', k.name, strata.equals_sql(a.attrelid, k.name), p_key, k.position,
                            format_type(a.atttypid, a.atttypmod)), ' and ' order by k.position)
@@ -93,7 +93,7 @@ revoke execute on function strata.key_is_sql(strata.datasets, text) from public;
 create function strata.retention(p_dataset strata.datasets, out action text, out days integer)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   select case when l.neighbour is not null then 'move' when s.is_last then 'delete' end,
@@ -116,7 +116,7 @@ create function strata.cutoff_sql(p_dataset strata.datasets, p_days integer, p_a
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set datestyle = 'ISO, MDY'
 as $$
@@ -138,7 +138,7 @@ create function strata.references_sql(p_relation regclass)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -161,7 +161,7 @@ create function strata.held_sql(p_dataset strata.datasets, p_action text, p_at t
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -182,7 +182,7 @@ create function strata.set_aside_sql(p_dataset strata.datasets, p_at timestamptz
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -204,7 +204,7 @@ create function strata.conditions(
 )
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_relation constant regclass := strata.relation(p_dataset)::regclass;
@@ -237,7 +237,7 @@ create function strata.hold(
 )
 returns uuid
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
@@ -283,7 +283,7 @@ revoke execute on function strata.hold(text, text[], text, text, timestamptz, te
 create function strata.release(p_hold uuid)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_dataset text;
@@ -302,7 +302,7 @@ create function strata.normal_key(p_dataset strata.datasets, p_key text[])
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 set extra_float_digits = 1
@@ -347,7 +347,7 @@ revoke execute on function strata.normal_key(strata.datasets, text[]) from publi
 create function strata.accept_holds(p_dataset text, p_holds jsonb)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into strata.holds as h

@@ -40,7 +40,7 @@ create function strata.value_sql(p_type oid, p_column text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -61,7 +61,7 @@ returns bytea
 language sql
 stable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select sha256(convert_to(p_contents, 'UTF8')) $$;
 comment on function strata.seal(text) is 'One SHA-256 over the contents of all rows of a batch, in their order.';
 revoke execute on function strata.seal(text) from public;
@@ -72,7 +72,7 @@ create function strata.content_sql(p_relation regclass, p_columns text[], p_has_
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -101,7 +101,7 @@ revoke execute on function strata.content_sql(regclass, text[], boolean) from pu
 create function strata.marks(p_move uuid, out between_values text, out between_columns text, out for_null text)
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select m.start || E'\n', m.start || '/', m.start || '-' from concat(E'\n', encode(substr(uuid_send(p_move), 1, 6), 'base64')) as m (start) $$;
 comment on function strata.marks(uuid) is 'What stands in front of each value of a batch, between two columns, and for NULL.';
 revoke execute on function strata.marks(uuid) from public;
@@ -110,7 +110,7 @@ revoke execute on function strata.marks(uuid) from public;
 create function strata.manifest_sql(p_dataset strata.datasets, p_keys text, out items text, out names text, out same_key text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   select string_agg(format('%s[%s:%s]', p_keys, k.position, k.position), ', ' order by k.position),
@@ -132,7 +132,7 @@ create function strata.weight_sql(p_relation regclass)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (

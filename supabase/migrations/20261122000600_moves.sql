@@ -98,7 +98,7 @@ create function strata.file_of(p_relation regclass)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -116,7 +116,7 @@ comment on type strata.kept is 'Answer of a purge: how many rows left, and which
 create function strata.note_well(p_dataset text)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   update strata.datasets as d
      set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
@@ -131,7 +131,7 @@ revoke execute on function strata.note_well(text) from public;
 create function strata.take_up(p_move uuid)
 returns strata.batch
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   update strata.moves as m set attempts = m.attempts + 1 where m.move_id = p_move;
   select case m.state when 'claimed' then 'open' else 'purged' end, f.move_id, m.dataset, f.columns, f.seal, null, null::integer
@@ -146,7 +146,7 @@ returns text[]
 language sql
 stable
 security definer -- a pulling tier calls it as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select f.keys from strata.manifests as f where f.move_id = p_move $$;
 comment on function strata.claimed_keys(uuid) is
   'The keys an open move has claimed, for prove(): needed only where its rows are not found at the places they were put.';

@@ -9,7 +9,7 @@
 create function strata.keep_memory(p_batch_bytes bigint)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_batch_bytes < 1048576 or session_user = 'authenticator' or current_setting('strata.keeps_memory', true) = 'on' then
@@ -27,7 +27,7 @@ revoke execute on function strata.keep_memory(bigint) from public;
 create function strata.batch_sql(p_dataset strata.datasets, p_move uuid, out texts text, out keys text, out lines text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   select string_agg(v.list, ', ' order by v.chunk),
@@ -62,7 +62,7 @@ revoke execute on function strata.batch_sql(strata.datasets, uuid) from public;
 create function strata.claim_rows(p_dataset strata.datasets, p_to text, p_due text, p_rows bigint, p_bytes bigint)
 returns strata.batch
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set intervalstyle = 'postgres'
 set timezone = 'UTC'
@@ -125,7 +125,7 @@ create function strata.besides_sql(p_dataset strata.datasets, p_besides uuid[], 
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_besides = '{}' then
@@ -164,7 +164,7 @@ revoke execute on function strata.besides_sql(strata.datasets, uuid[], boolean) 
 create function strata.batch_size(p_dataset text, p_to text, p_besides uuid[], out rows bigint, out bytes bigint)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_log record;
@@ -197,7 +197,7 @@ revoke execute on function strata.batch_size(text, text, uuid[]) from public;
 create function strata.claim_by_policy(p_dataset strata.datasets, p_to text, p_besides uuid[], p_ties boolean)
 returns strata.batch
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_policy constant record := strata.conditions(p_dataset);
@@ -226,7 +226,7 @@ create function strata.claim(p_dataset text, p_to text, p_besides uuid[] default
 returns strata.batch
 language plpgsql
 security definer -- a pulling tier calls it as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_dataset strata.datasets;
@@ -286,7 +286,7 @@ grant execute on function strata.claim(text, text, uuid[]) to strata_mover;
 create function strata.set_aside_giants(p_dataset strata.datasets, p_due text)
 returns strata.batch
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$

@@ -10,7 +10,7 @@ create function strata.positions_at(
   p_manifest strata.manifests, p_places tid[], inout ages timestamp[], out deleted integer[], out digest bigint
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_hashjoin = on -- delete_proved() puts it off, and each place of a batch would be compared with all the others
 as $$
 begin
@@ -40,7 +40,7 @@ create function strata.at_places_sql(p_dataset strata.datasets)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return format('delete from only %s as t where t.ctid = any ((select $1)::tid[]) and t.xmin = any ($2) and not (%s or %s)',
@@ -56,7 +56,7 @@ revoke execute on function strata.at_places_sql(strata.datasets) from public;
 create function strata.delete_whole(p_dataset strata.datasets, p_manifest strata.manifests)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off -- the planner would read the whole table for a batch of it
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -89,7 +89,7 @@ revoke execute on function strata.delete_whole(strata.datasets, strata.manifests
 
 create function strata.delete_at_places(p_dataset strata.datasets, p_manifest strata.manifests, out places tid[], out ages timestamp[])
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off -- the planner would read the whole table for a batch of it
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -122,7 +122,7 @@ create function strata.is_first_try(p_move uuid)
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (select coalesce((select m.attempts = 1 from strata.moves as m where m.move_id = p_move), false));
@@ -138,7 +138,7 @@ create function strata.delete_proved(
   out deleted integer[], out digest bigint
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
@@ -191,7 +191,7 @@ revoke execute on function strata.delete_proved(strata.datasets, strata.manifest
 create function strata.lock_claimed(p_dataset strata.datasets, p_manifest strata.manifests)
 returns integer[]
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
@@ -221,7 +221,7 @@ revoke execute on function strata.lock_claimed(strata.datasets, strata.manifests
 create function strata.check_kept(p_dataset strata.datasets, p_manifest strata.manifests, p_locked integer[], p_deleted integer[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
@@ -255,7 +255,7 @@ create function strata.delete_one_by_one(
   out deleted integer[], out digest bigint, out refused jsonb, out tried integer[]
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_position integer;
@@ -298,7 +298,7 @@ create function strata.purge_rows(
   out deleted integer[], out digest bigint, out refused jsonb, out tried integer[]
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_careful boolean := coalesce(p_dataset.delete_triggers = 'fire', false)

@@ -7,7 +7,7 @@ create function strata.reasons(
 )
 returns text[]
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
@@ -39,7 +39,7 @@ revoke execute on function strata.reasons(strata.datasets, strata.manifests, byt
 create function strata.open_move(p_move uuid)
 returns strata.moves
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_move strata.moves;
@@ -59,7 +59,7 @@ create function strata.kept_of(p_move strata.moves)
 returns strata.kept
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -79,7 +79,7 @@ create function strata.purge(p_move uuid, p_proofs bytea[], p_refused jsonb defa
 returns strata.kept
 language plpgsql
 security definer -- a pulling tier calls it as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_move strata.moves := strata.open_move(p_move);
@@ -134,7 +134,7 @@ create function strata.purge_unless_reshaped(
   out deleted integer[], out digest bigint, out refused jsonb, out tried integer[], out why text
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '2s'
 as $$
 begin
@@ -164,7 +164,7 @@ create function strata.nth_key(p_keys text[], p_position integer)
 returns text[]
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select array_agg(p_keys[k][p_position] order by k) from generate_series(1, array_length(p_keys, 1)) as k $$;
 comment on function strata.nth_key(text[], integer) is 'The key at one position of a manifest.';
 revoke execute on function strata.nth_key(text[], integer) from public;
@@ -173,7 +173,7 @@ create function strata.close_move(p_move uuid, p_outcomes text[])
 returns void
 language plpgsql
 security definer -- a pulling tier calls it as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_move constant strata.moves := strata.open_move(p_move);

@@ -12,7 +12,7 @@ create function strata.unpack_sql(p_move uuid, p_columns text[])
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -32,7 +32,7 @@ revoke execute on function strata.unpack_sql(uuid, text[]) from public;
 create function strata.insert_batch(p_dataset strata.datasets, p_move uuid, p_columns text[], p_batch text)
 returns tid[]
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set intervalstyle = 'postgres'
 set timezone = 'UTC'
@@ -70,7 +70,7 @@ create function strata.lines_of(p_move uuid, p_columns text[], p_batch text)
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_lines text[];
@@ -88,7 +88,7 @@ create function strata.has_insert_triggers(p_relation regclass)
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -103,7 +103,7 @@ create function strata.same_line_sql(p_dataset strata.datasets)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select string_agg(format('t.%I %s (l.line::%s).%I', k.name, strata.equals_sql(strata.relation(p_dataset)::regclass, k.name),
                            strata.relation(p_dataset), k.name), ' and ' order by k.position)
@@ -117,7 +117,7 @@ revoke execute on function strata.same_line_sql(strata.datasets) from public;
 create function strata.insert_lines(p_dataset strata.datasets, p_columns text[], p_lines text[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set intervalstyle = 'postgres'
 set timezone = 'UTC'
@@ -178,7 +178,7 @@ create function strata.is_row_error(p_sqlstate text)
 returns boolean
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select p_sqlstate = 'ST042' or left(p_sqlstate, 2) not in ('08', '25', '28', '40', '42', '53', '55', '57', '58', 'XX', 'ST') $$;
 comment on function strata.is_row_error(text) is 'Whether an error is about one row, so that the others may go on.';
 revoke execute on function strata.is_row_error(text) from public;
@@ -188,7 +188,7 @@ create function strata.insert_one_by_one(
   out inserted integer, out not_ours integer[], out refused jsonb
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   inserted := 0;

@@ -39,7 +39,7 @@ create function strata.check_logged(p_relation regclass)
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- Each by its number, in a select list: the planner would read all of pg_class for the few there are.
@@ -56,7 +56,7 @@ revoke execute on function strata.check_logged(regclass) from public;
 create function strata.check_columns(p_dataset strata.datasets, p_columns text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_here text[];
@@ -96,7 +96,7 @@ create function strata.receive(p_move uuid, p_dataset text, p_from text, p_colum
 returns jsonb
 language plpgsql
 security definer -- a pushing tier calls it as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_dataset strata.datasets;
@@ -154,7 +154,7 @@ grant execute on function strata.receive(uuid, text, text, text[], text) to stra
 create function strata.place(p_relation regclass, inout places tid[], out version xid, out file text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   file := case when cardinality(places) > 0 then strata.file_of(p_relation) end;
@@ -176,7 +176,7 @@ create function strata.places_sql(p_relation text, p_arrival strata.arrivals, p_
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_last constant integer := cardinality(p_arrival.places);
@@ -204,7 +204,7 @@ create function strata.prove_places(p_move uuid, p_dataset strata.datasets, p_co
 returns bytea[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its place: never the whole table for a batch of it
 set enable_seqscan = off -- the planner takes xmin = $2 for few rows, and would read a small table once for each place
 set enable_mergejoin = off
@@ -255,7 +255,7 @@ returns bytea[]
 language plpgsql
 stable
 security definer -- a pushing tier calls it as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
@@ -308,7 +308,7 @@ create function strata.retract(
 )
 returns text[]
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
@@ -356,7 +356,7 @@ create function strata.close_arrival(
 returns text[]
 language plpgsql
 security definer -- a pushing tier calls it as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_arrival strata.arrivals;

@@ -11,7 +11,7 @@ returns jsonb
 language sql
 stable
 security definer -- strata_mover asks who this is
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
     'tier', (select s.tier from strata.self as s), 'clock', clock_timestamp(), 'strata_clock', strata.clock(),
@@ -30,7 +30,7 @@ create function strata.neighbour_of(p_line text)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select split_part(p_line, '/', 1) $$;
 comment on function strata.neighbour_of(text) is 'The tier a line leads to.';
 revoke execute on function strata.neighbour_of(text) from public;
@@ -38,7 +38,7 @@ revoke execute on function strata.neighbour_of(text) from public;
 create function strata.hang_up(p_line text)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select extensions.dblink_disconnect(c.name) from unnest(extensions.dblink_get_connections()) as c (name)
    where 'strata_' || p_line in (c.name, strata.neighbour_of(c.name))
@@ -49,7 +49,7 @@ revoke execute on function strata.hang_up(text) from public;
 create function strata.send(p_line text, p_question text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if extensions.dblink_send_query('strata_' || p_line, p_question) <> 1 then
@@ -64,7 +64,7 @@ revoke execute on function strata.send(text, text) from public;
 create function strata.await(p_line text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_deadline constant timestamptz := clock_timestamp() + make_interval(secs => strata.setting('link_timeout'));
@@ -86,7 +86,7 @@ revoke execute on function strata.await(text) from public;
 create function strata.dial(p_line text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_name constant text := 'strata_' || p_line;
@@ -137,7 +137,7 @@ create function strata.tell_canceled(p_line text, p_sqlstate text, p_says text, 
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_sqlstate = '57014' and strpos(p_context, format('"strata_%s"', p_line)) > 0 then
@@ -154,7 +154,7 @@ revoke execute on function strata.tell_canceled(text, text, text, text) from pub
 create function strata.read_next(p_line text)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_answer text;
@@ -176,7 +176,7 @@ revoke execute on function strata.read_next(text) from public;
 create function strata.read_answer(p_line text)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_answer constant text := strata.read_next(p_line);
@@ -193,7 +193,7 @@ create function strata.committed_sql(p_statement text)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select 'begin; ' || p_statement || '; commit; ' $$;
 comment on function strata.committed_sql(text) is 'A statement as a transaction of its own within a message of several.';
 revoke execute on function strata.committed_sql(text) from public;
@@ -201,7 +201,7 @@ revoke execute on function strata.committed_sql(text) from public;
 create function strata.read_committed(p_line text)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_answer text;
@@ -218,7 +218,7 @@ revoke execute on function strata.read_committed(text) from public;
 create function strata.ask(p_tier text, p_question text)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.dial(p_tier);
@@ -236,7 +236,7 @@ create function strata.claim_question(p_dataset text, p_besides uuid[], p_since 
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -251,7 +251,7 @@ revoke execute on function strata.claim_question(text, uuid[], interval) from pu
 create function strata.read_batch(p_tier text, p_dataset text)
 returns strata.batch
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set work_mem = '64MB' -- dblink would write the batch to a temporary file first
 as $$
 declare
@@ -276,7 +276,7 @@ create function strata.note_told(p_dataset text, p_revision bigint, p_shape text
 returns void
 language sql
 security definer -- a pulling tier calls it as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   update strata.datasets as d
      set told_revision = p_revision, told_shape = p_shape, twin_columns = p_columns
@@ -309,7 +309,7 @@ create function strata.note_failure(p_dataset text, p_code text, p_says text)
 returns void
 language plpgsql
 security definer -- a pulling tier calls it as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update strata.datasets as d
@@ -331,7 +331,7 @@ grant execute on function strata.note_failure(text, text, text) to strata_mover;
 create function strata.note_link(p_tier text, p_code text, p_says text)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   update strata.links as l
      set trouble_sqlstate = p_code, trouble = p_says,
@@ -350,7 +350,7 @@ create function strata.is_link_error(p_sqlstate text)
 returns boolean
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', '25006') $$;
 comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
 revoke execute on function strata.is_link_error(text) from public;

@@ -4,7 +4,7 @@ create function strata.has_due(p_dataset strata.datasets)
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
@@ -31,7 +31,7 @@ create function strata.may_have_due(p_dataset strata.datasets)
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return strata.has_due(p_dataset);
@@ -46,7 +46,7 @@ create function strata.find_work(p_careful boolean)
 returns text[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(array_agg(d.name order by d.priority, m.last_turn_at nulls first, d.name), '{}')
     from strata.datasets as d
@@ -66,7 +66,7 @@ returns text[]
 language plpgsql
 stable
 security definer -- a pulling tier calls it as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return strata.find_work(false);

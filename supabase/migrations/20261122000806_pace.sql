@@ -17,7 +17,7 @@ create function strata.seen(p_pace strata.pace, p_share integer, p_at timestampt
 returns strata.pace
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select case when p_share is null then p_pace else (p_at, p_share)::strata.pace end $$;
 comment on function strata.seen(strata.pace, integer, timestamptz) is 'The pace after another look; as it was when there was none (null).';
 revoke execute on function strata.seen(strata.pace, integer, timestamptz) from public;
@@ -28,7 +28,7 @@ create function strata.has_others(p_since interval)
 returns boolean
 language sql
 volatile -- clock_timestamp()
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select exists (
     select from pg_catalog.pg_stat_activity as a
@@ -44,7 +44,7 @@ create function strata.share_now(p_since interval)
 returns integer
 language plpgsql
 security definer -- a pulling tier asks as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_share constant integer := least(strata.setting('share_beside_others'), 100);

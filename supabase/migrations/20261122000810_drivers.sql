@@ -42,7 +42,7 @@ create function strata.journey_of(
 returns strata.journey
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_journey strata.journey;
@@ -63,7 +63,7 @@ create function strata.receive_question(p_batch strata.batch, p_lines text, p_be
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- The rows go as one dollar-quoted text: nothing in them is escaped, scanned for quotes or doubled on the way.
@@ -81,7 +81,7 @@ create function strata.prove_question(p_batch strata.batch, p_keys text[] defaul
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select format('select strata.prove(%L, %L, %L, %L, %L)', p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys, p_batch.seal)
 $$;
@@ -92,7 +92,7 @@ create function strata.purge_question(p_batch strata.batch, p_proofs bytea[], p_
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select format('select strata.purge(%L, %L, %L)', p_batch.move_id, p_proofs, p_refused) $$;
 comment on function strata.purge_question(strata.batch, bytea[], jsonb) is 'SQL with which a hotter neighbour purges a batch.';
 revoke execute on function strata.purge_question(strata.batch, bytea[], jsonb) from public;
@@ -101,7 +101,7 @@ create function strata.close_question(p_batch strata.batch, p_kept strata.kept)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select format('select strata.close_arrival(%L, %L, %L, %L, %L, %L, %L)', p_batch.move_id, p_batch.dataset, strata.tier(),
                 p_batch.columns, p_kept.ordinals, p_kept.keys, p_kept.fingerprints)
@@ -113,7 +113,7 @@ create function strata.finish_question(p_move uuid, p_outcomes text[])
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select format('select strata.close_move(%L, %L)::text', p_move, p_outcomes) $$;
 comment on function strata.finish_question(uuid, text[]) is 'SQL with which a hotter neighbour ends a move.';
 revoke execute on function strata.finish_question(uuid, text[]) from public;
@@ -121,7 +121,7 @@ revoke execute on function strata.finish_question(uuid, text[]) from public;
 create function strata.drive_claim(p_link strata.links, p_dataset text, p_since interval)
 returns strata.batch
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_batch strata.batch;
@@ -143,7 +143,7 @@ revoke execute on function strata.drive_claim(strata.links, text, interval) from
 -- held across a call) the hotter one notes what was agreed.
 create function strata.drive_tell(p_link strata.links, p_dataset text, out description jsonb, out columns text[])
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_link.direction = 'colder' then
@@ -162,7 +162,7 @@ revoke execute on function strata.drive_tell(strata.links, text) from public;
 create function strata.drive_told(p_link strata.links, p_dataset text, p_description jsonb, p_columns text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_link.direction = 'colder' then
@@ -179,7 +179,7 @@ revoke execute on function strata.drive_told(strata.links, text, jsonb, text[]) 
 create function strata.drive_copy(p_link strata.links, p_batch strata.batch, p_lines text)
 returns jsonb
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case when p_link.direction = 'hotter'
     then strata.receive(p_batch.move_id, p_batch.dataset, p_link.neighbour, p_batch.columns, p_lines)
@@ -191,7 +191,7 @@ revoke execute on function strata.drive_copy(strata.links, strata.batch, text) f
 create function strata.drive_prove(p_link strata.links, p_batch strata.batch, p_keys text[] default null)
 returns bytea[]
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case when p_link.direction = 'hotter'
     then strata.prove(p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys, p_batch.seal)
@@ -204,7 +204,7 @@ revoke execute on function strata.drive_prove(strata.links, strata.batch, text[]
 create function strata.drive_prove_keys(p_link strata.links, p_batch strata.batch)
 returns bytea[]
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select strata.drive_prove(p_link, p_batch, case when p_link.direction = 'colder' then strata.claimed_keys(p_batch.move_id)
     -- in a flow the neighbour is at work on the first line
@@ -216,7 +216,7 @@ revoke execute on function strata.drive_prove_keys(strata.links, strata.batch) f
 create function strata.drive_purge(p_link strata.links, p_batch strata.batch, p_proofs bytea[], p_refused jsonb)
 returns strata.kept
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case when p_link.direction = 'colder' then strata.purge(p_batch.move_id, p_proofs, p_refused)
     else strata.ask(p_link.neighbour, strata.purge_question(p_batch, p_proofs, p_refused))::strata.kept end
@@ -227,7 +227,7 @@ revoke execute on function strata.drive_purge(strata.links, strata.batch, bytea[
 create function strata.drive_close(p_link strata.links, p_batch strata.batch, p_kept strata.kept)
 returns text[]
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case when p_link.direction = 'hotter'
     then strata.close_arrival(p_batch.move_id, p_batch.dataset, p_link.neighbour, p_batch.columns,
@@ -241,7 +241,7 @@ revoke execute on function strata.drive_close(strata.links, strata.batch, strata
 create function strata.drive_finish(p_link strata.links, p_batch strata.batch, p_outcomes text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_link.direction = 'colder' then
@@ -258,7 +258,7 @@ revoke execute on function strata.drive_finish(strata.links, strata.batch, text[
 create function strata.take_step(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.journey
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_next strata.journey := p_journey;
@@ -312,7 +312,7 @@ revoke execute on function strata.take_step(strata.links, strata.journey, text) 
 create function strata.advance(p_neighbour text, p_journey strata.journey, p_lines text default null)
 returns strata.journey
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '10s'
 set array_nulls = on
 as $$
@@ -338,7 +338,7 @@ revoke execute on function strata.advance(text, strata.journey, text) from publi
 create function strata.note_step_failure(p_link strata.links, p_dataset text, p_code text, p_says text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_code in ('ST030', 'ST031') then

@@ -22,7 +22,7 @@ create function strata.may_flow(p_journey strata.journey)
 returns boolean
 language sql
 volatile -- the clock
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select p_journey.went_well and coalesce(clock_timestamp() < p_journey.flows_until, false) and coalesce(p_journey.batches_left, 1) > 0
          and coalesce((p_journey.pace).share, 100) = 100
@@ -34,7 +34,7 @@ revoke execute on function strata.may_flow(strata.journey) from public;
 create function strata.begin_flow(p_journey strata.journey, p_neighbour text)
 returns strata.journey
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_next strata.journey := strata.journey_of(p_journey.dataset, p_journey.flows_until, p_journey.went_well, p_journey.pace);
@@ -55,7 +55,7 @@ revoke execute on function strata.begin_flow(strata.journey, text) from public;
 create function strata.next_in_flow(p_journey strata.journey)
 returns strata.journey
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_next strata.journey := p_journey;
@@ -81,7 +81,7 @@ revoke execute on function strata.next_in_flow(strata.journey) from public;
 create function strata.end_flow(p_journey strata.journey)
 returns strata.journey
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_next strata.journey := strata.journey_of(p_journey.dataset, p_journey.flows_until, p_journey.went_well, p_journey.pace);
@@ -99,7 +99,7 @@ create function strata.push_message(p_journey strata.journey, p_lines text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_ends constant text := case when (p_journey.batch).move_id is not null
@@ -121,7 +121,7 @@ revoke execute on function strata.push_message(strata.journey, text) from public
 create function strata.can_dial(p_line text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_spare integer;
@@ -154,7 +154,7 @@ revoke execute on function strata.can_dial(text) from public;
 create function strata.push_turn(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.journey
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_next strata.journey := p_journey;
@@ -195,7 +195,7 @@ revoke execute on function strata.push_turn(strata.links, strata.journey, text) 
 create function strata.push_on(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.journey
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_began timestamptz;
@@ -239,7 +239,7 @@ revoke execute on function strata.push_on(strata.links, strata.journey, text) fr
 create function strata.claim_next(p_link strata.links, p_journey strata.journey)
 returns strata.batch
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_batch strata.batch;
@@ -264,7 +264,7 @@ revoke execute on function strata.claim_next(strata.links, strata.journey) from 
 create function strata.read_next_batch(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.batch
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_batch strata.batch := p_journey.next;
@@ -288,7 +288,7 @@ revoke execute on function strata.read_next_batch(strata.links, strata.journey, 
 create function strata.pull_turn(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.journey
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_next strata.journey := p_journey;
@@ -328,7 +328,7 @@ revoke execute on function strata.pull_turn(strata.links, strata.journey, text) 
 create function strata.pull_on(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.journey
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_next strata.journey := p_journey;

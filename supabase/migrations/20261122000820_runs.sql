@@ -11,7 +11,7 @@ returns uuid[]
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select coalesce(array_agg(a.move_id), '{}') from strata.arrivals as a where a.from_tier = p_from and a.closed_at is null $$;
 comment on function strata.open_arrivals(text) is 'The arrivals from a tier that are still open here.';
 revoke execute on function strata.open_arrivals(text) from public;
@@ -22,7 +22,7 @@ returns uuid[]
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(array_agg(i.id), '{}') from unnest(p_moves) as i (id)
    where not exists (select from strata.moves as m where m.move_id = i.id and m.state <> 'closed')
@@ -35,7 +35,7 @@ create function strata.abandon_arrivals(p_moves uuid[])
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.close_arrival(a.move_id, a.dataset, a.from_tier, '{}', '{}', '{}', '{}')
@@ -50,7 +50,7 @@ grant execute on function strata.abandon_arrivals(uuid[]) to strata_mover;
 create function strata.tidy_arrivals(p_link strata.links)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_moves uuid[];
@@ -77,7 +77,7 @@ revoke execute on function strata.tidy_arrivals(strata.links) from public;
 create function strata.look_for_work(p_neighbour text, p_dataset text, p_read_only boolean)
 returns text[]
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_link strata.links;
@@ -113,7 +113,7 @@ create function strata.is_pausing(p_neighbour text)
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select exists (select from strata.links as l where l.neighbour = p_neighbour and l.next_try_at > strata.clock())
 $$;
@@ -124,7 +124,7 @@ create function strata.driven_links(p_retry boolean)
 returns text[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(array_agg(l.neighbour order by l.direction), '{}') from strata.links as l
    where l.server is not null and (p_retry or l.next_try_at is null or l.next_try_at <= strata.clock())
@@ -137,7 +137,7 @@ revoke execute on function strata.driven_links(boolean) from public;
 create function strata.begin_turn(p_turn text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if current_setting('strata.turn', true) <> '' then
@@ -158,7 +158,7 @@ revoke execute on function strata.begin_turn(text) from public;
 create function strata.prepare_session(p_read_only text, p_isolation text)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select set_config('default_transaction_read_only', p_read_only, false), set_config('default_transaction_isolation', p_isolation, false)
 $$;

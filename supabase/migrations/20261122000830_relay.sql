@@ -35,7 +35,7 @@ create function strata.relay_link(p_neighbour text, p_direction text)
 returns strata.links
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_link strata.links;
@@ -57,7 +57,7 @@ returns jsonb
 language sql
 stable
 security definer -- the relay asks who this is
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select strata.hello() $$;
 comment on function strata.relay_hello() is 'hello(), for the relay.';
 revoke execute on function strata.relay_hello() from public;
@@ -68,7 +68,7 @@ create function strata.relay_begin(p_neighbour text, p_token uuid, p_seconds int
 returns text[]
 language plpgsql
 security definer -- the relay takes its lease
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_link constant strata.links := strata.relay_link(p_neighbour, 'colder');
@@ -96,7 +96,7 @@ create function strata.relay_end(p_neighbour text, p_token uuid, p_left boolean)
 returns void
 language plpgsql
 security definer -- the relay gives its lease back
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   delete from strata.leases as l where l.neighbour = p_neighbour and l.token = p_token;
@@ -113,7 +113,7 @@ create function strata.relay_note_link(p_neighbour text, p_code text, p_says tex
 returns void
 language sql
 security definer -- the relay says how the other end is
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select strata.note_link(l.neighbour, p_code, left(p_says, 1000)) from strata.links as l where l.neighbour = p_neighbour and l.driver = 'relay'
 $$;
@@ -125,7 +125,7 @@ create function strata.relay_note_failure(p_dataset text, p_code text, p_says te
 returns boolean
 language plpgsql
 security definer -- the relay writes down what failed
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if strata.is_link_error(p_code) or p_code in ('ST030', 'ST031') then -- another run has taken the move up meanwhile
@@ -146,7 +146,7 @@ create function strata.relay_claim(p_dataset text, p_neighbour text, p_besides t
 returns table (status text, move_id uuid, columns text, seal text, lines text)
 language plpgsql
 security definer -- the relay claims
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set bytea_output = 'hex'
 as $$
 declare
@@ -188,7 +188,7 @@ returns text
 language sql
 stable
 security definer -- the relay asks for keys
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select strata.claimed_keys(p_move)::text $$;
 comment on function strata.relay_keys(uuid) is 'claimed_keys(), for the relay.';
 revoke execute on function strata.relay_keys(uuid) from public;
@@ -198,7 +198,7 @@ create function strata.relay_describe(p_dataset text)
 returns text
 language sql
 security definer -- the relay tells the colder tier
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select strata.describe(p_dataset)::text $$;
 comment on function strata.relay_describe(text) is 'describe(), for the relay.';
 revoke execute on function strata.relay_describe(text) from public;
@@ -208,7 +208,7 @@ create function strata.relay_told(p_dataset text, p_description text, p_columns 
 returns void
 language sql
 security definer -- the relay notes what was agreed
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select strata.note_told(p_dataset, (d.j ->> 'revision')::bigint, d.j ->> 'shape', p_columns::text[]) from (select p_description::jsonb as j) as d
 $$;
@@ -220,7 +220,7 @@ create function strata.relay_purge(p_move uuid, p_proofs text, p_refused text)
 returns table (moved integer, kept text)
 language sql
 security definer -- the relay brings the proofs
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set array_nulls = on
 set bytea_output = 'hex'
 as $$
@@ -234,7 +234,7 @@ create function strata.relay_finish(p_move uuid, p_outcomes text)
 returns void
 language sql
 security definer -- the relay brings the outcomes
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set array_nulls = on
 as $$ select strata.close_move(p_move, p_outcomes::text[]) $$;
 comment on function strata.relay_finish(uuid, text) is 'close_move(), for the relay.';
@@ -246,7 +246,7 @@ returns text
 language sql
 stable
 security definer -- the relay asks after arrivals nobody closes
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select strata.not_open(p_moves::uuid[])::text $$;
 comment on function strata.relay_not_open(text) is 'not_open(), for the relay.';
 revoke execute on function strata.relay_not_open(text) from public;
@@ -257,7 +257,7 @@ create function strata.relay_accept(p_description text, p_from text)
 returns text
 language sql
 security definer -- the relay tells of a table
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select strata.accept(p_description::jsonb, l.neighbour)::text from strata.relay_link(p_from, 'hotter') as l $$;
 comment on function strata.relay_accept(text, text) is 'accept(), for the relay: the columns'' order here.';
 revoke execute on function strata.relay_accept(text, text) from public;
@@ -267,7 +267,7 @@ create function strata.relay_receive(p_move uuid, p_dataset text, p_from text, p
 returns text
 language sql
 security definer -- the relay brings the rows
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set array_nulls = on
 as $$
   select strata.receive(p_move, p_dataset, l.neighbour, p_columns::text[], p_lines)::text from strata.relay_link(p_from, 'hotter') as l
@@ -281,7 +281,7 @@ returns text
 language sql
 stable
 security definer -- the relay asks for proofs
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set array_nulls = on
 set bytea_output = 'hex'
 as $$ select strata.prove(p_move, p_dataset, p_columns::text[], p_keys::text[], p_seal::bytea)::text $$;
@@ -293,7 +293,7 @@ create function strata.relay_close(p_move uuid, p_dataset text, p_from text, p_c
 returns text
 language sql
 security definer -- the relay brings what was kept
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set array_nulls = on
 as $$
   select strata.close_arrival(p_move, p_dataset, l.neighbour, p_columns::text[], k.ordinals, k.keys, k.fingerprints)::text
@@ -309,7 +309,7 @@ returns text
 language plpgsql
 stable
 security definer -- the relay looks for arrivals nobody closes
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_link constant strata.links := strata.relay_link(p_from, 'hotter');
@@ -328,7 +328,7 @@ create function strata.relay_abandon(p_moves text)
 returns integer
 language sql
 security definer -- the relay closes arrivals their source does not know
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select strata.abandon_arrivals(p_moves::uuid[]) $$;
 comment on function strata.relay_abandon(text) is 'abandon_arrivals(), for the relay.';
 revoke execute on function strata.relay_abandon(text) from public;

@@ -8,7 +8,7 @@ create function strata.delete_tids(
   p_dataset strata.datasets, p_tids tid[], p_due text, out rows integer, out bytes bigint, out digest bigint
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set intervalstyle = 'postgres'
 set timezone = 'UTC'
@@ -56,7 +56,7 @@ revoke execute on function strata.delete_tids(strata.datasets, tid[], text) from
 create function strata.delete_batch(p_dataset text)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 set row_security = off
@@ -132,7 +132,7 @@ revoke execute on procedure strata.delete_due(interval) from public;
 create function strata.prune()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   delete from strata.arrivals as a
@@ -174,7 +174,7 @@ revoke execute on procedure strata.upkeep(interval) from public;
 create function strata.end_pauses(p_dataset text default null)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update strata.links as l set next_try_at = null where l.next_try_at > strata.clock();

@@ -31,7 +31,7 @@ create function strata.has_cron()
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select exists (select from pg_catalog.pg_extension as e where e.extname = 'pg_cron') $$;
 comment on function strata.has_cron() is 'Whether pg_cron lives in this database.';
 revoke execute on function strata.has_cron() from public;
@@ -40,7 +40,7 @@ create function strata.may_go_on()
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select not exists (select from strata.schedules as s where s.job = 'strata-continue' and not s.active) $$;
 comment on function strata.may_go_on() is 'Whether strata-continue may be woken; not while it is paused.';
 revoke execute on function strata.may_go_on() from public;
@@ -48,7 +48,7 @@ revoke execute on function strata.may_go_on() from public;
 create function strata.apply_schedules()
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_schedule strata.schedules;
@@ -82,7 +82,7 @@ revoke execute on function strata.apply_schedules() from public;
 create function strata.schedules_changed()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if exists (select from strata.self) then
@@ -102,7 +102,7 @@ comment on trigger schedules_take_effect on strata.schedules is 'Hands changed s
 create function strata.schedule_resumed()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.keep_going(true);
@@ -120,7 +120,7 @@ comment on trigger schedules_resume on strata.schedules is 'Wakes strata-continu
 create function strata.keep_going(p_on boolean)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if strata.has_cron() then

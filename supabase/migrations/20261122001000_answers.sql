@@ -9,7 +9,7 @@ returns table (
 )
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 set row_security = off
@@ -61,7 +61,7 @@ returns table (
 )
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
@@ -89,7 +89,7 @@ create function strata.explain_row(p_dataset strata.datasets, p_key text[], p_ag
 returns table (topic text, says text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_policy constant record := strata.retention(p_dataset);
@@ -130,7 +130,7 @@ create function strata.meets(p_dataset strata.datasets, p_key text[], p_conditio
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
@@ -149,7 +149,7 @@ create function strata.explain(p_dataset text, variadic p_key text[])
 returns table (tier text, topic text, says text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
@@ -189,7 +189,7 @@ create function strata.inventory(p_dataset text)
 returns table (key text[], fingerprint text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set intervalstyle = 'postgres'
 set timezone = 'UTC'
@@ -218,7 +218,7 @@ create function strata.status()
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
     'tier', strata.tier(),

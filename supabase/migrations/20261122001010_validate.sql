@@ -6,7 +6,7 @@ create function strata.validate_server()
 returns table (topic text, ok boolean, says text, remedy text)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select 'tier', true, format('this database is %s%s', s.tier, case when s.is_last then ', the last of its chain' else '' end), null
     from strata.self as s
@@ -39,7 +39,7 @@ create function strata.validate_roles()
 returns table (topic text, ok boolean, says text, remedy text)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select 'role strata_mover', r.rolcanlogin and not (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication),
          format('%s%s', case when r.rolcanlogin then 'may log in' else 'may not log in yet' end,
@@ -74,7 +74,7 @@ create function strata.validate_jobs()
 returns table (topic text, ok boolean, says text, remedy text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not strata.has_cron() then
@@ -105,7 +105,7 @@ create function strata.validate_datasets()
 returns table (topic text, ok boolean, says text, remedy text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_dataset strata.datasets;
@@ -132,7 +132,7 @@ revoke execute on function strata.validate_datasets() from public;
 create function strata.validate_link(p_link strata.links)
 returns table (topic text, ok boolean, says text, remedy text)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_topic constant text := format('link %s (%s)', p_link.neighbour, p_link.driver);
@@ -176,7 +176,7 @@ revoke execute on function strata.validate_link(strata.links) from public;
 create function strata.validate()
 returns table (topic text, ok boolean, says text, remedy text)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_link strata.links;

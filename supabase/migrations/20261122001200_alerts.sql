@@ -77,7 +77,7 @@ create function strata.raise_alert(
 )
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_alert bigint;
@@ -104,7 +104,7 @@ revoke execute on function strata.raise_alert(text, text, text, text, text, text
 create function strata.clear_alert(p_kind text, p_tier text default null, p_subject text default null)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update strata.alerts as a set cleared_at = strata.clock()
@@ -132,7 +132,7 @@ alter table strata.keys enable row level security;
 create function strata.note_key(p_name text, p_rotated_at timestamptz default strata.clock())
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   insert into strata.keys (name, rotated_at) values (p_name, p_rotated_at)
   on conflict (name) do update set rotated_at = excluded.rotated_at
@@ -147,7 +147,7 @@ create function strata.move_conditions()
 returns setof strata.condition
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select 'failed_moves', strata.tier(), '', 'warning',
          format('%s steps failed in the last 24 hours, the last with "%s": %s [%s]', f.number, f.dataset, f.says, f.code),
@@ -175,7 +175,7 @@ create function strata.key_conditions()
 returns setof strata.condition
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select 'key_overdue', strata.tier(), k.name, 'warning',
          format('key "%s" was last rotated on %s and may be %s days old', k.name, to_char(k.rotated_at at time zone 'UTC', 'YYYY-MM-DD'), k.max_age_days),
@@ -190,7 +190,7 @@ create function strata.alert_conditions()
 returns setof strata.condition
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
@@ -213,7 +213,7 @@ revoke execute on function strata.alert_conditions() from public;
 create function strata.settle_alerts(p_now strata.condition[], p_kinds text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.raise_alert(c.kind, c.tier, c.subject, c.severity, c.says, c.remedy)
@@ -230,7 +230,7 @@ revoke execute on function strata.settle_alerts(strata.condition[], text[]) from
 create function strata.check_alerts()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/alerts', 0));

@@ -9,7 +9,7 @@ create function strata.billed_bytes()
 returns bigint
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select sum(strata.database_bytes(d.oid))::bigint
     from pg_catalog.pg_database as d
@@ -24,7 +24,7 @@ create function strata.relation_bytes(p_least bigint default 0)
 returns table (relation oid, schema_name name, table_name name, toast oid, heap_bytes bigint, index_bytes bigint, toast_bytes bigint)
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
   with locked as materialized (
@@ -61,7 +61,7 @@ create function strata.table_sizes(p_limit integer default 5)
 returns table (relation text, dataset text, bytes bigint, row_estimate bigint)
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select format('%I.%I', r.schema_name, r.table_name), d.name, b.bytes, nullif(c.reltuples, -1)::bigint
     from strata.relation_bytes() as r
@@ -81,7 +81,7 @@ create function strata.live_rows(p_relation oid)
 returns bigint
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case
     when coalesce(pg_stat_get_last_vacuum_time(c.oid), pg_stat_get_last_autovacuum_time(c.oid),
@@ -100,7 +100,7 @@ create function strata.tuple_bytes(p_attributes oid, p_statistics oid[], p_heade
 returns numeric
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_relation record;
@@ -146,7 +146,7 @@ create function strata.heap_needs(p_relation oid, p_rows bigint, p_heap_bytes bi
 returns bigint
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case
     when p_rows is null then p_heap_bytes
@@ -168,7 +168,7 @@ create function strata.toast_needs(p_chunks bigint)
 returns bigint
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select 8192 * ceil(p_chunks / 4.0 + p_chunks / 300.0 + 1)::bigint $$;
 comment on function strata.toast_needs(bigint) is 'Bytes a TOAST table of so many chunks takes with its index when freshly written.';
 revoke execute on function strata.toast_needs(bigint) from public;
@@ -178,7 +178,7 @@ create function strata.filled_bytes(p_relation regclass, p_rows bigint)
 returns bigint
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case when b.heap + b.toast <= 131072 then b.heap + b.toast
               else least(strata.heap_needs(c.oid, p_rows, b.heap), b.heap)
@@ -196,7 +196,7 @@ create function strata.index_sizes(p_relation regclass)
 returns table (index_name regclass, bytes bigint, reclaimable_bytes bigint)
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
   select i.indexrelid::regclass, b.bytes, case
@@ -226,7 +226,7 @@ returns table (
 )
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select r.relation::regclass, r.schema_name, r.table_name, r.heap_bytes, r.index_bytes, r.toast_bytes, n.rows,
          greatest(r.heap_bytes - strata.heap_needs(r.relation, n.rows, r.heap_bytes), 0),
@@ -248,7 +248,7 @@ returns table (
 )
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select g.relation, g.schema_name, g.table_name, g.heap_bytes, g.index_bytes, g.toast_bytes, g.rows_estimate,
          pg_stat_get_dead_tuples(g.relation), g.heap_gain + g.index_gain + g.toast_gain
@@ -265,7 +265,7 @@ returns table (
 )
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select d.name, t.relation, t.heap_bytes, t.index_bytes, t.toast_bytes, t.rows_estimate, t.dead_rows, t.reclaimable_bytes
     from strata.table_estimates() as t
@@ -282,7 +282,7 @@ create function strata.log_sizes()
 returns table (part text, kind text, bytes bigint, says text)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
@@ -303,7 +303,7 @@ create function strata.parts()
 returns table (part text, kind text, bytes bigint, rows_estimate bigint, dead_rows bigint, reclaimable_bytes bigint, billed boolean, says text)
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   with tables as materialized (
     select case when d.name is not null then d.name
@@ -341,7 +341,7 @@ create function strata.who_fills(p_limit integer default 10)
 returns table (part text, kind text, bytes bigint, rows_estimate bigint, dead_rows bigint, reclaimable_bytes bigint, billed boolean, says text)
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   with ranked as (
     select p.*, row_number() over (partition by p.billed order by p.bytes desc, p.part) as place from strata.parts() as p

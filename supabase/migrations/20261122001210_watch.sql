@@ -30,7 +30,7 @@ create function strata.level_of(p_bytes bigint, p_previous text)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case
     when b.mb > t.critical_mb or (p_previous = 'critical' and b.mb > t.critical_mb * h.share) then 'critical'
@@ -48,7 +48,7 @@ create function strata.level()
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select s.level from strata.samples as s order by s.taken_at desc limit 1 $$;
 comment on function strata.level() is 'The level of the last sample: ok, warning or critical; null before the first.';
 revoke execute on function strata.level() from public;
@@ -56,7 +56,7 @@ revoke execute on function strata.level() from public;
 create function strata.thin_samples()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_first_day constant timestamptz :=
@@ -84,7 +84,7 @@ create function strata.largest_tables()
 returns jsonb
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '20ms'
 as $$
 begin
@@ -109,7 +109,7 @@ revoke execute on function strata.largest_tables() from public;
 create function strata.take_sample()
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_bytes constant bigint := strata.billed_bytes();
@@ -141,7 +141,7 @@ create function strata.size_conditions()
 returns setof strata.condition
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select k.kind, t.name, '', k.severity,
          format('%s holds %s MB of %s MB; %s is above %s MB', t.name, s.billed_bytes / 1048576, t.capacity_mb,
@@ -162,7 +162,7 @@ revoke execute on function strata.size_conditions() from public;
 create function strata.check_level()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   c_kinds constant text[] := array['size_warning', 'size_critical'];

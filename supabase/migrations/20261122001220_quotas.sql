@@ -52,7 +52,7 @@ alter table strata.usage enable row level security;
 create function strata.count_usage(p_name text, p_amount bigint default 1)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_name is null or p_name = '' or p_amount is null or p_amount < 0 then
@@ -71,7 +71,7 @@ revoke execute on function strata.count_usage(text, bigint) from public;
 create function strata.billing_period(out starts timestamptz, out ends timestamptz)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   with months as (
     select m.at + make_interval(days => least(strata.setting('billing_day'),
@@ -90,7 +90,7 @@ create function strata.used_since(p_name text, p_since timestamptz)
 returns numeric
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce((select sum(u.amount) from strata.usage as u
                     where u.name = p_name and u.day >= (p_since at time zone 'UTC')::date), 0)
@@ -106,7 +106,7 @@ revoke execute on function strata.used_since(text, timestamptz) from public;
 create function strata.average_size(p_per_day numeric, out used numeric, out projection numeric)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now constant timestamptz := strata.clock();
@@ -133,7 +133,7 @@ create function strata.quota()
 returns table (name text, used bigint, allowed bigint, unit text, period text, projection bigint, source text, changeable boolean)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_period constant record := strata.billing_period();
@@ -172,7 +172,7 @@ create function strata.quota_conditions()
 returns setof strata.condition
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select q.name, strata.tier(), '', case when q.used >= q.allowed then 'critical' else 'warning' end,
          format('%s %% of the %s of this month used%s', q.used * 100 / q.allowed, k.says,

@@ -16,7 +16,7 @@ create function strata.daily_growth()
 returns table (day timestamptz, per_day double precision)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now constant timestamptz := strata.clock();
@@ -49,7 +49,7 @@ create function strata.trend(
 )
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now constant timestamptz := strata.clock();
@@ -80,7 +80,7 @@ create function strata.reached_at(p_bytes bigint, p_threshold bigint, p_per_day 
 returns timestamptz
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case
     when p_bytes >= p_threshold then strata.clock()
@@ -98,7 +98,7 @@ returns table (
 )
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select t.name, k.threshold, k.mb * 1048576::bigint, r.bytes, r.per_day::bigint, r.per_day_low::bigint, r.per_day_high::bigint,
          p.at, p.earliest, p.latest,
@@ -130,7 +130,7 @@ create function strata.forecast_conditions()
 returns setof strata.condition
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_trend constant record := strata.trend();

@@ -26,7 +26,7 @@ create function strata.cron_values(p_field text, p_least integer, p_most integer
 returns integer[]
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select array_agg(distinct v order by v)
     from regexp_split_to_table(p_field, ',') as part,
@@ -43,7 +43,7 @@ create function strata.longest_gap(p_values integer[], p_round integer)
 returns integer
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select max(coalesce(g.following, p_values[1] + p_round) - g.v)
     from (select v, lead(v) over (order by v) as following from unnest(p_values) as v) as g
@@ -55,7 +55,7 @@ create function strata.cron_period(p_cron text)
 returns interval
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case
     when p_cron ~ '^\d+ seconds?$' then p_cron::interval
@@ -76,7 +76,7 @@ create function strata.period_of(p_job text)
 returns interval
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select coalesce((select strata.cron_period(s.cron) from strata.schedules as s where s.job = p_job), interval '1 day') $$;
 comment on function strata.period_of(text) is 'How often one of our jobs runs; a day for one that is unknown.';
 revoke execute on function strata.period_of(text) from public;
@@ -95,7 +95,7 @@ create function strata.is_waiting(p_dataset strata.datasets)
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
@@ -124,7 +124,7 @@ revoke execute on function strata.is_waiting(strata.datasets) from public;
 create function strata.note_waiting()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_dataset strata.datasets;
@@ -152,7 +152,7 @@ create function strata.overdue()
 returns table (dataset text, since timestamptz, says text)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select w.dataset, w.since, format('rows of "%s" have been due since %s and none has %s%s', w.dataset,
            to_char(w.since at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), case r.action when 'delete' then 'been deleted' else 'moved' end,
@@ -171,7 +171,7 @@ create function strata.failed_jobs()
 returns table (job text, says text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not strata.has_cron() then
@@ -197,7 +197,7 @@ create function strata.stopped_jobs()
 returns table (job text, says text)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select f.job, f.says from strata.failed_jobs() as f where f.job <> 'strata-watch'
   union all

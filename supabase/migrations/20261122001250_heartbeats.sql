@@ -36,7 +36,7 @@ returns jsonb
 language plpgsql
 stable
 security definer -- strata_mover asks
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (select jsonb_build_object(
@@ -64,7 +64,7 @@ grant execute on function strata.heartbeat() to strata_mover;
 create function strata.hear(p_from text, p_heartbeat jsonb)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_heartbeat ->> 'tier' is distinct from p_from or not exists (select from strata.links as l where l.neighbour = p_from) then
@@ -98,7 +98,7 @@ create function strata.exchange_heartbeats(p_from text, p_heartbeat jsonb)
 returns jsonb
 language plpgsql
 security definer -- the neighbour that dials calls it as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.note_waiting(); -- here nothing may run any more
@@ -115,7 +115,7 @@ grant execute on function strata.exchange_heartbeats(text, jsonb) to strata_move
 create function strata.contact(p_neighbour text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.hear(p_neighbour, strata.ask(p_neighbour, format('select strata.exchange_heartbeats(%L, %L)::text',
@@ -136,7 +136,7 @@ create function strata.watchdog_conditions()
 returns setof strata.condition
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   with told as ( -- by ourselves, and by whoever was heard
     select strata.tier() as tier, o.dataset, o.says, null as job from strata.overdue() as o

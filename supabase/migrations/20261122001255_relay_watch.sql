@@ -5,7 +5,7 @@ returns text
 language sql
 stable
 security definer -- the relay carries it to the neighbour
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select strata.heartbeat()::text $$;
 comment on function strata.relay_heartbeat() is 'heartbeat(), for the relay.';
 revoke execute on function strata.relay_heartbeat() from public;
@@ -15,7 +15,7 @@ create function strata.relay_hear(p_from text, p_heartbeat text)
 returns text
 language plpgsql
 security definer -- the relay brings the neighbour's
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform from strata.links as l where l.neighbour = p_from and l.driver = 'relay';
@@ -33,7 +33,7 @@ create function strata.relays_to_wake()
 returns text[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(array_agg(l.neighbour), '{}')
     from strata.links as l

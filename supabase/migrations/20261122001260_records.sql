@@ -26,7 +26,7 @@ alter table strata.moves_totals enable row level security;
 create function strata.roll_up_moves()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_moves uuid[];
@@ -55,7 +55,7 @@ create function strata.xor_digests(p_digest text, p_digests text[])
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select lpad(to_hex(bit_xor(('x' || d)::bit(64)::bigint)), 16, '0')
     from unnest(p_digests || coalesce(p_digest, '0000000000000000')) as d
@@ -66,7 +66,7 @@ revoke execute on function strata.xor_digests(text, text[]) from public;
 create function strata.prune_records()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   c_most constant integer := 10000; -- of anything that errors can fill, whatever its age

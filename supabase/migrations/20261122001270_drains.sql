@@ -93,7 +93,7 @@ create function strata.open_drain_row()
 returns strata.drains
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select d.* from strata.drains as d where d.ended_at is null $$;
 comment on function strata.open_drain_row() is 'The drain that is open, if one is.';
 revoke execute on function strata.open_drain_row() from public;
@@ -102,7 +102,7 @@ create function strata.drain_target()
 returns bigint
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select t.warn_mb * 1048576::bigint * strata.setting('drain_to_percent') / 100 from strata.tiers as t where t.name = strata.tier()
 $$;
@@ -114,7 +114,7 @@ create function strata.drainable_sql(p_dataset strata.datasets, p_until timestam
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select format('t.%I <= %s and %s', p_dataset.age_column, strata.cutoff_sql(p_dataset, 0, p_until), p_due) $$;
 comment on function strata.drainable_sql(strata.datasets, timestamptz, text) is
   'SQL: may a drain take row t, which is due as far as p_due says, and not younger than p_until?';
@@ -128,7 +128,7 @@ create function strata.sample_dataset(
   p_dataset strata.datasets, out weight double precision, out movable double precision, out pieces strata.drain_piece[]
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 set row_security = off
@@ -159,7 +159,7 @@ revoke execute on function strata.sample_dataset(strata.datasets) from public;
 create function strata.drain_sample(p_dataset strata.datasets)
 returns table (row_bytes double precision, weight_factor double precision, movable_bytes bigint, pieces strata.drain_piece[])
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '2s'
 as $$
 declare
@@ -192,7 +192,7 @@ create function strata.plan_drain(p_need bigint)
 returns table (dataset text, until timestamptz, row_bytes double precision, weight_factor double precision, movable_bytes bigint, share_bytes bigint)
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set jit = off -- it compiled for a second what runs in a few milliseconds
 as $$
   with samples as materialized (
@@ -218,7 +218,7 @@ create function strata.drain_left(p_drain strata.drains)
 returns bigint
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select p_drain.need_bytes - coalesce(sum(
            case when m.state = 'claimed' then 1 else m.rows_moved / greatest(m.rows_claimed, 1)::double precision end
@@ -236,7 +236,7 @@ create function strata.drain_wants(p_drain strata.drains)
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select p_drain.state = 'moving' and p_drain.round > 0 and strata.drain_left(p_drain) > p_drain.need_bytes * 0.01 $$;
 comment on function strata.drain_wants(strata.drains) is 'Whether a drain wants more rows to go; the last hundredth is not worth a batch.';
 revoke execute on function strata.drain_wants(strata.drains) from public;
@@ -245,7 +245,7 @@ create function strata.has_drainable(p_dataset strata.datasets)
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
@@ -274,7 +274,7 @@ revoke execute on function strata.has_drainable(strata.datasets) from public;
 create function strata.claim_to_drain(p_dataset strata.datasets, p_to text, p_due text, p_waits boolean, p_rows bigint, p_bytes bigint)
 returns strata.batch
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
@@ -321,7 +321,7 @@ create function strata.what_pins(p_before xid8)
 returns text
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select string_agg(p.says, ', ' order by p.says) from (
     select format('a transaction of %s since %s (process %s)', a.usename,
@@ -345,7 +345,7 @@ revoke execute on function strata.what_pins(xid8) from public;
 create function strata.end_moving(p_drain strata.drains)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   update strata.drains as d set state = 'reclaiming', freed_before = pg_current_xact_id(), waits_since = strata.clock()
    where d.drain_id = p_drain.drain_id
@@ -357,7 +357,7 @@ revoke execute on function strata.end_moving(strata.drains) from public;
 create function strata.wait_for_room(p_drain strata.drains)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   c_moment constant interval := interval '2 seconds'; -- most transactions are over by then

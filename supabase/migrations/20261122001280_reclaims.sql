@@ -68,7 +68,7 @@ create function strata.is_rewriting(p_dataset strata.datasets)
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select exists (select from strata.reclaims as r
                   where r.state = 'running' and r.relation = strata.relation(p_dataset) and r.steps[1] like 'vacuum (full%'
@@ -81,7 +81,7 @@ create function strata.may_vacuum(p_relation regclass)
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select pg_catalog.pg_has_role(c.relowner, 'usage')
       or exists (select from pg_catalog.pg_database as d
@@ -96,7 +96,7 @@ create function strata.owns(p_relation regclass)
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select pg_catalog.pg_has_role(c.relowner, 'usage') from pg_catalog.pg_class as c where c.oid = p_relation $$;
 comment on function strata.owns(regclass) is 'Whether this role may do to a table what only its owner may.';
 revoke execute on function strata.owns(regclass) from public;
@@ -106,7 +106,7 @@ revoke execute on function strata.owns(regclass) from public;
 create function strata.may_silence()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform set_config('session_replication_role', 'replica', true);
@@ -124,7 +124,7 @@ create function strata.pack_column(p_relation regclass)
 returns name
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select a.attname
     from pg_catalog.pg_class as c
@@ -147,7 +147,7 @@ create function strata.tail_is_free(p_relation regclass, p_bytes bigint)
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
@@ -167,7 +167,7 @@ create function strata.vacuum_was_in_vain(p_relation regclass)
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce((select r.method = 'vacuum' and r.bytes_before - r.bytes_after < r.gain_bytes / 2
                      from strata.reclaims as r
@@ -188,7 +188,7 @@ create function strata.plan_reclaim(
 returns strata.reclaim_plan
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_plan strata.reclaim_plan;
@@ -234,7 +234,7 @@ create function strata.plan_reclaims(p_urgent boolean default false)
 returns table (relation text, method text, steps text[], gain_bytes bigint, copy_bytes bigint, total_bytes bigint, dataset text)
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   with worth as (
     select g.*, g.heap_gain + g.index_gain + g.toast_gain as gain, g.heap_bytes + g.index_bytes + g.toast_bytes as total,
@@ -260,7 +260,7 @@ revoke execute on function strata.plan_reclaims(boolean) from public;
 create function strata.queue_reclaims(p_reason text)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_count integer;
@@ -285,7 +285,7 @@ create function strata.is_reclaim_hour()
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case when n.starts <= n.ends then n.hour >= n.starts and n.hour < n.ends else n.hour >= n.starts or n.hour < n.ends end
     from (select extract(hour from strata.clock() at time zone 'UTC') as hour, strata.setting('reclaim_from_hour') % 24 as starts,
@@ -300,7 +300,7 @@ create function strata.head_room()
 returns bigint
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select d.bytes - strata.billed_bytes()
          - least(coalesce((select sum(l.bytes) from strata.log_sizes() as l where l.kind = 'wal'), d.bytes / 10), d.bytes / 4)::bigint
@@ -314,7 +314,7 @@ create function strata.total_bytes(p_relation text)
 returns bigint
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$ select pg_catalog.pg_total_relation_size(to_regclass(p_relation)) $$;
 comment on function strata.total_bytes(text) is 'Bytes of a table with its indexes and TOAST; null when it is gone.';

@@ -10,7 +10,7 @@
 create function strata.begin_reclaim(p_runner text)
 returns strata.reclaims
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_reclaim strata.reclaims;
@@ -46,7 +46,7 @@ revoke execute on function strata.begin_reclaim(text) from public;
 create function strata.end_reclaim(p_reclaim strata.reclaims, p_state text, p_says text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update strata.reclaims as r
@@ -70,7 +70,7 @@ revoke execute on function strata.end_reclaim(strata.reclaims, text, text) from 
 create function strata.drop_invalid_indexes(p_relation regclass)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
@@ -92,7 +92,7 @@ revoke execute on function strata.drop_invalid_indexes(regclass) from public;
 create function strata.step_done(p_reclaim strata.reclaims, p_error text default null, p_took interval default null)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_step constant text := p_reclaim.steps[1];
@@ -129,7 +129,7 @@ revoke execute on function strata.step_done(strata.reclaims, text, interval) fro
 -- it before it leaves; where there are more rows than that after some passes, there is no room for them before the piece.
 create function strata.pack_piece(p_relation regclass, p_column name, p_from bigint, p_to bigint, out left_over boolean, out stuck boolean)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 set row_security = off
 as $$
@@ -166,7 +166,7 @@ revoke execute on function strata.pack_piece(regclass, name, bigint, bigint) fro
 create function strata.pack_some(p_reclaim strata.reclaims)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_relation constant regclass := p_reclaim.relation::regclass;
@@ -202,7 +202,7 @@ revoke execute on function strata.pack_some(strata.reclaims) from public;
 create function strata.copy_job_runs()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
@@ -220,7 +220,7 @@ revoke execute on function strata.copy_job_runs() from public;
 create function strata.do_step(p_reclaim strata.reclaims)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_start constant timestamptz := clock_timestamp();
@@ -245,7 +245,7 @@ revoke execute on function strata.do_step(strata.reclaims) from public;
 create function strata.next_minute(out at timestamptz, out cron text)
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_zone text := 'GMT';
@@ -265,7 +265,7 @@ revoke execute on function strata.next_minute() from public;
 create function strata.schedule_step(p_reclaim strata.reclaims)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_minute constant record := strata.next_minute();
@@ -286,7 +286,7 @@ create function strata.give_way(p_relation regclass)
 returns integer
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select count(pg_catalog.pg_cancel_backend(h.pid))::integer
     from (select distinct l.pid from pg_catalog.pg_locks as l join pg_catalog.pg_stat_activity as a on a.pid = l.pid
@@ -306,7 +306,7 @@ revoke execute on function strata.give_way(regclass) from public;
 create function strata.tend_reclaim(p_reclaim strata.reclaims)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
@@ -352,7 +352,7 @@ revoke execute on function strata.tend_reclaim(strata.reclaims) from public;
 create function strata.reclaim_step(p_reclaim bigint)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_reclaim strata.reclaims;
@@ -375,7 +375,7 @@ revoke execute on function strata.reclaim_step(bigint) from public;
 create function strata.reclaim_ran(p_reclaim bigint, p_error text default null)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select strata.step_done(r, p_error, clock_timestamp() - r.step_at) from strata.reclaims as r where r.reclaim_id = p_reclaim and r.state = 'running' $$;
 comment on function strata.reclaim_ran(bigint, text) is 'Notes that the command of reclaim_step() was run, and how it failed if it did.';
 revoke execute on function strata.reclaim_ran(bigint, text) from public;

@@ -7,7 +7,7 @@
 create function strata.open_drain(p_reason text default 'asked')
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_drain strata.drains;
@@ -31,7 +31,7 @@ create function strata.megabytes(p_bytes bigint)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select case when abs(p_bytes) < 10485760 then round(p_bytes / 1048576.0, 1) else round(p_bytes / 1048576.0) end || ' MB' $$;
 comment on function strata.megabytes(bigint) is 'A size in a sentence.';
 revoke execute on function strata.megabytes(bigint) from public;
@@ -39,7 +39,7 @@ revoke execute on function strata.megabytes(bigint) from public;
 create function strata.end_drain(p_drain strata.drains, p_state text, p_says text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_billed constant bigint := strata.billed_bytes();
@@ -83,7 +83,7 @@ revoke execute on function strata.end_drain(strata.drains, text, text) from publ
 create function strata.stop_drain()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_drain strata.drains;
@@ -104,7 +104,7 @@ revoke execute on function strata.stop_drain() from public;
 create function strata.begin_round(p_drain strata.drains)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_billed constant bigint := strata.billed_bytes();
@@ -150,7 +150,7 @@ create function strata.drain_obstacle()
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case
     when l.neighbour is null then 'there is no colder tier'
@@ -171,7 +171,7 @@ create function strata.has_stalled(p_drain strata.drains)
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select count(*) > 0 and max(m.finished_at) < strata.clock() - make_interval(mins => strata.setting('drain_stall')::integer)
     from strata.drain_moves as f join strata.moves as m on m.move_id = f.move_id
@@ -183,7 +183,7 @@ revoke execute on function strata.has_stalled(strata.drains) from public;
 create function strata.tend_drain(p_drain strata.drains)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_obstacle constant text := strata.drain_obstacle();
@@ -229,7 +229,7 @@ revoke execute on function strata.tend_drain(strata.drains) from public;
 create function strata.tend_space()
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_reclaim strata.reclaims;
@@ -265,7 +265,7 @@ create function strata.wants_space()
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select exists (select from strata.drains as d where d.ended_at is null)
       or (strata.has_cron() and exists (
@@ -282,7 +282,7 @@ revoke execute on function strata.wants_space() from public;
 create function strata.drain_if_critical()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_open constant boolean := (strata.open_drain_row()).drain_id is not null;
@@ -334,7 +334,7 @@ create function strata.seconds_to_reclaim()
 returns double precision
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select least(55, coalesce(min(case when r.runner <> 'cron' then 0 else extract(epoch from r.step_at - clock_timestamp()) end), 55))
     from strata.reclaims as r where r.state = 'running' and (r.runner <> 'cron' or r.step_at is not null)

@@ -11,7 +11,7 @@ create function strata.read_only_default()
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select s.reset_val = 'on' from pg_catalog.pg_settings as s where s.name = 'default_transaction_read_only' $$;
 comment on function strata.read_only_default() is 'Whether new transactions of this session were read-only when it began.';
 revoke execute on function strata.read_only_default() from public;
@@ -20,7 +20,7 @@ create function strata.database_default()
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select (select split_part(c.entry, '=', 2)::boolean
             from pg_catalog.pg_db_role_setting as s cross join lateral unnest(s.setconfig) as c (entry)
@@ -33,7 +33,7 @@ revoke execute on function strata.database_default() from public;
 create function strata.let_write(p_writable boolean)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   execute format('alter database %I %s', current_database(), case
@@ -51,7 +51,7 @@ revoke execute on function strata.let_write(boolean) from public;
 create function strata.lift_own_read_only()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if exists (select from pg_catalog.pg_db_role_setting as s cross join lateral unnest(s.setconfig) as c (entry)
@@ -68,7 +68,7 @@ revoke execute on function strata.lift_own_read_only() from public;
 create function strata.rescue()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if strata.read_only_default() and strata.database_default() is distinct from false

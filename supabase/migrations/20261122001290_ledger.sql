@@ -43,7 +43,7 @@ create function strata.month_of(p_age timestamp)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case when p_age is null then 'no age' when p_age < '1970-01-01' then 'before 1970' when p_age >= '2100-01-01' then 'from 2100'
               else to_char(p_age, 'YYYY-MM') end
@@ -55,7 +55,7 @@ create function strata.month_sql(p_dataset strata.datasets, p_month text)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case p_month
            when 'no age' then format('t.%I is null', p_dataset.age_column)
@@ -75,7 +75,7 @@ create function strata.note_left(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into strata.ledger as l (dataset, what, month, rows, digest, frame, columns)
@@ -96,7 +96,7 @@ revoke execute on function strata.note_left(text, text, timestamp, bigint, bigin
 create function strata.note_moved(p_dataset text, p_manifest strata.manifests, p_moved integer[], p_ages timestamp[], p_digest bigint)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_hashjoin = on -- delete_proved() puts it off, and each row of a batch would be compared with all the others
 as $$
 declare
@@ -124,7 +124,7 @@ revoke execute on function strata.note_moved(text, strata.manifests, integer[], 
 create function strata.note_met(p_move uuid, p_dataset strata.datasets, p_columns text[], p_lines text[], p_not_ours integer[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set intervalstyle = 'postgres'
 set timezone = 'UTC'
@@ -159,7 +159,7 @@ revoke execute on function strata.note_met(uuid, strata.datasets, text[], text[]
 create function strata.settle_met(p_move uuid, p_dataset text, p_columns text[], p_kept integer[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_month record;
@@ -191,7 +191,7 @@ returns jsonb
 language sql
 stable
 security definer -- a colder tier that audits asks as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
            p_prefix || '_rows', coalesce(sum(l.rows), 0), p_prefix || '_digest', coalesce(bit_xor(l.digest), 0),
@@ -210,7 +210,7 @@ returns text[]
 language sql
 stable
 security definer -- a colder tier that audits asks as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(array_agg(distinct l.month), '{}') from strata.ledger as l where l.dataset = p_dataset and l.what = any (p_whats)
 $$;
@@ -224,7 +224,7 @@ returns text[]
 language plpgsql
 stable
 security definer -- a hotter tier that audits asks as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set row_security = off
 as $$
@@ -264,7 +264,7 @@ returns jsonb
 language plpgsql
 stable
 security definer -- a hotter tier that audits asks as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set intervalstyle = 'postgres'
 set timezone = 'UTC'

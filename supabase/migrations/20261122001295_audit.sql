@@ -96,7 +96,7 @@ create function strata.audit_call(p_call text, p_args text[])
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select format('select strata.%I(%s)', p_call, (select string_agg(quote_nullable(a.text), ', ' order by a.o) from unnest(p_args) with ordinality as a (text, o))) $$;
 comment on function strata.audit_call(text, text[]) is 'SQL of a question of the audit: one of its functions, with its arguments as texts.';
 revoke execute on function strata.audit_call(text, text[]) from public;
@@ -104,7 +104,7 @@ revoke execute on function strata.audit_call(text, text[]) from public;
 create function strata.ask_end(p_link strata.links, p_end text, p_call text, variadic p_args text[])
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_question constant text := strata.audit_call(p_call, p_args);
@@ -126,7 +126,7 @@ revoke execute on function strata.ask_end(strata.links, text, text, text[]) from
 create function strata.judge(p_good strata.sight, p_now strata.sight, out kind text, out rows bigint, out expected bigint)
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_came constant bigint := p_now.came_rows - coalesce(p_good.came_rows, 0);
@@ -160,7 +160,7 @@ create function strata.finding_says(p_kind text, p_link strata.links, p_month te
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case p_kind
     when 'missing' then format('%s of %s rows of %s are gone', p_rows, p_expected, p_month)
@@ -175,7 +175,7 @@ revoke execute on function strata.finding_says(text, strata.links, text, bigint,
 create function strata.audit_month(p_link strata.links, p_turn strata.audit_turns, p_month text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_before constant jsonb := strata.ask_end(p_link, 'hotter', 'ledger_entry', p_turn.dataset, '{moved}', p_month, 'came')::jsonb;
@@ -227,7 +227,7 @@ returns text[]
 language plpgsql
 stable
 security definer -- a colder tier that audits asks as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set intervalstyle = 'postgres'
 set timezone = 'UTC'
@@ -264,7 +264,7 @@ returns integer[]
 language plpgsql
 stable
 security definer -- a hotter tier that audits asks as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 set row_security = off
@@ -292,7 +292,7 @@ returns text
 language sql
 stable
 security definer -- a colder tier that audits asks as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case when count(*) filter (where m.state <> 'closed') = 0 then coalesce(max(m.started_at)::text, 'none') end
     from strata.moves as m where m.dataset = p_dataset
@@ -306,7 +306,7 @@ returns jsonb
 language plpgsql
 stable
 security definer -- a colder tier that audits asks as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 set row_security = off
@@ -337,7 +337,7 @@ create function strata.pick_keys(p_keys text[], p_positions integer[])
 returns text[]
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select array_agg(x.texts order by x.k)
     from (select k, array_agg(p_keys[k][i.o] order by i.p) as texts
@@ -351,7 +351,7 @@ revoke execute on function strata.pick_keys(text[], integer[]) from public;
 create function strata.find_doubled(p_link strata.links, p_turn strata.audit_turns, p_page text[])
 returns jsonb
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_seen constant jsonb := strata.ask_end(p_link, 'colder', 'look_for', p_turn.dataset, p_page::text, p_turn.started_at::text)::jsonb;

@@ -38,7 +38,7 @@ create function strata.known_beyond(p_dataset text, p_keys text[])
 returns integer[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not exists (select from strata.keys_beyond as b where b.dataset = p_dataset) then
@@ -55,7 +55,7 @@ create function strata.look_for(p_dataset text, p_keys text[], p_turn timestampt
 returns jsonb
 language plpgsql
 security definer -- a hotter tier that audits asks as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if strata.colder() is not null then
@@ -77,7 +77,7 @@ returns text[]
 language sql
 stable
 security definer -- a colder tier that audits asks as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select p.keys from strata.passed_keys as p where p.dataset = p_dataset order by p.first_key limit 1 $$;
 comment on function strata.passed_page(text) is 'A page of keys to look for on the colder tier; null when there is none.';
 revoke execute on function strata.passed_page(text) from public;
@@ -87,7 +87,7 @@ create function strata.note_beyond(p_dataset text, p_keys text[], p_found intege
 returns void
 language plpgsql
 security definer -- a colder tier that audits tells as strata_mover
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   delete from strata.keys_beyond as b
@@ -106,7 +106,7 @@ grant execute on function strata.note_beyond(text, text[], integer[]) to strata_
 create function strata.audit_passed(p_link strata.links, p_turn strata.audit_turns)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_page constant text[] := strata.ask_end(p_link, 'hotter', 'passed_page', p_turn.dataset)::text[];

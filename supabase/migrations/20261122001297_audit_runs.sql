@@ -8,7 +8,7 @@
 create function strata.audit_page(p_link strata.links, p_turn strata.audit_turns, p_skip boolean)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_page constant text[] := strata.ask_end(p_link, 'hotter', 'keys_page', p_turn.dataset, p_turn.key_after::text)::text[];
@@ -47,7 +47,7 @@ revoke execute on function strata.audit_page(strata.links, strata.audit_turns, b
 create function strata.audit_alert(p_link strata.links, p_dataset text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_colder constant text := case p_link.direction when 'colder' then p_link.neighbour else strata.tier() end;
@@ -76,7 +76,7 @@ create function strata.audits_link(p_link strata.links)
 returns boolean
 language sql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select p_link.server is not null or (p_link.driver = 'relay' and p_link.direction = 'colder') $$;
 comment on function strata.audits_link(strata.links) is 'Whether it is this tier that audits a link.';
 revoke execute on function strata.audits_link(strata.links) from public;
@@ -85,7 +85,7 @@ create function strata.audited_datasets(p_link strata.links)
 returns setof text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select d.name from strata.datasets as d
    where case p_link.direction when 'colder' then d.told_shape is not null else d.accepted_from = p_link.neighbour end
@@ -97,7 +97,7 @@ create function strata.audits_due(p_neighbour text, p_dataset text)
 returns text[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(array_agg(d.name order by t.step is not distinct from 'done', t.finished_at nulls first, d.name), '{}')
     from strata.links as l
@@ -117,7 +117,7 @@ revoke execute on function strata.audits_due(text, text) from public;
 create function strata.start_audit(p_neighbour text, p_dataset text, p_anew boolean default false)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   insert into strata.audit_turns as t (neighbour, dataset, step, started_at) values (p_neighbour, p_dataset, 'begin', clock_timestamp())
   on conflict (neighbour, dataset) do update
@@ -131,7 +131,7 @@ revoke execute on function strata.start_audit(text, text, boolean) from public;
 create function strata.audit_anew(p_dataset text default null)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_started integer;
@@ -151,7 +151,7 @@ revoke execute on function strata.audit_anew(text) from public;
 create function strata.take_audit_step(p_link strata.links, p_turn strata.audit_turns)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   c_patience constant integer := 20; -- looks at something that is never quiet
@@ -210,7 +210,7 @@ revoke execute on function strata.take_audit_step(strata.links, strata.audit_tur
 create function strata.note_audit_trouble(p_link strata.links, p_turn strata.audit_turns, p_code text, p_says text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_colder constant text := case p_link.direction when 'colder' then p_link.neighbour else strata.tier() end;
@@ -232,7 +232,7 @@ revoke execute on function strata.note_audit_trouble(strata.links, strata.audit_
 create function strata.audit_step(p_neighbour text, p_dataset text)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '10s'
 set array_nulls = on
 as $$
@@ -318,7 +318,7 @@ returns table (
 )
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select t.neighbour, case l.direction when 'colder' then l.neighbour else strata.tier() end, t.dataset, t.finished_at, t.months, t.rows,
          t.keys, t.skipped, t.besides, t.milliseconds, t.trouble, l.driver = 'relay',
@@ -337,7 +337,7 @@ revoke execute on function strata.audit_report() from public;
 create function strata.accept_audit(p_dataset text, p_month text default null)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_accepted integer;
@@ -366,7 +366,7 @@ revoke execute on function strata.accept_audit(text, text) from public;
 create function strata.prune_audit()
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   with gone as (
     delete from strata.audit_turns as t

@@ -15,7 +15,7 @@ insert into strata.errors (code, cause, remedy) values
 create function strata.ask_over_relay(p_link strata.links, p_end text, p_call text, p_args text[])
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_answers constant jsonb := current_setting('strata.audit_answers')::jsonb;
@@ -42,7 +42,7 @@ revoke execute on function strata.ask_over_relay(strata.links, text, text, text[
 create function strata.start_relay_audits(p_dataset text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.start_audit(l.neighbour, d.name)
@@ -62,7 +62,7 @@ create function strata.relay_turn(p_neighbour text)
 returns strata.audit_turns
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select t.* from strata.audit_turns as t join strata.links as l on l.neighbour = t.neighbour
    where t.neighbour = p_neighbour and t.step <> 'done' and t.dataset in (select strata.audited_datasets(l))
@@ -75,7 +75,7 @@ create function strata.relay_audit(p_neighbour text, p_so_far text default null,
 returns text
 language plpgsql
 security definer -- the relay asks what the audit wants to know
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set array_nulls = on
 as $$
@@ -108,7 +108,7 @@ create function strata.relay_audit_failed(p_neighbour text, p_dataset text, p_co
 returns void
 language sql
 security definer -- the relay says why it has no answer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select strata.note_audit_trouble(l, t, p_code, left(p_says, 1000))
     from strata.relay_link(p_neighbour, 'colder') as l join strata.audit_turns as t on t.neighbour = l.neighbour and t.dataset = p_dataset
@@ -121,7 +121,7 @@ create function strata.relay_answer(p_from text, p_question text)
 returns text
 language plpgsql
 security definer -- the relay asks for a hotter tier that audits
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set array_nulls = on
 as $$

@@ -57,7 +57,7 @@ create function strata.is_quiet()
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case when q.starts <= q.ends then n.at >= q.starts and n.at < q.ends else n.at >= q.starts or n.at < q.ends end
     from strata.quiet_hours as q
@@ -147,7 +147,7 @@ create function strata.tell(
 )
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_due constant timestamptz := coalesce(p_due_at, strata.clock());
@@ -174,7 +174,7 @@ create function strata.alerts_to_tell()
 returns setof strata.alerts
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select a.* from strata.alerts as a
     left join strata.links as l on l.direction = 'hotter'
@@ -189,7 +189,7 @@ create function strata.alert_lines(p_alerts bigint[])
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(jsonb_agg(jsonb_build_object('kind', a.kind, 'tier', a.tier, 'subject', a.subject, 'severity', a.severity,
                     'says', a.says, 'remedy', a.remedy, 'since', a.first_seen_at, 'cleared_at', a.cleared_at)
@@ -202,7 +202,7 @@ revoke execute on function strata.alert_lines(bigint[]) from public;
 create function strata.tell_alerts()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now constant timestamptz := strata.clock();
@@ -239,7 +239,7 @@ create function strata.due_messages(p_channels text[])
 returns table (message_id bigint, channel text)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select m.message_id, c.name
     from strata.outbox as m

@@ -6,7 +6,7 @@
 create function strata.note_channels(p_channels jsonb)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if jsonb_typeof(p_channels) is distinct from 'object'
@@ -31,7 +31,7 @@ revoke execute on function strata.note_channels(jsonb) from public;
 create function strata.drop_overtaken()
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set jit = off -- tables that nobody analyses look large: compiling took half a second, running takes a millisecond
 as $$
   insert into strata.deliveries as d (message_id, channel, state, last_error, changed_at)
@@ -55,7 +55,7 @@ create function strata.as_message(p_message bigint)
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object('message', m.message_id::text, 'key', m.key, 'kind', m.kind, 'audience', m.audience,
            'severity', m.severity, 'tier', strata.tier(), 'made_at', m.made_at,
@@ -69,7 +69,7 @@ create function strata.claim_messages(p_telegram text, p_webhook text, p_limit i
 returns jsonb
 language plpgsql
 security definer -- service_role asks
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_claimed jsonb;
@@ -116,7 +116,7 @@ create function strata.note_sent(
 returns boolean
 language plpgsql
 security definer -- service_role asks
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update strata.deliveries as d
@@ -148,7 +148,7 @@ create function strata.note_unsent(
 returns boolean
 language plpgsql
 security definer -- service_role asks
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now constant timestamptz := strata.clock();
@@ -195,7 +195,7 @@ create function strata.channel_conditions()
 returns setof strata.condition
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select 'channel_down', strata.tier(), c.name, 'warning',
          format('%s takes no messages since %s: %s [%s]', c.name, to_char(c.stopped_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), c.trouble, c.trouble_code),
@@ -220,7 +220,7 @@ create function strata.channel_states()
 returns table (channel text, state text, says text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
@@ -246,7 +246,7 @@ returns jsonb
 language sql
 stable
 security definer -- service_role asks
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
     'channels', (select jsonb_agg(to_jsonb(c)) from strata.channel_states() as c),
@@ -262,7 +262,7 @@ create function strata.tell_notice(p_key text, p_title text, p_text text)
 returns jsonb
 language plpgsql
 security definer -- service_role asks
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_message constant bigint := strata.tell('notice/' || nullif(p_key, ''), 'notice',
@@ -280,7 +280,7 @@ grant execute on function strata.tell_notice(text, text, text) to service_role;
 create function strata.prune_outbox()
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   delete from strata.outbox as m
    where m.made_at < strata.clock() - make_interval(days => strata.setting('keep_messages')::integer)

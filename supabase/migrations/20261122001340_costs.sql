@@ -111,7 +111,7 @@ create index costs_at_idx on strata.costs (at);
 create function strata.note_cost(p_kind text, p_units numeric, p_usd numeric)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   insert into strata.costs (at, kind, units, usd, worth) values (strata.clock(), p_kind, p_units, p_usd, p_usd)
 $$;
@@ -122,7 +122,7 @@ revoke execute on function strata.note_cost(text, numeric, numeric) from public;
 create function strata.allowance_period(p_service text, out starts timestamptz, out ends timestamptz)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select (a.reset + make_interval(months => a.months + k - 1)) at time zone 'UTC',
          (a.reset + make_interval(months => a.months + k)) at time zone 'UTC'
@@ -142,7 +142,7 @@ create function strata.credits_left(p_service text)
 returns numeric
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_allowance strata.allowances;
@@ -169,7 +169,7 @@ create function strata.affordable(p_service text, p_item text, p_kind text,
                                   out units integer, out limited_by text, out credits_left numeric, out usd_left numeric)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   c_most constant integer := 1000000000; -- of what costs nothing
@@ -225,7 +225,7 @@ create function strata.estimate_cost(p_service text, p_item text, p_kind text, p
 language plpgsql
 stable
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_price strata.prices;
@@ -256,7 +256,7 @@ create function strata.reserve_cost(p_service text, p_item text, p_kind text, p_
                                     out cost_id uuid, out denied_by text, out usd numeric)
 language plpgsql
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_cost record;
@@ -283,7 +283,7 @@ create function strata.settle_cost(p_cost_id uuid, p_credits numeric default nul
 returns numeric
 language plpgsql
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_usd numeric;
@@ -317,7 +317,7 @@ create function strata.release_cost(p_cost_id uuid)
 returns void
 language plpgsql
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update strata.costs as c set state = 'released', units = 0, usd = 0, credits = 0, worth = 0
@@ -337,7 +337,7 @@ create function strata.note_allowance(p_service text, p_used numeric, p_amount n
 returns void
 language sql
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   update strata.allowances as a
      set told_used = p_used, told_at = strata.clock(), amount = coalesce(p_amount, a.amount),
@@ -354,7 +354,7 @@ create function strata.note_exhausted(p_service text)
 returns timestamptz
 language sql
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   update strata.allowances as a set exhausted_until = (strata.allowance_period(p_service)).ends
    where a.service = p_service returning a.exhausted_until

@@ -24,7 +24,7 @@ returns table (kind text, usd_today numeric, usd_month numeric, worth_month nume
 language sql
 stable
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(b.kind, c.kind), coalesce(sum(c.usd) filter (where c.at >= date_trunc('day', strata.clock(), 'UTC')), 0),
          coalesce(sum(c.usd), 0), coalesce(sum(c.worth), 0), min(b.usd_per_month),
@@ -44,7 +44,7 @@ create function strata.cost_conditions()
 returns setof strata.condition
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select 'cost', strata.tier(), '', 'warning',
          format('%s cost %s USD, most of it for %s', c.day, round(c.usd, 4), c.kind),
@@ -60,7 +60,7 @@ revoke execute on function strata.cost_conditions() from public;
 create function strata.roll_up_costs()
 returns bigint
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   with old as (
     delete from strata.costs as c

@@ -158,7 +158,7 @@ create function strata.owner_named(p_owner text)
 returns strata.owners
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_owner strata.owners;
@@ -178,7 +178,7 @@ returns text[]
 language sql
 stable
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$ select coalesce(array_agg(o.owner order by o.owner), '{}') from strata.owners as o where o.wants_briefing $$;
 comment on function strata.briefing_owners() is 'Who wants a briefing.';
 revoke execute on function strata.briefing_owners() from public;
@@ -188,7 +188,7 @@ grant execute on function strata.briefing_owners() to service_role;
 create function strata.choose_affirmation(p_owner text, p_language text, p_day date, out affirmation_id uuid, out says text)
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select a.affirmation_id, a.says
     from strata.affirmations as a
@@ -206,7 +206,7 @@ revoke execute on function strata.choose_affirmation(text, text, date) from publ
 create function strata.open_briefing(p_owner text, out day date, out state text, out lease uuid, out says text, out recording_id uuid)
 language plpgsql
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_owner constant strata.owners := strata.owner_named(p_owner);
@@ -245,7 +245,7 @@ create function strata.start_delivery(
 returns void
 language plpgsql
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update strata.briefings as b
@@ -269,7 +269,7 @@ create function strata.finish_briefing(p_lease uuid, p_message_id text, p_channe
 returns void
 language plpgsql
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- Late is better than never: that it was sent is true whatever somebody concluded meanwhile.
@@ -291,7 +291,7 @@ create function strata.fail_briefing(p_lease uuid, p_trouble text, p_may_have_ar
 returns void
 language plpgsql
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update strata.briefings as b

@@ -6,7 +6,7 @@
 create function strata.briefings_due()
 returns integer
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   with due as (
     insert into strata.briefings as b (owner, day, state, due_at)
@@ -22,7 +22,7 @@ revoke execute on function strata.briefings_due() from public;
 create function strata.retry_briefings()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_owners constant text[] := array(
@@ -68,7 +68,7 @@ returns table (day date, state text, channel text, reason text, says text, chara
 language sql
 stable
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select b.day, b.state, b.channel, b.reason, b.says, b.characters, b.seconds, c.usd, b.sent_at, b.attempts, b.trouble, b.recording_id
     from strata.briefings as b left join strata.costs as c on c.cost_id = b.cost_id
@@ -83,7 +83,7 @@ create function strata.briefing_conditions()
 returns setof strata.condition
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select 'briefing', strata.tier(), b.owner, 'warning',
          format('the briefing of %s %s', b.day, case b.state
@@ -106,7 +106,7 @@ revoke execute on function strata.briefing_conditions() from public;
 create function strata.prune_briefings()
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   delete from strata.briefings as b
    where b.day < (strata.clock() at time zone 'UTC')::date - strata.setting('keep_briefings')::integer

@@ -16,7 +16,7 @@ create function strata.note_outside(p_name text, p_ok boolean, p_says text, p_to
 returns void
 language sql
 security definer -- the edge functions write it down
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   insert into strata.outside (name, checked_at, ok, says, took_ms)
   values (left(p_name, 100), strata.clock(), p_ok, left(p_says, 500), greatest(p_took_ms, 0))
@@ -31,7 +31,7 @@ create function strata.net_state()
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_queued integer;
@@ -54,7 +54,7 @@ create function strata.link_health(p_link strata.links)
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object('neighbour', p_link.neighbour, 'direction', p_link.direction, 'driver', p_link.driver,
     'dials', p_link.server is not null, 'ok', p_link.trouble is null, 'last_ok_at', p_link.last_ok_at,
@@ -73,7 +73,7 @@ returns jsonb
 language sql
 stable
 security definer -- the edge functions ask
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
     'tier', (select s.tier from strata.self as s),
@@ -102,7 +102,7 @@ create function strata.keeps_alive()
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select to_regnamespace('net') is not null and strata.secret('core_project_url') is not null and strata.secret('core_secret_key') is not null
      and exists (select from strata.links as l where l.neighbour = 'core')
@@ -114,7 +114,7 @@ create function strata.health_conditions()
 returns setof strata.condition
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select 'not_kept_alive', 'core', '', 'warning',
          format('the daily call from %s has not reached core''s health function since %s', strata.tier(), to_char(c.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')),

@@ -18,7 +18,7 @@ create function strata.report_size()
 returns jsonb
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object('billed_bytes', b.bytes::text, 'capacity_mb', t.capacity_mb, 'warn_mb', t.warn_mb,
            'critical_mb', t.critical_mb, 'level', strata.level_of(b.bytes, strata.level()),
@@ -35,7 +35,7 @@ create function strata.report_moves()
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   with since as (select strata.clock() - interval '24 hours' as at),
   recent as (
@@ -63,7 +63,7 @@ create function strata.due_rows(p_dataset strata.datasets)
 returns bigint
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 set row_security = off
@@ -91,7 +91,7 @@ create function strata.report_due()
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(jsonb_agg(jsonb_build_object('dataset', d.name, 'action', r.action, 'rows', n.rows::text,
            'at_least', n.rows >= strata.setting('report_due_rows'), 'trouble', d.trouble, 'waiting_since', w.since)
@@ -109,7 +109,7 @@ create function strata.report_limits()
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
     'quota', (select coalesce(jsonb_agg(jsonb_build_object('name', q.name, 'used', q.used::text, 'allowed', q.allowed::text, 'unit', q.unit,
@@ -124,7 +124,7 @@ create function strata.report_costs()
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
     'usd_24h', coalesce(sum(c.usd) filter (where c.at >= strata.clock() - interval '24 hours'), 0)::text,
@@ -142,7 +142,7 @@ create function strata.report_months()
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   with months as (
     select date_trunc('month', strata.clock() at time zone 'UTC')::date - make_interval(months => k) as month
@@ -177,7 +177,7 @@ create function strata.report_part()
 returns jsonb
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_part jsonb := jsonb_build_object('tier', strata.tier(), 'made_at', strata.clock());
@@ -202,7 +202,7 @@ revoke execute on function strata.report_part() from public;
 create function strata.note_part()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if exists (select from strata.report_parts as p where p.tier = strata.tier()
@@ -219,7 +219,7 @@ revoke execute on function strata.note_part() from public;
 create function strata.hear_parts(p_from text, p_parts jsonb)
 returns void
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   insert into strata.report_parts (tier, made_at, heard_from, says)
   select distinct on (x.says ->> 'tier') x.says ->> 'tier', (x.says ->> 'made_at')::timestamptz, p_from, x.says

@@ -8,7 +8,7 @@ create function strata.report_tiers()
 returns jsonb
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -38,7 +38,7 @@ returns jsonb
 language plpgsql
 volatile
 security definer -- service_role asks
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_kind is null or p_kind not in ('day', 'month') then
@@ -61,7 +61,7 @@ create function strata.tell_report(p_kind text default 'day', p_audience text de
 returns text
 language plpgsql
 security definer -- service_role asks
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now constant timestamp := strata.clock() at time zone 'UTC';

@@ -10,7 +10,7 @@
 create function strata.insert_documents(p_relation text, p_documents text[], p_json_as_text boolean)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_columns text[];
@@ -52,7 +52,7 @@ revoke execute on function strata.insert_documents(text, text[], boolean) from p
 create function strata.unfit_column(p_relation text, p_document text)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_column text;
@@ -78,7 +78,7 @@ revoke execute on function strata.unfit_column(text, text) from public;
 create function strata.load_rows(p_dataset text, p_documents text[], p_json_as_text boolean default false)
 returns table (place integer, code text, says text)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_relation constant text := strata.relation(strata.dataset(p_dataset));

@@ -18,7 +18,7 @@ create function public.date_from_created_at ()
 returns trigger
 language plpgsql
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   new.date := (new.created_at at time zone 'utc')::date;

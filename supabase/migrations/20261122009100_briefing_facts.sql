@@ -10,7 +10,7 @@
 create function strata.fact_part(p_function text, p_owner strata.owners, p_day date)
 returns jsonb
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_fact jsonb;
@@ -30,7 +30,7 @@ create function strata.task_facts(p_owner strata.owners, p_day date)
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if to_regclass('public.tasks') is null then
@@ -56,7 +56,7 @@ create function strata.completed_tasks(p_owner strata.owners, p_from date, p_to 
 returns bigint
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if to_regclass('public.tasks') is null then
@@ -76,7 +76,7 @@ create function strata.yesterday_facts(p_owner strata.owners, p_day date)
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_fact jsonb := jsonb_build_object('completed', strata.completed_tasks(p_owner, p_day - 1, p_day - 1));
@@ -98,7 +98,7 @@ create function strata.week_facts(p_owner strata.owners, p_day date)
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_is_over constant boolean := extract(isodow from p_day) = 1; -- on a Monday there is only the last one to tell of
@@ -126,7 +126,7 @@ revoke execute on function strata.week_facts(strata.owners, date) from public;
 create function strata.learn_affirmations()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_learned integer;
@@ -159,7 +159,7 @@ create function strata.briefing_facts(p_owner text)
 returns jsonb
 language plpgsql
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_owner constant strata.owners := strata.owner_named(p_owner);
@@ -192,7 +192,7 @@ create function strata.store_recording(p_kind text, p_language text, p_transcrip
 returns uuid
 language plpgsql
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id uuid;
@@ -217,7 +217,7 @@ create function strata.read_recording(p_recording_id uuid, out mime_type text, o
 language plpgsql
 stable
 security definer -- the edge functions call it as service_role
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if to_regclass('public.voice_recordings') is not null then
