@@ -38,7 +38,7 @@ as $$
 begin
   return (
     select coalesce((
-      select format('operator(%I.%s)', o.oprnamespace::regnamespace::text, o.oprname)
+      select format('operator(%s.%s)', o.oprnamespace::regnamespace::text, o.oprname)
         from pg_catalog.pg_index as i
        cross join lateral unnest(i.indkey, i.indclass) as k (attnum, opclass)
         join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
@@ -52,6 +52,24 @@ $$;
 comment on function strata.equals_sql(regclass, text) is 'The operator by which a table''s primary key tells values of a column apart, as SQL.';
 revoke execute on function strata.equals_sql(regclass, text) from public;
 
+-- In the condition itself, not in a name or an argument that only reads like it.
+create function strata.looks_away(p_trigger oid)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select g.tgqual is not null and coalesce(substring(
+             replace(pg_catalog.pg_get_triggerdef(g.oid), quote_ident(g.tgname), '') from '^.*? FOR EACH (?:ROW|STATEMENT) WHEN \((.*?)\) EXECUTE FUNCTION ')
+             like '%current_setting(''strata.purging''%', false)
+      from pg_catalog.pg_trigger as g where g.oid = p_trigger);
+end
+$$;
+comment on function strata.looks_away(oid) is 'Whether a trigger''s WHEN asks for strata.purging.';
+revoke execute on function strata.looks_away(oid) from public;
+
 create function strata.delete_triggers(p_relation regclass, p_guarded boolean)
 returns text[]
 language plpgsql
@@ -64,7 +82,7 @@ begin
       from pg_catalog.pg_trigger as g
      where g.tgrelid = p_relation and not g.tgisinternal and g.tgenabled <> 'D'
        and g.tgtype::integer & 8 = 8 -- on delete
-       and (pg_catalog.pg_get_triggerdef(g.oid) like '%strata.purging%') = p_guarded);
+       and strata.looks_away(g.oid) = p_guarded);
 end
 $$;
 comment on function strata.delete_triggers(regclass, boolean) is
@@ -132,6 +150,8 @@ begin
       (c.relkind = 'r' and strata.key_columns(p_relation) is null,
        'has no primary key', 'Add one: rows are followed by it from tier to tier.')) as o (applies, says, hint)
    where c.oid = p_relation and o.applies
+  union all
+  select o.code, o.says, o.hint from strata.owner_objections(p_relation) as o
   union all
   select 'ST010', format('%s takes part in table inheritance', p_relation), 'Manage a table without parents or children.'
    where exists (select from pg_catalog.pg_inherits as i where p_relation in (i.inhrelid, i.inhparent))

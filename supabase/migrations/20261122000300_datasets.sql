@@ -14,6 +14,7 @@ create table strata.datasets (
   main_retention_days integer,
   delete_after_days integer,
   due_when text,
+  waits_for text,
   size_limit_kb integer,
   delete_triggers text,
   priority integer not null default 100,
@@ -44,7 +45,7 @@ create table strata.datasets (
   constraint datasets_accepted_from_a_tier check ((accepted_from is null) = (accepted is null))
 );
 comment on table strata.datasets is
-  'Managed tables. *_retention_days, delete_after_days: ages in days, null = never. due_when: a further SQL condition. '
+  'Managed tables. *_retention_days, delete_after_days: ages in days, null = never. due_when: a further SQL condition. waits_for: one of a hotter tier''s that the owner of this tier has not taken yet. '
   'accepted(_from): the description a hotter tier gave of it. told_*, twin_columns: what the colder tier knows. '
   'trouble, remedy, next_try_at: why the dataset stands still and until when.';
 revoke all on strata.datasets from public;
@@ -237,24 +238,24 @@ begin
   end if;
   insert into strata.datasets as d
     (name, schema_name, table_name, key_columns, age_column, core_retention_days, main_retention_days,
-     delete_after_days, due_when, size_limit_kb, delete_triggers, accepted_from, accepted, managed_at)
+     delete_after_days, due_when, waits_for, size_limit_kb, delete_triggers, accepted_from, accepted, managed_at)
   values
     (p_new.name, p_new.schema_name, p_new.table_name, p_new.key_columns, p_new.age_column, p_new.core_retention_days,
-     p_new.main_retention_days, p_new.delete_after_days, p_new.due_when, p_new.size_limit_kb, p_new.delete_triggers,
+     p_new.main_retention_days, p_new.delete_after_days, p_new.due_when, p_new.waits_for, p_new.size_limit_kb, p_new.delete_triggers,
      p_new.accepted_from, p_new.accepted, strata.clock())
   on conflict (name) do update
      set key_columns = excluded.key_columns, age_column = excluded.age_column,
          core_retention_days = excluded.core_retention_days, main_retention_days = excluded.main_retention_days,
-         delete_after_days = excluded.delete_after_days, due_when = excluded.due_when,
+         delete_after_days = excluded.delete_after_days, due_when = excluded.due_when, waits_for = excluded.waits_for,
          size_limit_kb = excluded.size_limit_kb, delete_triggers = excluded.delete_triggers,
          accepted_from = coalesce(excluded.accepted_from, d.accepted_from),
          accepted = coalesce(excluded.accepted, d.accepted),
          revision = d.revision + 1
-   where (d.key_columns, d.age_column, d.core_retention_days, d.main_retention_days, d.delete_after_days, d.due_when,
+   where (d.key_columns, d.age_column, d.core_retention_days, d.main_retention_days, d.delete_after_days, d.due_when, d.waits_for,
           d.size_limit_kb, d.delete_triggers, coalesce(excluded.accepted, d.accepted))
          is distinct from
          (excluded.key_columns, excluded.age_column, excluded.core_retention_days, excluded.main_retention_days,
-          excluded.delete_after_days, excluded.due_when, excluded.size_limit_kb, excluded.delete_triggers, d.accepted);
+          excluded.delete_after_days, excluded.due_when, excluded.waits_for, excluded.size_limit_kb, excluded.delete_triggers, d.accepted);
   update strata.datasets as d -- whoever says it again has mended something: no reason to wait
      set trouble = null, trouble_sqlstate = null, remedy = null, failures = 0, next_try_at = null
    where d.name = p_new.name and (d.trouble is not null or d.failures > 0);

@@ -1,38 +1,123 @@
 -- Descriptions: what the hotter tier says of a dataset to the colder one: table, types, key, policy and holds.
 --
--- Types are named in full and in the order in which they can be made. `shape` is what a description says of the table,
+-- Types are named in full and in the order in which they can be made, and nothing of it is SQL: the colder tier runs nothing
+-- that came over a link. `shape` is what a description says of the table,
 -- in a few characters: when it changes, the colder tier is told before another row is copied.
 
-create function strata.describe_type(p_type oid)
-returns jsonb
-language sql
+-- What crosses of a type is its name and what it is made of, never SQL: the other tier looks names up and writes SQL of its own.
+-- A type that comes with an extension is found there in whatever schema the extension is.
+create function strata.extension_of(p_class regclass, p_object oid)
+returns text
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_strip_nulls(jsonb_build_object(
-           'schema', n.nspname, 'name', t.typname, 'extension', e.extname,
-           'kind', case when e.extname is null then t.typtype end,
-           'labels', (select jsonb_agg(l.enumlabel order by l.enumsortorder)
-                        from pg_catalog.pg_enum as l where l.enumtypid = t.oid),
-           'base', case when t.typtype = 'd' then format_type(t.typbasetype, t.typtypmod) end,
-           'not_null', case when t.typtype = 'd' then t.typnotnull end,
-           'checks', (select jsonb_agg(pg_catalog.pg_get_constraintdef(k.oid) order by k.conname)
-                        from pg_catalog.pg_constraint as k where k.contypid = t.oid and k.contype = 'c'),
-           'attributes', (select jsonb_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)) order by a.attnum)
-                            from pg_catalog.pg_attribute as a
-                           where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped),
-           'subtype', format_type(r.rngsubtype, null)))
-    from pg_catalog.pg_type as t
-    join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
-    left join pg_catalog.pg_range as r on r.rngtypid = t.oid
-    left join pg_catalog.pg_depend as x
-      on x.classid = 'pg_catalog.pg_type'::regclass and x.objid = t.oid and x.deptype = 'e'
-    left join pg_catalog.pg_extension as e on e.oid = x.refobjid
-   where t.oid = p_type
+begin
+  return (select e.extname from pg_catalog.pg_depend as x join pg_catalog.pg_extension as e on e.oid = x.refobjid
+           where x.classid = p_class and x.objid = p_object and x.deptype = 'e' and x.refclassid = 'pg_catalog.pg_extension'::regclass);
+end
+$$;
+comment on function strata.extension_of(regclass, oid) is 'The extension that an object of a catalogue comes with; null for none.';
+revoke execute on function strata.extension_of(regclass, oid) from public;
+
+create function strata.type_ref(p_type oid, p_mod integer default -1)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select jsonb_strip_nulls(jsonb_build_object('schema', case when x.name is null then n.nspname end, 'name', t.typname,
+             'extension', x.name, 'mod', nullif(p_mod, -1), 'is_array', case when e.oid is not null then true end))
+      from pg_catalog.pg_type as a
+      left join pg_catalog.pg_type as e on e.oid = a.typelem and e.typarray = a.oid
+      join pg_catalog.pg_type as t on t.oid = coalesce(e.oid, a.oid)
+      join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
+      cross join lateral (select strata.extension_of('pg_catalog.pg_type'::regclass, t.oid)) as x (name)
+     where a.oid = p_type);
+end
+$$;
+comment on function strata.type_ref(oid, integer) is
+  'A type as a neighbour can look it up: schema (or the extension it comes with), name, modifier, and whether it is an array of it.';
+revoke execute on function strata.type_ref(oid, integer) from public;
+
+-- The catalogue calls a locale by another name from version to version.
+create function strata.collation_ref(p_collation oid, p_usual oid)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select jsonb_strip_nulls(jsonb_build_object('schema', n.nspname, 'name', c.collname, 'provider', c.collprovider,
+             'deterministic', c.collisdeterministic, 'rules', to_jsonb(c) ->> 'collicurules',
+             'locale', case c.collprovider when 'i' then coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale') end))
+      from pg_catalog.pg_collation as c join pg_catalog.pg_namespace as n on n.oid = c.collnamespace
+     where c.oid = p_collation and p_collation <> p_usual);
+end
+$$;
+comment on function strata.collation_ref(oid, oid) is
+  'A collation as a neighbour can look it up or make it; null for the usual one of its type.';
+revoke execute on function strata.collation_ref(oid, oid) from public;
+
+create function strata.describe_attributes(p_relation oid)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('name', a.attname, 'type', strata.type_ref(a.atttypid, a.atttypmod),
+             'collation', strata.collation_ref(a.attcollation, t.typcollation))) order by a.attnum)
+      from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
+     where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped);
+end
+$$;
+comment on function strata.describe_attributes(oid) is
+  'Name, type and collation of each column of a table, or attribute of a composite type, in order.';
+revoke execute on function strata.describe_attributes(oid) from public;
+
+create function strata.describe_type(p_type oid)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select jsonb_strip_nulls(jsonb_build_object(
+             'schema', n.nspname, 'name', t.typname, 'extension', e.name,
+             'kind', case when e.name is null then t.typtype end,
+             'labels', (select jsonb_agg(l.enumlabel order by l.enumsortorder)
+                          from pg_catalog.pg_enum as l where l.enumtypid = t.oid),
+             'base', case when t.typtype = 'd' then strata.type_ref(t.typbasetype, t.typtypmod) end,
+             'collation', case t.typtype when 'd' then strata.collation_ref(t.typcollation, b.typcollation)
+                                         when 'r' then strata.collation_ref(r.rngcollation, s.typcollation) end,
+             'not_null', case when t.typtype = 'd' then t.typnotnull end,
+             'attributes', case when t.typtype = 'c' then strata.describe_attributes(t.typrelid) end,
+             'subtype', case when t.typtype = 'r' then strata.type_ref(r.rngsubtype) end,
+             'opclass', case when t.typtype = 'r' and not o.opcdefault
+                             then jsonb_build_object('schema', (select x.nspname from pg_catalog.pg_namespace as x where x.oid = o.opcnamespace),
+                                                     'name', o.opcname) end,
+             'multirange', case when t.typtype = 'r' then strata.type_ref(r.rngmultitypid) end,
+             'range', case when t.typtype = 'm' then strata.type_ref(r.rngtypid) end,
+             'canonical', case when t.typtype = 'r' and r.rngcanonical <> 0 then r.rngcanonical::regproc::text end))
+      from pg_catalog.pg_type as t
+      join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
+      left join pg_catalog.pg_range as r on t.oid in (r.rngtypid, r.rngmultitypid)
+      left join pg_catalog.pg_type as s on s.oid = r.rngsubtype
+      left join pg_catalog.pg_opclass as o on o.oid = r.rngsubopc
+      left join pg_catalog.pg_type as b on b.oid = t.typbasetype
+      cross join lateral (select strata.extension_of('pg_catalog.pg_type'::regclass, t.oid)) as e (name)
+     where t.oid = p_type);
+end
 $$;
 comment on function strata.describe_type(oid) is
-  'What one type is made of: an enum''s labels, a domain''s base and checks, a composite''s attributes, a range''s '
-  'subtype; or the extension it comes with.';
+  'What one type is made of, in names: an enum''s labels, a domain''s base (its checks stay where they are), a composite''s '
+  'attributes, a range''s subtype, operator class, collation and multirange; or the extension it comes with.';
 revoke execute on function strata.describe_type(oid) from public;
 
 create function strata.describe_types(p_relation regclass)
@@ -78,22 +163,6 @@ comment on function strata.describe_types(regclass) is
   'composites, ranges, and what belongs to an extension.';
 revoke execute on function strata.describe_types(regclass) from public;
 
-create function strata.describe_columns(p_relation regclass)
-returns jsonb
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)
-      from pg_catalog.pg_attribute as a
-     where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped);
-end
-$$;
-comment on function strata.describe_columns(regclass) is 'Name and type of each column, in the table''s order.';
-revoke execute on function strata.describe_columns(regclass) from public;
-
 -- A column that was dropped and made anew has another number, and no row of the table another version.
 create function strata.column_numbers(p_relation regclass, p_types jsonb)
 returns smallint[]
@@ -125,7 +194,7 @@ as $$
 declare
   v_types constant jsonb := strata.describe_types(p_relation);
 begin
-  return md5(strata.describe_columns(p_relation)::text || v_types::text || coalesce(strata.key_columns(p_relation)::text, '')
+  return md5(strata.describe_attributes(p_relation)::text || v_types::text || coalesce(strata.key_columns(p_relation)::text, '')
              || strata.column_numbers(p_relation, v_types)::text);
 end
 $$;
@@ -143,16 +212,22 @@ as $$
 declare
   v_dataset constant strata.datasets := strata.dataset(p_dataset);
   v_relation constant regclass := strata.relation(v_dataset)::regclass;
+  v_due_when constant jsonb := case when v_dataset.waits_for is null then strata.condition_tree(v_dataset.due_when) end;
 begin
+  perform strata.check_asker('colder');
   return jsonb_build_object(
     'name', v_dataset.name, 'schema', v_dataset.schema_name, 'table', v_dataset.table_name,
     'key', to_jsonb(strata.key_columns(v_relation)), 'age_column', v_dataset.age_column,
     'core_retention_days', v_dataset.core_retention_days, 'main_retention_days', v_dataset.main_retention_days,
-    'delete_after_days', v_dataset.delete_after_days, 'due_when', v_dataset.due_when,
+    'delete_after_days', v_dataset.delete_after_days, 'due_when', v_due_when,
+    'due_when_sql', case when v_due_when is null then coalesce(v_dataset.waits_for, v_dataset.due_when) end,
     'size_limit_kb', v_dataset.size_limit_kb, 'delete_triggers', v_dataset.delete_triggers,
-    'types', strata.describe_types(v_relation), 'columns', strata.describe_columns(v_relation),
+    'types', strata.describe_types(v_relation), 'columns', strata.describe_attributes(v_relation),
     'revision', v_dataset.revision, 'shape', strata.shape(v_relation),
-    'holds', (select coalesce(jsonb_agg(to_jsonb(h)), '[]') from strata.holds as h where h.dataset = p_dataset));
+    'holds', (select coalesce(jsonb_agg(to_jsonb(h) - 'condition' - 'waits_for' || jsonb_build_object('condition', c.tree,
+                'condition_sql', case when c.tree is null then coalesce(h.waits_for, h.condition) end)), '[]')
+                from strata.holds as h, lateral (select case when h.waits_for is null then strata.condition_tree(h.condition) end) as c (tree)
+               where h.dataset = p_dataset));
 end
 $$;
 comment on function strata.describe(text) is

@@ -5,89 +5,68 @@
 -- its reason, and that dataset alone stands still. What was accepted is remembered, so that a column that vanished
 -- on either side is told from one that is new. Twins carry no foreign keys and no defaults: a row arrives whole.
 
-create function strata.make_type(p_type jsonb)
+create function strata.twin_comment()
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select 'Twin of a dataset that Strata settles into this tier.' $$;
+comment on function strata.twin_comment() is 'The comment on a table that Strata made as a twin.';
+revoke execute on function strata.twin_comment() from public;
+
+-- A table that was here before is its owner's. An empty one has nothing to lose; one with rows becomes a twin, whose rows
+-- move on and are deleted by the neighbour's policy, only when its owner says so.
+create table strata.twins_allowed (
+  schema_name text not null,
+  table_name text not null,
+  allowed_at timestamptz not null,
+  constraint twins_allowed_pkey primary key (schema_name, table_name)
+);
+comment on table strata.twins_allowed is 'Tables with rows of their own of which their owner has said that they may become twins.';
+revoke all on strata.twins_allowed from public;
+alter table strata.twins_allowed enable row level security;
+
+create function strata.allow_twin(p_relation regclass)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into strata.twins_allowed (schema_name, table_name, allowed_at)
+  select n.nspname, c.relname, strata.clock()
+    from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace where c.oid = p_relation
+  on conflict do nothing
+$$;
+comment on function strata.allow_twin(regclass) is
+  'On a colder tier: says that a table that has rows already may become the twin of a dataset; its rows move on and are '
+  'deleted as the policy says.';
+revoke execute on function strata.allow_twin(regclass) from public;
+
+create function strata.check_taken(p_relation regclass)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_name constant text := format('%I.%I', p_type ->> 'schema', p_type ->> 'name');
+  v_has_rows boolean;
+  v_table record;
 begin
-  execute format('create schema if not exists %I', p_type ->> 'schema');
-  if p_type ? 'extension' then
-    execute format('create extension if not exists %I with schema %I', p_type ->> 'extension', p_type ->> 'schema');
+  select n.nspname as schema, c.relname as name, c.relkind as kind, obj_description(c.oid, 'pg_class') as says into v_table
+    from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace where c.oid = p_relation;
+  perform strata.check_place(v_table.schema);
+  if v_table.kind <> 'r' or v_table.says = strata.twin_comment()
+     or exists (select from strata.twins_allowed as a where (a.schema_name, a.table_name) = (v_table.schema, v_table.name)) then
     return;
   end if;
-  execute case p_type ->> 'kind'
-    when 'e' then format('create type %s as enum (%s)', v_name,
-      (select string_agg(quote_literal(l.label), ', ' order by l.position)
-         from jsonb_array_elements_text(p_type -> 'labels') with ordinality as l (label, position)))
-    when 'd' then format('create domain %s as %s%s %s', v_name, p_type ->> 'base',
-      case when (p_type ->> 'not_null')::boolean then ' not null' else '' end,
-      (select string_agg(c.definition, ' ') from jsonb_array_elements_text(p_type -> 'checks') as c (definition)))
-    when 'c' then format('create type %s as (%s)', v_name,
-      (select string_agg(a.definition, ', ' order by a.position)
-         from jsonb_array_elements_text(p_type -> 'attributes') with ordinality as a (definition, position)))
-    when 'r' then format('create type %s as range (subtype = %s)', v_name, p_type ->> 'subtype')
-    when 'm' then 'select' -- a multirange comes with its range
-  end;
-end
-$$;
-comment on function strata.make_type(jsonb) is 'Creates one described type, or the extension it belongs to.';
-revoke execute on function strata.make_type(jsonb) from public;
-
-create function strata.grow_enum(p_type text, p_labels jsonb)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_first constant text := (select l.enumlabel from pg_catalog.pg_enum as l
-                             where l.enumtypid = p_type::regtype order by l.enumsortorder limit 1);
-  v_label record;
-begin
-  for v_label in
-    select l.label, lag(l.label) over (order by l.position) as before_it
-      from jsonb_array_elements_text(p_labels) with ordinality as l (label, position) order by l.position
-  loop
-    execute format('alter type %s add value if not exists %L%s', p_type, v_label.label,
-                   coalesce(' after ' || quote_literal(v_label.before_it), ' before ' || quote_literal(v_first)));
-  end loop;
-end
-$$;
-comment on function strata.grow_enum(text, jsonb) is 'Gives an enum the labels it lacks, each in its place.';
-revoke execute on function strata.grow_enum(text, jsonb) from public;
-
-create function strata.accept_type(p_type jsonb)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  c_may_differ constant text[] := array['labels', 'checks', 'not_null']; -- then single rows are refused, with a reason of their own
-  v_name constant text := format('%I.%I', p_type ->> 'schema', p_type ->> 'name');
-  v_here jsonb;
-begin
-  begin
-    if to_regtype(v_name) is null then
-      perform strata.make_type(p_type);
-    elsif p_type ? 'labels' then
-      perform strata.grow_enum(v_name, p_type -> 'labels');
-    end if;
-  exception when others then
-    raise exception 'type % cannot be made here: %', v_name, sqlerrm
-      using errcode = 'ST026', hint = strata.remedy('ST026');
-  end;
-  v_here := strata.describe_type(to_regtype(v_name));
-  if v_here - c_may_differ is distinct from p_type - c_may_differ then
-    raise exception 'type % is % here, on the hotter tier it is %', v_name, coalesce(v_here::text, 'missing'), p_type
-      using errcode = 'ST026', hint = strata.remedy('ST026');
+  execute format('select exists (select from %s)', p_relation) into v_has_rows;
+  if v_has_rows then
+    raise exception 'table % of % has rows of its own already', p_relation, strata.tier()
+      using errcode = 'ST029', hint = format('If they may move on and be deleted as the policy says, on that tier: select strata.allow_twin(%L)', p_relation);
   end if;
 end
 $$;
-comment on function strata.accept_type(jsonb) is
-  'Makes one described type, or gives an enum its new labels. ST026: it cannot be made on this tier, or is another one here.';
-revoke execute on function strata.accept_type(jsonb) from public;
+comment on function strata.check_taken(regclass) is
+  'ST029: a table that was here before has rows, and its owner has not said that it may become a twin; or it lies where no twin may.';
+revoke execute on function strata.check_taken(regclass) from public;
 
 create function strata.make_twin(p_description jsonb, p_relation text)
 returns void
@@ -97,13 +76,11 @@ as $$
 declare
   v_role text;
 begin
-  execute format('create schema if not exists %I', p_description ->> 'schema');
-  execute format('create table %s (%s, primary key (%s))', p_relation,
-    (select string_agg(format('%I %s', c.it ->> 'name', c.it ->> 'type'), ', ' order by c.position)
-       from jsonb_array_elements(p_description -> 'columns') with ordinality as c (it, position)),
+  perform strata.check_place(p_description ->> 'schema');
+  execute format('create table %s (%s, primary key (%s))', p_relation, strata.attributes_sql(p_description -> 'columns'),
     (select string_agg(quote_ident(k.name), ', ' order by k.position)
        from jsonb_array_elements_text(p_description -> 'key') with ordinality as k (name, position)));
-  execute format('comment on table %s is %L', p_relation, 'Twin of a dataset that Strata settles into this tier.');
+  execute format('comment on table %s is %L', p_relation, strata.twin_comment());
   execute format('alter table %s enable row level security', p_relation);
   -- Older projects grant new tables to the API by default; what is granted on a twin is said here.
   execute format('revoke all on %s from public', p_relation);
@@ -130,20 +107,28 @@ as $$
 begin
   return query
   with described as (
-    select c.it ->> 'name' as name, c.it ->> 'type' as type from jsonb_array_elements(p_description -> 'columns') as c (it)
+    select c.it ->> 'name' as name, coalesce(strata.find_type(c.it -> 'type'), 0) as type, coalesce((c.it -> 'type' ->> 'mod')::integer, -1) as mod,
+           c.it -> 'type' ->> 'name' as type_name, c.it -> 'collation' as collation
+      from jsonb_array_elements(p_description -> 'columns') as c (it)
   ), remembered as (
     select c.it ->> 'name' as name from jsonb_array_elements(p_accepted -> 'columns') as c (it)
   ), here as (
-    select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
+    select a.attname::text as name, a.atttypid as type, a.atttypmod as mod, strata.collation_ref(a.attcollation, t.typcollation) as collation,
            a.attnotnull and not a.atthasdef and a.attidentity = '' as must_be_given
-      from pg_catalog.pg_attribute as a
+      from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
      where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
   )
+  select 'ST026', format('%s is a type of its own on %s, where the table is to be', p_relation, strata.tier())
+    from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind = 'c'
+  union all
   select 'ST021', format('column "%s" is gone from twin %s on %s', d.name, p_relation, strata.tier())
     from described as d join remembered as r using (name) left join here as h using (name) where h.name is null
   union all
-  select 'ST022', format('column "%s" of %s is %s, on %s it is %s', d.name, p_relation, d.type, strata.tier(), h.type)
-    from described as d join here as h using (name) where h.type <> d.type
+  select 'ST022', format('column "%s" of %s is %s, on %s it is %s', d.name, p_relation,
+           coalesce(format_type(nullif(d.type, 0), d.mod), d.type_name) || coalesce(' collate ' || (d.collation ->> 'name'), ''), strata.tier(),
+           format_type(h.type, h.mod) || coalesce(' collate ' || (h.collation ->> 'name'), ''))
+    from described as d join here as h using (name)
+   where (h.type, h.mod) <> (d.type, d.mod) or h.collation is distinct from d.collation
   union all
   select 'ST023', format('column "%s" of %s is gone from the hotter tier, on %s it is still there', h.name, p_relation, strata.tier())
     from here as h join remembered as r using (name) left join described as d using (name) where d.name is null
@@ -158,7 +143,9 @@ begin
    where h.must_be_given and d.name is null and r.name is null
   union all
   select 'ST010', format('twin %s on %s has rule "%s", which is followed when a row is deleted', p_relation, strata.tier(), d.rule)
-    from unnest(strata.delete_rules(p_relation)) as d (rule);
+    from unnest(strata.delete_rules(p_relation)) as d (rule)
+  union all
+  select o.code, o.says from strata.owner_objections(p_relation) as o;
 end
 $$;
 comment on function strata.twin_objections(jsonb, jsonb, regclass) is
@@ -174,7 +161,7 @@ declare
   v_statement text;
 begin
   for v_statement in
-    select format('alter table %s add column %I %s', p_relation, c.it ->> 'name', c.it ->> 'type')
+    select format('alter table %s add column %s', p_relation, strata.attributes_sql(jsonb_build_array(c.it)))
       from jsonb_array_elements(p_description -> 'columns') with ordinality as c (it, position)
      where not exists (select from pg_catalog.pg_attribute as a
                         where a.attrelid = p_relation and a.attname = c.it ->> 'name' and not a.attisdropped)
@@ -209,34 +196,43 @@ declare
   v_new strata.datasets;
   v_old strata.datasets;
   v_relation constant text := format('%I.%I', p_description ->> 'schema', p_description ->> 'table');
+  v_type jsonb;
   v_objection record;
 begin
+  perform strata.check_asker('hotter', p_from);
   perform strata.lock_dataset(p_description ->> 'name');
   perform set_config('synchronous_commit', 'on', true)
     where current_setting('synchronous_commit') = 'off'; -- what is told once, holds above all, is not told again
   select d.* into v_old from strata.datasets as d where d.name = p_description ->> 'name';
-  perform strata.accept_type(t.it)
-     from jsonb_array_elements(p_description -> 'types') with ordinality as t (it, position);
+  for v_type in select t.it from jsonb_array_elements(p_description -> 'types') with ordinality as t (it, position) order by t.position loop
+    perform strata.accept_type(v_type);
+  end loop;
+  v_new.schema_name := p_description ->> 'schema';
+  v_new.table_name := p_description ->> 'table';
   if to_regclass(v_relation) is null then
     if v_old.accepted is not null then
       raise exception 'the twin % is gone from %', v_relation, strata.tier()
         using errcode = 'ST020', hint = strata.remedy('ST020');
     end if;
     perform strata.make_twin(p_description, v_relation);
+  elsif v_old.accepted is null then
+    perform strata.check_taken(v_relation::regclass);
   end if;
   for v_objection in select * from strata.twin_objections(p_description, v_old.accepted, v_relation::regclass) limit 1 loop
     raise exception '%', v_objection.says using errcode = v_objection.code, hint = strata.remedy(v_objection.code);
   end loop;
   perform strata.complete_twin(p_description, v_relation::regclass);
   v_new.name := p_description ->> 'name';
-  v_new.schema_name := p_description ->> 'schema';
-  v_new.table_name := p_description ->> 'table';
   v_new.key_columns := strata.key_columns(v_relation::regclass);
   v_new.age_column := p_description ->> 'age_column';
   v_new.core_retention_days := (p_description ->> 'core_retention_days')::integer;
   v_new.main_retention_days := (p_description ->> 'main_retention_days')::integer;
   v_new.delete_after_days := (p_description ->> 'delete_after_days')::integer;
-  v_new.due_when := p_description ->> 'due_when';
+  v_new.due_when := strata.condition_sql(p_description -> 'due_when', v_relation::regclass);
+  if p_description ->> 'due_when_sql' is not null then
+    v_new.due_when := case when v_old.waits_for is null and v_old.due_when = p_description ->> 'due_when_sql' then v_old.due_when end; -- taken before
+    v_new.waits_for := case when v_new.due_when is null then p_description ->> 'due_when_sql' end;
+  end if;
   v_new.size_limit_kb := (p_description ->> 'size_limit_kb')::integer;
   v_new.delete_triggers := coalesce(v_old.delete_triggers, p_description ->> 'delete_triggers');
   v_new.accepted_from := p_from;
@@ -246,6 +242,7 @@ begin
   end if;
   perform strata.keep_dataset(v_new);
   perform strata.accept_holds(v_new.name, p_description -> 'holds');
+  perform strata.tell_waiting(v_new.name);
   return strata.twin_columns(v_new.name, p_description -> 'columns');
 end
 $$;

@@ -16,13 +16,15 @@ create table strata.holds (
   made_at timestamptz not null,
   hold_until timestamptz,
   released_at timestamptz,
+  waits_for text,
   constraint holds_pkey primary key (hold_id),
   constraint holds_key_or_condition check ((key is null) <> (condition is null)),
   constraint holds_prevents_is_known check (prevents in ('move', 'delete', 'both'))
 );
 comment on table strata.holds is
   'Reasons not to move or not to delete rows: one key or all rows meeting a condition, until a time or until released. '
-  'They travel down the chain with their dataset.';
+  'They travel down the chain with their dataset. waits_for: a condition of a hotter tier''s that the owner of this tier has not '
+  'taken yet; meanwhile every row is held.';
 revoke all on strata.holds from public;
 alter table strata.holds enable row level security;
 create index holds_dataset_idx on strata.holds (dataset);
@@ -143,7 +145,7 @@ as $$
 begin
   return (
     select coalesce(string_agg(format('exists (select from %s as r where %s%s)', f.conrelid::regclass, (
-             select string_agg(format('t.%I operator(%I.%s) r.%I', ta.attname, o.oprnamespace::regnamespace::text, o.oprname, ra.attname), ' and ')
+             select string_agg(format('t.%I operator(%s.%s) r.%I', ta.attname, o.oprnamespace::regnamespace::text, o.oprname, ra.attname), ' and ')
                from unnest(f.conkey, f.confkey, f.conpfeqop) as k (theirs, ours, equals)
                join pg_catalog.pg_operator as o on o.oid = k.equals
                join pg_catalog.pg_attribute as ra on ra.attrelid = f.conrelid and ra.attnum = k.theirs
@@ -214,7 +216,7 @@ begin
   aged := coalesce(format('t.%I <= %s', p_dataset.age_column, strata.cutoff_sql(p_dataset, v_days, p_at)), 'false');
   oversize := case when action = 'move' and strata.tier() = 'main' and p_dataset.size_limit_kb is not null
     then format('(%s) > %s', strata.size_sql(v_relation), p_dataset.size_limit_kb::bigint * 1024) else 'false' end;
-  ready := coalesce('(' || p_dataset.due_when || ')', 'true');
+  ready := case when p_dataset.waits_for is not null then 'false' else coalesce('(' || p_dataset.due_when || ')', 'true') end;
   referenced := strata.references_sql(v_relation);
   held := strata.held_sql(p_dataset, coalesce(action, 'both'), p_at);
   set_aside := strata.set_aside_sql(p_dataset, p_at);
@@ -226,140 +228,3 @@ comment on function strata.conditions(strata.datasets, timestamptz) is
   'A dataset''s policy on this tier as SQL over row t: aged or oversize make it due, ready is its further condition; '
   'referenced, held and set_aside keep it. due = ready and not kept. action: move, delete or null.';
 revoke execute on function strata.conditions(strata.datasets, timestamptz) from public;
-
-create function strata.hold(
-  p_dataset text,
-  p_key text[] default null,
-  p_condition text default null,
-  p_reason text default null,
-  p_until timestamptz default null,
-  p_prevents text default 'both'
-)
-returns uuid
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
-as $$
-declare
-  v_dataset constant strata.datasets := strata.dataset(p_dataset);
-  v_key text[];
-  v_hold uuid;
-  v_fault record;
-begin
-  select f.says, f.hint into v_fault
-    from (values
-      (p_key is null and p_condition is null, 'neither p_key nor p_condition is given',
-       'Give p_key to hold one row, or p_condition to hold all rows that meet it.'),
-      (p_key is not null and p_condition is not null, 'p_key and p_condition are both given',
-       'Give p_key to hold one row, or p_condition to hold all rows that meet it.'),
-      (coalesce(p_reason, '') = '', 'p_reason is missing', 'Say why, for those who find the row still there.'),
-      (coalesce(p_prevents, '') not in ('move', 'delete', 'both'),
-       format('p_prevents is %s', coalesce('"' || p_prevents || '"', 'null')), 'Say ''move'', ''delete'' or ''both''.'),
-      (coalesce(p_until <= strata.clock(), false), format('p_until is in the past: %s', to_char(p_until, 'YYYY-MM-DD HH24:MI TZ')),
-       'Name a time that is to come, or leave it out and end the hold with strata.release().')) as f (applies, says, hint)
-   where f.applies limit 1;
-  if found then
-    raise exception '%', v_fault.says using errcode = 'ST050', hint = v_fault.hint;
-  end if;
-  if p_condition is not null then
-    perform strata.check_condition(strata.relation(v_dataset)::regclass, p_condition);
-  else
-    v_key := strata.normal_key(v_dataset, p_key);
-  end if;
-  perform strata.lock_dataset(p_dataset);
-  insert into strata.holds (dataset, key, condition, prevents, reason, made_on, made_at, hold_until)
-  values (p_dataset, v_key, p_condition, p_prevents, p_reason, strata.tier(), strata.clock(), p_until)
-  returning hold_id into v_hold;
-  update strata.datasets as d set revision = d.revision + 1 where d.name = p_dataset;
-  return v_hold;
-end
-$$;
-comment on function strata.hold(text, text[], text, text, timestamptz, text) is
-  'Keeps one row (p_key: its key''s values as text) or all rows meeting a condition from being moved, deleted or both, '
-  'here and on colder tiers, until a time or until released; no policy overrides it. ST011, ST014, ST050: bad arguments.';
-revoke execute on function strata.hold(text, text[], text, text, timestamptz, text) from public;
-
-create function strata.release(p_hold uuid)
-returns boolean
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_dataset text;
-begin
-  update strata.holds as h set released_at = strata.clock()
-   where h.hold_id = p_hold and h.released_at is null returning h.dataset into v_dataset;
-  update strata.datasets as d set revision = d.revision + 1 where d.name = v_dataset;
-  return v_dataset is not null;
-end
-$$;
-comment on function strata.release(uuid) is
-  'Ends a hold, here at once and on colder tiers with the next run; false when there is no such open hold.';
-revoke execute on function strata.release(uuid) from public;
-
-create function strata.normal_key(p_dataset strata.datasets, p_key text[])
-returns text[]
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-as $$
-declare
-  v_column record;
-  v_value text;
-  v_key text[];
-begin
-  if coalesce(cardinality(p_key), 0) <> cardinality(p_dataset.key_columns) then
-    raise exception 'the key of "%" is (%), % value(s) were given', p_dataset.name,
-      array_to_string(p_dataset.key_columns, ', '), coalesce(cardinality(p_key), 0)
-      using errcode = 'ST050', hint = 'Give one text per key column, in that order.';
-  end if;
-  for v_column in
-    select k.name, p_key[k.position] as given, format_type(a.atttypid, a.atttypmod) as type
-      from unnest(p_dataset.key_columns) with ordinality as k (name, position)
-      join pg_catalog.pg_attribute as a
-        on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = k.name and not a.attisdropped
-     order by k.position
-  loop
-    begin
-      execute format('select concat($1::%s)', v_column.type) into v_value using v_column.given;
-    exception when data_exception or integrity_constraint_violation then -- of a domain
-      v_value := null;
-    end;
-    if v_column.given is null or v_value is null then
-      raise exception 'the key column "%" of "%" is of type %, % was given', v_column.name, p_dataset.name, v_column.type,
-        coalesce('"' || v_column.given || '"', 'null')
-        using errcode = 'ST050', hint = 'Give the value of that column in the row that you mean.';
-    end if;
-    v_key := v_key || v_value;
-  end loop;
-  return v_key;
-end
-$$;
-comment on function strata.normal_key(strata.datasets, text[]) is
-  'A key as Strata writes it: each value in its type''s own text form. ST050: wrong number of values, or not of its type.';
-revoke execute on function strata.normal_key(strata.datasets, text[]) from public;
-
-create function strata.accept_holds(p_dataset text, p_holds jsonb)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  insert into strata.holds as h
-  select r.* from jsonb_populate_recordset(null::strata.holds, p_holds) as r where r.dataset = p_dataset
-  on conflict (hold_id) do update
-     set hold_until = excluded.hold_until, released_at = coalesce(h.released_at, excluded.released_at)
-   where (h.hold_until, h.released_at) is distinct from (excluded.hold_until, coalesce(h.released_at, excluded.released_at));
-  if found then -- the next colder tier has not heard of it
-    update strata.datasets as d set revision = d.revision + 1 where d.name = p_dataset;
-  end if;
-end
-$$;
-comment on function strata.accept_holds(text, jsonb) is
-  'Takes over the holds of the hotter tier. Holds made here are untouched, and what was released here stays released.';
-revoke execute on function strata.accept_holds(text, jsonb) from public;

@@ -56,15 +56,26 @@ revoke execute on function strata.value_sql(oid, text) from public;
 
 -- Of the rows' contents one after the other, each of which tells where it ends; so a batch that is all there is proved by
 -- one hash instead of one for each row.
-create function strata.seal(p_contents text)
+create function strata.contents_hash(p_contents text)
 returns bytea
 language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$ select sha256(convert_to(p_contents, 'UTF8')) $$;
-comment on function strata.seal(text) is 'One SHA-256 over the contents of all rows of a batch, in their order.';
-revoke execute on function strata.seal(text) from public;
+comment on function strata.contents_hash(text) is 'One SHA-256 over the contents of all rows of a batch, in their order.';
+revoke execute on function strata.contents_hash(text) from public;
+
+-- Bound to the move, and so of use once. The source hands out only a hash of it: whoever proves the batch has to read the rows.
+create function strata.batch_proof(p_move uuid, p_contents_hash bytea)
+returns bytea
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$ select sha256(uuid_send(p_move) || p_contents_hash) $$;
+comment on function strata.batch_proof(uuid, bytea) is 'What proves that all rows of a move are there: a hash over the move and all contents.';
+revoke execute on function strata.batch_proof(uuid, bytea) from public;
 
 -- Every value is told from its neighbours: by its length in front, or, for types whose texts cannot contain it and are
 -- never empty, by a bar behind. NULL has neither length nor text. concat() takes at most 100 arguments.

@@ -58,7 +58,8 @@ create table strata.manifests (
   tids tid[] not null,
   versions xid[] not null,
   fingerprints bytea[] not null,
-  seal bytea not null,
+  batch_proof bytea not null,
+  for_drain boolean not null default false,
   file text,
   oldest text,
   youngest text,
@@ -70,7 +71,7 @@ create table strata.manifests (
 );
 comment on table strata.manifests is
   'What an open move has claimed, as arrays in one order: keys (one row of texts per key column), versions, '
-  'fingerprints and their seal; columns in the order they cross. file: of the table, in which places were; null for one of '
+  'fingerprints and the batch proof; columns in the order they cross. for_drain: claimed ahead of the policy. file: of the table, in which places were; null for one of '
   'several files, or if versions may still be given to other rows. oldest, youngest: the ages of its first and last row (oldest: null if a row has none). since: whoever had written before this transaction had been seen. kept, reasons: positions not purged, and why. Dropped at close.';
 revoke all on strata.manifests from public;
 alter table strata.manifests enable row level security;
@@ -83,14 +84,14 @@ create type strata.batch as (
   move_id uuid,
   dataset text,
   columns text[],
-  seal bytea,
+  proof_hash bytea,
   lines text,
   share integer
 );
 comment on type strata.batch is
   'A claimed batch on its way. status: claimed; open, purged (an interrupted one, to be proved or closed '
   'first); or nothing (is due), blocked (an arrival is open here), unknown (the colder tier must be told of the table). '
-  'seal: what prove() answers with if all of it is there. share: share_now(), where a driver asked for it.';
+  'proof_hash: of the batch proof; what prove() finds is checked against it, and it proves nothing itself. share: share_now(), where a driver asked for it.';
 
 -- A place tells nothing in a table of several (partitions, children), and nothing once the table has been rewritten. The
 -- numbers of files and of transactions begin anew on a server restored from a dump, and meet those of the old one.
@@ -120,7 +121,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   update strata.datasets as d
      set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
-   where d.name = p_dataset and (d.trouble is not null or d.failures > 0)
+   where d.name = p_dataset and (d.trouble is not null or d.failures > 0) and d.trouble_sqlstate is distinct from 'ST028' -- still waits
 $$;
 comment on function strata.note_well(text) is 'Takes back what note_failure() wrote: the dataset moves, or has nothing to move.';
 revoke execute on function strata.note_well(text) from public;
@@ -134,7 +135,7 @@ language sql
 set search_path = pg_catalog, pg_temp
 as $$
   update strata.moves as m set attempts = m.attempts + 1 where m.move_id = p_move;
-  select case m.state when 'claimed' then 'open' else 'purged' end, f.move_id, m.dataset, f.columns, f.seal, null, null::integer
+  select case m.state when 'claimed' then 'open' else 'purged' end, f.move_id, m.dataset, f.columns, sha256(f.batch_proof), null, null::integer
     from strata.moves as m join strata.manifests as f on f.move_id = m.move_id where m.move_id = p_move
 $$;
 comment on function strata.take_up(uuid) is
@@ -147,7 +148,10 @@ language sql
 stable
 security definer -- a pulling tier calls it as strata_mover
 set search_path = pg_catalog, pg_temp
-as $$ select f.keys from strata.manifests as f where f.move_id = p_move $$;
+as $$
+  select f.keys from strata.manifests as f join strata.moves as m on m.move_id = f.move_id
+   where f.move_id = p_move and strata.check_asker('colder', m.to_tier)
+$$;
 comment on function strata.claimed_keys(uuid) is
   'The keys an open move has claimed, for prove(): needed only where its rows are not found at the places they were put.';
 revoke execute on function strata.claimed_keys(uuid) from public;

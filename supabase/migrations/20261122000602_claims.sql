@@ -95,17 +95,19 @@ begin
     v_sql.keys, v_sql.lines, strata.content_sql(v_relation::regclass, v_batch.columns, true), v_sql.texts, p_dataset.age_column,
     strata.weight_sql(v_relation::regclass), p_dataset.age_column, strata.weight_sql(v_relation::regclass),
     v_relation, p_due, p_dataset.age_column)
-    into v_manifest.keys, v_manifest.tids, v_manifest.versions, v_manifest.fingerprints, v_batch.seal, v_manifest.oldest, v_manifest.youngest, v_batch.lines, v_manifest.since, v_are_past
+    into v_manifest.keys, v_manifest.tids, v_manifest.versions, v_manifest.fingerprints, v_manifest.batch_proof, v_manifest.oldest, v_manifest.youngest, v_batch.lines, v_manifest.since, v_are_past
    using p_rows, p_bytes;
   if v_manifest.tids is null then
     return null;
   end if;
+  v_manifest.batch_proof := strata.batch_proof(v_batch.move_id, v_manifest.batch_proof);
+  v_batch.proof_hash := sha256(v_manifest.batch_proof);
   perform strata.keep_memory(octet_length(v_batch.lines));
   insert into strata.moves (move_id, dataset, from_tier, to_tier, kind, state, rows_claimed, bytes, started_at)
   values (v_batch.move_id, p_dataset.name, strata.tier(), p_to, 'move', 'claimed', cardinality(v_manifest.tids), octet_length(v_batch.lines), strata.clock());
-  insert into strata.manifests (move_id, shape, columns, keys, tids, versions, fingerprints, seal, file, oldest, youngest, since)
+  insert into strata.manifests (move_id, shape, columns, keys, tids, versions, fingerprints, batch_proof, file, oldest, youngest, since)
   values (v_batch.move_id, p_dataset.told_shape, v_batch.columns, v_manifest.keys, v_manifest.tids,
-          v_manifest.versions, v_manifest.fingerprints, v_batch.seal,
+          v_manifest.versions, v_manifest.fingerprints, v_manifest.batch_proof,
           case when v_are_past then strata.file_of(v_relation::regclass) end, v_manifest.oldest, v_manifest.youngest, v_manifest.since);
   v_batch.status := 'claimed';
   v_batch.dataset := p_dataset.name;
@@ -234,11 +236,12 @@ declare
   v_open uuid;
   v_objection record;
 begin
+  perform strata.check_asker('colder', p_to);
   perform strata.lock_dataset(p_dataset);
   v_dataset := strata.dataset(p_dataset); -- as it is now: whoever had the lock may have changed it, or let go of it
   perform set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off'; -- no copy outlives its move
-  if strata.colder() <> p_to then -- its copies and those of the next tier would not know of each other
-    raise exception 'the next tier of % is %, not %', strata.tier(), strata.colder(), p_to
+  if strata.colder() is distinct from p_to then -- its copies and those of the next tier would not know of each other
+    raise exception 'the next tier of % is %, not %', strata.tier(), coalesce(strata.colder(), 'none'), p_to
       using errcode = 'ST003', hint = strata.remedy('ST003');
   end if;
   select m.move_id into v_open from strata.moves as m

@@ -32,24 +32,45 @@ comment on function strata.positions_at(strata.manifests, tid[], timestamp[]) is
   'Which positions of a manifest places belong to, their ages in the same order, and the digest of their fingerprints.';
 revoke execute on function strata.positions_at(strata.manifests, tid[], timestamp[]) from public;
 
+-- The source decides again where it deletes: a policy changed while the batch was under way counts, and so does whoever asks for
+-- a purge of rows that this tier would not give away. What a drain wanted may go ahead of its age, but not unfinished.
+create function strata.due_sql(p_dataset strata.datasets, p_manifest strata.manifests)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_policy constant record := strata.conditions(p_dataset);
+begin
+  return case when v_policy.action is distinct from 'move' then 'false'
+              when p_manifest.for_drain then v_policy.ready
+              else format('(%s or %s) and %s', v_policy.aged, v_policy.oversize, v_policy.ready) end;
+end
+$$;
+comment on function strata.due_sql(strata.datasets, strata.manifests) is
+  'SQL: is row t, claimed by this manifest, due by the policy and the clock of this tier as they are now?';
+revoke execute on function strata.due_sql(strata.datasets, strata.manifests) from public;
+
 -- The rule: a batch is proved as a whole in the run that claimed it, and the table has the file it had then. A row is then
 -- the claimed one if it lies in a claimed place and carries the version of any claimed row: claim_rows() has made sure that
 -- these numbers are not those of transactions that ran at the time, or of the next two billion. Half the time of the
 -- comparison row by row. The places are kept from the planner, which would look each of them up to guess how many there are.
-create function strata.at_places_sql(p_dataset strata.datasets)
+create function strata.at_places_sql(p_dataset strata.datasets, p_manifest strata.manifests)
 returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return format('delete from only %s as t where t.ctid = any ((select $1)::tid[]) and t.xmin = any ($2) and not (%s or %s)',
-    strata.relation(p_dataset), strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass));
+  return format('delete from only %s as t where t.ctid = any ((select $1)::tid[]) and t.xmin = any ($2) and not (%s or %s) and %s',
+    strata.relation(p_dataset), strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass),
+    strata.due_sql(p_dataset, p_manifest));
 end
 $$;
-comment on function strata.at_places_sql(strata.datasets) is
-  'SQL that deletes the rows at places ($1) that are of one of some versions ($2), not held and not referenced.';
-revoke execute on function strata.at_places_sql(strata.datasets) from public;
+comment on function strata.at_places_sql(strata.datasets, strata.manifests) is
+  'SQL that deletes the rows at places ($1) that are of one of some versions ($2), not held, not referenced and due.';
+revoke execute on function strata.at_places_sql(strata.datasets, strata.manifests) from public;
 
 -- Most batches go as a whole. That many rows are gone tells then that all are, and to have each told costs as much as to
 -- delete it. Not tried where the last batch did not go as a whole: a writer is at work there, and it would be done twice.
@@ -72,7 +93,7 @@ begin
      or strata.delete_rules(strata.relation(p_dataset)::regclass) <> '{}' then -- a rule counts what it does instead
     return false;
   end if;
-  execute strata.at_places_sql(p_dataset) using p_manifest.tids, array(select distinct v from unnest(p_manifest.versions) as v);
+  execute strata.at_places_sql(p_dataset, p_manifest) using p_manifest.tids, array(select distinct v from unnest(p_manifest.versions) as v);
   get diagnostics v_count = row_count;
   if v_count <> cardinality(p_manifest.tids) then
     raise exception 'some rows of the batch stay' using errcode = '02000'; -- no_data: takes back what was deleted
@@ -109,7 +130,7 @@ begin
   execute format(
     'with gone as (%s returning t.ctid as place, t.%I::timestamp as age) '
     'select coalesce(array_agg(g.place), ''{}''), array_agg(g.age) from gone as g',
-    strata.at_places_sql(p_dataset), p_dataset.age_column)
+    strata.at_places_sql(p_dataset, p_manifest), p_dataset.age_column)
     into places, ages using p_manifest.tids, array(select distinct v from unnest(p_manifest.versions) as v);
 end
 $$;
@@ -167,14 +188,14 @@ begin
       'with gone as ( '
       '  delete from only %s as t using unnest(%s$2, $3, $4, $5) with ordinality as m (%stid, version, mark, proof, o) '
       '   where t.ctid = m.tid and t.xmin = m.version and %s and m.mark = m.proof '
-      '     and ($6 is null or m.o::integer = any ($6)) and not (%s or %s) '
+      '     and ($6 is null or m.o::integer = any ($6)) and not (%s or %s) and %s '
       '  returning m.o::integer as o, m.mark, t.%I::timestamp as age) '
       'select coalesce(array_agg(g.o), ''{}''), coalesce(bit_xor(strata.digest(g.mark)), 0), array_agg(g.age) from gone as g',
       strata.relation(p_dataset), case when v_is_same_file then '' else v_sql.items || ', ' end,
       case when v_is_same_file then '' else v_sql.names || ', ' end,
       case when v_is_same_file then 'true' else format('%s and strata.fingerprint(%s) = m.mark', v_sql.same_key,
         strata.content_sql(strata.relation(p_dataset)::regclass, p_manifest.columns)) end,
-      v_held, v_referenced, p_dataset.age_column)
+      v_held, v_referenced, strata.due_sql(p_dataset, p_manifest), p_dataset.age_column)
       into deleted, digest, v_ages
      using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only;
   end if;
@@ -275,6 +296,7 @@ begin
       v_alone.versions := p_manifest.versions[v_position : v_position];
       v_alone.fingerprints := p_manifest.fingerprints[v_position : v_position];
       v_alone.file := p_manifest.file;
+      v_alone.for_drain := p_manifest.for_drain;
       continue when strata.lock_claimed(p_dataset, v_alone) = '{}'; -- a trigger on another row took it along
       v_one := strata.delete_proved(p_dataset, v_alone, p_proofs[v_position : v_position], null);
       perform strata.check_kept(p_dataset, v_alone, array[1], v_one.deleted);

@@ -1,6 +1,6 @@
 -- Purges: the second half of a move at its source. What is proved and unchanged is deleted; the rest is told apart.
 
--- Why the rows that stayed did: changed by their writer or gone, absent or different there, held or referenced, busy
+-- Why the rows that stayed did: changed by their writer or gone, absent or different there, held, referenced or not due any more, busy
 -- (somebody else has a lock on them), or not to be deleted here.
 create function strata.reasons(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[], p_kept integer[], p_tried integer[]
@@ -20,13 +20,13 @@ declare
 begin
   execute format(
     'select array_agg(case when t.ctid is null then ''changed'' when m.proof is null then ''absent'' '
-    '                      when m.proof <> m.mark then ''differs'' when %s or %s then ''held'' '
+    '                      when m.proof <> m.mark then ''differs'' when %s or %s or (%s) is not true then ''held'' '
     '                      when not (m.o::integer = any ($7)) then ''busy'' else ''undeleted'' end order by m.o) '
     '  from unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
     '  left join %s as t on t.ctid = m.tid and t.xmin = m.version and %s '
     ' where m.o::integer = any ($6)',
     strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass),
-    v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
+    strata.due_sql(p_dataset, p_manifest), v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
     into v_reasons
    using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
   return v_reasons;
@@ -44,7 +44,7 @@ as $$
 declare
   v_move strata.moves;
 begin
-  perform strata.lock_dataset(m.dataset) from strata.moves as m where m.move_id = p_move;
+  perform strata.check_asker('colder', m.to_tier), strata.lock_dataset(m.dataset) from strata.moves as m where m.move_id = p_move;
   select m.* into v_move from strata.moves as m where m.move_id = p_move and m.state <> 'closed' for update;
   if not found then
     raise exception 'there is no open move %', p_move using errcode = 'ST030', hint = strata.remedy('ST030');
@@ -93,7 +93,7 @@ begin
       where current_setting('synchronous_commit') = 'off'; -- closing must never outlive the purge
     select m.* into v_manifest from strata.manifests as m where m.move_id = p_move;
     v_dataset := strata.dataset(v_move.dataset);
-    v_proofs := case when p_proofs = array[v_manifest.seal] then v_manifest.fingerprints else p_proofs end;
+    v_proofs := case when p_proofs = array[v_manifest.batch_proof] then v_manifest.fingerprints else p_proofs end;
     if cardinality(v_proofs) is distinct from v_move.rows_claimed then
       raise exception 'move % claimed % rows, % proofs came', p_move, v_move.rows_claimed, cardinality(p_proofs)
         using errcode = 'ST004', hint = strata.remedy('ST004');
@@ -124,7 +124,7 @@ end
 $$;
 comment on function strata.purge(uuid, bytea[], jsonb) is
   'Deletes here exactly the rows whose proof equals their manifest''s fingerprint and that are still the claimed version, '
-  'and notes in the same transaction what was kept and why. p_proofs: one for each row, or the seal for all. p_refused: rows the destination refused (ordinal, code, says). '
+  'and notes in the same transaction what was kept and why. p_proofs: one for each row, or the batch proof for all. p_refused: rows the destination refused (ordinal, code, says). '
   'Run again it deletes nothing and gives the same answer. ST030: no such open move.';
 revoke execute on function strata.purge(uuid, bytea[], jsonb) from public;
 grant execute on function strata.purge(uuid, bytea[], jsonb) to strata_mover;

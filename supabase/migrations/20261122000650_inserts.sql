@@ -114,8 +114,7 @@ revoke execute on function strata.same_line_sql(strata.datasets) from public;
 
 -- The careful way in: rows written as record literals. A twin with insert triggers is read back in the same
 -- transaction: a row they changed must not stay. Returns how many rows were inserted unchanged.
-create function strata.insert_lines(p_dataset strata.datasets, p_columns text[], p_lines text[])
-returns integer
+create function strata.insert_lines(p_dataset strata.datasets, p_columns text[], p_lines text[], out inserted integer, out versions text[])
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
@@ -139,12 +138,12 @@ declare
   v_values text;
   v_same integer;
   v_before integer;
-  v_count integer;
 begin
   if v_watched then -- triggers make of the number of inserted rows what they like
     execute v_here into v_same, v_before using p_lines;
     if v_before > 0 then
-      return cardinality(p_lines) - v_before;
+      inserted := cardinality(p_lines) - v_before;
+      return;
     end if;
   end if;
   select string_agg(quote_ident(c.name), ', ' order by c.position), string_agg(format('(s.r).%I', c.name), ', ' order by c.position)
@@ -152,25 +151,24 @@ begin
     from unnest(p_columns) with ordinality as c (name, position)
     join pg_catalog.pg_attribute as a on a.attrelid = v_relation::regclass and a.attname = c.name and a.attgenerated = '';
   execute format(
-    'insert into %s as t (%s) overriding system value '
-    'select %s from (select l.line::%s as r from unnest($1) as l (line) offset 0) as s '
-    'on conflict (%s) do nothing',
+    'with i as (insert into %s as t (%s) overriding system value '
+    '  select %s from (select l.line::%s as r from unnest($1) as l (line) offset 0) as s '
+    '  on conflict (%s) do nothing returning t.xmin::text as version) '
+    'select count(*), array_agg(distinct i.version) from i',
     v_relation, v_names, v_values, v_relation,
-    (select string_agg(quote_ident(k), ', ') from unnest(p_dataset.key_columns) as k)) using p_lines;
-  get diagnostics v_count = row_count;
+    (select string_agg(quote_ident(k), ', ') from unnest(p_dataset.key_columns) as k)) into inserted, versions using p_lines;
   set constraints all immediate; -- deferred triggers change rows as well
   if v_watched then
-    execute v_here into v_same, v_count using p_lines;
+    execute v_here into v_same, inserted using p_lines;
     if v_same < cardinality(p_lines) then
       raise exception 'a trigger on % changes or drops rows as they arrive', strata.tier() using errcode = 'ST042';
     end if;
   end if;
-  return v_count;
 end
 $$;
 comment on function strata.insert_lines(strata.datasets, text[], text[]) is
-  'Inserts rows written as texts, never over an existing key; returns how many went in, or with triggers how many were not '
-  'here before (then none goes in beside those that were). ST042: a trigger changed one.';
+  'Inserts rows written as texts, never over an existing key; returns how many went in (with which xmin), or with triggers how many '
+  'were not here before (then none goes in beside those that were). ST042: a trigger changed one.';
 revoke execute on function strata.insert_lines(strata.datasets, text[], text[]) from public;
 
 -- An error that tells of one row's content, not of the table, the disk or the server.
@@ -185,19 +183,24 @@ revoke execute on function strata.is_row_error(text) from public;
 
 create function strata.insert_one_by_one(
   p_dataset strata.datasets, p_columns text[], p_lines text[],
-  out inserted integer, out not_ours integer[], out refused jsonb
+  out inserted integer, out versions text[], out not_ours integer[], out refused jsonb
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_one record;
 begin
   inserted := 0;
+  versions := '{}';
   not_ours := '{}';
   refused := '[]';
   for v_position in 1 .. coalesce(cardinality(p_lines), 0) loop
     begin
-      if strata.insert_lines(p_dataset, p_columns, p_lines[v_position : v_position]) = 1 then
+      v_one := strata.insert_lines(p_dataset, p_columns, p_lines[v_position : v_position]);
+      if v_one.inserted = 1 then
         inserted := inserted + 1;
+        versions := versions || v_one.versions;
       else
         not_ours := not_ours || v_position;
       end if;

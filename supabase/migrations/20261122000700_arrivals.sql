@@ -20,6 +20,7 @@ create table strata.arrivals (
   outcomes text[],
   places tid[],
   version xid,
+  versions xid[] not null default '{}',
   file text,
   constraint arrivals_pkey primary key (move_id),
   constraint arrivals_closed_with_outcomes check ((closed_at is null) = (outcomes is null))
@@ -27,7 +28,8 @@ create table strata.arrivals (
 comment on table strata.arrivals is
   'Moves into this tier, open until their source closes them. not_ours: positions whose row was here before. refused: '
   'rows this tier would not take (ordinal, code, says). bytes: of text received. places, version, file: where its rows were '
-  'put, as which version (xmin), in which file of the table; null when they came one by one, and once closed.';
+  'put, as which version (xmin), in which file of the table; null when they came one by one, and once closed. versions: of all rows it brought, '
+  'however they came; only these may be taken back.';
 revoke all on strata.arrivals from public;
 alter table strata.arrivals enable row level security;
 alter table strata.arrivals alter column places set storage external; -- it lives for a second
@@ -92,6 +94,22 @@ comment on function strata.check_columns(strata.datasets, text[]) is
   'ST020 to ST025: no twin, or it has changed. ST027: it is unlogged. ST032: other columns.';
 revoke execute on function strata.check_columns(strata.datasets, text[]) from public;
 
+create function strata.check_source(p_dataset strata.datasets, p_from text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_dataset.accepted_from is distinct from p_from then
+    raise exception 'dataset "%" of % is not one that % settles into it', p_dataset.name, strata.tier(), p_from
+      using errcode = 'ST029', hint = strata.remedy('ST029');
+  end if;
+end
+$$;
+comment on function strata.check_source(strata.datasets, text) is 'ST029: rows come for a dataset that is this tier''s own, or another neighbour''s.';
+revoke execute on function strata.check_source(strata.datasets, text) from public;
+
 create function strata.receive(p_move uuid, p_dataset text, p_from text, p_columns text[], p_lines text)
 returns jsonb
 language plpgsql
@@ -102,9 +120,12 @@ declare
   v_dataset strata.datasets;
   v_arrival strata.arrivals;
   v_lines text[];
+  v_done record;
 begin
+  perform strata.check_asker('hotter', p_from);
   perform strata.lock_dataset(p_dataset);
   v_dataset := strata.dataset(p_dataset);
+  perform strata.check_source(v_dataset, p_from);
   select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move;
   if v_arrival.closed_at is not null then
     raise exception 'move % was closed already', p_move using errcode = 'ST031', hint = strata.remedy('ST031');
@@ -118,13 +139,16 @@ begin
   begin
     if strata.has_insert_triggers(strata.relation(v_dataset)::regclass) then
       v_lines := strata.lines_of(p_move, p_columns, p_lines);
-      v_arrival.rows_received := strata.insert_lines(v_dataset, p_columns, v_lines);
+      v_done := strata.insert_lines(v_dataset, p_columns, v_lines);
+      v_arrival.rows_received := v_done.inserted;
+      v_arrival.versions := v_done.versions::xid[];
       if v_arrival.rows_received < cardinality(v_lines) then
         raise exception 'some rows are here already' using errcode = 'ST040';
       end if;
     else
       v_arrival.places := strata.insert_batch(v_dataset, p_move, p_columns, p_lines);
       v_arrival.rows_received := cardinality(v_arrival.places);
+      v_arrival.versions := strata.version_at(strata.relation(v_dataset), v_arrival.places[1]);
     end if;
     v_arrival.not_ours := '{}';
     v_arrival.refused := '[]';
@@ -134,13 +158,14 @@ begin
     end if;
     v_lines := strata.lines_of(p_move, p_columns, p_lines);
     v_arrival.places := null;
-    select o.inserted, o.not_ours, o.refused into v_arrival.rows_received, v_arrival.not_ours, v_arrival.refused
+    select o.inserted, o.versions::xid[], o.not_ours, o.refused
+      into v_arrival.rows_received, v_arrival.versions, v_arrival.not_ours, v_arrival.refused
       from strata.insert_one_by_one(v_dataset, p_columns, v_lines) as o;
     perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
   end;
-  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused, places, version, file)
+  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused, places, version, file, versions)
   select p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines), v_arrival.not_ours, v_arrival.refused,
-         p.places, p.version, p.file
+         p.places, v_arrival.versions[1], p.file, coalesce(v_arrival.versions, '{}')
     from strata.place(strata.relation(v_dataset)::regclass, v_arrival.places) as p;
   return v_arrival.refused;
 end
@@ -151,7 +176,23 @@ comment on function strata.receive(uuid, text, text, text[], text) is
 revoke execute on function strata.receive(uuid, text, text, text[], text) from public;
 grant execute on function strata.receive(uuid, text, text, text[], text) to strata_mover;
 
-create function strata.place(p_relation regclass, inout places tid[], out version xid, out file text)
+create function strata.version_at(p_relation text, p_place tid)
+returns xid[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_versions xid[];
+begin
+  execute format('select array[t.xmin] from %s as t where t.ctid = $1', p_relation) into v_versions using p_place;
+  return v_versions;
+end
+$$;
+comment on function strata.version_at(text, tid) is 'The version (xmin) of the row at a place.';
+revoke execute on function strata.version_at(text, tid) from public;
+
+create function strata.place(p_relation regclass, inout places tid[], out file text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -160,8 +201,6 @@ begin
   file := case when cardinality(places) > 0 then strata.file_of(p_relation) end;
   if file is null then
     places := null;
-  else
-    execute format('select t.xmin from only %s as t where t.ctid = $1', p_relation) into version using places[1];
   end if;
 end
 $$;
@@ -171,7 +210,7 @@ revoke execute on function strata.place(regclass, tid[]) from public;
 
 -- How the rows of an arrival are read in the order in which they were put, the cheapest way first: page by page where they
 -- fill the pages between the first and the last of them, one by one as they lie, or place by place. Whether they lie so
--- is a guess at 64 of them: only the seal tells for certain.
+-- is a guess at 64 of them: only the batch proof tells for certain.
 create function strata.places_sql(p_relation text, p_arrival strata.arrivals, p_one_by_one boolean default false)
 returns text
 language plpgsql
@@ -200,7 +239,7 @@ revoke execute on function strata.places_sql(text, strata.arrivals, boolean) fro
 -- Looked for by place and version, a row costs half of what it costs by its key, and no key crosses. What is found there is
 -- proved by its content, the key in it, as everywhere: by one hash over all of them, or by one for each if that is not the
 -- one expected. Not by one hash where the rows are huge: they would be held once more for it.
-create function strata.prove_places(p_move uuid, p_dataset strata.datasets, p_columns text[], p_seal bytea)
+create function strata.prove_places(p_move uuid, p_dataset strata.datasets, p_columns text[], p_proof_hash bytea)
 returns bytea[]
 language plpgsql
 stable
@@ -222,35 +261,39 @@ declare
   v_relation constant text := strata.relation(p_dataset);
   v_content constant text := strata.content_sql(strata.twin(p_dataset), p_columns);
   v_arrival strata.arrivals;
-  v_seal_sql text;
-  v_seal bytea;
+  v_hash_sql text;
+  v_hash bytea;
+  v_proof bytea;
   v_proofs bytea[];
 begin
   select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move and a.closed_at is null;
   if v_arrival.file is distinct from strata.file_of(strata.twin(p_dataset)) or v_arrival.places is null then
     return null;
   end if;
-  v_seal_sql := case when p_seal is not null and v_arrival.bytes < 67108864 then format('strata.seal(string_agg(%s, ''''))', v_content) else 'null::bytea' end;
-  if v_seal_sql <> 'null::bytea' then
-    execute format('select %s from %s as t', v_seal_sql, strata.places_sql(v_relation, v_arrival))
-      into v_seal using v_arrival.places, v_arrival.version;
-    if v_seal = p_seal then
-      return array[p_seal];
+  v_hash_sql := case when p_proof_hash is not null and v_arrival.bytes < 67108864
+                     then format('strata.contents_hash(string_agg(%s, ''''))', v_content) else 'null::bytea' end;
+  if v_hash_sql <> 'null::bytea' then
+    execute format('select %s from %s as t', v_hash_sql, strata.places_sql(v_relation, v_arrival))
+      into v_hash using v_arrival.places, v_arrival.version;
+    v_proof := strata.batch_proof(p_move, v_hash);
+    if sha256(v_proof) = p_proof_hash then
+      return array[v_proof];
     end if;
   end if;
   execute format('select array_agg(strata.fingerprint(%s)), %s from %s as t',
-    v_content, v_seal_sql, strata.places_sql(v_relation, v_arrival, true)) into v_proofs, v_seal using v_arrival.places, v_arrival.version;
-  return case when v_seal = p_seal then array[p_seal] when cardinality(v_proofs) = cardinality(v_arrival.places) then v_proofs end;
+    v_content, v_hash_sql, strata.places_sql(v_relation, v_arrival, true)) into v_proofs, v_hash using v_arrival.places, v_arrival.version;
+  v_proof := strata.batch_proof(p_move, v_hash);
+  return case when sha256(v_proof) = p_proof_hash then array[v_proof] when cardinality(v_proofs) = cardinality(v_arrival.places) then v_proofs end;
 end
 $$;
 comment on function strata.prove_places(uuid, strata.datasets, text[], bytea) is
-  'The fingerprints of what an arrival brought, in its order, or the seal of all if that is the one given, if every row is '
+  'The fingerprints of what an arrival brought, in its order, or the batch proof if it is the one of which the hash was given, if every row is '
   'where it was put; otherwise null.';
 revoke execute on function strata.prove_places(uuid, strata.datasets, text[], bytea) from public;
 
 -- Columns are taken by name: their order may have changed since the copy. Where nothing of the move can be here
 -- (it never arrived, or the twin is gone or was given up), there is nothing to prove, and the source claims anew.
-create function strata.prove(p_move uuid, p_dataset text, p_columns text[], p_keys text[] default null, p_seal bytea default null)
+create function strata.prove(p_move uuid, p_dataset text, p_columns text[], p_keys text[] default null, p_proof_hash bytea default null)
 returns bytea[]
 language plpgsql
 stable
@@ -274,6 +317,7 @@ declare
   v_sql record;
   v_proofs bytea[];
 begin
+  perform strata.check_asker('hotter', (select a.from_tier from strata.arrivals as a where a.move_id = p_move));
   if strata.twin(v_dataset) is null or (v_missing <> '{}' and v_dataset.accepted is null)
      or not exists (select from strata.arrivals as a where a.move_id = p_move) then
     return case when p_keys is not null then array_fill(null::bytea, array[array_length(p_keys, 2)]) end;
@@ -283,7 +327,7 @@ begin
   end if;
   perform strata.check_logged(strata.twin(v_dataset));
   if p_keys is null then
-    return strata.prove_places(p_move, v_dataset, p_columns, p_seal);
+    return strata.prove_places(p_move, v_dataset, p_columns, p_proof_hash);
   end if;
   v_sql := strata.manifest_sql(v_dataset, '$1');
   execute format(
@@ -297,93 +341,7 @@ $$;
 comment on function strata.prove(uuid, text, text[], text[], bytea) is
   'The fingerprints of the rows this tier has committed under a move''s keys, in their order; null where there is none, '
   'and everywhere when the move never arrived. Without keys, those of the rows where receive() has put them; null instead '
-  'of an array when not all are found there: ask again with keys; only the seal, if theirs is the one given. Called in a later transaction than receive(). ST021: a column is gone. '
+  'of an array when not all are found there: ask again with keys; only the batch proof, if it is the one of which the hash was given. Called in a later transaction than receive(). ST021: a column is gone. '
   'ST027: the twin is unlogged.';
 revoke execute on function strata.prove(uuid, text, text[], text[], bytea) from public;
 grant execute on function strata.prove(uuid, text, text[], text[], bytea) to strata_mover;
-
--- Takes back what the source kept: only rows this move brought, and only where they still are what it brought.
-create function strata.retract(
-  p_dataset strata.datasets, p_columns text[], p_ordinals integer[], p_keys text[], p_fingerprints bytea[], p_not_ours integer[]
-)
-returns text[]
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
-set enable_mergejoin = off
-set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set row_security = off
-as $$
-declare
-  v_sql constant record := strata.manifest_sql(p_dataset, '$1');
-  v_retracted bigint[];
-  v_outcomes text[];
-begin
-  if strata.missing_columns(p_dataset, p_columns) <> '{}' then
-    return array_fill('other'::text, array[cardinality(p_ordinals)]); -- what is left of the copies is not what was copied
-  end if;
-  perform set_config('strata.purging', 'on', true);
-  execute format(
-    'with gone as (delete from %s as t using unnest(%s, $2, $3) with ordinality as m (%s, ordinal, mark, o) '
-    '  where %s and not (m.ordinal = any ($4)) and strata.fingerprint(%s) = m.mark returning m.o) '
-    'select coalesce(array_agg(g.o), ''{}'') from gone as g',
-    strata.relation(p_dataset), v_sql.items, v_sql.names, v_sql.same_key,
-    strata.content_sql(strata.relation(p_dataset)::regclass, p_columns))
-    into v_retracted using p_keys, p_ordinals, p_fingerprints, p_not_ours;
-  perform set_config('strata.purging', 'off', true);
-  execute format(
-    'select array_agg(case when m.o = any ($2) then ''retracted'' when t.ctid is null then ''absent'' else ''other'' end order by m.o) '
-    '  from unnest(%s) with ordinality as m (%s, o) left join %s as t on %s',
-    v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
-    into v_outcomes using p_keys, v_retracted;
-  return v_outcomes;
-end
-$$;
-comment on function strata.retract(strata.datasets, text[], integer[], text[], bytea[], integer[]) is
-  'Deletes copies their source kept, where they are still exactly what was copied; says for each: retracted, absent, other.';
-revoke execute on function strata.retract(strata.datasets, text[], integer[], text[], bytea[], integer[]) from public;
-
-create function strata.close_arrival(
-  p_move uuid, p_dataset text, p_from text, p_columns text[], p_ordinals integer[], p_keys text[], p_fingerprints bytea[]
-)
-returns text[]
-language plpgsql
-security definer -- a pushing tier calls it as strata_mover
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_arrival strata.arrivals;
-  v_outcomes text[] := array[]::text[];
-begin
-  perform strata.lock_dataset(p_dataset);
-  perform set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
-  select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move;
-  if v_arrival.closed_at is not null then
-    return v_arrival.outcomes;
-  end if;
-  if v_arrival.move_id is null then -- nothing was copied; shut the door all the same
-    v_outcomes := array_fill('absent'::text, array[coalesce(cardinality(p_ordinals), 0)]);
-  elsif cardinality(p_ordinals) > 0 then
-    v_outcomes := strata.retract((select d from strata.datasets as d where d.name = p_dataset), p_columns, p_ordinals, p_keys, p_fingerprints, v_arrival.not_ours);
-  end if;
-  perform strata.settle_met(p_move, p_dataset, p_columns, p_ordinals) where v_arrival.not_ours <> '{}';
-  insert into strata.arrivals as a (move_id, dataset, from_tier, opened_at, closed_at, outcomes)
-  values (p_move, p_dataset, p_from, strata.clock(), strata.clock(), v_outcomes)
-  on conflict (move_id) do update
-     set closed_at = excluded.closed_at, outcomes = excluded.outcomes, places = null, version = null, file = null,
-         rows_retracted = (select count(*) from unnest(excluded.outcomes) as o where o = 'retracted');
-  return v_outcomes;
-end
-$$;
-comment on function strata.close_arrival(uuid, text, text, text[], integer[], text[], bytea[]) is
-  'Ends an arrival: retracts the rows its source kept (positions, keys, fingerprints) and shuts the door behind the move. '
-  'Returns for each: retracted, absent or other. Run again it gives the same answer.';
-revoke execute on function strata.close_arrival(uuid, text, text, text[], integer[], text[], bytea[]) from public;
-grant execute on function strata.close_arrival(uuid, text, text, text[], integer[], text[], bytea[]) to strata_mover;

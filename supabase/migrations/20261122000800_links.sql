@@ -18,7 +18,8 @@ as $$
     'postgres', current_setting('server_version_num')::integer, 'encoding', current_setting('server_encoding'),
     'fsync', current_setting('fsync'), 'read_only', current_setting('transaction_read_only'),
     'links', (select coalesce(jsonb_object_agg(l.neighbour, l.driver), '{}') from strata.links as l),
-    'protocol', 1)
+    'protocol', 2)
+   where strata.check_asker(null)
 $$;
 comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, version, encoding, fsync, links, protocol.';
 revoke execute on function strata.hello() from public;
@@ -117,8 +118,8 @@ begin
     raise exception 'the database behind the link to % says it is %', v_tier, coalesce(v_hello ->> 'tier', 'no tier yet')
       using errcode = 'ST003', hint = strata.remedy('ST003');
   end if;
-  if v_hello ->> 'protocol' <> '1' or v_hello ->> 'encoding' <> current_setting('server_encoding') then
-    raise exception '% speaks protocol % in %, we speak 1 in %', v_tier, v_hello ->> 'protocol', v_hello ->> 'encoding',
+  if v_hello ->> 'protocol' <> '2' or v_hello ->> 'encoding' <> current_setting('server_encoding') then
+    raise exception '% speaks protocol % in %, we speak 2 in %', v_tier, v_hello ->> 'protocol', v_hello ->> 'encoding',
       current_setting('server_encoding') using errcode = 'ST004', hint = strata.remedy('ST004');
   end if;
 exception when others then
@@ -240,7 +241,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
-    select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).seal, (c.b).lines, strata.share_now(%L)'
+    select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).proof_hash, (c.b).lines, strata.share_now(%L)'
                   '  from (select strata.claim(%L, %L, %L) as b offset 0) as c', p_since, p_dataset, strata.tier(), p_besides));
 end
 $$;
@@ -259,8 +260,8 @@ declare
   v_context text;
 begin
   perform strata.await(p_tier);
-  select r.status, r.move_id, p_dataset, r.columns, r.seal, r.lines, r.share into v_batch
-    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[], seal bytea, lines text, share integer);
+  select r.status, r.move_id, p_dataset, r.columns, r.proof_hash, r.lines, r.share into v_batch
+    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[], proof_hash bytea, lines text, share integer);
   perform strata.read_next(p_tier);
   return v_batch;
 exception when query_canceled or others then
@@ -272,6 +273,29 @@ $$;
 comment on function strata.read_batch(text, text) is 'The batch that claim_question() asked for, the last statement of its message.';
 revoke execute on function strata.read_batch(text, text) from public;
 
+-- A colder tier that asks for fewer columns than there are would have rows deleted here that it keeps in part.
+create function strata.check_told(p_dataset strata.datasets, p_columns text[])
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_here constant text[] := array(
+    select a.attname::text from pg_catalog.pg_attribute as a
+     where a.attrelid = to_regclass(strata.relation(p_dataset)) and a.attnum > 0 and not a.attisdropped order by 1);
+  v_told constant text[] := array(select c.name from unnest(p_columns) as c (name) where c.name is not null order by 1);
+begin
+  if v_here <> v_told then
+    raise exception 'the colder tier takes (%) of "%", which has (%)', array_to_string(v_told, ', '), p_dataset.name, array_to_string(v_here, ', ')
+      using errcode = 'ST032', hint = strata.remedy('ST032');
+  end if;
+  return true;
+end
+$$;
+comment on function strata.check_told(strata.datasets, text[]) is 'True if a colder tier takes every column of a dataset, each once. ST032: it does not.';
+revoke execute on function strata.check_told(strata.datasets, text[]) from public;
+
 create function strata.note_told(p_dataset text, p_revision bigint, p_shape text, p_columns text[])
 returns void
 language sql
@@ -280,7 +304,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   update strata.datasets as d
      set told_revision = p_revision, told_shape = p_shape, twin_columns = p_columns
-   where d.name = p_dataset
+   where d.name = p_dataset and strata.check_asker('colder') and strata.check_told(d, p_columns)
 $$;
 comment on function strata.note_told(text, bigint, text, text[]) is
   'Notes on the hotter tier what its colder neighbour has accepted, and in which order that wants the columns.';
@@ -312,6 +336,7 @@ security definer -- a pulling tier calls it as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform strata.check_asker('colder');
   update strata.datasets as d
      set trouble_sqlstate = p_code, trouble = p_says, remedy = strata.remedy(p_code), failures = d.failures + 1,
          next_try_at = strata.clock() + interval '1 minute' * power(2, least(d.failures, 8)),
@@ -351,6 +376,6 @@ returns boolean
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
-as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', '25006') $$;
+as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', '25006') $$;
 comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
 revoke execute on function strata.is_link_error(text) from public;

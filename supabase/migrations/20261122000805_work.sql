@@ -69,6 +69,7 @@ security definer -- a pulling tier calls it as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform strata.check_asker('colder');
   return strata.find_work(false);
 exception when others then
   return strata.find_work(true);

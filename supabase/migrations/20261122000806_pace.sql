@@ -49,6 +49,7 @@ as $$
 declare
   v_share constant integer := least(strata.setting('share_beside_others'), 100);
 begin
+  perform strata.check_asker('colder');
   if v_share = 100 or p_since is null or not coalesce(strata.has_others(p_since), false)
      or exists (select from strata.drains as d where d.ended_at is null and d.state = 'moving') then
     return 100;

@@ -83,7 +83,7 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select format('select strata.prove(%L, %L, %L, %L, %L)', p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys, p_batch.seal)
+  select format('select strata.prove(%L, %L, %L, %L, %L)', p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys, p_batch.proof_hash)
 $$;
 comment on function strata.prove_question(strata.batch, text[]) is 'SQL with which a colder neighbour proves a batch, by place or by key.';
 revoke execute on function strata.prove_question(strata.batch, text[]) from public;
@@ -194,7 +194,7 @@ language sql
 set search_path = pg_catalog, pg_temp
 as $$
   select case when p_link.direction = 'hotter'
-    then strata.prove(p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys, p_batch.seal)
+    then strata.prove(p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys, p_batch.proof_hash)
     else strata.ask(p_link.neighbour, strata.prove_question(p_batch, p_keys))::bytea[] end
 $$;
 comment on function strata.drive_prove(strata.links, strata.batch, text[]) is 'prove() at the colder end of a link, by place or by key.';

@@ -12,7 +12,7 @@ language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
-as $$ select coalesce(array_agg(a.move_id), '{}') from strata.arrivals as a where a.from_tier = p_from and a.closed_at is null $$;
+as $$ select coalesce(array_agg(a.move_id), '{}') from strata.arrivals as a where a.from_tier = p_from and a.closed_at is null and strata.check_asker('hotter', p_from) $$;
 comment on function strata.open_arrivals(text) is 'The arrivals from a tier that are still open here.';
 revoke execute on function strata.open_arrivals(text) from public;
 grant execute on function strata.open_arrivals(text) to strata_mover;
@@ -25,7 +25,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(array_agg(i.id), '{}') from unnest(p_moves) as i (id)
-   where not exists (select from strata.moves as m where m.move_id = i.id and m.state <> 'closed')
+   where strata.check_asker('colder')
+     and not exists (select from strata.moves as m where m.move_id = i.id and m.state <> 'closed')
 $$;
 comment on function strata.not_open(uuid[]) is 'Those of the given moves that are not open on this tier.';
 revoke execute on function strata.not_open(uuid[]) from public;
@@ -38,8 +39,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform strata.check_asker('hotter');
   perform strata.close_arrival(a.move_id, a.dataset, a.from_tier, '{}', '{}', '{}', '{}')
-     from strata.arrivals as a where a.move_id = any (p_moves) and a.closed_at is null;
+     from strata.arrivals as a
+    where a.move_id = any (p_moves) and a.closed_at is null and a.from_tier = coalesce(strata.asked_by(), a.from_tier);
   return cardinality(p_moves);
 end
 $$;

@@ -52,13 +52,33 @@ $$;
 comment on function strata.relay_link(text, text) is 'The link to a neighbour, if an edge function drives it. ST006: none, or another driver.';
 revoke execute on function strata.relay_link(text, text) from public;
 
+-- Every call is about a link that an edge function drives, from the right side; a move, an arrival or a dataset is that link's.
+create function strata.check_relay(p_direction text, p_neighbour text default null)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from strata.links as l where l.driver = 'relay' and (p_direction is null or l.direction = p_direction)
+                                                and l.neighbour = coalesce(p_neighbour, l.neighbour)) then
+    raise exception 'no relay leads from % to %', strata.tier(), coalesce(p_neighbour, 'its ' || p_direction || ' neighbour', 'any neighbour')
+      using errcode = 'ST006', hint = strata.remedy('ST006');
+  end if;
+  return true;
+end
+$$;
+comment on function strata.check_relay(text, text) is
+  'True if an edge function drives the link to a neighbour in that direction (null: in either; to any). ST006: it does not.';
+revoke execute on function strata.check_relay(text, text) from public;
+
 create function strata.relay_hello()
 returns jsonb
 language sql
 stable
 security definer -- the relay asks who this is
 set search_path = pg_catalog, pg_temp
-as $$ select strata.hello() $$;
+as $$ select strata.hello() where strata.check_relay(null) $$;
 comment on function strata.relay_hello() is 'hello(), for the relay.';
 revoke execute on function strata.relay_hello() from public;
 grant execute on function strata.relay_hello() to service_role;
@@ -128,6 +148,7 @@ security definer -- the relay writes down what failed
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform strata.check_relay('colder');
   if strata.is_link_error(p_code) or p_code in ('ST030', 'ST031') then -- another run has taken the move up meanwhile
     return false;
   end if;
@@ -143,7 +164,7 @@ grant execute on function strata.relay_note_failure(text, text, text) to service
 -- At the source: the steps. A batch that is too long as text is not claimed but tried again smaller; one row that is too
 -- long by itself is set aside.
 create function strata.relay_claim(p_dataset text, p_neighbour text, p_besides text default '{}')
-returns table (status text, move_id uuid, columns text, seal text, lines text)
+returns table (status text, move_id uuid, columns text, proof_hash text, lines text)
 language plpgsql
 security definer -- the relay claims
 set search_path = pg_catalog, pg_temp
@@ -165,7 +186,7 @@ begin
           raise exception 'the batch is too long' using errcode = 'ST044'; -- takes the claim back
         end if;
       end if;
-      return query select v_batch.status, v_batch.move_id, v_batch.columns::text, v_batch.seal::text, v_batch.lines;
+      return query select v_batch.status, v_batch.move_id, v_batch.columns::text, v_batch.proof_hash::text, v_batch.lines;
       return;
     exception when sqlstate 'ST044' then
       if array_length(v_keys, 2) = 1 then
@@ -189,7 +210,9 @@ language sql
 stable
 security definer -- the relay asks for keys
 set search_path = pg_catalog, pg_temp
-as $$ select strata.claimed_keys(p_move)::text $$;
+as $$
+  select strata.claimed_keys(m.move_id)::text from strata.moves as m where m.move_id = p_move and strata.check_relay('colder', m.to_tier)
+$$;
 comment on function strata.relay_keys(uuid) is 'claimed_keys(), for the relay.';
 revoke execute on function strata.relay_keys(uuid) from public;
 grant execute on function strata.relay_keys(uuid) to service_role;
@@ -199,7 +222,7 @@ returns text
 language sql
 security definer -- the relay tells the colder tier
 set search_path = pg_catalog, pg_temp
-as $$ select strata.describe(p_dataset)::text $$;
+as $$ select strata.describe(p_dataset)::text where strata.check_relay('colder') $$;
 comment on function strata.relay_describe(text) is 'describe(), for the relay.';
 revoke execute on function strata.relay_describe(text) from public;
 grant execute on function strata.relay_describe(text) to service_role;
@@ -210,7 +233,8 @@ language sql
 security definer -- the relay notes what was agreed
 set search_path = pg_catalog, pg_temp
 as $$
-  select strata.note_told(p_dataset, (d.j ->> 'revision')::bigint, d.j ->> 'shape', p_columns::text[]) from (select p_description::jsonb as j) as d
+  select strata.note_told(p_dataset, (d.j ->> 'revision')::bigint, d.j ->> 'shape', p_columns::text[])
+    from (select p_description::jsonb as j) as d where strata.check_relay('colder')
 $$;
 comment on function strata.relay_told(text, text, text) is 'note_told(), for the relay.';
 revoke execute on function strata.relay_told(text, text, text) from public;
@@ -224,7 +248,9 @@ set search_path = pg_catalog, pg_temp
 set array_nulls = on
 set bytea_output = 'hex'
 as $$
-  select k.moved, k::text from strata.purge(p_move, p_proofs::bytea[], coalesce(p_refused, '[]')::jsonb) as k
+  select k.moved, k::text
+    from (select strata.check_relay('colder', (select m.to_tier from strata.moves as m where m.move_id = p_move)) as is_ours offset 0) as c,
+         strata.purge(case when c.is_ours then p_move end, p_proofs::bytea[], coalesce(p_refused, '[]')::jsonb) as k
 $$;
 comment on function strata.relay_purge(uuid, text, text) is 'purge(), for the relay: how many rows left, and what was kept, as the colder tier reads it.';
 revoke execute on function strata.relay_purge(uuid, text, text) from public;
@@ -236,7 +262,10 @@ language sql
 security definer -- the relay brings the outcomes
 set search_path = pg_catalog, pg_temp
 set array_nulls = on
-as $$ select strata.close_move(p_move, p_outcomes::text[]) $$;
+as $$
+  select strata.close_move(case when strata.check_relay('colder', (select m.to_tier from strata.moves as m where m.move_id = p_move)) then p_move end,
+                           p_outcomes::text[])
+$$;
 comment on function strata.relay_finish(uuid, text) is 'close_move(), for the relay.';
 revoke execute on function strata.relay_finish(uuid, text) from public;
 grant execute on function strata.relay_finish(uuid, text) to service_role;
@@ -247,7 +276,7 @@ language sql
 stable
 security definer -- the relay asks after arrivals nobody closes
 set search_path = pg_catalog, pg_temp
-as $$ select strata.not_open(p_moves::uuid[])::text $$;
+as $$ select strata.not_open(p_moves::uuid[])::text where strata.check_relay('colder') $$;
 comment on function strata.relay_not_open(text) is 'not_open(), for the relay.';
 revoke execute on function strata.relay_not_open(text) from public;
 grant execute on function strata.relay_not_open(text) to service_role;
@@ -276,7 +305,7 @@ comment on function strata.relay_receive(uuid, text, text, text, text) is 'recei
 revoke execute on function strata.relay_receive(uuid, text, text, text, text) from public;
 grant execute on function strata.relay_receive(uuid, text, text, text, text) to service_role;
 
-create function strata.relay_prove(p_move uuid, p_dataset text, p_columns text, p_keys text default null, p_seal text default null)
+create function strata.relay_prove(p_move uuid, p_dataset text, p_columns text, p_keys text default null, p_proof_hash text default null)
 returns text
 language sql
 stable
@@ -284,8 +313,11 @@ security definer -- the relay asks for proofs
 set search_path = pg_catalog, pg_temp
 set array_nulls = on
 set bytea_output = 'hex'
-as $$ select strata.prove(p_move, p_dataset, p_columns::text[], p_keys::text[], p_seal::bytea)::text $$;
-comment on function strata.relay_prove(uuid, text, text, text, text) is 'prove(), for the relay, the seal as claimed; null: to be asked again with the keys.';
+as $$
+  select strata.prove(p_move, p_dataset, p_columns::text[], p_keys::text[], p_proof_hash::bytea)::text
+   where strata.check_relay('hotter', (select a.from_tier from strata.arrivals as a where a.move_id = p_move))
+$$;
+comment on function strata.relay_prove(uuid, text, text, text, text) is 'prove(), for the relay, with the hash of the batch proof as claimed; null: to be asked again with the keys.';
 revoke execute on function strata.relay_prove(uuid, text, text, text, text) from public;
 grant execute on function strata.relay_prove(uuid, text, text, text, text) to service_role;
 
@@ -329,7 +361,10 @@ returns integer
 language sql
 security definer -- the relay closes arrivals their source does not know
 set search_path = pg_catalog, pg_temp
-as $$ select strata.abandon_arrivals(p_moves::uuid[]) $$;
+as $$
+  select strata.abandon_arrivals(array(select a.move_id from strata.arrivals as a
+    where a.move_id = any (p_moves::uuid[]) and strata.check_relay('hotter', a.from_tier)))
+$$;
 comment on function strata.relay_abandon(text) is 'abandon_arrivals(), for the relay.';
 revoke execute on function strata.relay_abandon(text) from public;
 grant execute on function strata.relay_abandon(text) to service_role;

@@ -52,7 +52,7 @@ begin
     'alerts', (select coalesce(jsonb_agg(jsonb_build_object('kind', a.kind, 'tier', a.tier, 'subject', a.subject,
                        'severity', a.severity, 'says', a.says, 'remedy', a.remedy)), '[]')
                  from strata.alerts as a where a.cleared_at is null))
-    from strata.self as s);
+    from strata.self as s where strata.check_asker(null));
 end
 $$;
 comment on function strata.heartbeat() is
@@ -101,6 +101,7 @@ security definer -- the neighbour that dials calls it as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform strata.check_asker(null, p_from);
   perform strata.note_waiting(); -- here nothing may run any more
   perform strata.rescue();
   perform strata.hear(p_from, p_heartbeat);

@@ -6,7 +6,7 @@ language sql
 stable
 security definer -- the relay carries it to the neighbour
 set search_path = pg_catalog, pg_temp
-as $$ select strata.heartbeat()::text $$;
+as $$ select strata.heartbeat()::text where strata.check_relay(null) $$;
 comment on function strata.relay_heartbeat() is 'heartbeat(), for the relay.';
 revoke execute on function strata.relay_heartbeat() from public;
 grant execute on function strata.relay_heartbeat() to service_role;
@@ -18,10 +18,7 @@ security definer -- the relay brings the neighbour's
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform from strata.links as l where l.neighbour = p_from and l.driver = 'relay';
-  if not found then
-    raise exception 'no relay leads from % to %', strata.tier(), p_from using errcode = 'ST006', hint = strata.remedy('ST006');
-  end if;
+  perform strata.check_relay(null, p_from);
   return strata.exchange_heartbeats(p_from, p_heartbeat::jsonb)::text;
 end
 $$;

@@ -299,6 +299,7 @@ begin
   v_batch := strata.claim_rows(p_dataset, p_to, strata.drainable_sql(p_dataset, v_share.until, p_due), p_rows,
     least(p_bytes, (strata.drain_left(v_drain) / v_share.weight_factor)::bigint));
   if v_batch.move_id is not null then
+    update strata.manifests as f set for_drain = true where f.move_id = v_batch.move_id;
     execute format('select sum(%s) from (select unnest(f.tids) as tid from strata.manifests as f where f.move_id = $1) as m '
                    '  join %s as t on t.ctid = m.tid',
                    strata.weight_sql(strata.relation(p_dataset)::regclass), strata.relation(p_dataset))

@@ -198,7 +198,7 @@ as $$
            p_prefix || '_frames', coalesce(sum(l.frames), 0),
            p_prefix || '_columns', case when count(distinct l.columns) = 1 then (array_agg(to_jsonb(l.columns)))[1] end)
     from strata.ledger as l
-   where l.dataset = p_dataset and l.what = any (p_whats) and l.month = p_month
+   where l.dataset = p_dataset and l.what = any (p_whats) and l.month = p_month and strata.check_asker(null)
 $$;
 comment on function strata.ledger_entry(text, text[], text, text) is
   'What the ledger has of one dataset and month, its fields named with a prefix: rows, digest, frames, columns.';
@@ -212,7 +212,8 @@ stable
 security definer -- a colder tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(distinct l.month), '{}') from strata.ledger as l where l.dataset = p_dataset and l.what = any (p_whats)
+  select coalesce(array_agg(distinct l.month), '{}') from strata.ledger as l
+   where l.dataset = p_dataset and l.what = any (p_whats) and strata.check_asker('colder')
 $$;
 comment on function strata.ledger_months(text, text[]) is 'The months for which the ledger has something of a dataset.';
 revoke execute on function strata.ledger_months(text, text[]) from public;
@@ -235,6 +236,7 @@ declare
   v_from timestamp := timestamp '1970-01-01';
   v_there boolean;
 begin
+  perform strata.check_asker('hotter');
   if to_regclass(strata.relation(v_dataset)) is null then
     return v_months;
   end if;
@@ -280,6 +282,7 @@ declare
   v_rows bigint := 0;
   v_digest bigint := 0;
 begin
+  perform strata.check_asker('hotter');
   if strata.twin(v_dataset) is not null then
     v_columns := coalesce(p_columns, array(
       select a.attname::text from pg_catalog.pg_attribute as a

@@ -240,6 +240,7 @@ declare
   v_sql record;
   v_keys text[];
 begin
+  perform strata.check_asker('colder');
   select string_agg(strata.value_sql(a.atttypid, k.name) || ' as k' || k.position, ', ' order by k.position) as texts,
          string_agg('array_agg(z.k' || k.position || ')', ', ' order by k.position) as arrays,
          string_agg(format('t.%I', k.name), ', ' order by k.position) as names,
@@ -274,6 +275,7 @@ declare
   v_sql record;
   v_found integer[] := array[]::integer[];
 begin
+  perform strata.check_asker('hotter');
   if strata.twin(v_dataset) is not null then
     v_sql := strata.manifest_sql(v_dataset, '$1');
     execute format('select coalesce(array_agg(m.o::integer order by m.o), ''{}'') from unnest(%s) with ordinality as m (%s, o) join %s as t on %s',
@@ -295,7 +297,7 @@ security definer -- a colder tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
   select case when count(*) filter (where m.state <> 'closed') = 0 then coalesce(max(m.started_at)::text, 'none') end
-    from strata.moves as m where m.dataset = p_dataset
+    from strata.moves as m where m.dataset = p_dataset and strata.check_asker('colder')
 $$;
 comment on function strata.move_mark(text) is 'Changes with every move of a dataset that begins; null while one is open.';
 revoke execute on function strata.move_mark(text) from public;
@@ -316,6 +318,7 @@ declare
   v_sql constant record := strata.manifest_sql(v_dataset, '$1');
   v_found jsonb;
 begin
+  perform strata.check_asker('colder');
   if strata.move_mark(p_dataset) is distinct from p_mark then
     return null;
   end if;

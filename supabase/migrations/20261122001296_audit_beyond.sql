@@ -58,6 +58,7 @@ security definer -- a hotter tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform strata.check_asker('hotter');
   if strata.colder() is not null then
     delete from strata.passed_keys as p where p.dataset = p_dataset and p.turn_at <> p_turn;
     insert into strata.passed_keys as p (dataset, first_key, keys, turn_at) values (p_dataset, strata.nth_key(p_keys, 1), p_keys, p_turn)
@@ -78,7 +79,8 @@ language sql
 stable
 security definer -- a colder tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
-as $$ select p.keys from strata.passed_keys as p where p.dataset = p_dataset order by p.first_key limit 1 $$;
+as $$ select p.keys from strata.passed_keys as p
+  where p.dataset = p_dataset and strata.check_asker('colder') order by p.first_key limit 1 $$;
 comment on function strata.passed_page(text) is 'A page of keys to look for on the colder tier; null when there is none.';
 revoke execute on function strata.passed_page(text) from public;
 grant execute on function strata.passed_page(text) to strata_mover;
@@ -90,6 +92,7 @@ security definer -- a colder tier that audits tells as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform strata.check_asker('colder');
   delete from strata.keys_beyond as b
    where b.dataset = p_dataset and b.key in (select strata.nth_key(p_keys, o) from unnest(strata.known_beyond(p_dataset, p_keys)) as o);
   insert into strata.keys_beyond (dataset, key, seen_at)

@@ -81,11 +81,15 @@ moveTest("rows are told apart although numbers of transactions have begun anew",
   await freezeEverything(server);
   await goOnFrom(server, versions.first + 200, [versions.epoch + 1]);
 
-  const [batch] = await core.sql<{ id: string; columns: string[]; lines: string; seal: string }[]>`
-    select move_id as id, columns, lines, encode(seal, 'hex') as seal from strata.claim('notes', 'main')`;
+  const [batch] = await core.sql<
+    { id: string; columns: string[]; lines: string; proof_hash: string }[]
+  >`
+    select move_id as id, columns, lines, encode(proof_hash, 'hex') as proof_hash from strata.claim('notes', 'main')`;
   assert.ok(batch);
-  const { id, columns, lines, seal } = batch;
+  const { id, columns, lines, proof_hash } = batch;
   await main.sql`select strata.receive(${id}, 'notes', 'core', ${columns}, ${lines})`;
+  const [proved] = await main.sql<{ proofs: string }[]>`
+    select strata.prove(${id}, 'notes', ${columns}, null, decode(${proof_hash}, 'hex'))::text as proofs`;
   await core.sql`delete from public.notes where id = 999`;
   await core.sql.unsafe("vacuum (truncate off, index_cleanup on) public.notes");
   await core.sql`insert into public.notes values (1001, now(), 'new')`;
@@ -94,7 +98,9 @@ moveTest("rows are told apart although numbers of transactions have begun anew",
       from public.notes as t, strata.manifests as m where t.id = 1001`;
   assert.ok(taken?.is_taken, "the new row has neither the place nor the version of a claimed one");
   const [purged] = await core.sql`
-    select moved, cardinality(ordinals) as kept from strata.purge(${id}, array[decode(${seal}, 'hex')])`;
+    select moved, cardinality(ordinals) as kept from strata.purge(${id}, ${
+    proved?.proofs ?? ""
+  }::text::bytea[])`;
   assert.deepEqual({ ...purged }, { moved: 999, kept: 1 });
 
   await settle(chain);

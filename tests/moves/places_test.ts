@@ -61,31 +61,35 @@ moveTest("what is where it was put is proved as it is by its key", async (chain)
   assert.doesNotMatch(found.by_key, /NULL/);
 }, DRIVER);
 
-moveTest("a batch of which everything is there is proved by its seal alone", async (chain) => {
+moveTest("a batch of which everything is there is proved by one hash alone", async (chain) => {
   const { core, main } = chain;
   await knownNotes(chain);
   const { move_id, columns } = await receiveNotes(chain);
-  const answers = async (seal: string) => {
+  const answers = async (proof_hash: string) => {
     const [row] = await main.sql<{ proofs: string[] }[]>`
       select array(select encode(p, 'hex')
-                     from unnest(strata.prove(${move_id}, 'notes', ${columns}, null, decode(${seal}, 'hex'))) as p) as proofs`;
+                     from unnest(strata.prove(${move_id}, 'notes', ${columns}, null, decode(${proof_hash}, 'hex'))) as p) as proofs`;
     return row?.proofs;
   };
-  const [manifest] = await core.sql<{ seal: string; fingerprints: string[] }[]>`
-    select encode(seal, 'hex') as seal, array(select encode(f, 'hex') from unnest(fingerprints) as f) as fingerprints
+  const [manifest] = await core.sql<
+    { proof_hash: string; batch_proof: string; fingerprints: string[] }[]
+  >`
+    select encode(sha256(batch_proof), 'hex') as proof_hash, encode(batch_proof, 'hex') as batch_proof, array(select encode(f, 'hex') from unnest(fingerprints) as f) as fingerprints
       from strata.manifests where move_id = ${move_id}`;
   assert.ok(manifest);
-  assert.deepEqual(await answers(manifest.seal), [manifest.seal]);
+  assert.deepEqual(await answers(manifest.proof_hash), [manifest.batch_proof]);
   assert.deepEqual(
     await answers("00"),
     manifest.fingerprints,
-    "another seal is answered row by row",
+    "where another is expected, each row is proved",
   );
 
-  const purge = (seal: string) =>
-    core.sql`select strata.purge(${move_id}, array[decode(${seal}, 'hex')])`;
+  const purge = (proof: string) =>
+    core.sql`select strata.purge(${move_id}, array[decode(${proof}, 'hex')])`;
   assert.equal((await refusal(purge("00"))).code, "ST004");
-  await purge(manifest.seal);
+  const { code } = await refusal(purge(manifest.proof_hash));
+  assert.equal(code, "ST004", "what the claim handed out proves nothing");
+  await purge(manifest.batch_proof);
   assert.deepEqual([await idsOf(core), await idsOf(main)], [[], [1, 2, 3]]);
 }, DRIVER);
 
@@ -126,14 +130,14 @@ for (const [name, { before, first = 10, reads }] of Object.entries(LAYOUTS)) {
       update public.notes set body = (select left(string_agg(md5(n::text), ''), ${first}) from generate_series(1, 200) as n)
        where id = 5001`;
     const { move_id, columns } = await receiveNotes(chain);
-    const [manifest] = await core.sql<{ seal: string }[]>`
-      select encode(seal, 'hex') as seal from strata.manifests where move_id = ${move_id}`;
+    const [manifest] = await core.sql<{ proof_hash: string; batch_proof: string }[]>`
+      select encode(sha256(batch_proof), 'hex') as proof_hash, encode(batch_proof, 'hex') as batch_proof from strata.manifests where move_id = ${move_id}`;
     const [answer] = await main.sql<{ proof: string }[]>`
       select encode(p, 'hex') as proof
         from unnest(strata.prove(${move_id}, 'notes', ${columns}, null, decode(${
-      manifest?.seal ?? ""
+      manifest?.proof_hash ?? ""
     }, 'hex'))) as p`;
-    assert.equal(answer?.proof, manifest?.seal);
+    assert.equal(answer?.proof, manifest?.batch_proof);
     assert.match(await planOfReading(main.sql, move_id), reads);
     await settle(chain);
     await runOnce(chain);
@@ -158,7 +162,7 @@ async function planOfReading(sql: Sql, moveId: string): Promise<string> {
 }
 
 moveTest(
-  "one row stays when one proof comes that is neither its own nor the seal",
+  "one row stays when one proof comes that is neither its own nor the batch's",
   async (chain) => {
     const { core, main } = chain;
     await makeNotes(core, 0);

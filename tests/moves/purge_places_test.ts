@@ -25,17 +25,22 @@ async function purgeAfter(
   { core, main }: MoveChain,
   happens: (sql: Sql) => Promise<unknown>,
 ): Promise<Kept> {
-  const [batch] = await core.sql<{ id: string; columns: string[]; lines: string; seal: string }[]>`
-    select move_id as id, columns, lines, encode(seal, 'hex') as seal from strata.claim('notes', 'main')`;
+  const [batch] = await core.sql<
+    { id: string; columns: string[]; lines: string; proof_hash: string }[]
+  >`
+    select move_id as id, columns, lines, encode(proof_hash, 'hex') as proof_hash from strata.claim('notes', 'main')`;
   assert.ok(batch);
-  const { id, columns, lines, seal } = batch;
+  const { id, columns, lines, proof_hash } = batch;
   await main.sql`select strata.receive(${id}, 'notes', 'core', ${columns}, ${lines})`;
-  const [proof] = await main.sql<{ is_seal: boolean }[]>`
-    select strata.prove(${id}, 'notes', ${columns}, null, decode(${seal}, 'hex')) = array[decode(${seal}, 'hex')] as is_seal`;
-  assert.ok(proof?.is_seal);
+  const [proved] = await main.sql<{ proofs: string; count: number }[]>`
+    select p.proofs::text, cardinality(p.proofs) as count
+      from strata.prove(${id}, 'notes', ${columns}, null, decode(${proof_hash}, 'hex')) as p (proofs)`;
+  assert.equal(proved?.count, 1);
   await happens(core.sql);
   const [kept] = await core.sql<Kept[]>`
-    select moved, ordinals as kept from strata.purge(${id}, array[decode(${seal}, 'hex')])`;
+    select moved, ordinals as kept from strata.purge(${id}, ${
+    proved?.proofs ?? ""
+  }::text::bytea[])`;
   assert.ok(kept);
   return { ...kept };
 }

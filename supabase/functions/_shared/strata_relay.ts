@@ -15,7 +15,7 @@ const Batch = z.object({
   status: z.enum(["claimed", "open", "purged", "nothing", "blocked", "unknown"]),
   move_id: z.uuid().nullable(),
   columns: Cargo.nullable(),
-  seal: Cargo.nullable().default(null), // a tier that was set up before there were seals tells none
+  proof_hash: Cargo.nullable().default(null), // a tier that was set up before there were seals tells none
   lines: Cargo.nullable(),
 });
 /** A batch as the source claimed it, or why there is none. */
@@ -173,17 +173,17 @@ export class Destination {
   }
 
   /**
-   * What is committed here: the batch's seal if all of it is there as it was claimed, the fingerprints
+   * What is committed here: the batch's proof_hash if all of it is there as it was claimed, the fingerprints
    * of its rows if not; null when they have to be looked for by key.
    */
   async provePlaces(
     move: string,
     dataset: string,
     columns: Cargo,
-    seal: Cargo | null,
+    proof_hash: Cargo | null,
   ): Promise<Cargo | null> {
     const args = { p_move: move, p_dataset: dataset, p_columns: columns };
-    const sealed = seal === null ? args : { ...args, p_seal: seal };
+    const sealed = proof_hash === null ? args : { ...args, p_proof_hash: proof_hash };
     return Cargo.nullable().parse(await this.rpc("relay_prove", sealed));
   }
 

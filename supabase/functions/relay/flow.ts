@@ -12,7 +12,7 @@ interface Passage {
   readonly move: string;
   readonly columns: Cargo;
 }
-type Claimed = Passage & { readonly seal: Cargo | null; readonly lines: Cargo };
+type Claimed = Passage & { readonly proof_hash: Cargo | null; readonly lines: Cargo };
 type Proved = Passage & { readonly refused: Cargo; readonly proofs: Cargo };
 type Purged = Passage & { readonly kept: Kept };
 type Closed = Passage & { readonly outcomes: Cargo };
@@ -124,15 +124,17 @@ async function copyAndProve(
   source: Source,
   destination: Destination,
   dataset: string,
-  { move, columns, seal, lines }: Claimed,
+  { move, columns, proof_hash, lines }: Claimed,
 ): Promise<Proved> {
   const refused = await destination.receive(move, dataset, columns, lines);
-  const proofs = await destination.provePlaces(move, dataset, columns, seal) ??
+  const proofs = await destination.provePlaces(move, dataset, columns, proof_hash) ??
     await destination.prove(move, dataset, columns, await source.keys(move));
   return { move, columns, refused, proofs };
 }
 
-function claimedOf({ status, move_id: move, columns, seal, lines }: Batch): Claimed | undefined {
+function claimedOf(
+  { status, move_id: move, columns, proof_hash, lines }: Batch,
+): Claimed | undefined {
   if (status !== "claimed" || move === null || columns === null || lines === null) return undefined;
-  return { move, columns, seal, lines };
+  return { move, columns, proof_hash, lines };
 }

@@ -79,8 +79,8 @@ export async function takeStep(
       return { ...journey, step: "prove", batch, refused };
     }
     case "prove": {
-      const { move, columns, seal } = cargoOf(journey);
-      const proofs = await destination.provePlaces(move, dataset, columns, seal) ??
+      const { move, columns, proof_hash } = cargoOf(journey);
+      const proofs = await destination.provePlaces(move, dataset, columns, proof_hash) ??
         await destination.prove(move, dataset, columns, await source.keys(move));
       return { ...journey, step: "purge", proofs };
     }
@@ -112,8 +112,8 @@ export function isOver({ step }: Journey): boolean {
 }
 
 function cargoOf({ batch }: Journey) {
-  const { move_id, columns, seal, lines } = need(batch);
-  return { move: need(move_id), columns: need(columns), seal, lines };
+  const { move_id, columns, proof_hash, lines } = need(batch);
+  return { move: need(move_id), columns: need(columns), proof_hash, lines };
 }
 
 function need<T>(value: T | null | undefined): T {

@@ -1,0 +1,90 @@
+-- Retractions: an arrival is closed, and what its source kept is taken back.
+
+-- Takes back what the source kept: only rows this move brought (which tells the version they have), and only where they still
+-- are what it brought. A source that names other rows deletes nothing.
+create function strata.retract(
+  p_dataset strata.datasets, p_columns text[], p_ordinals integer[], p_keys text[], p_fingerprints bytea[], p_arrival strata.arrivals
+)
+returns text[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
+set enable_mergejoin = off
+set enable_memoize = off
+set datestyle = 'ISO, MDY'
+set intervalstyle = 'postgres'
+set timezone = 'UTC'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set xmlbinary = 'base64'
+set row_security = off
+as $$
+declare
+  v_sql constant record := strata.manifest_sql(p_dataset, '$1');
+  v_retracted bigint[];
+  v_outcomes text[];
+begin
+  if strata.missing_columns(p_dataset, p_columns) <> '{}' then
+    return array_fill('other'::text, array[cardinality(p_ordinals)]); -- what is left of the copies is not what was copied
+  end if;
+  perform set_config('strata.purging', 'on', true);
+  execute format(
+    'with gone as (delete from %s as t using unnest(%s, $2, $3) with ordinality as m (%s, ordinal, mark, o) '
+    '  where %s and not (m.ordinal = any ($4)) and t.xmin = any ($5) and strata.fingerprint(%s) = m.mark returning m.o) '
+    'select coalesce(array_agg(g.o), ''{}'') from gone as g',
+    strata.relation(p_dataset), v_sql.items, v_sql.names, v_sql.same_key,
+    strata.content_sql(strata.relation(p_dataset)::regclass, p_columns))
+    into v_retracted using p_keys, p_ordinals, p_fingerprints, p_arrival.not_ours, p_arrival.versions;
+  perform set_config('strata.purging', 'off', true);
+  execute format(
+    'select array_agg(case when m.o = any ($2) then ''retracted'' when t.ctid is null then ''absent'' else ''other'' end order by m.o) '
+    '  from unnest(%s) with ordinality as m (%s, o) left join %s as t on %s',
+    v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
+    into v_outcomes using p_keys, v_retracted;
+  return v_outcomes;
+end
+$$;
+comment on function strata.retract(strata.datasets, text[], integer[], text[], bytea[], strata.arrivals) is
+  'Deletes copies their source kept, where they are still exactly what was copied; says for each: retracted, absent, other.';
+revoke execute on function strata.retract(strata.datasets, text[], integer[], text[], bytea[], strata.arrivals) from public;
+
+create function strata.close_arrival(
+  p_move uuid, p_dataset text, p_from text, p_columns text[], p_ordinals integer[], p_keys text[], p_fingerprints bytea[]
+)
+returns text[]
+language plpgsql
+security definer -- a pushing tier calls it as strata_mover
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_arrival strata.arrivals;
+  v_outcomes text[] := array[]::text[];
+begin
+  perform strata.check_asker('hotter', p_from);
+  perform strata.lock_dataset(p_dataset);
+  perform set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
+  select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move;
+  perform strata.check_asker('hotter', v_arrival.from_tier);
+  if v_arrival.closed_at is not null then
+    return v_arrival.outcomes;
+  end if;
+  if v_arrival.move_id is null then -- nothing was copied; shut the door all the same
+    v_outcomes := array_fill('absent'::text, array[coalesce(cardinality(p_ordinals), 0)]);
+  elsif cardinality(p_ordinals) > 0 then
+    v_outcomes := strata.retract((select d from strata.datasets as d where d.name = p_dataset), p_columns, p_ordinals, p_keys, p_fingerprints, v_arrival);
+  end if;
+  perform strata.settle_met(p_move, p_dataset, p_columns, p_ordinals) where v_arrival.not_ours <> '{}';
+  insert into strata.arrivals as a (move_id, dataset, from_tier, opened_at, closed_at, outcomes)
+  values (p_move, p_dataset, p_from, strata.clock(), strata.clock(), v_outcomes)
+  on conflict (move_id) do update
+     set closed_at = excluded.closed_at, outcomes = excluded.outcomes, places = null, version = null, file = null,
+         rows_retracted = (select count(*) from unnest(excluded.outcomes) as o where o = 'retracted');
+  return v_outcomes;
+end
+$$;
+comment on function strata.close_arrival(uuid, text, text, text[], integer[], text[], bytea[]) is
+  'Ends an arrival: retracts the rows its source kept (positions, keys, fingerprints) and shuts the door behind the move. '
+  'Returns for each: retracted, absent or other. Run again it gives the same answer.';
+revoke execute on function strata.close_arrival(uuid, text, text, text[], integer[], text[], bytea[]) from public;
+grant execute on function strata.close_arrival(uuid, text, text, text[], integer[], text[], bytea[]) to strata_mover;
