@@ -13,7 +13,9 @@
 --              | term [ not ] in ( term {, term} )         {"in": [term, ...], "of": [term]}
 --              | term [ not ] between term and term        {"between": [term, term], "of": [term]}
 --              | column | true | false
---   term       = column | 'text' | number | true | false | now() [ - interval 'text' ]
+--   term       = product { + | - product }                 {"op": "+", "of": [term, term]}
+--   product    = factor { * | / | % factor }               as term
+--   factor     = ( term ) | column | 'text' | number | true | false | null | now() [ - interval 'text' ]
 --   op         = = <> != < <= > >= like ilike, and not like, not ilike
 
 insert into strata.errors (code, cause, remedy) values
@@ -34,7 +36,7 @@ comment on function strata.condition_tokens(text) is 'A condition cut into names
 revoke execute on function strata.condition_tokens(text) from public;
 
 -- Each of the parsers reads from position `at` on and leaves it behind what it has read; tree is null where the grammar ends.
-create function strata.parse_term(p_tokens text[], inout at integer, out tree jsonb)
+create function strata.parse_factor(p_tokens text[], inout at integer, out tree jsonb)
 language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
@@ -43,8 +45,13 @@ declare
   c_words constant text[] := array['and', 'or', 'not', 'is', 'in', 'like', 'ilike', 'between', 'null', 'case', 'exists', 'select',
     'array', 'row', 'cast', 'interval', 'date', 'time', 'timestamp', 'timestamptz', 'any', 'all', 'some', 'distinct', 'from'];
   v_token text := p_tokens[at];
+  v_inner record;
 begin
-  if v_token = 't' and p_tokens[at + 1] = '.' then -- the row itself may be named
+  if v_token = '(' then
+    v_inner := strata.parse_term(p_tokens, at + 1);
+    at := v_inner.at;
+    tree := case when p_tokens[at] = ')' then v_inner.tree end;
+  elsif v_token = 't' and p_tokens[at + 1] = '.' then -- the row itself may be named
     at := at + 2;
     v_token := p_tokens[at];
   end if;
@@ -57,8 +64,8 @@ begin
     tree := jsonb_build_object('number', '-' || p_tokens[at]);
   elsif v_token ~ '^"' then
     tree := jsonb_build_object('column', replace(substr(v_token, 2, length(v_token) - 2), '""', '"'));
-  elsif lower(v_token) in ('true', 'false') then
-    tree := jsonb_build_object('boolean', lower(v_token));
+  elsif lower(v_token) in ('true', 'false', 'null') then
+    tree := jsonb_build_object('word', lower(v_token));
   elsif lower(v_token) = 'now' and p_tokens[at + 1 : at + 2] = array['(', ')'] then
     at := at + 2;
     tree := jsonb_build_object('ago', '0');
@@ -72,7 +79,49 @@ begin
   at := at + 1;
 end
 $$;
-comment on function strata.parse_term(text[], integer) is 'One term of a condition: a column, a literal or a time ago; null if there is none.';
+comment on function strata.parse_factor(text[], integer) is 'A column, a literal, a time ago or a term in brackets; null if there is none.';
+revoke execute on function strata.parse_factor(text[], integer) from public;
+
+create function strata.parse_product(p_tokens text[], inout at integer, out tree jsonb)
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_part record := strata.parse_factor(p_tokens, at);
+  v_sign text;
+begin
+  tree := v_part.tree;
+  while tree is not null and p_tokens[v_part.at] in ('*', '/', '%') loop
+    v_sign := p_tokens[v_part.at];
+    v_part := strata.parse_factor(p_tokens, v_part.at + 1);
+    tree := case when v_part.tree is not null then jsonb_build_object('op', v_sign, 'of', jsonb_build_array(tree, v_part.tree)) end;
+  end loop;
+  at := v_part.at;
+end
+$$;
+comment on function strata.parse_product(text[], integer) is 'Factors multiplied or divided; null if one of them is none.';
+revoke execute on function strata.parse_product(text[], integer) from public;
+
+create function strata.parse_term(p_tokens text[], inout at integer, out tree jsonb)
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_part record := strata.parse_product(p_tokens, at);
+  v_sign text;
+begin
+  tree := v_part.tree;
+  while tree is not null and p_tokens[v_part.at] in ('+', '-') loop
+    v_sign := p_tokens[v_part.at];
+    v_part := strata.parse_product(p_tokens, v_part.at + 1);
+    tree := case when v_part.tree is not null then jsonb_build_object('op', v_sign, 'of', jsonb_build_array(tree, v_part.tree)) end;
+  end loop;
+  at := v_part.at;
+end
+$$;
+comment on function strata.parse_term(text[], integer) is 'One side of a comparison: products added or subtracted; null if one of them is none.';
 revoke execute on function strata.parse_term(text[], integer) from public;
 
 create function strata.parse_terms(p_tokens text[], p_between text, p_most integer, inout at integer, out trees jsonb)
@@ -137,7 +186,7 @@ begin
     if v_right.tree is not null then
       tree := jsonb_build_object('op', replace(v_word, '!=', '<>'), 'of', jsonb_build_array(v_left.tree, v_right.tree));
     end if;
-  elsif v_left.tree ?| array['column', 'boolean'] then -- by itself
+  elsif v_left.tree ?| array['column', 'word'] then -- by itself
     tree := v_left.tree;
     v_not := false;
   end if;
@@ -156,14 +205,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_not constant boolean := lower(p_tokens[at]) = 'not';
+  v_is_bracket boolean := false;
   v_part record;
 begin
   at := at + case when v_not then 1 else 0 end;
   if p_tokens[at] = '(' then
     v_part := strata.parse_condition(p_tokens, at + 1);
-    if p_tokens[v_part.at] is distinct from ')' then
-      return;
-    end if;
+    -- a bracket may also be one of a term: (id - 1) = 5
+    v_is_bracket := v_part.tree is not null and p_tokens[v_part.at] = ')' and not coalesce(p_tokens[v_part.at + 1] ~ '^[-+*/%<>=!]'
+      or lower(p_tokens[v_part.at + 1]) in ('is', 'in', 'between', 'like', 'ilike', 'not'), false);
+  end if;
+  if v_is_bracket then
     at := v_part.at + 1;
     tree := v_part.tree;
   elsif v_not and lower(p_tokens[at]) = 'not' then -- once is enough for anybody
@@ -223,7 +275,7 @@ declare
   v_tokens constant text[] := strata.condition_tokens(p_condition);
   v_parsed record;
 begin
-  if cardinality(v_tokens) > 400 or (select count(*) from unnest(v_tokens) as t where t = '(') > 40 then
+  if cardinality(v_tokens) > 400 or (select count(*) from unnest(v_tokens) as t where t = '(') > 10 then -- each may be tried as two things
     return null;
   end if;
   v_parsed := strata.parse_condition(v_tokens, 1);
@@ -235,7 +287,7 @@ comment on function strata.condition_tree(text) is
 revoke execute on function strata.condition_tree(text) from public;
 
 -- SQL of our own from a neighbour's tree: columns are looked up, signs and words are those written here, all else is a literal.
-create function strata.term_sql(p_term jsonb, p_relation regclass)
+create function strata.term_sql(p_term jsonb, p_relation regclass, p_depth integer default 0)
 returns text
 language plpgsql
 stable
@@ -243,24 +295,26 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_kind constant text := case when jsonb_typeof(p_term) = 'object' then (select min(k) from jsonb_object_keys(p_term) as k having count(*) = 1) end;
+  v_is_sum constant boolean := p_depth < 20 and jsonb_typeof(p_term -> 'of') = 'array' and coalesce(p_term ->> 'op' = any (array['+', '-', '*', '/', '%']), false);
   v_value constant text := case when v_kind is not null and jsonb_typeof(p_term -> v_kind) = 'string' then p_term ->> v_kind end;
-  v_sql constant text := case v_kind
+  v_sql constant text := case when v_is_sum then '(' || strata.term_sql(p_term -> 'of' -> 0, p_relation, p_depth + 1) || ' ' || (p_term ->> 'op')
+      || ' ' || strata.term_sql(p_term -> 'of' -> 1, p_relation, p_depth + 1) || ')' else case v_kind
     when 'column' then (select quote_ident(a.attname) from pg_catalog.pg_attribute as a
                          where a.attrelid = p_relation and a.attname = v_value and a.attnum > 0 and not a.attisdropped)
     when 'text' then quote_literal(v_value)
     when 'number' then substring(v_value from '^-?\d+(?:\.\d+)?$')
-    when 'boolean' then substring(v_value from '^(?:true|false)$')
-    when 'ago' then case v_value when '0' then 'now()' else 'now() - ' || quote_literal(v_value) || '::interval' end end;
+    when 'word' then substring(v_value from '^(?:true|false|null)$')
+    when 'ago' then case v_value when '0' then 'now()' else 'now() - ' || quote_literal(v_value) || '::interval' end end end;
 begin
   if v_sql is null then
-    raise exception 'a condition of the neighbour names "%", which % does not have', left(coalesce(v_value, p_term::text), 60), p_relation
+    raise exception 'a condition of the neighbour names "%", which % does not have', left(coalesce(v_value, p_term::text, 'nothing'), 60), p_relation
       using errcode = 'ST014', hint = strata.remedy('ST014');
   end if;
   return v_sql;
 end
 $$;
-comment on function strata.term_sql(jsonb, regclass) is 'SQL of one term of a condition that came as data. ST014: no such column, or no term.';
-revoke execute on function strata.term_sql(jsonb, regclass) from public;
+comment on function strata.term_sql(jsonb, regclass, integer) is 'SQL of one term of a condition that came as data. ST014: no such column, or no term.';
+revoke execute on function strata.term_sql(jsonb, regclass, integer) from public;
 
 create function strata.condition_sql(p_tree jsonb, p_relation regclass, p_depth integer default 0)
 returns text
@@ -289,7 +343,7 @@ begin
         select string_agg(strata.term_sql(t.it, p_relation), ', ' order by t.o) from jsonb_array_elements(p_tree -> 'in') with ordinality as t (it, o)) || ')'
       when p_tree ? 'between' then v_of[1] || ' between '
         || strata.term_sql(p_tree -> 'between' -> 0, p_relation) || ' and ' || strata.term_sql(p_tree -> 'between' -> 1, p_relation)
-      when p_tree ?| array['column', 'boolean'] then strata.term_sql(p_tree, p_relation) end;
+      when p_tree ?| array['column', 'word'] then strata.term_sql(p_tree, p_relation) end;
   end if;
   if v_sql is null then
     raise exception 'a condition of the neighbour is none: %', left(p_tree::text, 200) using errcode = 'ST014', hint = strata.remedy('ST014');

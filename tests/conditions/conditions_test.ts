@@ -26,6 +26,12 @@ const SAID: [said: string, written: string][] = [
   ["not (id = 1 or id = 2) and done", "not (id = 1 or id = 2) and done"],
   ["id = 1 or id = 2 and done", "id = 1 or (id = 2 and done)"],
   ["(((id = 1)))", "id = 1"],
+  ["id % 5 <> 0", "(id % 5) <> 0"],
+  ["id = (1)", "id = 1"],
+  ["id = 1 or 1 / (id - 10) = 5", "id = 1 or (1 / (id - 10)) = 5"],
+  ["id + 2 * 3 - 1 = 6", "((id + (2 * 3)) - 1) = 6"],
+  ["(id - 1) * 2 in (0, 2)", "((id - 1) * 2) in (0, 2)"],
+  ["null", "null"],
 ];
 
 for (const [said, written] of SAID) {
@@ -48,12 +54,9 @@ for (const [said, written] of SAID) {
 }
 
 const UNSAID = [
-  "null",
-  "id % 5 <> 0",
   "pg_sleep(10) is null",
   "exists (select from pg_class)",
   "id = 1; drop table public.things",
-  "id = (1)",
   "id <> all (array[1])",
   "done -- and not",
   "done /* or */",
@@ -67,7 +70,7 @@ const UNSAID = [
   "not not done",
   "case when done then true end",
   "",
-  `${"(".repeat(41)}done${")".repeat(41)}`,
+  `${"(".repeat(11)}done${")".repeat(11)}`,
 ];
 
 for (const condition of UNSAID) {
@@ -86,15 +89,16 @@ const FORGED: [what: string, tree: unknown][] = [
   ["a system column", { op: "=", of: [{ column: "ctid" }, { text: "(0,1)" }] }],
   ["a number that is none", { op: "=", of: [{ column: "id" }, { number: "1 or true" }] }],
   ["an operator that is none", { op: "= 1 or id =", of: [{ column: "id" }, { number: "1" }] }],
-  ["a word that is none", { is: "null or true", of: [{ column: "id" }] }],
-  ["a boolean that is none", { boolean: "true or pg_sleep(1) is null" }],
+  ["an end that is none", { is: "null or true", of: [{ column: "id" }] }],
+  ["a word that is none", { word: "true or pg_sleep(1) is null" }],
   ["SQL", { sql: "true" }],
   ["two at once", { op: "=", of: [{ column: "id", number: "1" }, { number: "1" }] }],
   ["a list", ["true"]],
   ["a text", "true"],
   ["an empty list", { in: [], of: [{ column: "id" }] }],
   ["terms that are none", { op: "=", of: "id" }],
-  ["no end", Array.from({ length: 60 }).reduce((tree) => ({ not: tree }), { boolean: "true" })],
+  ["a sum of nothing", { op: "=", of: [{ op: "+", of: [{ column: "id" }] }, { number: "1" }] }],
+  ["no end", Array.from({ length: 60 }).reduce((tree) => ({ not: tree }), { word: "true" })],
 ];
 
 for (const [what, tree] of FORGED) {
