@@ -153,6 +153,19 @@ comment on function strata.set_tier(text, integer, integer, integer, integer) is
   'Changes this database''s copy of a tier''s capacity, thresholds (MB) and connections; null keeps.';
 revoke execute on function strata.set_tier(text, integer, integer, integer, integer) from public;
 
+-- By the session's login, which neither security definer nor `set role` changes.
+create function strata.asked_by()
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select t.name from strata.tiers as t where session_user in ('strata_mover_' || t.name, 'strata_mover_' || t.name || '_2')
+$$;
+comment on function strata.asked_by() is
+  'The neighbour whose login this session is, by the name of the login; null for everybody else, the owner included.';
+revoke execute on function strata.asked_by() from public;
+
 -- A role belongs to the whole server: the setup of another database may be at it, too. Who comes second has waited for it and
 -- is told that the row was updated meanwhile (XX000); once more, and it is done.
 create function strata.set_mover_login(p_verifier text, p_connection_limit integer)
