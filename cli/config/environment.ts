@@ -27,13 +27,25 @@ export function tierProblems(document: unknown, variables: Variables): Problem[]
       says: "names no tier for rows to settle on: write main, archive or both beside core",
     });
   }
-  if (present.length > 0 && isBlank(variables["STRATA_MOVER_PASSWORD"])) {
-    problems.push({
-      path: "STRATA_MOVER_PASSWORD",
-      says: "is not set: write it into .env (a long random one, see .env.example)",
-    });
-  }
+  problems.push(...present.flatMap((key) => passwordProblems(key, variables)));
   return [...problems, ...sameDatabase(present, tiers, variables)];
+}
+
+/** The variable with a password of the owner's own, for the link on which a tier is dialled. */
+export function passwordVariable(dialled: string): string {
+  return `STRATA_${dialled.toUpperCase()}_MOVER_PASSWORD`;
+}
+
+function passwordProblems(key: string, variables: Variables): Problem[] {
+  const name = passwordVariable(key);
+  const value = variables[name];
+  if (value === undefined || isBlank(value) || value.length >= 24) return [];
+  return [{
+    path: name,
+    says:
+      "has fewer than 24 characters: write a longer one (openssl rand -hex 24), or remove it; " +
+      "then setup makes one",
+  }];
 }
 
 function variableProblems(
