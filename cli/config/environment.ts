@@ -27,7 +27,10 @@ export function tierProblems(document: unknown, variables: Variables): Problem[]
       says: "names no tier for rows to settle on: write main, archive or both beside core",
     });
   }
-  problems.push(...present.flatMap((key) => passwordProblems(key, variables)));
+  problems.push(
+    ...present.flatMap((key) => passwordProblems(key, variables)),
+    ...sharedPasswords(present, tiers, variables),
+  );
   return [...problems, ...sameDatabase(present, tiers, variables)];
 }
 
@@ -46,6 +49,25 @@ function passwordProblems(key: string, variables: Variables): Problem[] {
       "has fewer than 24 characters: write a longer one (openssl rand -hex 24), or remove it; " +
       "then setup makes one",
   }];
+}
+
+/** Of a tier that both its neighbours dial, one password would open two links. */
+function sharedPasswords(
+  present: readonly string[],
+  tiers: Record<string, unknown>,
+  variables: Variables,
+): Problem[] {
+  const driver = (key: string | undefined) => {
+    const tier = key === undefined ? undefined : tiers[key];
+    return isRecord(tier) && isRecord(tier["link"]) ? tier["link"]["driver"] : undefined;
+  };
+  return present.flatMap((key, index) => {
+    const name = passwordVariable(key);
+    const isShared = driver(present[index - 1]) === "push" && driver(key) === "pull" &&
+      !isBlank(variables[name]);
+    const says = `would open two links, because both neighbours dial ${key}: remove it`;
+    return isShared ? [{ path: name, says }] : [];
+  });
 }
 
 function variableProblems(
