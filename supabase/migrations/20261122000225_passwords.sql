@@ -105,6 +105,26 @@ comment on function strata.map_user(text, text, text) is
   'Writes the login and the password with which this tier dials a neighbour into the user mapping.';
 revoke execute on function strata.map_user(text, text, text) from public;
 
+-- Between reading the user mapping and showing the password, a rotation may have gone over to the other login.
+create function strata.connect(p_line text, p_neighbour text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_login constant text := strata.link_option(p_neighbour, 'user');
+begin
+  perform extensions.dblink_connect(p_line, 'strata_' || p_neighbour);
+exception when others then
+  if strata.link_option(p_neighbour, 'user') is not distinct from v_login then
+    raise;
+  end if;
+  perform extensions.dblink_connect(p_line, 'strata_' || p_neighbour);
+end
+$$;
+comment on function strata.connect(text, text) is 'Opens a line to a neighbour; once more, if its login was rotated at that moment.';
+revoke execute on function strata.connect(text, text) from public;
+
 create function strata.note_link_key(p_neighbour text)
 returns void
 language plpgsql

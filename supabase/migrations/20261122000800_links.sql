@@ -98,7 +98,7 @@ begin
     return;
   end if;
   begin
-    perform extensions.dblink_connect(v_name, 'strata_' || v_tier);
+    perform strata.connect(v_name, v_tier);
   exception when others then
     get stacked diagnostics v_detail = pg_exception_detail;
     raise exception '% cannot be reached: %', v_tier, coalesce(nullif(v_detail, ''), sqlerrm)
