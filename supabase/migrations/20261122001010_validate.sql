@@ -72,7 +72,7 @@ $$;
 comment on function strata.validate_logins() is 'Checks of the logins that neighbours dial this tier with: powers, groups, settings of their own, limits.';
 revoke execute on function strata.validate_logins() from public;
 
--- Other databases are named and not counted as wrong: only their owner knows who else must get in there.
+-- Other databases and large objects are named and not counted as wrong: only their owner knows who else needs them.
 create function strata.validate_reach()
 returns table (topic text, ok boolean, says text, remedy text)
 language sql
@@ -89,8 +89,13 @@ as $$
                 case when count(*) > 1 then format(' and %s more', count(*) - 1) else '' end, (array_agg(d.datname order by d.datname))[1]) end, null
     from pg_catalog.pg_database as d
    where d.datallowconn and d.datname <> current_database() and has_database_privilege('strata_mover', d.datname, 'connect')
+  union all
+  select 'large objects', true, case when has_function_privilege('strata_mover', 'pg_catalog.lo_create(oid)', 'execute')
+           then 'every login may make some; what ends it, as a superuser: '
+                'revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public'
+           else 'a neighbour''s login may make none' end, null
 $$;
-comment on function strata.validate_reach() is 'Checks of what a neighbour''s login reaches besides its functions: temporary objects, other databases.';
+comment on function strata.validate_reach() is 'Checks of what a neighbour''s login reaches besides its functions: temporary objects, other databases, large objects.';
 revoke execute on function strata.validate_reach() from public;
 
 create function strata.validate_roles()
