@@ -203,6 +203,5 @@ function environmentOf(stack: Stack): Record<string, string> {
     const publishable = `${name}_PUBLISHABLE_KEY`;
     env[publishable] = saved[publishable] ?? `sb_publishable_${randomSecret()}`;
   }
-  env.STRATA_MOVER_PASSWORD = saved.STRATA_MOVER_PASSWORD ?? randomSecret();
   return env;
 }

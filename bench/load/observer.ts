@@ -30,12 +30,12 @@ export function observe(core: TestDatabase, main: TestDatabase): Observer {
     while (!over) {
       const [here, there, processors] = await Promise.all([
         hot<{ mover: boolean; wait: string | null }[]>`
-          select usename = 'strata_mover' as mover,
+          select usename like 'strata\\_mover\\_%' as mover,
                  case when application_name = 'pgbench' and state <> 'idle'
                       then coalesce(wait_event_type || '/' || wait_event, 'cpu') end as wait
-            from pg_stat_activity where usename = 'strata_mover' or application_name = 'pgbench'`,
+            from pg_stat_activity where usename like 'strata\\_mover\\_%' or application_name = 'pgbench'`,
         cold<{ n: number }[]>`
-          select count(*)::integer as n from pg_stat_activity where usename = 'strata_mover'`,
+          select count(*)::integer as n from pg_stat_activity where usename like 'strata\\_mover\\_%'`,
         jiffies(),
       ]);
       looks.push({

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { checks, type TierCheck } from "../setup/checks.ts";
 import type { Config } from "../config/load.ts";
 import { init, type InitOutcome } from "../setup/init.ts";
+import { rotateLinks } from "../setup/links.ts";
 import { sample } from "../setup/sample.ts";
 import {
   command,
@@ -19,6 +20,7 @@ import { openStrata, openTiers, type Session } from "../lib/session.ts";
 interface SetupFlags extends CommonOptions {
   init?: true;
   sampleData?: true;
+  rotate?: true;
   validate?: true;
   all?: true;
 }
@@ -27,17 +29,20 @@ interface SetupFlags extends CommonOptions {
 export function setup(io: Io): Command {
   const made = command("setup", "make the tiers what the configuration says, and check them", [
     "setup --all           # everything, on a fresh stack of this machine",
-    "setup --init          # after a change of strata.yaml or of a password",
+    "setup --init          # after a change of strata.yaml; mends a link that is refused",
+    "setup --rotate        # new passwords for every link",
     "setup --validate --json",
   ])
     .option("--init", "push migrations, declare tiers and links, adopt the datasets")
     .option("--sample-data", "load three years of an invented life into core, on this machine only")
+    .option("--rotate", "give every link a new password; nothing is refused meanwhile")
     .option("--validate", "check every promise that can be checked; exit code 1 if one is broken")
-    .option("--all", "all three, where core is on this machine")
+    .option("--all", "--init, --sample-data and --validate, where core is on this machine")
     .action(async (flags: SetupFlags) => {
       const parts = [
         ...(flags.init || flags.all ? [initReport] : []),
         ...(flags.sampleData || flags.all ? [sampleReport] : []),
+        ...(flags.rotate ? [rotateReport] : []),
         ...(flags.validate || flags.all ? [validateReport] : []),
       ];
       if (parts.length === 0) return made.outputHelp();
@@ -64,7 +69,8 @@ async function open(config: Config, parts: Part[]): Promise<Session> {
       2,
     );
   }
-  return await (parts[0] === sampleReport ? openStrata : openTiers)(config);
+  const isSetUp = parts[0] === sampleReport || parts[0] === rotateReport;
+  return await (isSetUp ? openStrata : openTiers)(config);
 }
 
 async function inTurn(
@@ -113,6 +119,17 @@ async function sampleReport(context: Context): Promise<Report> {
       table(["dataset", ">rows"], perDataset.map(({ dataset, rows }) => [dataset, count(rows)])),
       `${rows(total)} of sample data are in core.`,
     ].join("\n"),
+  };
+}
+
+async function rotateReport(context: Context): Promise<Report> {
+  const rotated = await rotateLinks(context);
+  return {
+    document: { rotated },
+    text: rotated.length === 0
+      ? "No link was rotated."
+      : rotated.map(({ says }) => `${says}.`).join("\n"),
+    ok: rotated.every(({ ok }) => ok) && context.session.skipped.length === 0,
   };
 }
 

@@ -27,13 +27,47 @@ export function tierProblems(document: unknown, variables: Variables): Problem[]
       says: "names no tier for rows to settle on: write main, archive or both beside core",
     });
   }
-  if (present.length > 0 && isBlank(variables["STRATA_MOVER_PASSWORD"])) {
-    problems.push({
-      path: "STRATA_MOVER_PASSWORD",
-      says: "is not set: write it into .env (a long random one, see .env.example)",
-    });
-  }
+  problems.push(
+    ...present.flatMap((key) => passwordProblems(key, variables)),
+    ...sharedPasswords(present, tiers, variables),
+  );
   return [...problems, ...sameDatabase(present, tiers, variables)];
+}
+
+/** The variable with a password of the owner's own, for the link on which a tier is dialled. */
+export function passwordVariable(dialled: string): string {
+  return `STRATA_${dialled.toUpperCase()}_MOVER_PASSWORD`;
+}
+
+function passwordProblems(key: string, variables: Variables): Problem[] {
+  const name = passwordVariable(key);
+  const value = variables[name];
+  if (value === undefined || isBlank(value) || value.length >= 24) return [];
+  return [{
+    path: name,
+    says:
+      "has fewer than 24 characters: write a longer one (openssl rand -hex 24), or remove it; " +
+      "then setup makes one",
+  }];
+}
+
+/** Of a tier that both its neighbours dial, one password would open two links. */
+function sharedPasswords(
+  present: readonly string[],
+  tiers: Record<string, unknown>,
+  variables: Variables,
+): Problem[] {
+  const driver = (key: string | undefined) => {
+    const tier = key === undefined ? undefined : tiers[key];
+    return isRecord(tier) && isRecord(tier["link"]) ? tier["link"]["driver"] : undefined;
+  };
+  return present.flatMap((key, index) => {
+    const name = passwordVariable(key);
+    const isShared = driver(present[index - 1]) === "push" && driver(key) === "pull" &&
+      !isBlank(variables[name]);
+    const says = `would open two links, because both neighbours dial ${key}: remove it`;
+    return isShared ? [{ path: name, says }] : [];
+  });
 }
 
 function variableProblems(

@@ -6,7 +6,7 @@ import { join } from "@std/path";
 import { parseEnv } from "node:util";
 import { LineCounter, parseDocument } from "yaml";
 import { Failure } from "../lib/errors.ts";
-import { tierProblems } from "./environment.ts";
+import { passwordVariable, tierProblems } from "./environment.ts";
 import {
   bothNames,
   bothTriggers,
@@ -34,6 +34,8 @@ export interface Link {
   dialHost: string | undefined;
   dialPort: number | undefined;
   sslmode: string;
+  /** A password of the owner's own; otherwise one is made. */
+  password: string | undefined;
 }
 
 /** One tier, with what the environment says about it. */
@@ -63,8 +65,13 @@ export interface Config {
   policies: Policy[];
   /** The policy of a table that names none. */
   defaults: Policy;
-  moverPassword: string;
+  /** What was written down and counts for nothing. */
+  notes: string[];
 }
+
+const OLD_PASSWORD =
+  "STRATA_MOVER_PASSWORD is not used any more: each link has a password of its own, " +
+  "which setup makes. Remove it from .env";
 
 /** Every variable the command may read, by name. */
 export type Environment = Record<string, string | undefined>;
@@ -174,7 +181,8 @@ function resolved(file: File, shipped: unknown, environment: Environment): Confi
     const next = present[index + 1];
     if (next !== undefined && tier.link !== undefined) {
       const { driver, dial_host: dialHost, dial_port: dialPort, sslmode } = tier.link;
-      links.push({ from: key, to: next, driver, dialHost, dialPort, sslmode });
+      const password = ownPassword(driver === "push" ? next : key, environment);
+      links.push({ from: key, to: next, driver, dialHost, dialPort, sslmode, password });
     }
   }
   const { default: defaults = {}, ...policies } = file.lifecycle_policies;
@@ -185,8 +193,17 @@ function resolved(file: File, shipped: unknown, environment: Environment): Confi
     links,
     policies: Object.entries(policies).map(([name, policy]) => policyOf(name, policy, defaults)),
     defaults: policyOf("default", defaults, {}),
-    moverPassword: environment["STRATA_MOVER_PASSWORD"] ?? "",
+    notes: notesOn(environment),
   };
+}
+
+function ownPassword(dialled: TierName, environment: Environment): string | undefined {
+  const value = environment[passwordVariable(dialled)];
+  return value === undefined || value.trim() === "" ? undefined : value;
+}
+
+function notesOn(environment: Environment): string[] {
+  return environment["STRATA_MOVER_PASSWORD"] ? [OLD_PASSWORD] : [];
 }
 
 /** strata.yaml may still say of a tier where it is, though strata.local.yaml takes it out. */

@@ -4,10 +4,10 @@ import * as strata from "../../supabase/functions/_shared/strata.ts";
 import { manage } from "../../supabase/functions/_shared/strata_policies.ts";
 import type { Context } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
-import { scramVerifier } from "../lib/scram.ts";
 import type { OpenTier } from "../lib/session.ts";
 import { pushMigrations, SupabaseFailed } from "../lib/supabase.ts";
 import { refuseToAbandon } from "./leave.ts";
+import { openLinks } from "./links.ts";
 
 /** What setting up has come to. */
 export interface InitOutcome {
@@ -28,9 +28,14 @@ export async function init(context: Context): Promise<InitOutcome> {
   await session.ask(push);
   const tiers = await session.ask((open) => introduce(config, open));
   const linked = await session.ask((open) => link(config, open));
+  const opened = await openLinks(context);
   const outcome: InitOutcome = {
     tiers: tiers.map(({ tier, answer }) => ({ tier, says: answer })),
-    links: linked.flatMap(({ tier, answer }) => answer.map((says) => ({ tier, says }))),
+    links: [
+      ...linked.flatMap(({ tier, answer }) => answer.map((says) => ({ tier, says }))),
+      ...opened,
+      ...config.notes.map((says) => ({ tier: "", says })),
+    ],
     managed: [],
     missing: [],
     refused: [],
@@ -69,7 +74,6 @@ async function introduce(config: Config, { tier, sql }: OpenTier): Promise<strin
   for (const known of config.tiers.filter(({ key }) => near.includes(key))) {
     await strata.setTier(sql, known);
   }
-  await strata.setMoverLogin(sql, await scramVerifier(config.moverPassword), tier.poolSize);
   await tellProjects(config, { tier, sql });
   return jobs;
 }
@@ -103,7 +107,7 @@ async function link(config: Config, { tier, sql }: OpenTier): Promise<string[]> 
     );
     if (other === undefined) continue;
     const drives = tier.key === (link.driver === "push" ? link.from : link.to);
-    const address = drives && link.driver !== "relay" ? addressOf(config, link, other) : undefined;
+    const address = drives && link.driver !== "relay" ? addressOf(tier, link, other) : undefined;
     const says = await strata.joinTier(sql, other.key, link.driver, address);
     if (drives) said.push(link.driver === "relay" ? relayNeeds(link) : says);
   }
@@ -122,15 +126,14 @@ function neighbours(config: Config, tier: Tier): string[] {
 }
 
 /** Where the driving tier's database reaches the other, and as whom. */
-function addressOf(config: Config, link: Link, other: Tier): strata.Address {
+function addressOf(tier: Tier, link: Link, other: Tier): strata.Address {
   const url = new URL(other.dbUrl);
   return {
     host: link.dialHost ?? url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: link.dialPort ?? Number(url.port === "" ? 5432 : url.port),
     database: decodeURIComponent(url.pathname.slice(1)) || "postgres",
-    // A pooler wants the project's reference after the role: postgres.ref, strata_mover.ref.
-    user: decodeURIComponent(url.username).replace(/^[^.]*/, "strata_mover"),
-    password: config.moverPassword,
+    // A pooler wants the project's reference after the role: postgres.ref, strata_mover_main.ref.
+    user: decodeURIComponent(url.username).replace(/^[^.]*/, `strata_mover_${tier.key}`),
     sslmode: link.sslmode,
   };
 }

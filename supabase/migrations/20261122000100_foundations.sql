@@ -4,8 +4,8 @@
 -- Every tier of the chain gets the same migrations; `strata.become()` (tiers) tells a database which
 -- tier it is. All logic that touches rows is SQL in here; TypeScript only starts things and carries bytes.
 --
--- Who may do what: the owner (`postgres`) may do everything; `strata_mover`, the login with which a
--- neighbouring tier comes in, may execute the functions of the move protocol and nothing else;
+-- Who may do what: the owner (`postgres`) may do everything; `strata_mover`, the group of
+-- the logins with which neighbouring tiers come in, may execute the functions of the move protocol and nothing else;
 -- `service_role`, as which the edge functions come in over REST with the secret key, may execute what
 -- is granted to it (security definer functions) and reach no table; nobody else may even look.
 --
@@ -91,7 +91,8 @@ insert into strata.errors (code, cause, remedy) values
   ('ST050', 'what is to be held or explained is not named as it must be', 'give the key, one value of its type for each key column; or, for a hold, a condition; and its reason'),
   ('08', 'the neighbour cannot be reached', 'check that it runs and that host, port and firewall are right; it is tried again by itself'),
   ('2F003', 'the neighbour does not ask for a password', 'use an address where Postgres asks for one (scram-sha-256), not a trusted or local one'),
-  ('28', 'the neighbour refuses the login', 'run setup again with the right password; it is the one of role strata_mover on that tier'),
+  ('28', 'the neighbour refuses the login: the password was changed there, or the login is gone',
+         'run `deno task strata setup --init`: it gives a link that is refused a new password'),
   ('22', 'a value does not fit', 'widen the column on the colder tier, or mend the value'),
   ('23', 'a constraint on the colder tier refuses the row', 'drop that constraint on the twin, or mend the row; twins need only their primary key'),
   ('25006', 'the neighbour is read-only', 'free space there or lift default_transaction_read_only; moves go on by themselves'),
@@ -100,6 +101,8 @@ insert into strata.errors (code, cause, remedy) values
   ('42P01', 'a table is missing', 'restore it, or take the dataset out with strata.unmanage()'),
   ('42', 'the statement does not fit the table', 'compare the two tables; setup --validate names the difference'),
   ('53100', 'the disk there is full', 'free space on that server; moves go on by themselves'),
+  ('53300', 'all connections of the link''s login, or of the server, are in use',
+            'run `deno task strata setup --rotate`: it gives the login a new password and ends the sessions of others; if it is the server that is full, end sessions there'),
   ('53', 'the server there is out of resources', 'look at its memory, disk and connection limit'),
   ('54', 'a limit of Postgres is exceeded', 'the row or an index entry is too large for that tier'),
   ('55', 'something held a lock for too long', 'nothing: it is tried again'),

@@ -116,11 +116,13 @@ begin
      set tier = excluded.tier,
          is_last = case when p_is_last is null and s.tier = excluded.tier then s.is_last else excluded.is_last end,
          became_at = case when s.tier = excluded.tier then s.became_at else excluded.became_at end;
+  perform strata.close_temporary();
   return strata.apply_schedules();
 end
 $$;
 comment on function strata.become(text, boolean) is
-  'Tells this database which tier it is and schedules that tier''s jobs; running it again changes nothing. '
+  'Tells this database which tier it is, takes temporary objects from public and schedules that tier''s jobs; running it '
+  'again changes nothing. '
   'p_is_last: rows end here and are deleted at their deletion age (null: true for archive, else as it was). '
   'Returns a sentence about the jobs. ST002: no such tier, or this one is linked already.';
 revoke execute on function strata.become(text, boolean) from public;
@@ -166,40 +168,8 @@ comment on function strata.asked_by() is
   'The neighbour whose login this session is, by the name of the login; null for everybody else, the owner included.';
 revoke execute on function strata.asked_by() from public;
 
--- A role belongs to the whole server: the setup of another database may be at it, too. Who comes second has waited for it and
--- is told that the row was updated meanwhile (XX000); once more, and it is done.
-create function strata.set_mover_login(p_verifier text, p_connection_limit integer)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_verifier is null or p_verifier !~ '^SCRAM-SHA-256\$\d+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$' then
-    raise exception 'that is not a SCRAM-SHA-256 verifier'
-      using errcode = 'ST004', hint = 'Compute it on the client; the clear password must not reach this database.';
-  end if;
-  if p_connection_limit is null or p_connection_limit < 1 then
-    raise exception 'the connection limit is %', coalesce(p_connection_limit::text, 'missing')
-      using errcode = 'ST004', hint = 'Give the number of connections the neighbours may hold here at once.';
-  end if;
-  for v_attempt in 1 .. 10 loop
-    begin
-      execute format('alter role strata_mover login password %L connection limit %s', p_verifier, p_connection_limit);
-      return;
-    exception when internal_error then
-      if v_attempt = 10 then
-        raise;
-      end if;
-    end;
-  end loop;
-end
-$$;
-comment on function strata.set_mover_login(text, integer) is
-  'Lets role strata_mover log in, with a password given only as its SCRAM-SHA-256 verifier, and at most so many '
-  'connections at once. ST004: not a verifier, or no limit.';
-revoke execute on function strata.set_mover_login(text, integer) from public;
-
--- (Re)makes the server and the user mapping of a link. A null password keeps the one that is there.
+-- (Re)makes the server and the user mapping of a link. A null password keeps the one that is there, with the one of the two
+-- logins that it opens; where there is none, one is made.
 create function strata.make_server(
   p_server text, p_host text, p_port integer, p_database text, p_user text, p_password text, p_sslmode text
 )
@@ -208,17 +178,13 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_password text := p_password;
+  v_neighbour constant text := substr(p_server, length('strata_') + 1);
+  v_password constant text := coalesce(p_password, strata.link_option(v_neighbour, 'password'), strata.random_password());
+  v_is_kept constant boolean := p_password is null and v_password = strata.link_option(v_neighbour, 'password');
+  v_user text := p_user;
 begin
-  if v_password is null then
-    v_password := substr((
-      select o.option from pg_catalog.pg_user_mappings as m
-       cross join lateral unnest(m.umoptions) as o (option)
-       where m.srvname = p_server and m.usename = current_user and o.option like 'password=%'), 10);
-  end if;
-  if v_password is null then
-    raise exception 'server % has no password yet', p_server
-      using errcode = 'ST004', hint = 'Give p_password: the one of strata_mover on that tier.';
+  if v_is_kept and split_part(strata.link_option(v_neighbour, 'user'), '.', 1) = split_part(p_user, '.', 1) || '_2' then
+    v_user := regexp_replace(p_user, '^[^.]*', '\&_2');
   end if;
   execute format('drop server if exists %I cascade', p_server);
   -- keep-alive and user timeout: a line that went dead is noticed within about 30 seconds, not never.
@@ -227,8 +193,10 @@ begin
     'connect_timeout ''10'', keepalives_idle ''10'', keepalives_interval ''5'', keepalives_count ''4'', '
     'tcp_user_timeout ''30000'', application_name ''strata'', keep_connections ''off'')',
     p_server, p_host, p_port::text, p_database, p_sslmode);
-  execute format('create user mapping for current_user server %I options (user %L, password %L)',
-                 p_server, p_user, v_password);
+  perform strata.map_user(v_neighbour, v_user, v_password);
+  if not v_is_kept then
+    perform strata.note_link_key(v_neighbour);
+  end if;
 end
 $$;
 comment on function strata.make_server(text, text, integer, text, text, text, text) is
@@ -265,7 +233,7 @@ create function strata.join_tier(
   p_host text default null,
   p_port integer default null,
   p_database text default null,
-  p_user text default 'strata_mover',
+  p_user text default null,
   p_password text default null,
   p_sslmode text default 'prefer'
 )
@@ -290,15 +258,17 @@ begin
   select case when n.position > s.position then 'colder' else 'hotter' end into v_direction
     from strata.tiers as n, strata.tiers as s where n.name = p_tier and s.name = v_self;
   v_drives := (p_driver, v_direction) in (('push', 'colder'), ('pull', 'hotter'));
-  if v_drives and (p_host is null or p_port is null or p_database is null or p_user is null or p_sslmode is null) then
+  if v_drives and (p_host is null or p_port is null or p_database is null or p_sslmode is null) then
     raise exception 'with % it is % that dials %, but no address was given', p_driver, v_self, p_tier
-      using errcode = 'ST004', hint = 'Give p_host, p_port, p_database, p_user and p_sslmode.';
+      using errcode = 'ST004', hint = 'Give p_host, p_port, p_database and p_sslmode.';
   end if;
   perform strata.make_way(v_direction, p_tier);
   if v_drives then
-    perform strata.make_server(v_server, p_host, p_port, p_database, p_user, p_password, p_sslmode);
+    perform strata.make_server(v_server, p_host, p_port, p_database,
+                               coalesce(p_user, 'strata_mover_' || v_self), p_password, p_sslmode);
   else
     execute format('drop server if exists %I cascade', v_server);
+    delete from strata.keys as k where k.name = 'link ' || p_tier;
   end if;
   insert into strata.links (neighbour, direction, driver, server, joined_at)
   values (p_tier, v_direction, p_driver, case when v_drives then v_server end, strata.clock())
@@ -315,9 +285,9 @@ end
 $$;
 comment on function strata.join_tier(text, text, text, integer, text, text, text, text) is
   'Declares a neighbour and how the link is driven. The side that dials (push: the hotter, pull: the colder) gives the '
-  'address and the password of strata_mover there; again with another password takes it over, with null keeps it. '
-  'ST002: no such neighbour. ST004: unknown driver, or an address or password is missing. ST033: a move to another '
-  'neighbour is open.';
+  'address; its login there is strata_mover_ and its own name, unless p_user says otherwise. p_password: null keeps the one '
+  'that is there, or makes one (see renew_password). ST002: no such neighbour. ST004: unknown driver, or no address. ST033: a '
+  'move to another neighbour is open.';
 revoke execute on function strata.join_tier(text, text, text, integer, text, text, text, text) from public;
 
 create function strata.leave_tier(p_tier text)
@@ -327,6 +297,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   delete from strata.links as l where l.neighbour = p_tier;
+  delete from strata.keys as k where k.name = 'link ' || p_tier;
   execute format('drop server if exists %I cascade', 'strata_' || p_tier);
 end
 $$;

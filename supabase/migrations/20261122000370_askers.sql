@@ -32,7 +32,7 @@ as $$
 declare
   v_asker constant text := strata.asked_by();
 begin
-  if v_asker is null and (session_user in ('authenticator', 'strata_mover') or strata.is_owner(session_user)) then
+  if v_asker is null and (session_user = 'authenticator' or strata.is_owner(session_user)) then
     return true;
   elsif not exists (
     select from strata.links as l

@@ -99,11 +99,12 @@ begin
     return;
   end if;
   begin
-    perform extensions.dblink_connect(v_name, 'strata_' || v_tier);
+    perform strata.connect(v_name, v_tier);
   exception when others then
     get stacked diagnostics v_detail = pg_exception_detail;
     raise exception '% cannot be reached: %', v_tier, coalesce(nullif(v_detail, ''), sqlerrm)
       using errcode = case when v_detail ~ 'password authentication failed|no password supplied|is not permitted to log in' then '28P01'
+                           when v_detail ~ 'too many connections|too many clients|connection slots are reserved|EMAXCONN' then '53300'
                            else sqlstate end;
   end;
   perform extensions.dblink_exec(v_name, format(
@@ -129,6 +130,7 @@ end
 $$;
 comment on function strata.dial(text) is
   'Opens a line of this session to a neighbour, unless it is open, and makes sure who answers. 08001: not reached. 28P01: login refused. '
+  '53300: no connection is free. '
   'ST003: another tier answers. ST004: it does not fit.';
 revoke execute on function strata.dial(text) from public;
 

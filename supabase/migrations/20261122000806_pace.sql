@@ -33,7 +33,7 @@ as $$
   select exists (
     select from pg_catalog.pg_stat_activity as a
      where a.datname = current_database() and a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
-       and a.usename not in ('strata_mover', 'supabase_admin', 'pgbouncer') and a.application_name !~ '^(strata|pg_cron)'
+       and a.usename not in ('supabase_admin', 'pgbouncer') and a.usename not like 'strata\_mover\_%' and a.application_name !~ '^(strata|pg_cron)'
        and (a.state = 'active' or a.state_change > clock_timestamp() - p_since))
 $$;
 comment on function strata.has_others(interval) is

@@ -190,13 +190,16 @@ revoke execute on function strata.end_pauses(text) from public;
 create procedure strata.process(p_budget interval default '50 seconds')
 language plpgsql
 as $$
+declare
+  v_failed text[];
 begin
   call strata.see_to_space('0 seconds');
   call strata.move_due(p_budget);
   call strata.upkeep(p_budget);
+  call strata.rotate_links(false, v_failed); -- logged
   call strata.watch();
   call strata.watchdog();
 end
 $$;
-comment on procedure strata.process(interval) is 'The whole lifecycle at once: moves, deletions, upkeep, watch. Commits.';
+comment on procedure strata.process(interval) is 'The whole lifecycle at once: moves, deletions, upkeep, old passwords, watch. Commits.';
 revoke execute on procedure strata.process(interval) from public;

@@ -35,23 +35,85 @@ $$;
 comment on function strata.validate_server() is 'Checks of the server itself: tier, version, encoding, durability, extensions.';
 revoke execute on function strata.validate_server() from public;
 
+-- Of the logins that neighbours dial this tier with.
+create function strata.validate_logins()
+returns table (topic text, ok boolean, says text, remedy text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with logins as (
+    select l.neighbour, n.login, r.* from strata.links as l
+     cross join lateral unnest(strata.logins_of(l.neighbour)) as n (login)
+      left join pg_catalog.pg_roles as r on r.rolname = n.login
+     where l.server is null and l.driver <> 'relay'),
+  found as (
+    select n.*, n.rolsuper or n.rolbypassrls or n.rolcreaterole or n.rolcreatedb or n.rolreplication as is_mighty,
+           array(select m.roleid::regrole::text from pg_catalog.pg_auth_members as m where m.member = n.oid) as groups,
+           array(select unnest(s.setconfig) from pg_catalog.pg_db_role_setting as s where s.setrole = n.oid) as settings
+      from logins as n)
+  select 'login ' || f.login, coalesce(f.rolcanlogin and not f.is_mighty and f.rolinherit and f.groups = '{strata_mover}', false),
+         case when f.oid is null then 'is missing' else concat_ws(', ', case when f.rolcanlogin then 'may log in' else 'may not log in' end,
+              case when f.is_mighty then 'has more rights than it needs' end, 'is a member of ' || coalesce(nullif(array_to_string(f.groups, ' and '), ''), 'nothing')) end,
+         case when f.is_mighty or cardinality(f.groups) > 1 then 'Take superuser, bypassrls, createrole, createdb, replication and every group but strata_mover from it.'
+              else 'Run `deno task strata setup --init`.' end
+    from found as f
+  union all
+  select 'login ' || f.login || ' settings', f.settings = '{}',
+         case when f.settings = '{}' then 'none of its own' else 'it has given itself ' || array_to_string(f.settings, ', ') end,
+         'Run `deno task strata setup --init`, which takes them away; then `setup --rotate`, because somebody knows its password.'
+    from found as f where f.oid is not null
+  union all
+  select 'connections of ' || f.neighbour, bool_and(f.rolconnlimit = t.pool_size), format('its logins may hold %s connections each, the pool is %s',
+         string_agg(distinct case f.rolconnlimit when -1 then 'any number of' else f.rolconnlimit::text end, ' and '), t.pool_size),
+         'Run `deno task strata setup --init`.'
+    from found as f, strata.self as s join strata.tiers as t on t.name = s.tier where f.oid is not null group by f.neighbour, t.pool_size
+$$;
+comment on function strata.validate_logins() is 'Checks of the logins that neighbours dial this tier with: powers, groups, settings of their own, limits.';
+revoke execute on function strata.validate_logins() from public;
+
+-- Other databases and large objects are named and not counted as wrong: only their owner knows who else needs them.
+create function strata.validate_reach()
+returns table (topic text, ok boolean, says text, remedy text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select 'temporary objects', not has_database_privilege('strata_mover', current_database(), 'temporary'),
+         case when has_database_privilege('strata_mover', current_database(), 'temporary') then 'a neighbour''s login may make them here' else 'only the owner may make them' end,
+         format('revoke temporary on database %I from public, as %s, who owns it', current_database(), (
+           select d.datdba::regrole from pg_catalog.pg_database as d where d.datname = current_database()))
+  union all
+  select 'other databases', true, case when count(*) = 0 then 'a neighbour''s login gets into none' else
+         format('a neighbour''s login could connect to %s%s; what ends it is: revoke connect on database %I from public', (array_agg(d.datname order by d.datname))[1],
+                case when count(*) > 1 then format(' and %s more', count(*) - 1) else '' end, (array_agg(d.datname order by d.datname))[1]) end, null
+    from pg_catalog.pg_database as d
+   where d.datallowconn and d.datname <> current_database() and has_database_privilege('strata_mover', d.datname, 'connect')
+  union all
+  select 'large objects', true, case when has_function_privilege('strata_mover', 'pg_catalog.lo_create(oid)', 'execute')
+           then 'every login may make some; what ends it, as a superuser: '
+                'revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public'
+           else 'a neighbour''s login may make none' end, null
+$$;
+comment on function strata.validate_reach() is 'Checks of what a neighbour''s login reaches besides its functions: temporary objects, other databases, large objects.';
+revoke execute on function strata.validate_reach() from public;
+
 create function strata.validate_roles()
 returns table (topic text, ok boolean, says text, remedy text)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select 'role strata_mover', r.rolcanlogin and not (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication),
-         format('%s%s', case when r.rolcanlogin then 'may log in' else 'may not log in yet' end,
+  select 'role strata_mover', not (r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication),
+         format('%s%s', case when r.rolcanlogin then 'may log in' else 'is a group' end,
                 case when r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication
                      then ' and has more rights than it needs' else '' end),
-         'Run setup again with STRATA_MOVER_PASSWORD set; take superuser, bypassrls, createrole, createdb and replication from it.'
+         'alter role strata_mover nologin; take superuser, bypassrls, createrole, createdb and replication from it.'
     from pg_catalog.pg_roles as r where r.rolname = 'strata_mover'
   union all
-  select 'connections', r.rolconnlimit = t.pool_size, format('strata_mover may hold %s connections, the pool is %s',
-         case r.rolconnlimit when -1 then 'any number of' else r.rolconnlimit::text end, t.pool_size), 'Run setup again.'
-    from pg_catalog.pg_roles as r, strata.self as s join strata.tiers as t on t.name = s.tier
-   where r.rolname = 'strata_mover'
+  select v.* from strata.validate_logins() as v
+  union all
+  select v.* from strata.validate_reach() as v
   union all
   select 'grants', o.count = 0,
          case when o.count = 0 then 'nothing of strata is open to anon, authenticated or public'
@@ -67,7 +129,7 @@ as $$
              where c.relnamespace = 'strata'::regnamespace and c.relkind in ('r', 'v') and r.rolname in ('anon', 'authenticated')
                and has_table_privilege(r.rolname, c.oid, 'select,insert,update,delete')) as x) as o
 $$;
-comment on function strata.validate_roles() is 'Checks of roles and grants: the mover''s login and limits, and that nothing is open.';
+comment on function strata.validate_roles() is 'Checks of roles and grants: the neighbours'' logins and what they reach, and that nothing is open.';
 revoke execute on function strata.validate_roles() from public;
 
 create function strata.validate_jobs()

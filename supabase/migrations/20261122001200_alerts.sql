@@ -160,7 +160,7 @@ as $$
   select 'link_down', strata.tier(), l.neighbour, 'warning', format('the link to %s is down: %s [%s]%s', l.neighbour, l.trouble,
            l.trouble_sqlstate, coalesce(', last heard from on ' || to_char(l.last_ok_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), '')),
          strata.remedy(l.trouble_sqlstate)
-    from strata.links as l where l.trouble is not null
+    from strata.links as l where l.trouble is not null and not (l.trouble_sqlstate = '53300' and l.server is not null)
   union all
   select 'row_set_aside', strata.tier(), a.dataset, 'warning',
          format('%s of "%s" could not be moved, the last because: %s [%s]',
@@ -179,7 +179,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select 'key_overdue', strata.tier(), k.name, 'warning',
          format('key "%s" was last rotated on %s and may be %s days old', k.name, to_char(k.rotated_at at time zone 'UTC', 'YYYY-MM-DD'), k.max_age_days),
-         'Make a new one, run setup with it, then strata.note_key() with its name.'
+         case when k.name like 'link %' then 'Run `deno task strata setup --rotate`.'
+              else 'Make a new one, run setup with it, then strata.note_key() with its name.' end
     from strata.keys as k where k.rotated_at < strata.clock() - make_interval(days => k.max_age_days)
 $$;
 comment on function strata.key_conditions() is 'Alerts about keys that are too old.';
@@ -197,6 +198,7 @@ begin
     select c.* from strata.size_conditions() as c
     union all select c.* from strata.move_conditions() as c
     union all select c.* from strata.key_conditions() as c
+    union all select c.* from strata.login_conditions() as c
     union all select c.* from strata.cost_conditions() as c
     union all select c.* from strata.briefing_conditions() as c
     union all select c.* from strata.quota_conditions() as c

@@ -12,7 +12,6 @@ const ENVIRONMENT = {
   STRATA_ARCHIVE_DB_URL: "postgresql://postgres:hidden@archive.example:5432/postgres",
   STRATA_ARCHIVE_URL: "https://archive.example",
   STRATA_ARCHIVE_KEY: "sb_secret_3",
-  STRATA_MOVER_PASSWORD: "hidden",
 };
 
 /** Reads the shipped configuration with something laid over it. */
@@ -208,11 +207,15 @@ Deno.test("load_config() reports everything that is wrong at once", async () => 
       "  tasks: { core_retention_days: 400, colour: red, archive_after_days: 9, delete_after_days: 9 }",
       "  notes: { trigger: finished }",
     ].join("\n"),
-    { ...ENVIRONMENT, STRATA_ARCHIVE_KEY: "", STRATA_MOVER_PASSWORD: " " },
+    {
+      ...ENVIRONMENT,
+      STRATA_ARCHIVE_KEY: "",
+      STRATA_CORE_MOVER_PASSWORD: "twenty-three-characters",
+    },
   );
   const paths = found.map((problem) => problem.split(" ")[0]).sort();
   assert.deepEqual(paths, [
-    "STRATA_MOVER_PASSWORD",
+    "STRATA_CORE_MOVER_PASSWORD",
     "database_tiers.archive.key_env",
     "database_tiers.main.capacity_mb",
     "database_tiers.main.link.driver",
@@ -231,4 +234,20 @@ Deno.test("load_config() makes a chain of two tiers when one is taken out with n
   assert.deepEqual(links.map(({ from, to, driver }) => [from, to, driver]), [
     ["core", "archive", "pull"],
   ]);
+});
+
+Deno.test("load_config() takes a password of the owner's own for the link on which a tier is dialled", async () => {
+  const own = "a-password-of-24-letters";
+  const environment = { ...ENVIRONMENT, STRATA_MAIN_MOVER_PASSWORD: own };
+  const pulled = await config("", environment);
+  assert.deepEqual(pulled.links.map(({ password }) => password), [undefined, own]);
+  const both = "database_tiers: { core: { link: { driver: push } } }"; // core and archive dial main
+  const [problem] = await problems(both, environment);
+  assert.match(problem ?? "", /^STRATA_MAIN_MOVER_PASSWORD would open two links/);
+});
+
+Deno.test("load_config() notes that the one password of all links is not used any more", async () => {
+  assert.deepEqual((await config()).notes, []);
+  const { notes } = await config("", { ...ENVIRONMENT, STRATA_MOVER_PASSWORD: "old" });
+  assert.match(notes.join(), /STRATA_MOVER_PASSWORD is not used any more/);
 });

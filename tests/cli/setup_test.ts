@@ -64,7 +64,10 @@ Deno.test("setup --init takes over a changed driver and policy", async () => {
   await cli.strata("setup", "--init");
   await cli.configure(
     "lifecycle_policies: { journal_entries: { core_retention_days: 14 }, absent: {} }",
-    { core: "{ pool_size: 30, link: { driver: push } }" },
+    {
+      core: "{ pool_size: 30, link: { driver: push } }",
+      main: "{ pool_size: 30, link: { driver: push } }",
+    },
   );
   const { out } = await cli.strata("setup", "--init");
   assert.match(out, /core dials main \(push\)/);

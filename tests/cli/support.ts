@@ -64,10 +64,11 @@ export async function strata(
 }
 
 function environmentOf(databases: TestDatabase[], password: string): Record<string, string> {
-  const environment: Record<string, string> = { STRATA_MOVER_PASSWORD: password };
+  const environment: Record<string, string> = {};
   for (const { tier, url } of databases) {
     const name = `STRATA_${tier.toUpperCase()}`;
     environment[`${name}_DB_URL`] = url;
+    environment[`${name}_MOVER_PASSWORD`] = password; // the logins are shared with other tests
     environment[`${name}_URL`] = "http://127.0.0.1:9";
     environment[`${name}_KEY`] = "sb_secret_of_a_test";
   }

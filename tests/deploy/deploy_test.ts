@@ -6,7 +6,7 @@ import { REPOSITORY } from "../../local/settings.ts";
 import { managementApi, PROJECT } from "../support/management_api.ts";
 
 function environment(more: Record<string, string> = {}): Record<string, string> {
-  const found: Record<string, string> = { STRATA_MOVER_PASSWORD: "m" };
+  const found: Record<string, string> = {};
   for (const [at, tier] of ["CORE", "MAIN", "ARCHIVE"].entries()) {
     found[`STRATA_${tier}_DB_URL`] = `postgresql://postgres:swordfish@127.0.0.1:${at + 1}/postgres`;
     found[`STRATA_${tier}_URL`] = "https://main.example.org";

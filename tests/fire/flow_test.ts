@@ -94,7 +94,7 @@ moveTest("a flow for which there is one connection only goes on with that", asyn
   await takeSteps(journey, 12);
   const [lines] = await driven.sql`
     select count(*)::integer as n from pg_stat_activity
-     where datname = current_database() and usename = 'strata_mover'`;
+     where datname = current_database() and usename like 'strata\\_mover\\_%'`;
   assert.deepEqual([journey.next === "done", lines?.n], [false, 1]);
   await takeSteps(journey, MANY);
 

@@ -72,7 +72,7 @@ async function meddle({ sql }: TestDatabase, first: number, journal: Map<number,
 
 async function assertNothingLeftBehind({ sql }: TestDatabase): Promise<void> {
   await waitFor("the mover's sessions to end", async () => {
-    const sessions = await sql`select from pg_stat_activity where usename = 'strata_mover'
+    const sessions = await sql`select from pg_stat_activity where usename like 'strata\\_mover\\_%'
       and datname = current_database()`;
     return sessions.length === 0;
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { testChain } from "../support/chain.ts";
 import { cronChain } from "../support/own_stack.ts";
 
-Deno.test("a chain of test databases: the side that drives reaches the other as strata_mover", async () => {
+Deno.test("a chain of test databases: the side that drives reaches the other by its own login", async () => {
   for (const driver of ["push", "pull"] as const) {
     await using chain = await testChain({ driver });
     const [hot, cold] = driver === "push" ? ["core", "main"] as const : ["main", "core"] as const;
@@ -10,7 +10,7 @@ Deno.test("a chain of test databases: the side that drives reaches the other as 
       select "user", database from extensions.dblink(
         ${`strata_${cold}`}, 'select current_user::text, current_database()::text')
         as t ("user" text, database text)`;
-    assert.deepEqual({ ...row }, { user: "strata_mover", database: chain[cold].name });
+    assert.deepEqual({ ...row }, { user: `strata_mover_${hot}`, database: chain[cold].name });
   }
 });
 

@@ -1,11 +1,10 @@
 import postgres from "postgres";
 import { pushMigrations } from "../../cli/lib/supabase.ts";
-import { scramVerifier } from "../../cli/lib/scram.ts";
 import type { StackOptions, Tier } from "../../local/settings.ts";
 import { TIERS } from "../../local/settings.ts";
 import { removeStack, type RunningStack, status, up, type UpOptions } from "../../local/stack.ts";
 import { type Chain, type ChainOptions, formChain, type Link } from "./chain.ts";
-import { TEST_STACK } from "./stack.ts";
+import { openLogins, passwordOfLinks, TEST_STACK } from "./stack.ts";
 
 /** A stack that belongs to one test: up from nothing, gone at the end of the block. */
 export interface OwnStack extends RunningStack, AsyncDisposable {
@@ -39,16 +38,16 @@ export async function cronChain(
   { tiers = TIERS, driver = "push", projects = false }: ChainOptions & { projects?: boolean } = {},
 ): Promise<CronChain> {
   const stack = await ownStack(undefined, { projects, inMemory: true });
-  const password = stack.env.STRATA_MOVER_PASSWORD ?? "";
+  const password = passwordOfLinks(stack);
   const databases = await Promise.all(tiers.map((tier) => openTier(stack, tier)));
   const dispose = async () => {
     await Promise.all(databases.map(({ sql }) => sql.end({ timeout: 1 })));
     await stack[Symbol.asyncDispose]();
   };
   try {
-    await Promise.all(databases.map(async ({ sql, url }) => {
+    await Promise.all(databases.map(async ({ sql, url, tier }) => {
       await pushMigrations(url);
-      await sql`select strata.set_mover_login(${await scramVerifier(password)}, 10)`;
+      await openLogins(sql, tier, password, 10);
     }));
   } catch (error) {
     await dispose();

@@ -1,5 +1,7 @@
+import type { Sql } from "postgres";
+import { scramVerifier } from "../../cli/lib/scram.ts";
 import type { Cluster } from "../../local/cluster.ts";
-import type { StackOptions, Tier } from "../../local/settings.ts";
+import { type StackOptions, type Tier, TIERS } from "../../local/settings.ts";
 import { type RunningStack, up, type UpOptions } from "../../local/stack.ts";
 
 /** The tests' own stack, beside the one people work with. The environment may move it. */
@@ -23,7 +25,20 @@ export async function testCluster(tier: Tier): Promise<Cluster> {
   return cluster;
 }
 
-/** The password that opens role strata_mover on every tier of the tests' stack. */
+/** The password of every login of every link of the tests' stack, which tests share. */
 export async function moverPassword(): Promise<string> {
-  return (await testStack()).env.STRATA_MOVER_PASSWORD ?? "";
+  return passwordOfLinks(await testStack());
+}
+
+/** A password for the links of a stack that lasts as long as the stack. */
+export function passwordOfLinks({ env }: RunningStack): string {
+  return `${new URL(env["STRATA_CORE_DB_URL"] ?? "").password}-of-the-links`;
+}
+
+/** Lets every neighbour dial a tier with this password. */
+export async function openLogins(sql: Sql, tier: Tier, password: string, limit: number) {
+  const verifier = await scramVerifier(password);
+  for (const neighbour of TIERS.filter((other) => other !== tier)) {
+    await sql`select strata.set_mover_login(${neighbour}, ${verifier}, ${limit})`;
+  }
 }

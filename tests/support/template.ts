@@ -1,9 +1,8 @@
 import { pushMigrations } from "../../cli/lib/supabase.ts";
-import { scramVerifier } from "../../cli/lib/scram.ts";
 import { type Cluster, connectLocally } from "../../local/cluster.ts";
 import { contentHash, prepareDatabase } from "../../local/prepare.ts";
 import { REPOSITORY, type Tier, TIERS } from "../../local/settings.ts";
-import { moverPassword, testCluster, testStack } from "./stack.ts";
+import { moverPassword, openLogins, testCluster, testStack } from "./stack.ts";
 
 /** Enough for every test that runs at once; far from the server's 60. */
 const MOVER_CONNECTIONS = 30;
@@ -66,8 +65,8 @@ async function migrate(cluster: Cluster, name: string): Promise<void> {
   try {
     await prepareDatabase((await testStack()).server, sql);
     await pushMigrations(await databaseUrl(cluster.tier, name));
-    const verifier = await scramVerifier(await moverPassword());
-    await sql`select strata.set_mover_login(${verifier}, ${MOVER_CONNECTIONS})`;
+    await sql`set role postgres`; // who makes a role may change it
+    await openLogins(sql, cluster.tier, await moverPassword(), MOVER_CONNECTIONS);
   } finally {
     await sql.end();
   }

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import type { Sql } from "postgres";
 import { testChain } from "../support/chain.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
@@ -33,7 +33,7 @@ Deno.test("join_tier() with push makes the hotter tier dial", async () => {
   assertEquals([...await db.sql`select neighbour, direction, driver, server from strata.links`], [
     { neighbour: "main", direction: "colder", driver: "push", server: "strata_main" },
   ]);
-  assertEquals(await userMapping(db.sql), ["password=secret", "user=strata_mover"]);
+  assertEquals(await userMapping(db.sql), ["password=secret", "user=strata_mover_core"]);
 });
 
 Deno.test("join_tier() with pull makes the hotter tier wait to be dialled", async () => {
@@ -84,14 +84,7 @@ const REFUSALS: [string, (sql: Sql) => PromiseLike<unknown>, string, string, str
     (sql) => sql`select strata.join_tier('main', 'push', p_password => 'secret')`,
     "ST004",
     "with push it is core that dials main, but no address was given",
-    "Give p_host, p_port, p_database, p_user and p_sslmode.",
-  ],
-  [
-    "to dial without a password",
-    (sql) => dialMain(sql, null),
-    "ST004",
-    "server strata_main has no password yet",
-    "Give p_password: the one of strata_mover on that tier.",
+    "Give p_host, p_port, p_database and p_sslmode.",
   ],
 ];
 
@@ -103,13 +96,28 @@ for (const [what, statement, code, message, hint] of REFUSALS) {
   });
 }
 
+Deno.test("join_tier() makes a password of 32 bytes when given none", async () => {
+  await using db = await core();
+  await using other = await core();
+  await dialMain(db.sql, null);
+  await dialMain(other.sql, null);
+  const [first, second] = [await userMapping(db.sql), await userMapping(other.sql)];
+  assertMatch(first[0] ?? "", /^password=[\w-]{43}$/);
+  assertNotEquals(first[0], second[0]);
+});
+
 Deno.test("join_tier() takes a changed password over, and keeps it when given none", async () => {
   await using db = await core();
   await dialMain(db.sql, "first");
   await dialMain(db.sql, "second");
   await dialMain(db.sql, null, { ...ADDRESS, host: "127.0.0.2" });
 
-  assertEquals(await userMapping(db.sql), ["password=second", "user=strata_mover"]);
+  assertEquals(await userMapping(db.sql), ["password=second", "user=strata_mover_core"]);
+  await db
+    .sql`alter user mapping for current_user server strata_main options (set user 'strata_mover_core_2.old')`;
+  await db.sql`select strata.join_tier('main', 'push', p_host => '127.0.0.2', p_port => 5432,
+    p_database => 'postgres', p_user => 'strata_mover_core.new')`;
+  assertEquals(await userMapping(db.sql), ["password=second", "user=strata_mover_core_2.new"]);
   const [server] = await db.sql`select srvoptions from pg_foreign_server`;
   assert(server?.srvoptions.includes("host=127.0.0.2"));
 });

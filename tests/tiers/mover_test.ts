@@ -33,6 +33,8 @@ const PROTOCOL = [
   "prove",
   "purge",
   "receive",
+  "retire_login",
+  "rotate_login",
   "share_now",
   "still_here",
   "stock_months",
@@ -69,16 +71,16 @@ Deno.test("strata_mover reads and writes no table, neither Strata's nor a manage
            else has_table_privilege('strata_mover', c.oid, 'select, insert, update, delete, truncate') end`;
   assertEquals([...rows], []);
 
-  const mover = db.connect({ username: "strata_mover", password: await moverPassword() });
+  const mover = db.connect({ username: "strata_mover_main", password: await moverPassword() });
   assertEquals((await refusal(mover`select * from strata.datasets`)).code, "42501");
   assertEquals((await refusal(mover`select * from public.notes`)).code, "42501");
   assertEquals((await refusal(mover`select strata.become('main')`)).code, "42501");
 });
 
-Deno.test("strata_mover is no member of another role and has no power of its own", async () => {
+Deno.test("strata_mover is a group, in no other one, and has no power of its own", async () => {
   await using db = await testDatabase();
   const [role] = await db.sql`
-    select rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls as mighty,
+    select rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls as mighty,
            (select count(*)::int from pg_auth_members as m where m.member = r.oid) as memberships
       from pg_roles as r where rolname = 'strata_mover'`;
   assertEquals(role, { mighty: false, memberships: 0 });
@@ -89,9 +91,9 @@ for (const limit of [0, null]) {
     await using db = await testDatabase();
     const verifier = await scramVerifier(await moverPassword());
     const { code, hint } = await refusal(
-      db.sql`select strata.set_mover_login(${verifier}, ${limit})`,
+      db.sql`select strata.set_mover_login('main', ${verifier}, ${limit})`,
     );
     assertEquals(code, "ST004");
-    assertEquals(hint, "Give the number of connections the neighbours may hold here at once.");
+    assertEquals(hint, "Give the number of connections the neighbour may hold here at once.");
   });
 }

@@ -12,16 +12,16 @@ async function coreThatDials(secret: string) {
   return db;
 }
 
-function joinMain(sql: Sql, secret: string, user: string | null = "strata_mover") {
+function joinMain(sql: Sql, secret: string) {
   return sql`
     select strata.join_tier('main', 'push', p_host => '127.0.0.1', p_port => 5432,
-                            p_database => 'postgres', p_user => ${user}, p_password => ${secret})`;
+                            p_database => 'postgres', p_password => ${secret})`;
 }
 
 /** A session of another role: by its own login, or as the API takes it on. */
 async function sessionAs(db: TestDatabase, role: string): Promise<Sql> {
   const max = 1; // `set role` lasts as long as the one connection
-  if (role === "strata_mover") {
+  if (role === "strata_mover_main") {
     return db.connect({ username: role, password: await moverPassword(), max });
   }
   const sql = db.connect({ max });
@@ -29,7 +29,7 @@ async function sessionAs(db: TestDatabase, role: string): Promise<Sql> {
   return sql;
 }
 
-for (const role of ["strata_mover", "anon", "authenticated"]) {
+for (const role of ["strata_mover_main", "anon", "authenticated"]) {
   Deno.test(`${role} cannot read the password of a link`, async () => {
     const secret = crypto.randomUUID();
     await using db = await coreThatDials(secret);
@@ -45,7 +45,7 @@ Deno.test("its owner can read the password of a link, so the tests above look wh
   const secret = crypto.randomUUID();
   await using db = await coreThatDials(secret);
   const [mapping] = await db.sql`select umoptions from pg_user_mappings`;
-  assertEquals(mapping?.umoptions, ["user=strata_mover", `password=${secret}`]);
+  assertEquals(mapping?.umoptions, ["user=strata_mover_core", `password=${secret}`]);
 });
 
 Deno.test("the password of a link shows in no session's query", async () => {
@@ -74,7 +74,7 @@ Deno.test("the password of a link stays out of the server's log, also when joini
   const secret = crypto.randomUUID();
   await using db = await coreThatDials(secret);
   const marker = `no_such_driver_${crypto.randomUUID()}`;
-  await refusal(joinMain(db.sql, secret, null));
+  await refusal(db.sql`select strata.join_tier('main', 'push', p_password => ${secret})`);
   await refusal(db.sql`select strata.join_tier('main', ${marker}, p_password => ${secret})`);
 
   const log = await Deno.readTextFile(`${(await testCluster("core")).directory}/log`);
@@ -84,16 +84,17 @@ Deno.test("the password of a link stays out of the server's log, also when joini
 
 Deno.test("set_mover_login() takes a verifier and never a password", async () => {
   await using db = await testDatabase();
-  assertEquals(await refusal(db.sql`select strata.set_mover_login('hunter2', 10)`), {
+  assertEquals(await refusal(db.sql`select strata.set_mover_login('main', 'hunter2', 10)`), {
     code: "ST004",
     message: "that is not a SCRAM-SHA-256 verifier",
-    hint: "Compute it on the client; the clear password must not reach this database.",
+    hint:
+      "Give what strata.renew_password() says on the tier that dials; no clear password must reach this database.",
   });
 });
 
-Deno.test("strata_mover cannot log in with another password", async () => {
+Deno.test("a neighbour's login cannot come in with another password", async () => {
   await using db = await testDatabase();
-  const sql = postgres(db.url, { username: "strata_mover", password: "a guess", max: 1 });
+  const sql = postgres(db.url, { username: "strata_mover_main", password: "a guess", max: 1 });
   assertEquals((await refusal(sql`select 1`)).code, "28P01");
   await sql.end();
 });

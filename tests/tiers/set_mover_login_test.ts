@@ -14,16 +14,16 @@ Deno.test("set_mover_login() lets a neighbour hold so many connections and not o
   const url = stack.env.STRATA_CORE_DB_URL ?? "";
   await pushMigrations(url);
   const sql = postgres(url, { max: 1, onnotice: () => {} });
-  await sql`select strata.set_mover_login(${await scramVerifier("open sesame")}, ${LIMIT})`;
+  await sql`select strata.set_mover_login('main', ${await scramVerifier("open sesame")}, ${LIMIT})`;
   await sql.end();
 
-  const login = { username: "strata_mover", password: "open sesame", max: 1 };
+  const login = { username: "strata_mover_main", password: "open sesame", max: 1 };
   const sessions = Array.from({ length: LIMIT }, () => postgres(url, login));
   for (const one of sessions) await one`select`;
   const oneMore = postgres(url, login);
   assertEquals(await refusal(oneMore`select`), {
     code: "53300",
-    message: 'too many connections for role "strata_mover"',
+    message: 'too many connections for role "strata_mover_main"',
     hint: undefined,
   });
   await Promise.all([...sessions, oneMore].map((one) => one.end()));
@@ -39,8 +39,8 @@ Deno.test("set_mover_login() of two databases of a server at once both succeed",
   const [session] = await other`select pg_backend_pid() as pid`;
   const first = await sql.reserve();
   await first`begin`;
-  await first`select strata.set_mover_login(${verifier}, 2)`;
-  const second = other`select strata.set_mover_login(${verifier}, ${LIMIT})`.execute();
+  await first`select strata.set_mover_login('main', ${verifier}, 2)`;
+  const second = other`select strata.set_mover_login('main', ${verifier}, ${LIMIT})`.execute();
   await waitFor("the second one to wait for the first", async () => {
     const [waiting] = await first`
       select from pg_locks where pid = ${session?.pid} and not granted`;
@@ -50,7 +50,7 @@ Deno.test("set_mover_login() of two databases of a server at once both succeed",
   first.release();
   await second;
   const [role] = await sql`
-    select rolconnlimit as limit from pg_roles where rolname = 'strata_mover'`;
+    select rolconnlimit as limit from pg_roles where rolname = 'strata_mover_main'`;
   assertEquals(role?.limit, LIMIT);
   await Promise.all([sql.end(), other.end()]);
 });

@@ -92,7 +92,6 @@ export interface Address {
   port: number;
   database: string;
   user: string;
-  password: string;
   sslmode: string;
 }
 
@@ -129,12 +128,6 @@ export async function setTier(
     p_critical_mb => ${tier.criticalMb}, p_pool_size => ${tier.poolSize})`;
 }
 
-/** Lets the neighbours in, with a password of which only the verifier is known here. */
-export async function setMoverLogin(sql: Db, verifier: string, limit: number): Promise<void> {
-  await sql`select strata.set_mover_login(
-    p_verifier => ${verifier}, p_connection_limit => ${limit})`;
-}
-
 /** Puts a secret into the database's Vault; false where it has none. */
 export async function setSecret(sql: Db, name: string, secret: string): Promise<boolean> {
   const [row] = await sql<{ done: boolean }[]>`
@@ -156,7 +149,7 @@ export async function joinTier(
       select strata.join_tier(
         p_tier => ${tier}, p_driver => ${driver}, p_host => ${address.host},
         p_port => ${address.port}, p_database => ${address.database}, p_user => ${address.user},
-        p_password => ${address.password}, p_sslmode => ${address.sslmode}) as says`;
+        p_sslmode => ${address.sslmode}) as says`;
   return row?.says ?? "";
 }
 

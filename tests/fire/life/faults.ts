@@ -1,10 +1,9 @@
-import { scramVerifier } from "../../../cli/lib/scram.ts";
 import { connectLocally } from "../../../local/cluster.ts";
 import type { Driver } from "../../support/chain.ts";
 import { killServer, startServer } from "../../support/servers.ts";
 import { DIALLING } from "../../support/moves.ts";
 import { canMount, giveRoom, smallDisk } from "../../support/small_disk.ts";
-import { testCluster } from "../../support/stack.ts";
+import { openLogins, testCluster } from "../../support/stack.ts";
 import type { TestDatabase } from "../../support/database.ts";
 import type { Seeded } from "./seeded.ts";
 import { setUp, type Way, type World } from "./world.ts";
@@ -175,7 +174,7 @@ const FAULTS: readonly Fault[] = [
       await setPassword(driven, crypto.randomUUID());
       await asSuperuser(driven, (sql) =>
         sql`
-        select pg_terminate_backend(pid) from pg_stat_activity where usename = 'strata_mover'`);
+        select pg_terminate_backend(pid) from pg_stat_activity where usename like 'strata\\_mover\\_%'`);
       return () => setPassword(driven, old);
     },
   },
@@ -248,8 +247,7 @@ export function anyFault({ driver }: World, random: Seeded): Fault {
 }
 
 async function setPassword(database: TestDatabase, password: string): Promise<void> {
-  const verifier = await scramVerifier(password);
-  await asSuperuser(database, (sql) => sql`select strata.set_mover_login(${verifier}, 20)`);
+  await asSuperuser(database, (sql) => openLogins(sql, database.tier, password, 20));
 }
 
 async function setClock(database: TestDatabase, hours: number): Promise<void> {

@@ -131,7 +131,7 @@ export async function leftBehind({ chain }: World): Promise<string[]> {
       union all select 'a row set aside: ' || says from strata.set_aside
       union all select 'trouble: ' || trouble from strata.datasets where trouble is not null
       union all select 'a session of the mover: ' || left(query, 60) from pg_stat_activity
-                 where usename = 'strata_mover' and datname = current_database()
+                 where usename like 'strata\\_mover\\_%' and datname = current_database()
       union all select 'an advisory lock' from pg_locks where locktype = 'advisory'
                    and database = (select oid from pg_database where datname = current_database())
       union all select 'a prepared transaction' from pg_prepared_xacts where database = current_database()
