@@ -195,11 +195,12 @@ as $$
 declare
   v_new strata.datasets;
   v_old strata.datasets;
-  v_relation constant text := format('%I.%I', p_description ->> 'schema', p_description ->> 'table');
+  v_relation text;
   v_type jsonb;
   v_objection record;
 begin
   perform strata.check_asker('hotter', p_from);
+  v_relation := format('%I.%I', p_description ->> 'schema', p_description ->> 'table');
   perform strata.lock_dataset(p_description ->> 'name');
   perform set_config('synchronous_commit', 'on', true)
     where current_setting('synchronous_commit') = 'off'; -- what is told once, holds above all, is not told again

@@ -70,9 +70,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.check_asker('colder');
-  return strata.find_work(false);
-exception when others then
-  return strata.find_work(true);
+  begin
+    return strata.find_work(false);
+  exception when others then
+    return strata.find_work(true);
+  end;
 end
 $$;
 comment on function strata.datasets_with_work() is

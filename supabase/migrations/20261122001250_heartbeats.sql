@@ -173,7 +173,7 @@ language plpgsql
 as $$
 declare
   v_neighbour text;
-  v_heard text[] := array[]::text[];
+  v_heard text[] := array[]::pg_catalog.text[];
 begin
   perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
   commit;
