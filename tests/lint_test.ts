@@ -19,6 +19,7 @@ const ACCEPTED: Record<string, string> = {
   "rest: Function Search Path Mutable": "commits, so it cannot be pinned",
   "report_daily: Function Search Path Mutable": "commits, so it cannot be pinned",
   "report_monthly: Function Search Path Mutable": "commits, so it cannot be pinned",
+  "rotate_links: Function Search Path Mutable": "commits, so it cannot be pinned",
   "see_to_space: Function Search Path Mutable": "commits, so it cannot be pinned",
   "upkeep: Function Search Path Mutable": "commits, so it cannot be pinned",
   "wake_voice: Function Search Path Mutable": "commits, so it cannot be pinned",

@@ -128,7 +128,10 @@ async function rotateReport(context: Context): Promise<Report> {
     document: { rotated },
     text: rotated.length === 0
       ? "No link was rotated."
-      : rotated.map(({ says }) => `${says}.`).join("\n"),
+      : rotated.map(({ ok, says, remedy }) => ok ? `${says}.` : withRemedy(says, remedy ?? ""))
+        .join(
+          "\n",
+        ),
     ok: rotated.every(({ ok }) => ok) && context.session.skipped.length === 0,
   };
 }

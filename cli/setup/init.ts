@@ -33,12 +33,16 @@ export async function init(context: Context): Promise<InitOutcome> {
     tiers: tiers.map(({ tier, answer }) => ({ tier, says: answer })),
     links: [
       ...linked.flatMap(({ tier, answer }) => answer.map((says) => ({ tier, says }))),
-      ...opened,
+      ...opened.filter(({ ok }) => ok).map(({ tier, says }) => ({ tier, says })),
       ...config.notes.map((says) => ({ tier: "", says })),
     ],
     managed: [],
     missing: [],
-    refused: [],
+    refused: opened.filter(({ ok }) => !ok).map(({ tier, says, remedy }) => ({
+      dataset: `a link of ${tier}`,
+      says,
+      remedy: remedy ?? "",
+    })),
   };
   if (session.open.some(({ tier }) => tier.key === "core")) await manageAll(context, outcome);
   return outcome;

@@ -2,12 +2,15 @@
 import type { Config, Link } from "../config/load.ts";
 import * as logins from "../../supabase/functions/_shared/strata_logins.ts";
 import type { Context } from "../lib/command.ts";
+import { asFailure, Failure } from "../lib/errors.ts";
 import type { OpenTier } from "../lib/session.ts";
 
-/** Something to say about a tier's link. */
+/** What has become of a link. */
 export interface LinkSays {
   tier: string;
   says: string;
+  ok: boolean;
+  remedy: string | null;
 }
 
 /** A link with both its ends, of which one dials the other. */
@@ -17,6 +20,8 @@ interface Ends {
   dialled: OpenTier;
 }
 
+const AGAIN = "Mend that, and run the same command again.";
+
 /**
  * Gives every link that cannot be dialled a new password, and leaves those alone that can. A link
  * whose other end did not answer is left for the next time.
@@ -25,54 +30,69 @@ export async function openLinks({ config, session }: Context): Promise<LinkSays[
   const said: LinkSays[] = [];
   for (const ends of endsOf(config, session.open)) {
     const { driving, dialled } = ends;
-    await logins.makeLogins(dialled.sql, driving.tier.key, dialled.tier.poolSize);
-    if (await logins.tryLink(driving.sql, dialled.tier.key) === null) continue;
-    said.push(await renew(ends));
+    const opened = await orFailure(ends, async () => {
+      await logins.makeLogins(dialled.sql, driving.tier.key, dialled.tier.poolSize);
+      const works = await logins.tryLink(driving.sql, dialled.tier.key) === null;
+      return works ? undefined : await renew(ends);
+    });
+    if (opened !== undefined) said.push(opened);
   }
   return said;
 }
 
-/** What rotating has come to. */
-export interface Rotated extends LinkSays {
-  ok: boolean;
+/** One link that fails does not keep the others from being opened. */
+async function orFailure<T>({ driving }: Ends, work: () => Promise<T>): Promise<T | LinkSays> {
+  try {
+    return await work();
+  } catch (error) {
+    const failure = asFailure(error);
+    if (failure.code === "" && failure !== error) throw error; // a fault of this program
+    return { tier: driving.tier.key, says: failure.message, ok: false, remedy: failure.remedy };
+  }
 }
 
 /** Gives every link a new password. Where one works, nothing is refused meanwhile. */
-export async function rotateLinks({ config, session }: Context): Promise<Rotated[]> {
-  const rotated: Rotated[] = [];
-  for (const ends of endsOf(config, session.open)) rotated.push(await rotate(ends));
-  return rotated;
+export async function rotateLinks({ config, session }: Context): Promise<LinkSays[]> {
+  const said: LinkSays[] = [];
+  for (const ends of endsOf(config, session.open)) {
+    said.push(await orFailure(ends, () => rotate(ends)));
+  }
+  return said;
 }
 
-async function rotate(ends: Ends): Promise<Rotated> {
+async function rotate(ends: Ends): Promise<LinkSays> {
   const { link, driving, dialled } = ends;
-  const [from, to] = [driving.tier.key, dialled.tier.key];
+  const to = dialled.tier.key;
   const works = await logins.tryLink(driving.sql, to) === null;
-  if (!works || link.password !== undefined) {
-    const { says } = await renew(ends);
-    return { tier: from, says, ok: await logins.tryLink(driving.sql, to) === null };
-  }
+  if (!works || link.password !== undefined) return await renew(ends);
   const why = await logins.rotateLink(driving.sql, to);
-  if (why !== null) {
-    return { tier: from, says: `${why}. The password was left as it was`, ok: false };
-  }
-  await logins.endSessions(dialled.sql, from, await logins.loginOf(driving.sql, to));
-  return { tier: from, says: `${from} dials ${to} with a new password`, ok: true };
+  if (why !== null) throw new Failure(`the password was left as it was. ${why}`, AGAIN, 1);
+  return await outcome(ends, await logins.loginOf(driving.sql, to));
 }
 
 /** Sets a link's password anew on both ends, and ends whatever came in with the old one. */
-async function renew({ link, driving, dialled }: Ends): Promise<LinkSays> {
+async function renew(ends: Ends): Promise<LinkSays> {
+  const { link, driving, dialled } = ends;
   const [from, to] = [driving.tier.key, dialled.tier.key];
   const verifier = await logins.renewPassword(driving.sql, to, link.password);
   await logins.setMoverLogin(dialled.sql, from, verifier, dialled.tier.poolSize);
-  await logins.endSessions(dialled.sql, from, null);
+  return await outcome(ends, null);
+}
+
+/** Ends the sessions of a link's logins, but for those of one login, and dials it anew. */
+async function outcome({ driving, dialled }: Ends, but: string | null): Promise<LinkSays> {
+  const [from, to] = [driving.tier.key, dialled.tier.key];
+  const ended = await logins.endSessions(dialled.sql, from, but);
   const trouble = await logins.tryLink(driving.sql, to);
-  return {
-    tier: from,
-    says: trouble === null
-      ? `${from} dials ${to} with a new password`
-      : `${from} has a new password for ${to}, but the link does not work yet: ${trouble}`,
-  };
+  if (trouble !== null) {
+    const says = `${from} has a new password for ${to}, but cannot work with it: ${trouble}`;
+    return { tier: from, says, ok: false, remedy: AGAIN };
+  }
+  const says = `${from} dials ${to} with a new password`;
+  const open =
+    `, but what is open with the old one stays open: the owner of ${to} may not end it ` +
+    "(grant pg_signal_backend to that role, and rotate again)";
+  return { tier: from, says: ended === null ? says + open : says, ok: true, remedy: null };
 }
 
 function endsOf(config: Config, open: readonly OpenTier[]): Ends[] {

@@ -78,7 +78,8 @@ comment on function strata.link_option(text, text) is 'An option of the user map
 revoke execute on function strata.link_option(text, text) from public;
 
 -- The statement holds the password, because a user mapping takes it in no other way. As a statement within a function it is
--- not logged, and its error is raised again from here, without the context that would quote it.
+-- not logged (but by pgaudit, where a superuser has it log ddl), and its error is raised again from here, without the context
+-- that would quote it. A session that is killed in the very middle of it, for which it would have to wait, is the exception.
 create function strata.map_user(p_neighbour text, p_user text, p_password text)
 returns void
 language plpgsql

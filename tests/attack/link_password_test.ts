@@ -16,6 +16,8 @@ const POOL = 10;
 class World {
   readonly #owner = new Map<Tier, Sql>();
   #sessions: Sql[] = [];
+  /** The password of the link from main to core, as it was at first. */
+  stolen = "";
 
   constructor(readonly stack: OwnStack) {}
 
@@ -120,70 +122,57 @@ const FORBIDDEN = [
   "create publication mine",
 ];
 
-Deno.test("whoever has the password of a link", async (t) => {
-  await using world = new World(await ownStack(undefined, { inMemory: true }));
-  await world.setup("--init");
-  const core = world.sql("core");
-  const stolen = await world.password("main", "core");
-  const step = (name: string, attack: () => Promise<void>) =>
-    t.step(name, () => attack().finally(() => world.hangUp()));
+type Attacks = Record<string, (world: World) => Promise<void>>;
 
-  await step("comes in by it, so the steps below look where it is", async () => {
-    const holder = world.as(LOGIN, stolen);
+const ENTERING: Attacks = {
+  "comes in by it, so the steps below look where it is": async (world) => {
+    const holder = world.as(LOGIN, world.stolen);
     const [row] = await holder`select strata.hello() ->> 'tier' as tier`;
     assertEquals(row?.tier, "core");
-  });
+  },
 
-  await step(
-    "cannot come in by another link's login, nor by the second of this one",
-    async () => {
-      const others: [string, Tier][] = [
-        ["strata_mover_archive", "main"],
-        [`${LOGIN}_2`, "core"],
-        ["strata_mover", "core"],
-        ["postgres", "core"],
-      ];
-      for (const [login, tier] of others) {
-        const { code } = await refusal(world.as(login, stolen, tier)`select`);
-        assertEquals([login, code], [login, "28P01"]);
-      }
-      assertNotEquals(await world.password("archive", "main"), stolen);
-    },
-  );
+  "cannot come in by another link's login, nor by the second of this one": async (world) => {
+    const others: [string, Tier][] = [
+      ["strata_mover_archive", "main"],
+      [`${LOGIN}_2`, "core"],
+      ["strata_mover", "core"],
+      ["postgres", "core"],
+    ];
+    for (const [login, tier] of others) {
+      const { code } = await refusal(world.as(login, world.stolen, tier)`select`);
+      assertEquals([login, code], [login, "28P01"]);
+    }
+    assertNotEquals(await world.password("archive", "main"), world.stolen);
+  },
+};
 
-  for (const statement of FORBIDDEN) {
-    await step(`cannot: ${statement}`, async () => {
-      const { code, message } = await refusal(world.as(LOGIN, stolen).unsafe(statement));
-      assertEquals(code, "42501", message);
-    });
-  }
-
-  await step("may call what strata_mover is granted, and not one function more", async () => {
-    const holder = world.as(LOGIN, stolen);
-    const rows = await core<{ name: string; granted: boolean }[]>`
+const GOING_ON: Attacks = {
+  "may call what strata_mover is granted, and not one function more": async (world) => {
+    const holder = world.as(LOGIN, world.stolen);
+    const rows = await world.sql("core")<{ name: string; granted: boolean }[]>`
       select p.oid::regprocedure::text as name, coalesce(p.proacl::text like '%strata_mover=%', false) as granted
         from pg_proc as p where p.pronamespace = 'strata'::regnamespace`;
     for (const { name, granted } of rows) {
       const [may] = await holder`select has_function_privilege(${name}, 'execute') as may`;
       assertEquals([name, may?.may], [name, granted]);
     }
-  });
+  },
 
-  await step("makes no large objects, once a superuser has done what validate says", async () => {
-    const [check] = await core`
+  "makes no large objects, once a superuser has done what validate says": async (world) => {
+    const [check] = await world.sql("core")`
       select ok, says from strata.validate() where topic = 'large objects'`;
     const statement = /superuser: (revoke .*)$/.exec(check?.says)?.[1] ?? "";
     const superuser = connectLocally(clusterOf(world.stack, "core"));
     await superuser.unsafe(statement);
     await superuser.end();
     for (const makes of ["lo_creat(-1)", "lo_create(0)", "lo_from_bytea(0, 'x')"]) {
-      const { code } = await refusal(world.as(LOGIN, stolen).unsafe(`select ${makes}`));
+      const { code } = await refusal(world.as(LOGIN, world.stolen).unsafe(`select ${makes}`));
       assertEquals(code, "42501");
     }
-  });
+  },
 
-  await step("changes it: noticed, and mended by the remedy", async () => {
-    const holder = world.as(LOGIN, stolen);
+  "changes it: noticed, and mended by the remedy": async (world) => {
+    const holder = world.as(LOGIN, world.stolen);
     await holder.unsafe(`alter role ${LOGIN} password '${await scramVerifier("mine now")}'`);
     await world.lookAtCore();
     const [alert] = await world.alerts("main", "link_down");
@@ -193,51 +182,45 @@ Deno.test("whoever has the password of a link", async (t) => {
     await world.lookAtCore();
     assertEquals(await world.alerts("main", "link_down"), []);
     assertEquals((await refusal(world.as(LOGIN, "mine now")`select`)).code, "28P01");
-    assertEquals((await refusal(world.as(LOGIN, stolen)`select`)).code, "28P01");
-    const sessions = await core`select from pg_stat_activity where usename = ${LOGIN}`;
+    assertEquals((await refusal(world.as(LOGIN, world.stolen)`select`)).code, "28P01");
+    const sessions = await world.sql("core")`select from pg_stat_activity where usename = ${LOGIN}`;
     assertEquals(sessions.length, 0); // the one from before as well
-  });
+  },
 
-  await step(
-    "gives the login settings of its own: noticed, and taken away by the remedy",
-    async () => {
-      const known = await world.password("main", "core");
-      const holder = world.as(LOGIN, known);
-      await holder.unsafe(`alter role ${LOGIN} set application_name = 'not strata'`);
-      await holder.unsafe(`alter role ${LOGIN} in database postgres set work_mem = '1GB'`);
-      const checks = () =>
-        core<{ topic: string; remedy: string }[]>`
+  "gives the login settings of its own: noticed, and taken away by the remedy": async (world) => {
+    const known = await world.password("main", "core");
+    const holder = world.as(LOGIN, known);
+    await holder.unsafe(`alter role ${LOGIN} set application_name = 'not strata'`);
+    await holder.unsafe(`alter role ${LOGIN} in database postgres set work_mem = '1GB'`);
+    const checks = () =>
+      world.sql("core")<{ topic: string; remedy: string }[]>`
       select topic, remedy from strata.validate() where not ok and topic like 'login %'`;
-      const [check] = await checks();
-      assertEquals(check?.topic, `login ${LOGIN} settings`);
-      const [alert] = await world.alerts("core", "login_changed");
-      assertEquals(alert?.remedy, check?.remedy);
-      await world.follow(alert?.remedy ?? "");
-      assertEquals([...await checks()], []);
-      assertEquals(await world.alerts("core", "login_changed"), []);
-      assertEquals((await refusal(world.as(LOGIN, known)`select`)).code, "28P01");
-    },
-  );
+    const [check] = await checks();
+    assertEquals(check?.topic, `login ${LOGIN} settings`);
+    const [alert] = await world.alerts("core", "login_changed");
+    assertEquals(alert?.remedy, check?.remedy);
+    await world.follow(alert?.remedy ?? "");
+    assertEquals([...await checks()], []);
+    assertEquals(await world.alerts("core", "login_changed"), []);
+    assertEquals((await refusal(world.as(LOGIN, known)`select`)).code, "28P01");
+  },
 
-  await step(
-    "opens the second login with a password of his own: noticed, and mended",
-    async () => {
-      const [row] = await world.sql("main")`select strata.link_option('core', 'user') as login`;
-      const holder = world.as(row?.login, await world.password("main", "core"));
-      const [opened] = await holder`
+  "opens the second login with a password of his own: noticed, and mended": async (world) => {
+    const [row] = await world.sql("main")`select strata.link_option('core', 'user') as login`;
+    const holder = world.as(row?.login, await world.password("main", "core"));
+    const [opened] = await holder`
       select strata.rotate_login(${await scramVerifier("mine too")}) as login`;
-      const other = opened?.login as string;
-      await world.as(other, "mine too")`select`;
-      assertEquals(await world.alerts("core", "login_changed"), []); // it may be the neighbour
-      await core`update strata.rotations set began_at = began_at - interval '1 hour'`;
-      const [alert] = await world.alerts("core", "login_changed");
-      await world.follow(alert?.remedy ?? "");
-      assertEquals(await world.alerts("core", "login_changed"), []);
-      assertEquals((await refusal(world.as(other, "mine too")`select`)).code, "28P01");
-    },
-  );
+    const other = opened?.login as string;
+    await world.as(other, "mine too")`select`;
+    assertEquals(await world.alerts("core", "login_changed"), []); // it may be the neighbour
+    await world.sql("core")`update strata.rotations set began_at = began_at - interval '1 hour'`;
+    const [alert] = await world.alerts("core", "login_changed");
+    await world.follow(alert?.remedy ?? "");
+    assertEquals(await world.alerts("core", "login_changed"), []);
+    assertEquals((await refusal(world.as(other, "mine too")`select`)).code, "28P01");
+  },
 
-  await step("uses up all its connections: an alert of its own, and mended", async () => {
+  "uses up all its connections: an alert of its own, and mended": async (world) => {
     const [row] = await world.sql("main")`select strata.link_option('core', 'user') as login`;
     const password = await world.password("main", "core");
     const crowd = Array.from({ length: POOL }, () => world.as(row?.login, password));
@@ -256,19 +239,38 @@ Deno.test("whoever has the password of a link", async (t) => {
       assertEquals(await world.alerts(tier, "link_crowded"), []);
     }
     assertEquals((await refusal(world.as(row?.login, password)`select`)).code, "28P01");
-  });
+  },
 
-  await step("and nothing is wrong in the end", async () => {
+  "and nothing is wrong in the end": async (world) => {
     await waitFor("main to reach core", async () => {
       const [row] = await world.sql("main")`select strata.try_link('core') as trouble`;
       return row?.trouble === null;
     });
-    const found = await core`
+    const found = await world.sql("core")`
       select topic, says from strata.validate() where not ok and topic !~ '^job '`;
     assertEquals([...found], []);
     assertMatch(await world.setup("--init"), /main dials core \(pull\)/);
     assert(!(await world.setup("--init")).includes("new password"));
-  });
+  },
+};
+
+const forbidden = (statement: string) => async (world: World) => {
+  const { code, message } = await refusal(world.as(LOGIN, world.stolen).unsafe(statement));
+  assertEquals(code, "42501", message);
+};
+
+Deno.test("whoever has the password of a link", async (t) => {
+  await using world = new World(await ownStack(undefined, { inMemory: true }));
+  await world.setup("--init");
+  world.stolen = await world.password("main", "core");
+  const attacks = {
+    ...ENTERING,
+    ...Object.fromEntries(FORBIDDEN.map((sql) => [`cannot: ${sql}`, forbidden(sql)])),
+    ...GOING_ON,
+  };
+  for (const [name, attack] of Object.entries(attacks)) {
+    await t.step(name, () => attack(world).finally(() => world.hangUp()));
+  }
 });
 
 function clusterOf({ clusters }: OwnStack, tier: Tier) {

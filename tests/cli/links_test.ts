@@ -39,57 +39,68 @@ async function logs({ clusters }: OwnStack): Promise<string> {
   return (await Promise.all(texts)).join("\n");
 }
 
-// Servers of its own: logins belong to a whole server.
-Deno.test("setup gives each link a password, which is in no log and on no disk of ours", async (t) => {
-  await using stack = await ownStack(undefined, { inMemory: true });
-  await logEverything(stack);
-  const open = (tier: Tier) =>
-    postgres(stack.env[`STRATA_${tier.toUpperCase()}_DB_URL`] ?? "", {
-      max: 1,
-      onnotice: () => {},
-    });
-  const [main, archive] = [open("main"), open("archive")];
-  const setup = (flag: string, environment = {}) =>
-    strata(["setup", flag], { ...stack.env, ...environment });
-  const passwords = new Set<string>();
-  const now = async () => {
-    const links = [await mapping(main, "core"), await mapping(archive, "main")];
-    for (const { password } of links) passwords.add(password);
-    return links;
-  };
+/** Three tiers of its own, whose servers write everything down, and the passwords seen so far. */
+class World {
+  readonly passwords = new Set<string>();
+  readonly main: Sql;
+  readonly archive: Sql;
 
-  await t.step("another one for each link", async () => {
-    const { code, out, err } = await setup("--init", { STRATA_MOVER_PASSWORD: "of old" });
+  constructor(readonly stack: OwnStack) {
+    const open = (tier: string) =>
+      postgres(stack.env[`STRATA_${tier}_DB_URL`] ?? "", { max: 1, onnotice: () => {} });
+    [this.main, this.archive] = [open("MAIN"), open("ARCHIVE")];
+  }
+
+  setup(flag: string, environment = {}) {
+    return strata(["setup", flag], { ...this.stack.env, ...environment });
+  }
+
+  async now(): Promise<Mapping[]> {
+    const links = [await mapping(this.main, "core"), await mapping(this.archive, "main")];
+    for (const { password } of links) this.passwords.add(password);
+    return links;
+  }
+
+  async [Symbol.asyncDispose]() {
+    await Promise.all([this.main.end(), this.archive.end()]);
+    await this.stack[Symbol.asyncDispose]();
+  }
+}
+
+const STEPS: Record<string, (world: World) => Promise<void>> = {
+  "another one for each link": async (world) => {
+    const { code, out, err } = await world.setup("--init", { STRATA_MOVER_PASSWORD: "of old" });
     assertEquals(code, 0, out + err);
     assertMatch(out, /main dials core with a new password/);
     assertMatch(out, /STRATA_MOVER_PASSWORD is not used any more/);
-    const [first, second] = await now();
+    const [first, second] = await world.now();
     assertMatch(first?.password ?? "", /^[\w-]{43}$/);
     assertNotEquals(first?.password, second?.password);
-  });
+  },
 
-  await t.step("which another setup leaves as it is, also after a rotation", async () => {
-    const before = await now();
-    assertFalse((await setup("--init")).out.includes("new password"));
-    assertEquals(await now(), before);
+  "which another setup leaves as it is, also after a rotation": async (world) => {
+    const before = await world.now();
+    assertFalse((await world.setup("--init")).out.includes("new password"));
+    assertEquals(await world.now(), before);
 
-    const { code, out } = await setup("--rotate");
+    const { code, out } = await world.setup("--rotate");
     assertEquals(code, 0, out);
     assertEquals(
       out,
       "main dials core with a new password.\narchive dials main with a new password.",
     );
-    const rotated = await now();
+    const rotated = await world.now();
     assertEquals(rotated.map(({ name }) => name), [
       "strata_mover_main_2",
       "strata_mover_archive_2",
     ]);
     assertNotEquals(rotated[0]?.password, before[0]?.password);
-    assertFalse((await setup("--init")).out.includes("new password"));
-    assertEquals(await now(), rotated);
-  });
+    assertFalse((await world.setup("--init")).out.includes("new password"));
+    assertEquals(await world.now(), rotated);
+  },
 
-  await t.step("and validate has no objection", async () => {
+  "and validate has no objection": async (world) => {
+    const { stack } = world;
     const { out } = await strata(["setup", "--validate", "--json"], stack.env);
     const { checks } = JSON.parse(out);
     const wrong = checks.filter((check: { ok: boolean; topic: string }) =>
@@ -100,17 +111,18 @@ Deno.test("setup gives each link a password, which is in no log and on no disk o
     for (const topic of ["login strata_mover_main_2", "connections of main", "other databases"]) {
       assert(topics.includes(`core ${topic}`), topic);
     }
-  });
+  },
 
-  await t.step("a password of the owner's own is taken when one is set", async () => {
-    const { code, out } = await setup("--rotate", { STRATA_CORE_MOVER_PASSWORD: OWN });
+  "a password of the owner's own is taken when one is set": async (world) => {
+    const { code, out } = await world.setup("--rotate", { STRATA_CORE_MOVER_PASSWORD: OWN });
     assertEquals(code, 0, out);
-    assertEquals((await now())[0], { name: "strata_mover_main", password: OWN });
-    const again = await setup("--init", { STRATA_CORE_MOVER_PASSWORD: OWN });
+    assertEquals((await world.now())[0], { name: "strata_mover_main", password: OWN });
+    const again = await world.setup("--init", { STRATA_CORE_MOVER_PASSWORD: OWN });
     assertFalse(again.out.includes("new password"));
-  });
+  },
 
-  await t.step("one that cannot be written is in no message either", async () => {
+  "one that cannot be written is in no message either": async (world) => {
+    const { stack, main } = world;
     const superuser = connectLocally(clusterOf(stack, "main"));
     await superuser.unsafe(`
       create function public.object() returns event_trigger language plpgsql as
@@ -128,18 +140,25 @@ Deno.test("setup gives each link a password, which is in no log and on no disk o
     assertEquals(code, "57014", message);
     await superuser`drop event trigger object`;
     await superuser.end();
-  });
+  },
 
-  await t.step("all of them are looked for", async () => {
+  "all of them are looked for": async (world) => {
+    const { stack } = world;
     const text = await logs(stack);
     assert(text.includes("strata.renew_password"), "the servers wrote no statement down");
     assert(text.includes("cannot be written: not now"));
     assertFalse(/set password '|[( ]password '[^S]/.test(text), "a statement with a password");
-    assertEquals([...passwords].filter((password) => text.includes(password)), []);
+    assertEquals([...world.passwords].filter((password) => text.includes(password)), []);
     const saved = await Deno.readTextFile(`${stack.stack.home}/env`);
-    assertEquals([...passwords].filter((password) => saved.includes(password)), []);
-  });
-  await Promise.all([main.end(), archive.end()]);
+    assertEquals([...world.passwords].filter((password) => saved.includes(password)), []);
+  },
+};
+
+// Servers of its own: logins belong to a whole server.
+Deno.test("setup gives each link a password, which is in no log and on no disk of ours", async (t) => {
+  await using world = new World(await ownStack(undefined, { inMemory: true }));
+  await logEverything(world.stack);
+  for (const [name, step] of Object.entries(STEPS)) await t.step(name, () => step(world));
 });
 
 function clusterOf({ clusters }: OwnStack, tier: Tier) {

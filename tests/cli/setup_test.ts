@@ -24,7 +24,7 @@ async function decided(cli: CommandLine, tier: "core" | "main" | "archive") {
     select jsonb_build_object(
       'self', (select to_jsonb(s) - 'became_at' from strata.self as s),
       'tiers', (select jsonb_agg(to_jsonb(t) order by t.position) from strata.tiers as t),
-      'links', (select jsonb_agg(jsonb_build_array(l.neighbour, l.driver, l.server) order by 1)
+      'links', (select jsonb_agg(jsonb_build_array(l.neighbour, l.driver, l.server) order by l.neighbour)
                   from strata.links as l),
       'datasets', (select jsonb_agg(to_jsonb(d) - 'managed_at' - 'revision' order by d.name)
                      from strata.datasets as d)) as decided`;

@@ -46,84 +46,82 @@ async function killedAfter({ main }: CronChain, ...statements: string[]): Promis
 const age = (sql: Sql, days: number) =>
   sql`select strata.note_key('link core', now() - make_interval(days => ${days}))`;
 
-// Servers of its own: logins belong to a whole server.
-Deno.test("a link's password is rotated over two logins", async (t) => {
-  await using chain = await cronChain({ tiers: ["core", "main"], driver: "pull" });
-  const { core: { sql: core }, main: { sql: main } } = chain;
-  const first: Login = { name: "strata_mover_main", password: passwordOfLinks(chain.stack) };
-  assertEquals(await used(main), first);
+interface World {
+  chain: CronChain;
+  core: Sql;
+  main: Sql;
+  /** The login and password the link began with, and those it has now. */
+  first: Login;
+  now: Login;
+}
 
-  await t.step("killed before it is committed here, the old login works", async () => {
+const STEPS: Record<string, (world: World) => Promise<void>> = {
+  "killed before it is committed here, the old login works": async (world) => {
+    const { chain, main, first } = world;
     await killedAfter(chain, "begin", "select strata.rotate_link('core')");
     assertEquals(await used(main), first);
-  });
+  },
 
-  let second = first;
-  await t.step(
-    "killed after the commit, the new login works, and the old one still does",
-    async () => {
-      await killedAfter(chain, "select strata.rotate_link('core')");
-      second = await used(main);
-      assertEquals(second.name, "strata_mover_main_2");
-      assert(await opens(chain, first));
-    },
-  );
+  "killed after the commit, the new login works, and the old one still does": async (world) => {
+    const { chain, main, first } = world;
+    await killedAfter(chain, "select strata.rotate_link('core')");
+    world.now = await used(main);
+    assertEquals(world.now.name, "strata_mover_main_2");
+    assert(await opens(chain, first));
+  },
 
-  await t.step(
-    "a rotation that nobody came back from is an alert on the tier that is dialled",
-    async () => {
-      await core`update strata.rotations set began_at = began_at - interval '2 hours'`;
-      await core`select strata.check_alerts()`;
-      const alerts = () =>
-        core`
+  "a rotation that nobody came back from is an alert on the tier that is dialled": async (
+    world,
+  ) => {
+    const { chain, core, main, first } = world;
+    await core`update strata.rotations set began_at = began_at - interval '2 hours'`;
+    await core`select strata.check_alerts()`;
+    const alerts = () =>
+      core`
       select subject from strata.alerts where kind = 'login_changed' and cleared_at is null`;
-      assertEquals([...await alerts()], [{ subject: "main" }]);
-      await main`call strata.rotate_links(true)`; // what its remedy, setup --rotate, comes to
-      await core`select strata.check_alerts()`;
-      assertEquals([...await alerts()], []);
-      const third = await used(main);
-      assertEquals(third.name, "strata_mover_main");
-      assertEquals([await opens(chain, first), await opens(chain, second)], [false, false]);
-      second = third;
-    },
-  );
+    assertEquals([...await alerts()], [{ subject: "main" }]);
+    await main`call strata.rotate_links(true)`; // what its remedy, setup --rotate, comes to
+    await core`select strata.check_alerts()`;
+    assertEquals([...await alerts()], []);
+    const third = await used(main);
+    assertEquals(third.name, "strata_mover_main");
+    assertEquals([await opens(chain, first), await opens(chain, world.now)], [false, false]);
+    world.now = third;
+  },
 
-  await t.step(
-    "a young password is left alone, an old one rotated, and its age noted",
-    async () => {
-      await main`select strata.note_link_key('core')`;
-      await age(main, 89);
-      await main`call strata.rotate_links()`;
-      assertEquals(await used(main), second);
-      await age(main, 91);
-      await main`call strata.rotate_links()`;
-      const [{ name, password }, [key]] = [
-        await used(main),
-        await main`
+  "a young password is left alone, an old one rotated, and its age noted": async (world) => {
+    const { chain, main } = world;
+    await main`select strata.note_link_key('core')`;
+    await age(main, 89);
+    await main`call strata.rotate_links()`;
+    assertEquals(await used(main), world.now);
+    await age(main, 91);
+    await main`call strata.rotate_links()`;
+    const [{ name, password }, [key]] = [
+      await used(main),
+      await main`
       select rotated_at > now() - interval '1 minute' as is_new, max_age_days from strata.keys`,
-      ];
-      assertEquals(name, "strata_mover_main_2");
-      assertFalse(await opens(chain, second));
-      assertEquals({ ...key }, { is_new: true, max_age_days: 97 });
-      second = { name, password };
-    },
-  );
+    ];
+    assertEquals(name, "strata_mover_main_2");
+    assertFalse(await opens(chain, world.now));
+    assertEquals({ ...key }, { is_new: true, max_age_days: 97 });
+    world.now = { name, password };
+  },
 
-  await t.step(
-    "a link that is down keeps its password, and why it was not rotated is logged",
-    async () => {
-      await core.unsafe("alter role strata_mover_main_2 nologin");
-      const [row] = await main`call strata.rotate_links(true)`;
-      assertEquals(row?.p_failed.length, 1);
-      const [logged] = await main`select code, says from strata.failures where link = 'core'`;
-      assertEquals(logged?.code, "28P01");
-      assert(logged?.says.startsWith("the password cannot be rotated: core cannot be reached"));
-      await core.unsafe("alter role strata_mover_main_2 login");
-      assertEquals(await used(main), second);
-    },
-  );
+  "a link that is down keeps its password, and why it was not rotated is logged": async (world) => {
+    const { core, main } = world;
+    await core.unsafe("alter role strata_mover_main_2 nologin");
+    const [row] = await main`call strata.rotate_links(true)`;
+    assertEquals(row?.p_failed.length, 1);
+    const [logged] = await main`select code, says from strata.failures where link = 'core'`;
+    assertEquals(logged?.code, "28P01");
+    assert(logged?.says.startsWith("the password cannot be rotated: core cannot be reached"));
+    await core.unsafe("alter role strata_mover_main_2 login");
+    assertEquals(await used(main), world.now);
+  },
 
-  await t.step("nobody who dials meanwhile is refused", async () => {
+  "nobody who dials meanwhile is refused": async (world) => {
+    const { chain, main } = world;
     let over = false;
     const dialling = Array.from({ length: 2 }, async () => {
       const sql = postgres(chain.main.url, { max: 1, onnotice: () => {} });
@@ -137,9 +135,10 @@ Deno.test("a link's password is rotated over two logins", async (t) => {
     for (let round = 0; round < 10; round++) await main`call strata.rotate_links(true)`;
     over = true;
     assertEquals(await Promise.all(dialling), [[null], [null]]);
-  });
+  },
 
-  await t.step("two rotations at once: one does nothing", async () => {
+  "two rotations at once: one does nothing": async (world) => {
+    const { chain, main } = world;
     const other = postgres(chain.main.url, { max: 1, onnotice: () => {} });
     await other`select strata.begin_turn('strata/rotate')`;
     const before = await used(main);
@@ -151,12 +150,22 @@ Deno.test("a link's password is rotated over two logins", async (t) => {
       "the other session to be gone",
       async () => (await main`select from pg_locks where locktype = 'advisory'`).length === 0,
     );
-  });
+  },
 
-  await t.step("only a neighbour's own login may ask for it", async () => {
+  "only a neighbour's own login may ask for it": async (world) => {
+    const { core } = world;
     for (const asked of ["retire_login()", "rotate_login('x')"]) {
       const { code } = await refusal(core.unsafe(`select strata.${asked}`));
       assertEquals(code, "42501");
     }
-  });
+  },
+};
+
+// Servers of its own: logins belong to a whole server.
+Deno.test("a link's password is rotated over two logins", async (t) => {
+  await using chain = await cronChain({ tiers: ["core", "main"], driver: "pull" });
+  const first = { name: "strata_mover_main", password: passwordOfLinks(chain.stack) };
+  const world = { chain, core: chain.core.sql, main: chain.main.sql, first, now: first };
+  assertEquals(await used(world.main), first);
+  for (const [name, step] of Object.entries(STEPS)) await t.step(name, () => step(world));
 });
