@@ -48,7 +48,7 @@ function pushStep(tier: Tier): Step {
   return {
     says: `Pushing the migrations to ${tier.key}`,
     command: `supabase db push --remote="$${tier.dbUrlEnv}" ${PUSH.join(" ")}`,
-    run: () => pushMigrations(tier.dbUrl),
+    run: () => pushMigrations(tier.dbUrl, tier.trust),
   };
 }
 

@@ -51,7 +51,7 @@ async function refuseOtherTier({ tier, sql }: OpenTier): Promise<void> {
 
 async function push({ tier }: OpenTier): Promise<void> {
   try {
-    await pushMigrations(tier.dbUrl);
+    await pushMigrations(tier.dbUrl, tier.trust);
   } catch (error) {
     if (!(error instanceof SupabaseFailed)) throw error;
     const said = error.output.replaceAll(tier.dbUrl, "the tier").trim();
@@ -131,7 +131,9 @@ function addressOf(config: Config, link: Link, other: Tier): strata.Address {
     // A pooler wants the project's reference after the role: postgres.ref, strata_mover.ref.
     user: decodeURIComponent(url.username).replace(/^[^.]*/, "strata_mover"),
     password: config.moverPassword,
-    sslmode: link.sslmode,
+    sslmode: link.sslmode ?? null,
+    ca: link.ca ?? null,
+    insecureBecause: link.insecureBecause ?? null,
   };
 }
 

@@ -50,16 +50,24 @@ export function dialling(address: string, trust: Trust = {}): { url: string; ssl
   const { ca } = trust;
   return {
     url: url.href,
-    ssl: mode === "disable" ? false : mode === "require" ? mode : mode !== "verify-full" ? "prefer" : {
-      host: url.hostname.replace(/^\[(.*)\]$/, "$1"), // else an address is checked as if it were localhost
-      minVersion: "TLSv1.3",
-      rejectUnauthorized: true,
-      ...(ca === undefined ? {} : { ca: [ca] }),
-    },
+    ssl: mode === "disable"
+      ? false
+      : mode === "require"
+      ? mode
+      : mode !== "verify-full"
+      ? "prefer"
+      : {
+        host: url.hostname.replace(/^\[(.*)\]$/, "$1"), // else an address is checked as if it were localhost
+        minVersion: "TLSv1.3",
+        rejectUnauthorized: true,
+        ...(ca === undefined ? {} : { ca: [ca] }),
+      },
   };
 }
 
 /** A certificate given as text or as the path of a file. */
 export function readCertificate(given: string): string {
-  return given.includes("-----BEGIN") ? given.replaceAll("\\n", "\n") : Deno.readTextFileSync(given);
+  return given.includes("-----BEGIN")
+    ? given.replaceAll("\\n", "\n")
+    : Deno.readTextFileSync(given);
 }

@@ -93,7 +93,12 @@ export interface Address {
   database: string;
   user: string;
   password: string;
-  sslmode: string;
+  /** Null: verify-full, or prefer on loopback. */
+  sslmode: string | null;
+  /** The CA's file on the dialling tier's server, or `system`; null: where libpq looks by itself. */
+  ca: string | null;
+  /** Why less than verify-full is allowed. */
+  insecureBecause: string | null;
 }
 
 /** A row that did not fit while loading. */
@@ -156,7 +161,8 @@ export async function joinTier(
       select strata.join_tier(
         p_tier => ${tier}, p_driver => ${driver}, p_host => ${address.host},
         p_port => ${address.port}, p_database => ${address.database}, p_user => ${address.user},
-        p_password => ${address.password}, p_sslmode => ${address.sslmode}) as says`;
+        p_password => ${address.password}, p_sslmode => ${address.sslmode},
+        p_ca => ${address.ca}, p_insecure_because => ${address.insecureBecause}) as says`;
   return row?.says ?? "";
 }
 
