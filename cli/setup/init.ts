@@ -2,6 +2,7 @@
 import type { Config, Link, Tier } from "../config/load.ts";
 import * as strata from "../../supabase/functions/_shared/strata.ts";
 import { manage } from "../../supabase/functions/_shared/strata_policies.ts";
+import { keyWarning } from "../../supabase/functions/_shared/safe_address.ts";
 import type { Context } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import { scramVerifier } from "../lib/scram.ts";
@@ -24,6 +25,7 @@ export async function init(context: Context): Promise<InitOutcome> {
   const { config, session, say } = context;
   await session.ask(refuseOtherTier);
   await refuseToAbandon(context);
+  warnings(config).forEach(say);
   say("Pushing the migrations to every tier …");
   await session.ask(push);
   const tiers = await session.ask((open) => introduce(config, open));
@@ -91,6 +93,14 @@ async function tellProjects(config: Config, { tier, sql }: OpenTier): Promise<vo
     await strata.setSecret(sql, `${prefix}project_url`, api.url);
     await strata.setSecret(sql, `${prefix}secret_key`, api.key);
   }
+}
+
+/** A key in clear text is refused outside; in a network of one's own it is worth a word. */
+export function warnings({ tiers }: Config): string[] {
+  return tiers.flatMap(({ key, api }) => {
+    const warning = api === undefined ? undefined : keyWarning(api.url);
+    return warning === undefined ? [] : [`Note: the REST address of ${key} ${warning}`];
+  });
 }
 
 async function link(config: Config, { tier, sql }: OpenTier): Promise<string[]> {

@@ -210,6 +210,7 @@ export async function process(sql: Sql, budget: string): Promise<void> {
 export interface Status {
   /** Jobs that do not run until somebody says so. */
   paused_jobs: string[];
+  links: { neighbour: string; sslmode: string | null; insecure_because: string | null }[];
 }
 
 /** What a tier says about itself. */
