@@ -101,13 +101,16 @@ export async function pushMigrations(
     for (const version of foreign.filter((version) => /^\d+$/.test(version))) {
       await Deno.writeTextFile(`${copy}/supabase/migrations/${version}_not_of_strata.sql`, "");
     }
-    const args = [`--remote=${forCli(url, trust)}`, ...PUSH];
+    const args = [`--remote=${cliAddress(url, trust)}`, ...PUSH];
     return await runCli(copy, "db push", args, { SUPABASE_HOME: `${copy}/home` });
   });
 }
 
-/** Left to itself the CLI goes on in clear text where the other side offers no encryption. */
-function forCli(address: string, trust: TierTrust): string {
+/**
+ * The address as the CLI is given it: left to itself it goes on in clear text where the other side offers no
+ * encryption, and believes any certificate.
+ */
+export function cliAddress(address: string, trust: TierTrust): string {
   const mode = sslmodeOf(address, trust);
   if (mode === "prefer" || mode === "disable") return address; // this machine, or decided
   const url = new URL(address);

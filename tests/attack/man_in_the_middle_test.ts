@@ -1,8 +1,13 @@
 /** Who stands between two tiers, or between us and a tier, gets no password, no key and no row. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { asFailure, Failure } from "../../cli/lib/errors.ts";
 import { connect } from "../../cli/lib/session.ts";
-import { pushMigrations } from "../../cli/lib/supabase.ts";
+import {
+  cliAddress,
+  PUSH,
+  pushMigrations,
+  supabase,
+  SupabaseFailed,
+} from "../../cli/lib/supabase.ts";
 import { DatabaseError } from "../../supabase/functions/_shared/errors.ts";
 import { connectSql } from "../../supabase/functions/_shared/strata_sql_rpc.ts";
 import { commandLine } from "../cli/support.ts";
@@ -146,8 +151,9 @@ for (const [manner] of MANNERS) {
     assertMatch(err, /main is skipped: its certificate cannot be believed|it does not encrypt/);
     assertMatch(err, /→ .*certificate/);
     const trust = { ca: await Deno.readTextFile(file), caFile: file };
-    const failure = asFailure(await assertRejects(() => pushMigrations(address, trust)));
-    assert(failure instanceof Failure);
+    await assertRejects(() => pushMigrations(address, trust));
+    const remote = `--remote=${cliAddress(address, trust)}`; // as if that had not stopped it
+    await assertRejects(() => supabase("db push", remote, ...PUSH), SupabaseFailed);
     for (const given of [{}, trust]) {
       const sql = connect(address, given);
       await assertRejects(() => sql`select`.execute());

@@ -168,3 +168,18 @@ Deno.test("a client dials with verify-full outside this machine; less needs a re
     assertEquals(dialling(weak, { insecureBecause: "a VPN" }).ssl, ssl);
   }
 });
+
+Deno.test("a pooler's line to its database is not ours: what that database sees is not asked", async () => {
+  await using db = await core();
+  const found = async (user: string) => {
+    await db.sql`
+      select strata.join_tier('main', 'push', p_host => 'pooler.example.org', p_port => 5432,
+        p_database => 'postgres', p_user => ${user}, p_password => 'secret')`;
+    return [...await db.sql`select demands_tls, pooled from strata.line_security('main')`];
+  };
+  assertEquals(await found("strata_mover.abcdefghijklmnopqrst"), [{
+    demands_tls: true,
+    pooled: true,
+  }]);
+  assertEquals(await found("strata_mover"), [{ demands_tls: true, pooled: false }]);
+});
