@@ -5,6 +5,7 @@ import { asFailure } from "./lib/errors.ts";
 import { json, withRemedy } from "./lib/output.ts";
 import { alerts } from "./commands/alerts.ts";
 import { audit } from "./commands/audit.ts";
+import { certificates } from "./commands/certificates.ts";
 import { drain } from "./commands/drain.ts";
 import { explain } from "./commands/explain.ts";
 import { forecast } from "./commands/forecast.ts";
@@ -23,6 +24,7 @@ import { voice } from "./commands/voice.ts";
 
 const COMMANDS = [
   setup,
+  certificates,
   status,
   plan,
   explain,

@@ -4,6 +4,7 @@ import { toPlain } from "../../supabase/functions/_shared/document.ts";
 import { recommendations } from "../../supabase/functions/_shared/report_advice.ts";
 import { reportDocument } from "../../supabase/functions/_shared/report_document.ts";
 import { Report as Shape } from "../../supabase/functions/_shared/strata_reports.ts";
+import { keyFetch, RedirectError } from "../../supabase/functions/_shared/safe_address.ts";
 import { report as reportOf, tellReport } from "../../supabase/functions/_shared/strata_watch.ts";
 import {
   command,
@@ -14,6 +15,7 @@ import {
   type Report,
 } from "../lib/command.ts";
 import { Failure } from "../lib/errors.ts";
+import { redirected } from "../lib/function.ts";
 import type { OpenTier } from "../lib/session.ts";
 
 const PATIENCE_MS = 60_000;
@@ -89,7 +91,7 @@ async function wake({ key, api }: OpenTier["tier"]): Promise<z.infer<typeof Deli
   const waits = "The report waits in the outbox; the next run of notify sends it.";
   if (api === undefined) throw new Failure(`${key} has no REST address in strata.yaml. ${waits}`);
   try {
-    const response = await fetch(`${api.url}/functions/v1/notify`, {
+    const response = await keyFetch()(`${api.url}/functions/v1/notify`, {
       method: "POST",
       headers: { apikey: api.key, "content-type": "application/json" },
       body: JSON.stringify({ wait: true }),
@@ -103,6 +105,7 @@ async function wake({ key, api }: OpenTier["tier"]): Promise<z.infer<typeof Deli
     );
   } catch (error) {
     if (error instanceof Failure) throw error;
+    if (error instanceof RedirectError) throw redirected(key, error);
     throw new Failure(
       `Function notify of ${key} does not answer. ${waits}`,
       "Is the project up, and is its address in .env right?",

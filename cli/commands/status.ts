@@ -60,6 +60,7 @@ async function report(context: Context): Promise<Report> {
     text: [
       table(["tier", "", "used", ">due to move", ">due to delete"], lines),
       ...tiers.flatMap(({ tier, answer }) => pausedLines(tier, answer.status)),
+      ...tiers.flatMap(({ tier, answer }) => insecureLines(tier, answer.status)),
       ...channelLines(tiers[0]?.answer.channels ?? []),
     ].join("\n"),
     ok: session.skipped.length === 0,
@@ -77,6 +78,14 @@ function pausedLines(tier: string, { paused_jobs }: Status): string[] {
       "To go on, there: update strata.schedules set active = true;",
     ),
   ];
+}
+
+/** Which links are dialled without checking who answers, by decision. */
+function insecureLines(tier: string, { links }: Status): string[] {
+  return links.filter(({ insecure_because }) => insecure_because !== null).flatMap((link) => [
+    "",
+    `${tier} dials ${link.neighbour} with sslmode ${link.sslmode}, because: ${link.insecure_because}`,
+  ]);
 }
 
 /** How the hottest tier tells people what they should know. */

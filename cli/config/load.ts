@@ -24,6 +24,7 @@ import {
   TIERS,
 } from "./schema.ts";
 import { type Policy, policyOf } from "./policy.ts";
+import { securityProblems, type TierTrust, trustOf } from "./security.ts";
 
 /** How two neighbouring tiers reach each other. */
 export interface Link {
@@ -33,7 +34,11 @@ export interface Link {
   /** Where the driving tier's database reaches the other, where that is not where we reach it. */
   dialHost: string | undefined;
   dialPort: number | undefined;
-  sslmode: string;
+  /** Undefined: verify-full, or on loopback prefer. */
+  sslmode: string | undefined;
+  /** The CA's file on the driving tier's server, or `system`. */
+  ca: string | undefined;
+  insecureBecause: string | undefined;
   /** A password of the owner's own; otherwise one is made. */
   password: string | undefined;
 }
@@ -46,6 +51,7 @@ export interface Tier {
   /** The variable that holds `dbUrl`, for commands that are shown. */
   dbUrlEnv: string;
   dbUrl: string;
+  trust: TierTrust;
   /** The project's REST address and secret key, where it has one. */
   api: { url: string; key: string } | undefined;
   capacityMb: number;
@@ -59,7 +65,7 @@ export interface Config {
   /** Hottest first; core and at least one more. */
   tiers: Tier[];
   /** Tiers it does not have, with the address by which each might be reached all the same. */
-  leftOut: { key: TierName; dbUrl: string }[];
+  leftOut: { key: TierName; dbUrl: string; trust: TierTrust }[];
   /** Between each tier and its next. */
   links: Link[];
   policies: Policy[];
@@ -101,9 +107,13 @@ export async function loadConfig(path: string, environment: Environment): Promis
 
   const parsed = FileSchema.safeParse(document);
   if (!parsed.success) problems.push(...schemaProblems(parsed.error, document));
-  problems.push(...policyProblems(document), ...tierProblems(document, environment));
+  problems.push(
+    ...policyProblems(document),
+    ...tierProblems(document, environment),
+    ...await securityProblems(document, environment, path),
+  );
   if (!parsed.success || problems.length > 0) throw new ConfigFailure(problems);
-  return resolved(parsed.data, shipped, environment);
+  return await resolved(parsed.data, { shipped, document, path }, environment);
 }
 
 /**
@@ -170,26 +180,51 @@ function policyProblems(document: unknown): Problem[] {
   );
 }
 
-function resolved(file: File, shipped: unknown, environment: Environment): Config {
+/** The file as it was read: as shipped, with the local one laid over it, and where it lies. */
+interface Origin {
+  shipped: unknown;
+  document: unknown;
+  path: string;
+}
+
+async function resolved(file: File, origin: Origin, environment: Environment): Promise<Config> {
   const tiers: Tier[] = [];
   const links: Link[] = [];
   const present = TIERS.filter((key) => file.database_tiers[key] !== undefined);
   for (const [index, key] of present.entries()) {
     const tier = file.database_tiers[key];
     if (tier === undefined) continue;
-    tiers.push(tierOf(key, tier, environment));
+    tiers.push(
+      tierOf(key, tier, environment, await trustOf(section(origin.document, key), origin.path)),
+    );
     const next = present[index + 1];
     if (next !== undefined && tier.link !== undefined) {
-      const { driver, dial_host: dialHost, dial_port: dialPort, sslmode } = tier.link;
+      const { driver, dial_host: dialHost, dial_port: dialPort, sslmode, ca } = tier.link;
+      const insecureBecause = tier.link.insecure_because;
       const password = ownPassword(driver === "push" ? next : key, environment);
-      links.push({ from: key, to: next, driver, dialHost, dialPort, sslmode, password });
+      links.push({
+        from: key,
+        to: next,
+        driver,
+        dialHost,
+        dialPort,
+        sslmode,
+        ca,
+        insecureBecause,
+        password,
+      });
     }
   }
   const { default: defaults = {}, ...policies } = file.lifecycle_policies;
   return {
     tiers,
-    leftOut: TIERS.filter((key) => !present.includes(key))
-      .map((key) => ({ key, dbUrl: formerAddress(key, shipped, environment) })),
+    leftOut: await Promise.all(
+      TIERS.filter((key) => !present.includes(key)).map(async (key) => ({
+        key,
+        dbUrl: formerAddress(key, origin.shipped, environment),
+        trust: await trustOf(section(origin.shipped, key), origin.path),
+      })),
+    ),
     links,
     policies: Object.entries(policies).map(([name, policy]) => policyOf(name, policy, defaults)),
     defaults: policyOf("default", defaults, {}),
@@ -208,13 +243,22 @@ function notesOn(environment: Environment): string[] {
 
 /** strata.yaml may still say of a tier where it is, though strata.local.yaml takes it out. */
 function formerAddress(key: TierName, shipped: unknown, environment: Environment): string {
-  const tiers = isRecord(shipped) ? shipped["database_tiers"] : undefined;
-  const tier = isRecord(tiers) ? tiers[key] : undefined;
-  const name = isRecord(tier) ? tier["db_url_env"] : undefined;
+  const name = section(shipped, key)["db_url_env"];
   return environment[typeof name === "string" ? name : `STRATA_${key.toUpperCase()}_DB_URL`] ?? "";
 }
 
-function tierOf(key: TierName, tier: FileTier, environment: Environment): Tier {
+function section(document: unknown, key: TierName): Record<string, unknown> {
+  const tiers = isRecord(document) ? document["database_tiers"] : undefined;
+  const tier = isRecord(tiers) ? tiers[key] : undefined;
+  return isRecord(tier) ? tier : {};
+}
+
+function tierOf(
+  key: TierName,
+  tier: FileTier,
+  environment: Environment,
+  trust: TierTrust,
+): Tier {
   const mb = (threshold: string) => {
     const number = Number.parseFloat(threshold);
     return Math.round(threshold.endsWith("%") ? tier.capacity_mb * number / 100 : number);
@@ -227,6 +271,7 @@ function tierOf(key: TierName, tier: FileTier, environment: Environment): Tier {
     provider: tier.provider,
     dbUrlEnv: tier.db_url_env,
     dbUrl: environment[tier.db_url_env] ?? "",
+    trust,
     api: url === "" || apiKey === "" ? undefined : { url, key: apiKey },
     capacityMb: tier.capacity_mb,
     warnMb: mb(tier.warn_at),

@@ -26,6 +26,8 @@ const oneOf = <const T extends readonly string[]>(values: T) =>
 const variable = (example: string) =>
   matching(/^[A-Za-z_]\w*$/, `the name of an environment variable, such as ${example}`);
 const threshold = matching(/^\d+(\.\d+)? ?(MB|%)$/, 'a size such as "400 MB", or "85 %"');
+const ca = (where: string) => text(`the file of the CA's certificate (${where}), or system`);
+const reason = matching(/\S/, 'a reason, such as "WireGuard encrypts it"');
 /** -1 is the older way to write never. */
 const days = z.union([z.literal("never"), z.int().gte(-1)], {
   error: "a whole number of days, such as 30, or never",
@@ -37,7 +39,9 @@ export const LinkSchema = z.strictObject({
   dial_host: text("a host name or address").optional(),
   dial_port: whole(1, "a port, such as 5432").lte(65535, { error: "a port, such as 5432" })
     .optional(),
-  sslmode: oneOf(SSL_MODES).default("prefer"),
+  sslmode: oneOf(SSL_MODES).optional(),
+  ca: ca("a path on the dialling tier's server").optional(),
+  insecure_because: reason.optional(),
 }, { error: "a link, such as { driver: pull }" });
 
 /** One tier of `database_tiers`. */
@@ -51,6 +55,8 @@ export const TierSchema = z.strictObject({
   warn_at: threshold,
   critical_at: threshold,
   pool_size: whole(1, "a whole number of connections, such as 10"),
+  ca: ca("a path on this machine").optional(),
+  insecure_because: reason.optional(),
   link: LinkSchema.optional(),
 }, { error: "a tier with its settings" });
 

@@ -1,5 +1,8 @@
 /** What deploying is: the commands a person would type, in their order, and how each is carried out. */
+import { relative } from "@std/path";
+import { sslmodeOf } from "../../supabase/functions/_shared/postgres_tls.ts";
 import type { Config, Tier } from "../config/load.ts";
+import { ROOT } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import { isLocal } from "../lib/local.ts";
 import { PUSH, pushMigrations, SupabaseFailed, supabaseHosted } from "../lib/supabase.ts";
@@ -47,9 +50,16 @@ export async function carryOut(step: Step): Promise<string> {
 function pushStep(tier: Tier): Step {
   return {
     says: `Pushing the migrations to ${tier.key}`,
-    command: `supabase db push --remote="$${tier.dbUrlEnv}" ${PUSH.join(" ")}`,
-    run: () => pushMigrations(tier.dbUrl),
+    command: `${checked(tier)}supabase db push --remote="$${tier.dbUrlEnv}" ${PUSH.join(" ")}`,
+    run: () => pushMigrations(tier.dbUrl, tier.trust),
   };
+}
+
+/** What the CLI must be told, typed by hand as well, so that it looks at who answers. */
+function checked({ dbUrl, trust }: Tier): string {
+  if (sslmodeOf(dbUrl, trust) !== "verify-full") return "";
+  const ca = trust.caFile === undefined ? "" : ` PGSSLROOTCERT=${relative(ROOT, trust.caFile)}`;
+  return `PGSSLMODE=verify-full${ca} `;
 }
 
 function hostedSteps(tier: Tier, { secretsFile, env = {} }: Given): Step[] {

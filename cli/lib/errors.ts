@@ -73,6 +73,10 @@ export function noDataset(name: string): Failure {
 export function asFailure(error: unknown, subject = ""): Failure {
   if (error instanceof Failure) return error;
   const { code, message, hint } = details(error);
+  const unsafe = unsafeLine(code, message);
+  if (unsafe !== undefined) {
+    return new Failure(subject === "" ? unsafe : `${subject}: ${unsafe}`, CERTIFICATE, 1, code);
+  }
   const says = code.startsWith("ST") ? message : KNOWN[code]?.[0] ?? message;
   const quoted = MISNAMED.includes(code) && says !== message ? `${says} (${message})` : says;
   return new Failure(
@@ -81,6 +85,19 @@ export function asFailure(error: unknown, subject = ""): Failure {
     MISNAMED.includes(code) ? 2 : 1,
     code,
   );
+}
+
+const CERTIFICATE =
+  "Turn ssl on there and name the CA of its certificate as the tier's ca in strata.yaml (`deno task strata " +
+  "certificates` makes both). If all that was so before, somebody stands between. Nothing was sent.";
+
+/** What the TLS of the runtime has against the other side. */
+function unsafeLine(code: string, message: string): string | undefined {
+  if (/CERT|SIGNATURE|ISSUER/.test(code)) return `its certificate cannot be believed: ${message}`;
+  if (/^ERR_(SSL|TLS)|^EPROTO/.test(code) || /SSL routines|InvalidContentType/.test(message)) {
+    return "it does not encrypt as it must (TLS 1.3)";
+  }
+  return undefined;
 }
 
 /** Whether a failure is about what was asked, not about the tier that was asked. */

@@ -1,6 +1,7 @@
 /** Calls of a tier's edge functions, as supabase-js makes them. */
 import { createClient } from "@supabase/supabase-js";
 import { z } from "zod";
+import { keyFetch, RedirectError } from "../../supabase/functions/_shared/safe_address.ts";
 import type { Config } from "../config/load.ts";
 import { Failure } from "./errors.ts";
 import { isLocal } from "./local.ts";
@@ -26,6 +27,7 @@ export async function callFunction<Answer>(
   }
   const client = createClient(core.api.url, core.api.key, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    global: { fetch: keyFetch() },
   });
   const { data, error, response } = await client.functions.invoke(name, { body });
   if (error === null) {
@@ -33,6 +35,7 @@ export async function callFunction<Answer>(
     if (read.success) return read.data;
     throw new Failure(`function ${name} answers something else than this command knows`, DEPLOY);
   }
+  if (error.context instanceof RedirectError) throw redirected("core", error.context);
   if (response === undefined) {
     throw new Failure(
       `core's functions cannot be reached at ${core.api.url}`,
@@ -42,6 +45,14 @@ export async function callFunction<Answer>(
     );
   }
   throw refusal(name, response.status, await response.json().catch(() => undefined));
+}
+
+/** A project's address that points elsewhere gets no key. */
+export function redirected(tier: string, error: RedirectError): Failure {
+  return new Failure(
+    `${tier}: ${error.message}`,
+    `Write the address it redirects to as ${tier}'s REST address into .env, if that is the right one.`,
+  );
 }
 
 const DEPLOY = "Deploy the functions as they are here: `deno task deploy`.";

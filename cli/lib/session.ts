@@ -2,6 +2,7 @@
 import postgres, { type Sql } from "postgres";
 import type { Config, Tier } from "../config/load.ts";
 import type { TierName } from "../config/schema.ts";
+import { dialling, type Trust } from "../../supabase/functions/_shared/postgres_tls.ts";
 import { datasets, tierOf } from "../../supabase/functions/_shared/strata.ts";
 import { asFailure, Failure, isAboutTheQuestion } from "./errors.ts";
 
@@ -90,7 +91,8 @@ export class Session implements AsyncDisposable {
 
 /** Opens every tier that answers; whether Strata is set up there is not asked. */
 export async function openTiers(config: Config): Promise<Session> {
-  const session = new Session(config.tiers.map((tier) => ({ tier, sql: connect(tier.dbUrl) })), []);
+  const open = config.tiers.map((tier) => ({ tier, sql: connect(tier.dbUrl, tier.trust) }));
+  const session = new Session(open, []);
   await session.ask(({ sql }) => sql`select`);
   return session;
 }
@@ -116,23 +118,16 @@ export async function openStrata(config: Config): Promise<Session> {
 }
 
 /** One connection that speaks UTC and gives points in time as Postgres writes them. */
-export function connect(url: string): Sql {
+export function connect(address: string, trust: Trust = {}): Sql {
   const text = (value: string) => value;
+  const { url, ssl } = dialling(address, trust);
   return postgres(url, {
     max: 2, // one that works, one that watches it
     connect_timeout: CONNECT_SECONDS,
-    ssl: sslOf(url),
+    ssl,
     prepare: false, // a pooler may give the next statement to another server process
     onnotice: () => {},
     connection: { application_name: "strata", TimeZone: "UTC" },
     types: { date: { to: 1184, from: [1082, 1114, 1184], serialize: String, parse: text } },
   });
-}
-
-/** As libpq reads `sslmode`; what is not said means: encrypted wherever the server can. */
-function sslOf(url: string): "prefer" | "require" | "verify-full" | false {
-  const mode = new URL(url).searchParams.get("sslmode");
-  if (mode === "disable") return false;
-  if (mode === "require" || mode === "verify-full") return mode;
-  return mode === "verify-ca" ? "verify-full" : "prefer";
 }

@@ -1,5 +1,7 @@
 import { resolve } from "node:path";
 import versions from "../../import_map.json" with { type: "json" };
+import type { TierTrust } from "../config/security.ts";
+import { sslmodeOf } from "../../supabase/functions/_shared/postgres_tls.ts";
 import { migrations } from "../../supabase/functions/_shared/strata.ts";
 import { Failure } from "./errors.ts";
 import { compareVersions, versionsIn } from "./migrations.ts";
@@ -81,9 +83,13 @@ export const PUSH = ["--include-all", "--yes"];
  * refuses a database whose history names a version that is not among its files, so for each of
  * somebody else's it finds an empty one; as it was applied already, nothing happens to it.
  */
-export async function pushMigrations(url: string, project = PROJECT): Promise<string> {
+export async function pushMigrations(
+  url: string,
+  trust: TierTrust = {},
+  project = PROJECT,
+): Promise<string> {
   const here = await versionsIn(`${project}/migrations`);
-  const { foreign, unknown } = compareVersions(await versionsAt(url), here);
+  const { foreign, unknown } = compareVersions(await versionsAt(url, trust), here);
   if (unknown.length > 0) {
     throw new Failure(
       `it has migrations of Strata that are not here: ${unknown.join(", ")}`,
@@ -95,13 +101,29 @@ export async function pushMigrations(url: string, project = PROJECT): Promise<st
     for (const version of foreign.filter((version) => /^\d+$/.test(version))) {
       await Deno.writeTextFile(`${copy}/supabase/migrations/${version}_not_of_strata.sql`, "");
     }
-    const args = [`--remote=${url}`, ...PUSH];
+    const args = [`--remote=${cliAddress(url, trust)}`, ...PUSH];
     return await runCli(copy, "db push", args, { SUPABASE_HOME: `${copy}/home` });
   });
 }
 
-async function versionsAt(url: string): Promise<string[]> {
-  const sql = connect(url);
+/**
+ * The address as the CLI is given it: left to itself it goes on in clear text where the other side offers no
+ * encryption, and believes any certificate.
+ */
+export function cliAddress(address: string, trust: TierTrust): string {
+  const mode = sslmodeOf(address, trust);
+  if (mode === "prefer" || mode === "disable") return address; // this machine, or decided
+  const url = new URL(address);
+  url.searchParams.set("sslmode", mode);
+  url.searchParams.delete("sslrootcert");
+  if (mode === "verify-full" && trust.caFile !== undefined) {
+    url.searchParams.set("sslrootcert", trust.caFile);
+  }
+  return url.href;
+}
+
+async function versionsAt(url: string, trust: TierTrust): Promise<string[]> {
+  const sql = connect(url, trust);
   try {
     return await migrations(sql);
   } finally {

@@ -1,7 +1,10 @@
 /** `setup --validate`: every tier's own checks, and those that only show from outside. */
 import * as strata from "../../supabase/functions/_shared/strata.ts";
+import { sslmodeOf } from "../../supabase/functions/_shared/postgres_tls.ts";
+import { keyWarning } from "../../supabase/functions/_shared/safe_address.ts";
 import { type Context, ROOT } from "../lib/command.ts";
 import { Failure } from "../lib/errors.ts";
+import { isLocal } from "../lib/local.ts";
 import { compareVersions, versionsIn } from "../lib/migrations.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
 
@@ -69,6 +72,7 @@ async function fromOutside(context: Context, { tier, sql }: OpenTier): Promise<O
       says: tls ?? "not encrypted",
       remedy: "Turn on ssl in its postgresql.conf, with TLS 1.2 or newer.",
     },
+    ...addressChecks(tier),
     await migrationCheck(sql),
     ...wanted.map(({ from, to, driver }) => {
       const neighbour = from === tier.key ? to : from;
@@ -82,6 +86,29 @@ async function fromOutside(context: Context, { tier, sql }: OpenTier): Promise<O
     }),
   ];
   return { checks, ahead: clock - (asked + took / 2) / 1000, within: took / 2000 };
+}
+
+/** What is a decision of the owner's, or no fault in a network of one's own, is said all the same. */
+function addressChecks({ api, dbUrl, trust }: OpenTier["tier"]): strata.Check[] {
+  const warning = api === undefined ? undefined : keyWarning(api.url);
+  const mode = sslmodeOf(dbUrl, trust);
+  const checked = mode === "verify-full" || isLocal(dbUrl);
+  return [
+    {
+      topic: "certificate from here",
+      ok: true,
+      says: checked
+        ? mode === "verify-full" ? "checked" : "not checked: it is this machine"
+        : `not checked (sslmode ${mode}), because: ${trust.insecureBecause}`,
+      remedy: null,
+    },
+    ...(api === undefined ? [] : [{
+      topic: "REST address",
+      ok: true,
+      says: warning ?? (isLocal(api.url) ? "this machine" : "https"),
+      remedy: null,
+    }]),
+  ];
 }
 
 async function migrationCheck(sql: OpenTier["sql"]): Promise<strata.Check> {

@@ -2,6 +2,7 @@
 import type { Config, Link, Tier } from "../config/load.ts";
 import * as strata from "../../supabase/functions/_shared/strata.ts";
 import { manage } from "../../supabase/functions/_shared/strata_policies.ts";
+import { keyWarning } from "../../supabase/functions/_shared/safe_address.ts";
 import type { Context } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import type { OpenTier } from "../lib/session.ts";
@@ -24,6 +25,7 @@ export async function init(context: Context): Promise<InitOutcome> {
   const { config, session, say } = context;
   await session.ask(refuseOtherTier);
   await refuseToAbandon(context);
+  warnings(config).forEach(say);
   say("Pushing the migrations to every tier …");
   await session.ask(push);
   const tiers = await session.ask((open) => introduce(config, open));
@@ -60,7 +62,7 @@ async function refuseOtherTier({ tier, sql }: OpenTier): Promise<void> {
 
 async function push({ tier }: OpenTier): Promise<void> {
   try {
-    await pushMigrations(tier.dbUrl);
+    await pushMigrations(tier.dbUrl, tier.trust);
   } catch (error) {
     if (!(error instanceof SupabaseFailed)) throw error;
     const said = error.output.replaceAll(tier.dbUrl, "the tier").trim();
@@ -101,6 +103,14 @@ async function tellProjects(config: Config, { tier, sql }: OpenTier): Promise<vo
   }
 }
 
+/** A key in clear text is refused outside; in a network of one's own it is worth a word. */
+export function warnings({ tiers }: Config): string[] {
+  return tiers.flatMap(({ key, api }) => {
+    const warning = api === undefined ? undefined : keyWarning(api.url);
+    return warning === undefined ? [] : [`Note: the REST address of ${key} ${warning}`];
+  });
+}
+
 async function link(config: Config, { tier, sql }: OpenTier): Promise<string[]> {
   await strata.leaveOthers(sql, neighbours(config, tier));
   const said: string[] = [];
@@ -138,7 +148,9 @@ function addressOf(tier: Tier, link: Link, other: Tier): strata.Address {
     database: decodeURIComponent(url.pathname.slice(1)) || "postgres",
     // A pooler wants the project's reference after the role: postgres.ref, strata_mover_main.ref.
     user: decodeURIComponent(url.username).replace(/^[^.]*/, `strata_mover_${tier.key}`),
-    sslmode: link.sslmode,
+    sslmode: link.sslmode ?? null,
+    ca: link.ca ?? null,
+    insecureBecause: link.insecureBecause ?? null,
   };
 }
 

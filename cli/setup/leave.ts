@@ -49,9 +49,9 @@ async function refuseHolding(gone: LeftOut, knowing: string[]): Promise<void> {
   );
 }
 
-async function holdingsOf({ key, dbUrl }: LeftOut): Promise<bigint> {
+async function holdingsOf({ key, dbUrl, trust }: LeftOut): Promise<bigint> {
   if (!URL.canParse(dbUrl)) throw new Failure("its address is not in the environment");
-  const sql = connect(dbUrl);
+  const sql = connect(dbUrl, trust);
   try {
     const self = await strata.tierOf(sql);
     if (self === undefined) return 0n; // Strata was removed there

@@ -235,7 +235,9 @@ create function strata.join_tier(
   p_database text default null,
   p_user text default null,
   p_password text default null,
-  p_sslmode text default 'prefer'
+  p_sslmode text default null,
+  p_ca text default null,
+  p_insecure_because text default null
 )
 returns text
 language plpgsql
@@ -244,6 +246,7 @@ as $$
 declare
   v_self constant text := strata.tier();
   v_server constant text := 'strata_' || p_tier;
+  v_sslmode constant text := coalesce(p_sslmode, case when strata.is_loopback(p_host) then 'prefer' else 'verify-full' end);
   v_direction text;
   v_drives boolean;
 begin
@@ -258,14 +261,18 @@ begin
   select case when n.position > s.position then 'colder' else 'hotter' end into v_direction
     from strata.tiers as n, strata.tiers as s where n.name = p_tier and s.name = v_self;
   v_drives := (p_driver, v_direction) in (('push', 'colder'), ('pull', 'hotter'));
-  if v_drives and (p_host is null or p_port is null or p_database is null or p_sslmode is null) then
+  if v_drives and (p_host is null or p_port is null or p_database is null) then
     raise exception 'with % it is % that dials %, but no address was given', p_driver, v_self, p_tier
-      using errcode = 'ST004', hint = 'Give p_host, p_port, p_database and p_sslmode.';
+      using errcode = 'ST004', hint = 'Give p_host, p_port and p_database.';
+  end if;
+  if v_drives then
+    perform strata.require_safe(p_tier, p_host, v_sslmode, p_insecure_because);
   end if;
   perform strata.make_way(v_direction, p_tier);
   if v_drives then
     perform strata.make_server(v_server, p_host, p_port, p_database,
-                               coalesce(p_user, 'strata_mover_' || v_self), p_password, p_sslmode);
+                               coalesce(p_user, 'strata_mover_' || v_self), p_password, v_sslmode);
+    perform strata.secure_server(v_server, p_host, v_sslmode, p_ca);
   else
     execute format('drop server if exists %I cascade', v_server);
     delete from strata.keys as k where k.name = 'link ' || p_tier;
@@ -275,6 +282,8 @@ begin
   on conflict (neighbour) do update
      set driver = excluded.driver, server = excluded.server,
          failures = 0, trouble = null, trouble_sqlstate = null, next_try_at = null;
+  update strata.links as l set insecure_because = case when v_drives then nullif(btrim(p_insecure_because), '') end
+   where l.neighbour = p_tier;
   if v_direction = 'colder' then
     update strata.self as s set is_last = false where s.is_last;
   end if;
@@ -283,12 +292,13 @@ begin
     p_tier, p_driver);
 end
 $$;
-comment on function strata.join_tier(text, text, text, integer, text, text, text, text) is
+comment on function strata.join_tier(text, text, text, integer, text, text, text, text, text, text) is
   'Declares a neighbour and how the link is driven. The side that dials (push: the hotter, pull: the colder) gives the '
   'address; its login there is strata_mover_ and its own name, unless p_user says otherwise. p_password: null keeps the one '
-  'that is there, or makes one (see renew_password). ST002: no such neighbour. ST004: unknown driver, or no address. ST033: a '
-  'move to another neighbour is open.';
-revoke execute on function strata.join_tier(text, text, text, integer, text, text, text, text) from public;
+  'that is there, or makes one (see renew_password). p_sslmode null: verify-full, or prefer on this machine; less needs '
+  'p_insecure_because. p_ca: a file here, or system. ST002: no such neighbour. ST004: unknown driver, or no address. '
+  'ST007: not safe, and no reason. ST033: a move to another neighbour is open.';
+revoke execute on function strata.join_tier(text, text, text, integer, text, text, text, text, text, text) from public;
 
 create function strata.leave_tier(p_tier text)
 returns void

@@ -6,7 +6,7 @@
 -- whatever the question says.
 
 insert into strata.errors (code, cause, remedy) values
-  ('ST007', 'a neighbour asks what the driver of its link does not let it ask',
+  ('ST009', 'a neighbour asks what the driver of its link does not let it ask',
             'if that link is to be driven the other way, change driver in strata.yaml and run setup on both tiers; else change the link''s password with setup --rotate');
 
 create function strata.is_owner(p_role name)
@@ -38,12 +38,12 @@ begin
     select from strata.links as l
      where l.neighbour = v_asker and l.neighbour = coalesce(p_neighbour, v_asker) and (p_direction is null or l.direction = p_direction)
        and l.driver = case l.direction when 'colder' then 'pull' else 'push' end) then
-    raise exception '% may not ask that of %', session_user, strata.tier() using errcode = 'ST007', hint = strata.remedy('ST007');
+    raise exception '% may not ask that of %', session_user, strata.tier() using errcode = 'ST009', hint = strata.remedy('ST009');
   end if;
   return true;
 end
 $$;
 comment on function strata.check_asker(text, text) is
   'True if this session is the owner''s, or of the neighbour that dials this tier from that direction (null: from either) and, where '
-  'one is named, is that one. ST007: it is somebody else''s.';
+  'one is named, is that one. ST009: it is somebody else''s.';
 revoke execute on function strata.check_asker(text, text) from public;

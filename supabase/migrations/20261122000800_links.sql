@@ -98,15 +98,15 @@ begin
   if v_name = any (coalesce(extensions.dblink_get_connections(), '{}')) then
     return;
   end if;
+  perform strata.check_server(v_tier);
   begin
     perform strata.connect(v_name, v_tier);
   exception when others then
     get stacked diagnostics v_detail = pg_exception_detail;
     raise exception '% cannot be reached: %', v_tier, coalesce(nullif(v_detail, ''), sqlerrm)
-      using errcode = case when v_detail ~ 'password authentication failed|no password supplied|is not permitted to log in' then '28P01'
-                           when v_detail ~ 'too many connections|too many clients|connection slots are reserved|EMAXCONN' then '53300'
-                           else sqlstate end;
+      using errcode = strata.dial_code(sqlstate, v_detail), hint = strata.remedy(strata.dial_code(sqlstate, v_detail));
   end;
+  perform strata.check_tls(p_line);
   perform extensions.dblink_exec(v_name, format(
     'set statement_timeout = %L; set lock_timeout = ''10s''; set default_transaction_isolation = ''read committed''; '
     'set idle_in_transaction_session_timeout = ''60s''; set client_min_messages = ''error''; set array_nulls = on',
@@ -131,7 +131,7 @@ $$;
 comment on function strata.dial(text) is
   'Opens a line of this session to a neighbour, unless it is open, and makes sure who answers. 08001: not reached. 28P01: login refused. '
   '53300: no connection is free. '
-  'ST003: another tier answers. ST004: it does not fit.';
+  'ST003: another tier answers. ST004: it does not fit. ST007, ST008: the line is not safe.';
 revoke execute on function strata.dial(text) from public;
 
 -- A statement canceled over there comes through as query_canceled, which no `when others` catches: the whole run would end,
@@ -378,6 +378,6 @@ returns boolean
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
-as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', '25006') $$;
+as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', '25006') $$;
 comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
 revoke execute on function strata.is_link_error(text) from public;

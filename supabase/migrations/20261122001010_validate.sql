@@ -219,8 +219,17 @@ begin
     union all
     select v_topic || ' clock', abs(v_skew) < 5, format('the clocks differ by %s s', v_skew), 'Keep both servers on network time.'
     union all
-    select v_topic || ' TLS', coalesce(v_tls in ('TLSv1.2', 'TLSv1.3'), false), coalesce('encrypted with ' || v_tls, 'not encrypted'),
-           'Turn on ssl on that server and join with p_sslmode => ''require''.'
+    select v_topic || ' TLS', s.pooled or s.insecure_because is not null or coalesce(v_tls in ('TLSv1.2', 'TLSv1.3'), false),
+           case when s.pooled then format('encrypted as far as the pooler, as %s has it', s.sslmode)
+                else coalesce('encrypted with ' || v_tls, 'not encrypted') end,
+           'Turn on ssl on that server, with TLS 1.3, and run setup again.'
+      from strata.line_security(p_link.neighbour) as s
+    union all
+    select v_topic || ' certificate', true, case
+             when s.sslmode = 'verify-full' then format('checked (%s)', coalesce(s.ca, 'libpq''s own root.crt'))
+             when s.insecure_because is not null then format('not checked (sslmode %s), because: %s', s.sslmode, s.insecure_because)
+             else 'not checked: it is this machine' end, null
+      from strata.line_security(p_link.neighbour) as s
     union all
     select v_topic || ' durability', v_hello ->> 'fsync' = 'on', format('fsync is %s there', v_hello ->> 'fsync'),
            'Turn fsync on there: a proof promises that the row has reached the disk.'

@@ -35,6 +35,7 @@ insert into strata.alert_kinds (kind, is_condition, says) values
   ('failed_moves', true, 'many steps of moves failed within a day'),
   ('overdue', true, 'rows have been due for longer than twice the schedule, and nothing moves'),
   ('link_down', true, 'a neighbour cannot be worked with'),
+  ('insecure_link', true, 'a neighbour is dialled without checking its certificate'),
   ('silent', true, 'a neighbour that should dial has not been heard from'),
   ('job_stopped', true, 'a job of a tier has not run, or its last run failed'),
   ('row_set_aside', true, 'rows of a dataset could not be moved'),
@@ -186,6 +187,23 @@ $$;
 comment on function strata.key_conditions() is 'Alerts about keys that are too old.';
 revoke execute on function strata.key_conditions() from public;
 
+-- A decision of the owner is kept in sight; it is nothing to be mended.
+create function strata.security_conditions()
+returns setof strata.condition
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select 'insecure_link', strata.tier(), l.neighbour, case when s.insecure_because is null then 'warning' else 'info' end,
+         format('%s is dialled with sslmode %s: whoever stands between can pose as it; %s', l.neighbour, s.sslmode,
+                coalesce('the reason given is: ' || s.insecure_because, 'no reason was given, so it is not dialled')),
+         strata.remedy('ST007')
+    from strata.links as l cross join lateral strata.line_security(l.neighbour) as s
+   where s.sslmode <> 'verify-full' and not strata.is_loopback(s.host)
+$$;
+comment on function strata.security_conditions() is 'Alerts about links that are dialled with less than verify-full.';
+revoke execute on function strata.security_conditions() from public;
+
 -- In plpgsql, because the chapters that answer most of the questions come later.
 create function strata.alert_conditions()
 returns setof strata.condition
@@ -199,6 +217,7 @@ begin
     union all select c.* from strata.move_conditions() as c
     union all select c.* from strata.key_conditions() as c
     union all select c.* from strata.login_conditions() as c
+    union all select c.* from strata.security_conditions() as c
     union all select c.* from strata.cost_conditions() as c
     union all select c.* from strata.briefing_conditions() as c
     union all select c.* from strata.quota_conditions() as c

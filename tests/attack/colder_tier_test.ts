@@ -11,7 +11,7 @@ for (const call of ASKED["by the hotter"]) {
     await makeNotes(chain.core);
     await asNeighbour(chain.core, "main", async (sql) => {
       const { code } = await refusal(sql.unsafe(`select strata.${call}`));
-      assert.equal(code, "ST007");
+      assert.equal(code, "ST009");
     });
   }, PULL);
 }
@@ -21,7 +21,7 @@ moveTest("where core pushes, main's login may ask nothing of it", async (chain) 
   await asNeighbour(chain.core, "main", async (sql) => {
     for (const call of ["hello()", "heartbeat()", ...ASKED["by the colder"]]) {
       const answer = await sql.unsafe(`select strata.${call} as x`).catch(({ code }) => code);
-      assert.equal(answer, "ST007", call);
+      assert.equal(answer, "ST009", call);
     }
   });
 }, { drivers: ["push"] });
@@ -31,7 +31,7 @@ moveTest("a tier that does not dial this one may ask nothing of it", async (chai
   await asNeighbour(chain.core, "archive", async (sql) => {
     for (const call of ["hello()", "heartbeat()", ...ASKED["by the colder"]]) {
       const answer = await sql.unsafe(`select strata.${call} as x`).catch(({ code }) => code);
-      assert.equal(answer, "ST007", call);
+      assert.equal(answer, "ST009", call);
     }
   });
 }, PULL);

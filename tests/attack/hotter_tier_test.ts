@@ -17,7 +17,7 @@ for (const call of ASKED["by the colder"]) {
         const { code } = await refusal(
           sql.unsafe(`select strata.${call.replace("'main'", "'archive'")}`),
         );
-        assert.equal(code, "ST007");
+        assert.equal(code, "ST009");
       });
     },
     PUSH,

@@ -251,3 +251,72 @@ Deno.test("load_config() notes that the one password of all links is not used an
   const { notes } = await config("", { ...ENVIRONMENT, STRATA_MOVER_PASSWORD: "old" });
   assert.match(notes.join(), /STRATA_MOVER_PASSWORD is not used any more/);
 });
+
+const CORE_LINK = (link: string) => `database_tiers: { core: { link: { driver: pull, ${link} } } }`;
+
+Deno.test("load_config() takes less than verify-full for a reason only", async () => {
+  const path = "database_tiers.core.link.sslmode";
+  for (const mode of ["disable", "allow", "prefer", "require", "verify-ca"]) {
+    const yaml = CORE_LINK(`sslmode: ${mode}`);
+    await assertProblem(
+      yaml,
+      path,
+      /leaves open who answers at core\.example: remove it .* write insecure_because: "a reason" beside/,
+    );
+  }
+  await assertProblem(
+    CORE_LINK("insecure_because: WireGuard"),
+    "database_tiers.core.link.insecure_because",
+    /is the reason for an sslmode that is not given/,
+  );
+  const [blank] = await problems(CORE_LINK('sslmode: require, insecure_because: " "'));
+  assert.match(blank ?? "", /link\.insecure_because is " ": write a reason, such as/);
+  const decided = await config(CORE_LINK("sslmode: require, insecure_because: WireGuard"));
+  assert.equal(decided.links[0]?.insecureBecause, "WireGuard");
+  const near = await config(CORE_LINK("sslmode: disable, dial_host: 127.0.0.1"));
+  assert.deepEqual([near.links[0]?.sslmode, near.links[0]?.ca], ["disable", undefined]);
+  const checked = await config(CORE_LINK("ca: /etc/strata/ca.crt"));
+  assert.deepEqual(
+    [checked.links[0]?.sslmode, checked.links[0]?.ca],
+    [undefined, "/etc/strata/ca.crt"],
+  );
+});
+
+Deno.test("load_config() holds to the same for this machine's own lines, and for keys", async () => {
+  const weak = {
+    ...ENVIRONMENT,
+    STRATA_MAIN_DB_URL: `${ENVIRONMENT.STRATA_MAIN_DB_URL}?sslmode=require`,
+  };
+  const [said] = await problems("", weak);
+  assert.match(
+    said ?? "",
+    /^database_tiers\.main\.db_url_env names STRATA_MAIN_DB_URL, whose sslmode=require/,
+  );
+  assert.ok(!said?.includes("hidden"));
+  assert.deepEqual(
+    await problems("database_tiers: { main: { insecure_because: a VPN } }", weak),
+    [],
+  );
+  const [clear] = await problems("", { ...ENVIRONMENT, STRATA_MAIN_URL: "http://main.example" });
+  assert.match(
+    clear ?? "",
+    /^database_tiers\.main\.url_env names STRATA_MAIN_URL, which would send the key/,
+  );
+  assert.deepEqual(
+    await problems("", { ...ENVIRONMENT, STRATA_MAIN_URL: "http://main.lan:8000" }),
+    [],
+  );
+  await assertProblem(
+    "database_tiers: { main: { ca: nowhere.crt } }",
+    "database_tiers.main.ca",
+    /is .*nowhere\.crt, where there is no certificate on this machine/,
+  );
+});
+
+Deno.test("load_config() brings the roots of Supabase for hosted tiers", async () => {
+  const { tiers } = await config();
+  assert.match(tiers[0]?.trust.ca ?? "", /^-----BEGIN CERTIFICATE-----/);
+  assert.equal(tiers[1]?.trust.ca, undefined);
+  const { tiers: [core] } = await config("database_tiers: { core: { ca: system } }");
+  assert.equal(core?.trust.ca, undefined);
+});

@@ -52,7 +52,7 @@ Deno.test("the personal system's file may go, and come back", async () => {
   const directory = `${project.path}/supabase/migrations`;
   await Deno.remove(`${directory}/${PERSONAL_SYSTEM}_personal_system.sql`);
   const complete = await history(db.sql);
-  await pushMigrations(db.url, `${project.path}/supabase`);
+  await pushMigrations(db.url, {}, `${project.path}/supabase`);
   assertEquals(await history(db.sql), complete);
 
   await db.sql.unsafe(`drop schema public cascade; create schema public;

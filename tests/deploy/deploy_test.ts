@@ -41,6 +41,16 @@ Deno.test("deploying is what a person would type, and shows no password", async 
   ]);
 });
 
+Deno.test("what is typed by hand checks whose certificate is shown, too", async () => {
+  const pooler = "postgresql://postgres.x:swordfish@pooler.example.org:5432/postgres";
+  const [push] = deploySteps(await config({ STRATA_CORE_DB_URL: pooler }));
+  assertEquals(
+    push?.command,
+    "PGSSLMODE=verify-full PGSSLROOTCERT=cli/certificates/supabase.crt " +
+      'supabase db push --remote="$STRATA_CORE_DB_URL" --include-all --yes',
+  );
+});
+
 Deno.test("a hosted project without its address is refused before anything is done", async () => {
   const wrong = await config({ STRATA_CORE_URL: "https://example.org" });
   const failure = await assertRejects(

@@ -84,7 +84,7 @@ const REFUSALS: [string, (sql: Sql) => PromiseLike<unknown>, string, string, str
     (sql) => sql`select strata.join_tier('main', 'push', p_password => 'secret')`,
     "ST004",
     "with push it is core that dials main, but no address was given",
-    "Give p_host, p_port, p_database and p_sslmode.",
+    "Give p_host, p_port and p_database.",
   ],
 ];
 

@@ -5,6 +5,7 @@
  * takes 1.8 s to load and 150 MB of memory, in a runtime that has 2 s and 256 MB for everything.
  */
 import { z } from "zod";
+import { KeyAddress } from "./env.ts";
 import { type Answer, callOut, type OutboundDeps, OutboundError } from "./outbound.ts";
 
 /** A voice of ElevenLabs' own that every account has and that speaks English and German. */
@@ -15,8 +16,7 @@ export const ElevenLabsEnv = {
   ELEVENLABS_API_KEY: z.string().regex(/^[\w-]{16,}$/).optional(),
   ELEVENLABS_VOICE_ID: z.string().regex(/^[A-Za-z0-9]{10,40}$/).default(DEFAULT_VOICE),
   /** Another address of the same API. */
-  ELEVENLABS_API_ROOT: z.url().default("https://api.elevenlabs.io")
-    .transform((url) => url.replace(/\/+$/, "")),
+  ELEVENLABS_API_ROOT: KeyAddress.default("https://api.elevenlabs.io"),
 };
 
 /** What of them is set. */

@@ -4,6 +4,7 @@
  * SUPABASE_SECRET_KEY. A function adds its own variables with `PlatformEnv.extend({ … })`.
  */
 import { z } from "zod";
+import { keyObjection } from "./safe_address.ts";
 
 /** A secret API key. Legacy keys (JWTs) are none: they cannot be told apart from a user's token. */
 const SecretKey = z.string().regex(/^sb_secret_\S+$/, "is no secret key (sb_secret_…)");
@@ -18,6 +19,14 @@ const NamedKeys = z.string()
     }
   })
   .pipe(z.record(z.string(), SecretKey));
+
+/** An address that is called with a key or a token, without a slash at its end. */
+export const KeyAddress = z.url().superRefine((url, context) => {
+  const message = keyObjection(url);
+  if (message !== undefined) {
+    context.addIssue({ code: "custom", message, params: { address: true } });
+  }
+}).transform((url) => url.replace(/\/+$/, ""));
 
 /** What every function is given. An empty variable counts as one that is not there. */
 export const PlatformEnv = z.object({
@@ -47,9 +56,19 @@ export function readEnv<Env extends PlatformEnv>(
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ""),
   );
   const read = schema.safeParse(Object.fromEntries(present));
-  // Only variables are named: what zod says of a value may repeat it.
+  // Only variables are named: what zod says of a value may repeat it, but not what we say of an address.
+  const ours = new Map(
+    read.error?.issues.flatMap((issue) =>
+      issue.code === "custom" && issue.params?.["address"] === true
+        ? [[String(issue.path[0]), issue.message] as const]
+        : []
+    ),
+  );
   const problems = read.success ? [] : read.error.issues.map(({ path: [name = ""] }) => {
-    return `${String(name)} is ${present.has(String(name)) ? "of the wrong form" : "missing"}`;
+    const says = ours.get(String(name));
+    return `${String(name)} ${
+      says ?? (present.has(String(name)) ? "is of the wrong form" : "is missing")
+    }`;
   });
   if (read.success && Object.keys(secretKeys(read.data)).length === 0) {
     problems.push("SUPABASE_SECRET_KEYS is missing");

@@ -104,8 +104,8 @@ async function attempt(deps: OutboundDeps, call: OutboundCall): Promise<Answer |
   const timer = setTimeout(() => stop.abort(), left);
   try {
     const response = await deps.fetch(call.url, {
-      redirect: "error",
       ...call.init,
+      redirect: "error", // the secrets were meant for another
       signal: stop.signal,
     });
     const bytes = await readUpTo(response, maxBytes);

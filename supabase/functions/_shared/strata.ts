@@ -92,7 +92,12 @@ export interface Address {
   port: number;
   database: string;
   user: string;
-  sslmode: string;
+  /** Null: verify-full, or prefer on loopback. */
+  sslmode: string | null;
+  /** The CA's file on the dialling tier's server, or `system`; null: where libpq looks by itself. */
+  ca: string | null;
+  /** Why less than verify-full is allowed. */
+  insecureBecause: string | null;
 }
 
 /** A row that did not fit while loading. */
@@ -149,7 +154,8 @@ export async function joinTier(
       select strata.join_tier(
         p_tier => ${tier}, p_driver => ${driver}, p_host => ${address.host},
         p_port => ${address.port}, p_database => ${address.database}, p_user => ${address.user},
-        p_sslmode => ${address.sslmode}) as says`;
+        p_sslmode => ${address.sslmode}, p_ca => ${address.ca},
+        p_insecure_because => ${address.insecureBecause}) as says`;
   return row?.says ?? "";
 }
 
@@ -197,6 +203,7 @@ export async function process(sql: Sql, budget: string): Promise<void> {
 export interface Status {
   /** Jobs that do not run until somebody says so. */
   paused_jobs: string[];
+  links: { neighbour: string; sslmode: string | null; insecure_because: string | null }[];
 }
 
 /** What a tier says about itself. */

@@ -11,6 +11,7 @@
  */
 import { createClient } from "@supabase/supabase-js";
 import { DatabaseError } from "./errors.ts";
+import { keyFetch, keyObjection } from "./safe_address.ts";
 
 /** Calls a function of schema `strata`; throws DatabaseError with the SQLSTATE when it is refused. */
 export type Rpc = (name: string, args?: Readonly<Record<string, unknown>>) => Promise<unknown>;
@@ -28,9 +29,11 @@ export function connectRpc(
   const client = createClient(url, key, {
     db: { schema: "strata" },
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-    global: { fetch: fetcher },
+    global: { fetch: keyFetch(fetcher) },
   });
+  const objection = keyObjection(url);
   return async (name, args = {}) => {
+    if (objection !== undefined) throw new DatabaseError("", `the tier's address ${objection}`);
     const signal = AbortSignal.timeout(timeoutMs);
     const { data, error, status } = await client.rpc(name, args).abortSignal(signal);
     if (error === null) return data;

@@ -4,6 +4,7 @@
  */
 import postgres from "postgres";
 import { DatabaseError } from "./errors.ts";
+import { dialling, type Trust } from "./postgres_tls.ts";
 import type { Rpc } from "./strata_rpc.ts";
 
 /** Calls over a connection that is to be closed. */
@@ -20,9 +21,11 @@ interface Row {
   is_set: boolean;
 }
 
-/** Opens a database; nothing is dialled before the first call. */
-export function connectSql(url: string): SqlRpc {
+/** Opens a database; nothing is dialled before the first call. Throws UnsafeAddressError. */
+export function connectSql(address: string, trust: Trust = {}): SqlRpc {
+  const { url, ssl } = dialling(address, trust);
   const sql = postgres(url, {
+    ssl,
     max: 1,
     prepare: false,
     connect_timeout: CONNECT_SECONDS,

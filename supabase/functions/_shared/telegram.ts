@@ -5,6 +5,7 @@
  */
 import { Api, GrammyError } from "grammy";
 import { z } from "zod";
+import { KeyAddress } from "./env.ts";
 import { LONGEST_MESSAGE, splitHtml } from "./split_html.ts";
 import type { OutboundDeps } from "./outbound.ts";
 
@@ -15,7 +16,7 @@ export const TelegramEnv = {
   /** Where monthly reports go; without it they go to TELEGRAM_CHAT_ID. */
   TELEGRAM_ADMIN_CHAT_ID: z.string().regex(/^(-?\d+|@\w+)$/).optional(),
   /** A Bot API server of one's own. */
-  TELEGRAM_API_ROOT: z.url().transform((url) => url.replace(/\/+$/, "")).optional(),
+  TELEGRAM_API_ROOT: KeyAddress.optional(),
 };
 
 /** What of them is set. */

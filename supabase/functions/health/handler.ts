@@ -9,7 +9,7 @@
  * where the function has their addresses and keys (STRATA_CORE_URL, STRATA_CORE_KEY, …).
  */
 import { z } from "zod";
-import { PlatformEnv } from "../_shared/env.ts";
+import { KeyAddress, PlatformEnv } from "../_shared/env.ts";
 import { DatabaseError, HttpError } from "../_shared/errors.ts";
 import { type Handler, Nothing, route, router } from "../_shared/http.ts";
 import {
@@ -29,22 +29,19 @@ const PATIENCE_MS = 5_000;
 const SKEW_SECONDS = 5;
 
 const Key = z.string().min(1).optional();
-const Root = (fallback: string) => {
-  return z.url().default(fallback).transform((url) => url.replace(/\/+$/, ""));
-};
 
 /** The variables of health, all optional besides the platform's. */
 export const Env = PlatformEnv.extend({
-  STRATA_CORE_URL: z.url().optional(),
+  STRATA_CORE_URL: KeyAddress.optional(),
   STRATA_CORE_KEY: Key,
-  STRATA_MAIN_URL: z.url().optional(),
+  STRATA_MAIN_URL: KeyAddress.optional(),
   STRATA_MAIN_KEY: Key,
-  STRATA_ARCHIVE_URL: z.url().optional(),
+  STRATA_ARCHIVE_URL: KeyAddress.optional(),
   STRATA_ARCHIVE_KEY: Key,
   TELEGRAM_BOT_TOKEN: Key,
-  TELEGRAM_API_ROOT: Root("https://api.telegram.org"),
+  TELEGRAM_API_ROOT: KeyAddress.default("https://api.telegram.org"),
   ELEVENLABS_API_KEY: Key,
-  ELEVENLABS_API_ROOT: Root("https://api.elevenlabs.io"),
+  ELEVENLABS_API_ROOT: KeyAddress.default("https://api.elevenlabs.io"),
 });
 
 /** The checked variables of health. */

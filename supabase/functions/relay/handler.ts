@@ -6,9 +6,10 @@
  * of it; what is left is gone on with by another call, which the source wakes.
  */
 import { z } from "zod";
-import { PlatformEnv } from "../_shared/env.ts";
+import { KeyAddress, PlatformEnv } from "../_shared/env.ts";
 import { DatabaseError, HttpError } from "../_shared/errors.ts";
 import { type Handler, Nothing, plainText, route, router } from "../_shared/http.ts";
+import { readCertificate, UnsafeAddressError } from "../_shared/postgres_tls.ts";
 import { Destination, hello, Source } from "../_shared/strata_relay.ts";
 import { connectRpc, type Rpc } from "../_shared/strata_rpc.ts";
 import { connectSql, type SqlRpc } from "../_shared/strata_sql_rpc.ts";
@@ -24,15 +25,21 @@ const PATIENCE_MS = 30_000;
 
 /** The variables of the relay. */
 export const Env = PlatformEnv.extend({
-  STRATA_CORE_URL: z.url().optional(),
+  STRATA_CORE_URL: KeyAddress.optional(),
   STRATA_CORE_KEY: Key,
   STRATA_CORE_DB_URL: z.url().optional(),
-  STRATA_MAIN_URL: z.url().optional(),
+  STRATA_CORE_DB_CA: Key,
+  STRATA_CORE_DB_INSECURE_BECAUSE: Key,
+  STRATA_MAIN_URL: KeyAddress.optional(),
   STRATA_MAIN_KEY: Key,
   STRATA_MAIN_DB_URL: z.url().optional(),
-  STRATA_ARCHIVE_URL: z.url().optional(),
+  STRATA_MAIN_DB_CA: Key,
+  STRATA_MAIN_DB_INSECURE_BECAUSE: Key,
+  STRATA_ARCHIVE_URL: KeyAddress.optional(),
   STRATA_ARCHIVE_KEY: Key,
   STRATA_ARCHIVE_DB_URL: z.url().optional(),
+  STRATA_ARCHIVE_DB_CA: Key,
+  STRATA_ARCHIVE_DB_INSECURE_BECAUSE: Key,
 });
 
 /** The checked variables of the relay. */
@@ -87,15 +94,13 @@ export function createHandler(deps: Deps<Env>): Handler {
 function open({ env, fetch }: Deps<Env>, from: Tier, to: Tier): Ends {
   const [fromDb, toDb] = [env[`STRATA_${name(from)}_DB_URL`], env[`STRATA_${name(to)}_DB_URL`]];
   if (fromDb !== undefined && toDb !== undefined) {
-    const ends: SqlRpc[] = [connectSql(fromDb), connectSql(toDb)];
-    const [one, other] = ends;
-    if (one === undefined || other === undefined) throw new Error("two ends are two");
+    const [one, other] = [sqlOf(env, from, fromDb), sqlOf(env, to, toDb)];
     return {
       from: one.rpc,
       to: other.rpc,
       over: "postgres",
       async [Symbol.asyncDispose]() {
-        await Promise.all(ends.map((end) => end.close()));
+        await Promise.all([one, other].map((end) => end.close()));
       },
     };
   }
@@ -105,6 +110,25 @@ function open({ env, fetch }: Deps<Env>, from: Tier, to: Tier): Ends {
     over: "http",
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+}
+
+function sqlOf(env: Env, tier: Tier, address: string): SqlRpc {
+  const variable = `STRATA_${name(tier)}_DB` as const;
+  const [ca, insecureBecause] = [env[`${variable}_CA`], env[`${variable}_INSECURE_BECAUSE`]];
+  try {
+    return connectSql(address, {
+      ca: ca === undefined ? undefined : readCertificate(ca),
+      insecureBecause,
+    });
+  } catch (error) {
+    const says = error instanceof UnsafeAddressError
+      ? `${variable}_URL: ${error.message}, or give a reason in ${variable}_INSECURE_BECAUSE.`
+      : error instanceof Deno.errors.NotFound
+      ? `${variable}_CA is neither a certificate nor a file that is there.`
+      : undefined;
+    if (says === undefined) throw error;
+    throw new HttpError(422, "unsafe_address", says);
+  }
 }
 
 function restOf(env: Env, fetcher: typeof fetch, tier: Tier): Rpc {
