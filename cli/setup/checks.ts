@@ -4,6 +4,7 @@ import { type Context, ROOT } from "../lib/command.ts";
 import { Failure } from "../lib/errors.ts";
 import { compareVersions, versionsIn } from "../lib/migrations.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
+import { wakeCheck } from "./wakes.ts";
 
 /** A check of one tier, or of what lies between two. */
 export interface TierCheck extends strata.Check {
@@ -70,6 +71,7 @@ async function fromOutside(context: Context, { tier, sql }: OpenTier): Promise<O
       remedy: "Turn on ssl in its postgresql.conf, with TLS 1.2 or newer.",
     },
     await migrationCheck(sql),
+    ...await wakeCheck({ tier, sql }),
     ...wanted.map(({ from, to, driver }) => {
       const neighbour = from === tier.key ? to : from;
       const found = links.find((link) => link.neighbour === neighbour)?.driver;

@@ -103,9 +103,7 @@ Deno.test("up serves every tier's project, takes it back when it was killed, and
       const [request] = await sql`
         select net.http_post(
           url => (select decrypted_secret from vault.decrypted_secrets where name = 'project_url')
-                 || '/functions/v1/nothing',
-          headers => jsonb_build_object('apikey',
-            (select decrypted_secret from vault.decrypted_secrets where name = 'secret_key'))) as id`;
+                 || '/functions/v1/nothing') as id`;
       const answer = await waitFor("the function's answer", async () => {
         const [row] = await sql`select * from net._http_response where id = ${request?.id}`;
         return row;

@@ -12,7 +12,9 @@ Deno.test("cron wakes the relay, and rows settle between tiers that only have HT
   for (const id of [1, 2, 3]) await addNote(core.sql, id, "2020-01-01");
   await core.sql`call strata.wake_relay()`; // nobody told it where its project is: nothing happens
   await core.sql`select strata.set_secret('project_url', ${stack.env.STRATA_CORE_URL ?? ""}),
-                        strata.set_secret('secret_key', ${stack.env.STRATA_CORE_KEY ?? ""})`;
+                        strata.set_secret('wake_secret', ${
+    stack.env.STRATA_CORE_WAKE_SECRET ?? ""
+  })`;
 
   await core.sql`call strata.wake_relay()`;
 

@@ -20,11 +20,13 @@ import type { Handler } from "./http.ts";
 import { createLog, type Log } from "./log.ts";
 import type { OutboundDeps } from "./outbound.ts";
 import { connectRpc, type Rpc } from "./strata_rpc.ts";
+import { type WakeCheck, wakeCheck } from "./wake.ts";
 
 /** Everything a function may use of the world. */
 export interface Deps<Env extends PlatformEnv = PlatformEnv> extends OutboundDeps {
   env: Env;
   isAuthorized: Authorize;
+  wakes: WakeCheck;
   /** The database of the project the function belongs to. */
   rpc: Rpc;
   log: Log;
@@ -59,6 +61,7 @@ export function realDeps<Env extends PlatformEnv>(name: string, env: Env): Deps<
   return {
     env,
     isAuthorized: secretKeyCheck(env),
+    wakes: wakeCheck(name, env.STRATA_WAKE_SECRET, () => Date.now()),
     fetch: (input, init) => fetch(input, init),
     now: () => Date.now(),
     sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
