@@ -11,6 +11,10 @@
  * `verify_jwt = false` and `import_map = "../import_map.json"`, and imports by relative path or by a
  * name of the import map: what it does not import so is not deployed. (The CLI finds imports with a
  * regular expression, also in comments: write none down there.)
+ *
+ * The platform knows no lock file: it resolves anew what packages ask for by a range. What is imported
+ * here with its exact version is taken for their ranges, too, so whatever of such packages is loaded is
+ * imported beside the package that needs it (tests/deploy/pinned_test.ts says what is missing).
  */
 import type { z } from "zod";
 import { type Authorize, secretKeyCheck } from "./auth.ts";
