@@ -44,7 +44,7 @@ const flags = ["--quiet", "--no-lock", "--import-map", `${REPOSITORY}/import_map
 async function everything() {
   const home = await Deno.makeTempDir({ prefix: "strata-pinned-" });
   const imports = (await functionNames()).map((name) => {
-    return `import "${REPOSITORY}/supabase/functions/${name}/handler.ts";\n`;
+    return `import "${REPOSITORY}/supabase/functions/${name}/index.ts";\n`;
   });
   await Deno.writeTextFile(`${home}/all.ts`, `${imports.join("")}console.log("loaded");\n`);
   await edgeDeno(home, "cache", ...flags, "all.ts");
