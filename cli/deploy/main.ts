@@ -6,7 +6,7 @@ import { Command } from "commander";
 import { dim, green } from "@std/fmt/colors";
 import { join, resolve } from "@std/path";
 import { loadConfig, readEnvironment } from "../config/load.ts";
-import { DEFAULT_CONFIG, fileNamed, ROOT } from "../lib/command.ts";
+import { DEFAULT_CONFIG, fileNamed, ROOT, warnOfOpenFiles } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import { withRemedy } from "../lib/output.ts";
 import { copyFunctions } from "./copy.ts";
@@ -20,6 +20,7 @@ interface Flags {
 
 /** Deploys as the flags say. */
 async function deploy({ dryRun, copyTo, config: file }: Flags): Promise<void> {
+  await warnOfOpenFiles({ err: console.error });
   if (copyTo !== undefined) return await copy(copyTo);
   const path = file === undefined ? DEFAULT_CONFIG : await fileNamed(file);
   const environment = await readEnvironment(ROOT);

@@ -114,6 +114,16 @@ Deno.test("up serves every tier's project, takes it back when it was killed, and
     }
   });
 
+  await t.step("what functions log is for its owner's eyes", async () => {
+    const { home } = stack.stack;
+    for (const file of ["functions.log", "env"]) {
+      assertEquals(((await Deno.stat(`${home}/${file}`)).mode ?? 0) & 0o777, 0o600, file);
+    }
+    await Deno.chmod(`${home}/functions.log`, 0o644); // as it was written before
+    await up({ ...where, projects: true });
+    assertEquals(((await Deno.stat(`${home}/functions.log`)).mode ?? 0) & 0o777, 0o600);
+  });
+
   await t.step("killed, they come back with up, under the same keys", async () => {
     await killProcesses(() => projectServers(stack.stack));
     assertEquals((await status(where)).projects, false);
