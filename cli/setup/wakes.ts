@@ -54,7 +54,8 @@ function remedyOf(tier: Tier, status: number): string {
   return tier.provider === "supabase"
     ? "Run `deno task deploy`: it sends the functions the secret that the database wakes them with."
     : "Give its functions container STRATA_WAKE_SECRET: on that database, " +
-      "select strata.secret('wake_secret') says what. Then start the container anew.";
+      "select strata.secret('wake_secret') says what. Run `deno task deploy --copy-to` there " +
+      "once more, and start the container anew.";
 }
 
 /** Wakes what is woken daily anyway; undefined when nobody answers. */
