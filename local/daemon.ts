@@ -19,7 +19,8 @@ export function daemonProcesses({ script, args }: Daemon): Promise<Process[]> {
 export async function startDaemon(daemon: Daemon): Promise<boolean> {
   if ((await daemonProcesses(daemon)).length > 0) return false;
   const flags = ["run", "--quiet", "--allow-all", "--config", `${REPOSITORY}/deno.json`];
-  const redirect = 'log=$1; shift; exec "$@" >"$log" 2>&1';
+  const redirect = 'umask 077; log=$1; shift; exec "$@" >"$log" 2>&1'; // what it prints is its owner's
+  if (daemon.log !== undefined) await Deno.remove(daemon.log).catch(() => {}); // so is its mode
   const process = new Deno.Command("sh", {
     args: ["-c", redirect, "sh", daemon.log ?? "/dev/null", Deno.execPath(), ...flags].concat(
       daemon.script,

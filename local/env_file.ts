@@ -22,7 +22,7 @@ export async function writeEnvFile(path: string, variables: Record<string, strin
   await Deno.rename(draft, path);
 }
 
-/** A password nobody has to type: 192 random bits, safe in a URL and in a shell. */
-export function randomSecret(): string {
-  return crypto.getRandomValues(new Uint8Array(24)).toHex();
+/** A password nobody has to type: 192 random bits unless told otherwise, safe in a URL and in a shell. */
+export function randomSecret(bytes = 24): string {
+  return crypto.getRandomValues(new Uint8Array(bytes)).toHex();
 }

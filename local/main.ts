@@ -1,5 +1,6 @@
 /** `deno task up`, `down`, `status` and `reset`: the local stack from the command line. */
 import { bold, dim, green, red, setColorEnabled, stripAnsiCode, yellow } from "@std/fmt/colors";
+import { warnOfOpenFiles } from "../cli/lib/command.ts";
 import { down, removeStack, type RunningStack, status, up } from "./stack.ts";
 import { gatewayPort, REPOSITORY, StackError, TIERS } from "./settings.ts";
 
@@ -11,6 +12,7 @@ them, reset forgets their data and starts them empty.`;
 const commands: Record<string, () => Promise<number>> = {
   async up() {
     const begun = performance.now();
+    await warnOfOpenFiles({ err: console.error });
     const running = await up({ say: (line) => console.error(dim(line)), projects: true });
     printRunning(running, performance.now() - begun);
     return 0;

@@ -46,7 +46,7 @@ async function main(path: string): Promise<void> {
       databaseUrl: env[`${name}_DB_URL`] ?? "",
       secretKey: env[`${name}_KEY`] ?? "",
       publishableKey: env[`${name}_PUBLISHABLE_KEY`] ?? "",
-      variables,
+      variables: { ...variables, STRATA_WAKE_SECRET: env[`${name}_WAKE_SECRET`] ?? "" },
     };
     serveProject(project, Number(new URL(env[`${name}_URL`] ?? "").port));
   }

@@ -186,7 +186,7 @@ async function requireLogin(cluster: Cluster, env: Record<string, string>): Prom
 /** What a tier's own database must know to wake its functions up. */
 function secretsOf({ tier }: Cluster, env: Record<string, string>): Record<string, string> {
   const name = `STRATA_${tier.toUpperCase()}`;
-  return { project_url: env[`${name}_URL`] ?? "", secret_key: env[`${name}_KEY`] ?? "" };
+  return { project_url: env[`${name}_URL`] ?? "", wake_secret: env[`${name}_WAKE_SECRET`] ?? "" };
 }
 
 function environmentOf(stack: Stack): Record<string, string> {
@@ -202,6 +202,7 @@ function environmentOf(stack: Stack): Record<string, string> {
     env[`${name}_KEY`] = saved[`${name}_KEY`] ?? `sb_secret_${randomSecret()}`;
     const publishable = `${name}_PUBLISHABLE_KEY`;
     env[publishable] = saved[publishable] ?? `sb_publishable_${randomSecret()}`;
+    env[`${name}_WAKE_SECRET`] = saved[`${name}_WAKE_SECRET`] ?? randomSecret(32);
   }
   return env;
 }

@@ -3,13 +3,14 @@
  * to every tier, and on hosted projects the exposed schemas, the functions' secrets and the functions.
  */
 import { Command } from "commander";
-import { dim, green } from "@std/fmt/colors";
+import { dim, green, yellow } from "@std/fmt/colors";
 import { join, resolve } from "@std/path";
 import { loadConfig, readEnvironment } from "../config/load.ts";
-import { DEFAULT_CONFIG, fileNamed, ROOT } from "../lib/command.ts";
+import { DEFAULT_CONFIG, fileNamed, ROOT, warnOfOpenFiles } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import { withRemedy } from "../lib/output.ts";
 import { copyFunctions } from "./copy.ts";
+import { letPast } from "./router.ts";
 import { carryOut, deploySteps } from "./steps.ts";
 
 interface Flags {
@@ -20,6 +21,7 @@ interface Flags {
 
 /** Deploys as the flags say. */
 async function deploy({ dryRun, copyTo, config: file }: Flags): Promise<void> {
+  await warnOfOpenFiles({ err: console.error });
   if (copyTo !== undefined) return await copy(copyTo);
   const path = file === undefined ? DEFAULT_CONFIG : await fileNamed(file);
   const environment = await readEnvironment(ROOT);
@@ -47,6 +49,7 @@ async function copy(volume: string): Promise<void> {
   const target = resolve(Deno.env.get("INIT_CWD") ?? ".", volume);
   const names = await copyFunctions(target);
   console.log(`Copied ${names.join(", ")} to ${target}.`);
+  for (const says of await letPast(target, names)) console.log(yellow(says));
   console.log("Restart them there: docker compose restart functions --no-deps");
 }
 

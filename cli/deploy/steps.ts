@@ -1,10 +1,12 @@
 /** What deploying is: the commands a person would type, in their order, and how each is carried out. */
-import { relative } from "@std/path";
+import { join, relative } from "@std/path";
 import { sslmodeOf } from "../../supabase/functions/_shared/postgres_tls.ts";
+import { wakeSecret } from "../../supabase/functions/_shared/strata_wake.ts";
 import type { Config, Tier } from "../config/load.ts";
 import { ROOT } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import { isLocal } from "../lib/local.ts";
+import { connect } from "../lib/session.ts";
 import { PUSH, pushMigrations, SupabaseFailed, supabaseHosted } from "../lib/supabase.ts";
 
 /** One command of a deployment. */
@@ -80,8 +82,33 @@ function hostedSteps(tier: Tier, { secretsFile, env = {} }: Given): Step[] {
         file("supabase/functions/.env"),
       ),
     ]),
+    wakeStep(tier, project, env),
     hosted("Deploying the functions", "functions deploy", ["--use-api", project, "--yes"]),
   ];
+}
+
+/** The functions take wakes that are signed with what lies in the database's Vault, made now if it is missing. */
+function wakeStep(tier: Tier, project: string, env: Record<string, string>): Step {
+  const query = "select 'STRATA_WAKE_SECRET=' || strata.secret('wake_secret')";
+  return {
+    says: `Setting what wakes the functions of ${tier.key}`,
+    command: `psql "$${tier.dbUrlEnv}" -Atc "${query}" > wake.env && ` +
+      `supabase secrets set --env-file wake.env ${project} --yes`,
+    async run() {
+      const sql = connect(tier.dbUrl);
+      const directory = await Deno.makeTempDir({ prefix: "strata-wake-" }); // nobody else may enter it
+      try {
+        const secret = await wakeSecret(sql);
+        if (secret === undefined) return "There is no Vault: the database wakes nobody.";
+        const file = join(directory, "wake.env");
+        await Deno.writeTextFile(file, `STRATA_WAKE_SECRET=${secret}\n`, { mode: 0o600 });
+        return await supabaseHosted("secrets set", ["--env-file", file, project, "--yes"], env);
+      } finally {
+        await sql.end({ timeout: 5 });
+        await Deno.remove(directory, { recursive: true });
+      }
+    },
+  };
 }
 
 /** A hosted project's reference is the first word of its address. */

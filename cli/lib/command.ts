@@ -4,6 +4,7 @@ import { join, resolve } from "@std/path";
 import { type Config, type Environment, loadConfig, readEnvironment } from "../config/load.ts";
 import { openStrata, type Session, type SkippedTier } from "./session.ts";
 import { json, withRemedy } from "./output.ts";
+import { openFiles } from "./secret_files.ts";
 
 /** The repository: migrations and the shipped configuration are found from here. */
 export const ROOT = join(import.meta.dirname ?? ".", "..", "..");
@@ -64,6 +65,7 @@ export async function perform(
   open: (config: Config) => Promise<Session> = openStrata,
 ): Promise<void> {
   const path = options.config === undefined ? DEFAULT_CONFIG : await fileNamed(options.config);
+  if (io.environment === undefined) await warnOfOpenFiles(io);
   const config = await loadConfig(path, io.environment ?? await readEnvironment(ROOT));
   await using session = await open(config);
   const say = options.json ? () => {} : io.out;
@@ -82,6 +84,11 @@ export async function perform(
   tellSkipped();
   io.out(options.json ? json({ ...report.document, skipped: session.skipped }) : report.text);
   if (report.ok === false) io.exit(1);
+}
+
+/** Says of each file of secrets that it is open to others, and what to do. */
+export async function warnOfOpenFiles(io: Pick<Io, "err">, root = ROOT): Promise<void> {
+  for (const { says, remedy } of await openFiles(root)) io.err(withRemedy(says, `${remedy}.`));
 }
 
 /** Why a tier is left out, in a sentence and what to do about it. */

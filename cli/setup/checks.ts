@@ -6,7 +6,9 @@ import { type Context, ROOT } from "../lib/command.ts";
 import { Failure } from "../lib/errors.ts";
 import { isLocal } from "../lib/local.ts";
 import { compareVersions, versionsIn } from "../lib/migrations.ts";
+import { openFiles, secretFiles } from "../lib/secret_files.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
+import { wakeCheck } from "./wakes.ts";
 
 /** A check of one tier, or of what lies between two. */
 export interface TierCheck extends strata.Check {
@@ -35,7 +37,7 @@ export async function checks(context: Context): Promise<TierCheck[]> {
       ...between.filter(({ tier }) => tier === key),
     ].map((check) => ({ ...check, tier: key }));
   });
-  return [...found, ...clocks];
+  return [...found, ...clocks, ...await fileChecks()];
 }
 
 async function requireSetUp({ tier, sql }: OpenTier): Promise<void> {
@@ -74,6 +76,7 @@ async function fromOutside(context: Context, { tier, sql }: OpenTier): Promise<O
     },
     ...addressChecks(tier),
     await migrationCheck(sql),
+    ...await wakeCheck({ tier, sql }),
     ...wanted.map(({ from, to, driver }) => {
       const neighbour = from === tier.key ? to : from;
       const found = links.find((link) => link.neighbour === neighbour)?.driver;
@@ -125,6 +128,23 @@ async function migrationCheck(sql: OpenTier["sql"]): Promise<strata.Check> {
       ? "Run `deno task strata setup --init`."
       : "Update this copy of Strata: that tier was set up by a newer one.",
   };
+}
+
+/** The files of secrets on this machine, where there are any. */
+async function fileChecks(root = ROOT): Promise<TierCheck[]> {
+  const open = await openFiles(root);
+  return (await secretFiles(root)).map((path) => {
+    const wrong = open.filter((file) => file.path === path);
+    return {
+      tier: "here",
+      topic: path,
+      ok: wrong.length === 0,
+      says: wrong.length === 0
+        ? "nobody else may read it, and it is not in git"
+        : wrong.map(({ says }) => says).join("; "),
+      remedy: wrong.length === 0 ? null : `${wrong.map(({ remedy }) => remedy).join("; ")}.`,
+    };
+  });
 }
 
 /** Ages are told by each tier's own clock, so the clocks must agree. */

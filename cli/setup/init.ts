@@ -9,6 +9,7 @@ import type { OpenTier } from "../lib/session.ts";
 import { pushMigrations, SupabaseFailed } from "../lib/supabase.ts";
 import { refuseToAbandon } from "./leave.ts";
 import { openLinks } from "./links.ts";
+import { tellProjects } from "./wakes.ts";
 
 /** What setting up has come to. */
 export interface InitOutcome {
@@ -29,6 +30,7 @@ export async function init(context: Context): Promise<InitOutcome> {
   say("Pushing the migrations to every tier …");
   await session.ask(push);
   const tiers = await session.ask((open) => introduce(config, open));
+  await tellProjects(config, session);
   const linked = await session.ask((open) => link(config, open));
   const opened = await openLinks(context);
   const outcome: InitOutcome = {
@@ -80,27 +82,7 @@ async function introduce(config: Config, { tier, sql }: OpenTier): Promise<strin
   for (const known of config.tiers.filter(({ key }) => near.includes(key))) {
     await strata.setTier(sql, known);
   }
-  await tellProjects(config, { tier, sql });
   return jobs;
-}
-
-/**
- * What a database must know to wake its project's functions up, and the tier beside core to call
- * core's once a day. In Vault; a database without one wakes nobody.
- */
-async function tellProjects(config: Config, { tier, sql }: OpenTier): Promise<void> {
-  const core = config.tiers.find(({ key }) => key === "core");
-  const isBesideCore = config.links.some(({ from, to }) => from === "core" && to === tier.key);
-  for (
-    const [prefix, api] of [["", tier.api], [
-      "core_",
-      isBesideCore ? core?.api : undefined,
-    ]] as const
-  ) {
-    if (api === undefined) continue;
-    await strata.setSecret(sql, `${prefix}project_url`, api.url);
-    await strata.setSecret(sql, `${prefix}secret_key`, api.key);
-  }
 }
 
 /** A key in clear text is refused outside; in a network of one's own it is worth a word. */

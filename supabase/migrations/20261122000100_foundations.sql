@@ -237,6 +237,24 @@ comment on function strata.set_secret(text, text) is
   'parameter, so that it stands in no statement.';
 revoke execute on function strata.set_secret(text, text) from public;
 
+create function strata.forget_secret(p_name text)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_gone integer := 0;
+begin
+  if to_regclass('vault.secrets') is not null then
+    execute 'delete from vault.secrets as s where s.name = $1' using p_name;
+    get diagnostics v_gone = row_count;
+  end if;
+  return v_gone > 0;
+end
+$$;
+comment on function strata.forget_secret(text) is 'Takes a secret out of Vault; returns whether it was there.';
+revoke execute on function strata.forget_secret(text) from public;
+
 create function strata.http_post(p_url text, p_body jsonb, p_headers jsonb default '{}')
 returns bigint
 language plpgsql
@@ -260,24 +278,59 @@ comment on function strata.http_post(text, jsonb, jsonb) is
   'or null where there is no pg_net.';
 revoke execute on function strata.http_post(text, jsonb, jsonb) from public;
 
-create function strata.invoke(p_function text, p_body jsonb default '{}')
+-- HMAC-SHA256 (RFC 2104) of what Postgres brings itself: pgcrypto is not everywhere.
+create function strata.hmac_sha256(p_key bytea, p_message bytea)
+returns bytea
+language plpgsql
+immutable strict
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key constant bytea := case when length(p_key) > 64 then sha256(p_key) else p_key end;
+  v_inner bytea := decode(repeat('36', 64), 'hex');
+  v_outer bytea := decode(repeat('5c', 64), 'hex');
+begin
+  for v_at in 0 .. length(v_key) - 1 loop
+    v_inner := set_byte(v_inner, v_at, get_byte(v_key, v_at) # get_byte(v_inner, v_at));
+    v_outer := set_byte(v_outer, v_at, get_byte(v_key, v_at) # get_byte(v_outer, v_at));
+  end loop;
+  return sha256(v_outer || sha256(v_inner || p_message));
+end
+$$;
+comment on function strata.hmac_sha256(bytea, bytea) is 'HMAC-SHA256 of a message under a key of any length.';
+revoke execute on function strata.hmac_sha256(bytea, bytea) from public;
+
+-- Every login may read what pg_net has queued. So what wakes a function is good for nothing else: a signature over the
+-- time, the function and the body, which the function takes for five minutes and answers by looking for work that is due.
+create function strata.wake(p_project text, p_secret text, p_function text, p_body jsonb default '{}')
 returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_project constant text := strata.secret('project_url');
-  v_key constant text := strata.secret('secret_key');
+  v_at constant bigint := floor(extract(epoch from clock_timestamp()));
+  v_signed constant text := concat_ws('.', v_at, p_function, encode(sha256(convert_to(p_body::text, 'UTF8')), 'hex'));
 begin
-  if v_project is null or v_key is null then
+  if p_project is null or p_secret is null then
     return null;
   end if;
-  return strata.http_post(rtrim(v_project, '/') || '/functions/v1/' || p_function, p_body, jsonb_build_object('apikey', v_key));
+  return strata.http_post(rtrim(p_project, '/') || '/functions/v1/' || p_function, p_body,
+    jsonb_build_object('x-strata-wake', format('t=%s,v1=%s', v_at,
+      encode(strata.hmac_sha256(convert_to(p_secret, 'UTF8'), convert_to(v_signed, 'UTF8')), 'hex'))));
 end
 $$;
+comment on function strata.wake(text, text, text, jsonb) is
+  'Wakes an edge function of a project up, as http_post() does, with a signature that is good for that alone; null, and '
+  'nothing happens, where address, secret or pg_net are missing.';
+revoke execute on function strata.wake(text, text, text, jsonb) from public;
+
+create function strata.invoke(p_function text, p_body jsonb default '{}')
+returns bigint
+language sql
+set search_path = pg_catalog, pg_temp
+as $$ select strata.wake(strata.secret('project_url'), strata.secret('wake_secret'), p_function, p_body) $$;
 comment on function strata.invoke(text, jsonb) is
-  'Wakes an edge function of this tier''s project up, as http_post() does. Its address and key are the secrets project_url '
-  'and secret_key of Vault; null, and nothing happens, where they or pg_net are missing.';
+  'Wakes an edge function of this tier''s own project up: wake() with the secrets project_url and wake_secret of Vault.';
 revoke execute on function strata.invoke(text, jsonb) from public;
 
 -- A dataset is worked on by one transaction at a time: claims, arrivals and deletions wait for one another.

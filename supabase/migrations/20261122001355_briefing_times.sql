@@ -19,19 +19,32 @@ $$;
 comment on function strata.briefings_due() is 'Notes that today''s briefings are due; returns how many were not noted yet.';
 revoke execute on function strata.briefings_due() from public;
 
+-- One that failed rests for as long as an attempt may take: waking the function again and again must not use its attempts up.
+create function strata.briefings_to_send()
+returns text[]
+language sql
+stable
+security definer -- the edge functions call it as service_role
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(b.owner order by b.owner), '{}')
+    from strata.briefings as b join strata.owners as o on o.owner = b.owner and o.wants_briefing
+   where b.day = (strata.clock() at time zone o.timezone)::date
+     and b.due_at > strata.clock() - interval '6 hours' -- nobody wants to hear it in the evening
+     and b.attempts < strata.setting('briefing_attempts')
+     and (b.state = 'due' or (b.state in ('failed', 'composing', 'delivering') and b.leased_until < strata.clock()))
+$$;
+comment on function strata.briefings_to_send() is 'Whose briefing of today is still to be sent, by whoever is woken for it.';
+revoke execute on function strata.briefings_to_send() from public;
+grant execute on function strata.briefings_to_send() to service_role;
+
 create function strata.retry_briefings()
 returns integer
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_owners constant text[] := array(
-    select b.owner from strata.briefings as b join strata.owners as o on o.owner = b.owner and o.wants_briefing
-     where b.day = (strata.clock() at time zone o.timezone)::date
-       and b.due_at > strata.clock() - interval '6 hours' -- nobody wants to hear it in the evening
-       and b.attempts < strata.setting('briefing_attempts')
-       and (b.state in ('due', 'failed') or (b.state in ('composing', 'delivering') and b.leased_until < strata.clock()))
-     order by b.owner);
+  v_owners constant text[] := strata.briefings_to_send();
 begin
   if cardinality(v_owners) > 0 then
     perform strata.invoke('voice', '{"action": "send"}');

@@ -3,7 +3,7 @@
 -- The edge function `health` asks health() over REST and adds what only it can see: how fast each tier answers, and
 -- whether the services outside do. What it found of those it writes down (strata.outside, made with the heartbeats), because asking them costs a
 -- call each time and function workers remember nothing: within five minutes the answer is taken from here.
--- Once a day main calls core's `health` with core's key (keep_alive). A free project without any request for a week is
+-- Once a day main wakes core's `health`, with core's wake secret (keep_alive). A free project without any request for a week is
 -- paused; core notes that it was asked, tells so in its heartbeat, and main raises an alert when the calls do not arrive.
 
 insert into strata.settings (name, value, unit, says) values
@@ -104,10 +104,10 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select to_regnamespace('net') is not null and strata.secret('core_project_url') is not null and strata.secret('core_secret_key') is not null
+  select to_regnamespace('net') is not null and strata.secret('core_project_url') is not null and strata.secret('core_wake_secret') is not null
      and exists (select from strata.links as l where l.neighbour = 'core')
 $$;
-comment on function strata.keeps_alive() is 'Whether this tier is core''s neighbour, knows its project''s address and key, and can call it.';
+comment on function strata.keeps_alive() is 'Whether this tier is core''s neighbour, knows its project''s address and wake secret, and can call it.';
 revoke execute on function strata.keeps_alive() from public;
 
 create function strata.health_conditions()
@@ -118,7 +118,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select 'not_kept_alive', 'core', '', 'warning',
          format('the daily call from %s has not reached core''s health function since %s', strata.tier(), to_char(c.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')),
-         'Is the function deployed (supabase functions deploy health), and are the secrets core_project_url and core_secret_key right?'
+         'Run deno task deploy, then deno task strata setup --init --validate: it says whether core''s functions take core''s wake secret.'
     from (select coalesce((h.says ->> 'kept_alive_at')::timestamptz, l.joined_at) as at
             from strata.links as l join strata.heartbeats as h on h.neighbour = l.neighbour where l.neighbour = 'core') as c
    where strata.keeps_alive() and c.at < strata.clock() - make_interval(days => strata.setting('kept_alive_within')::integer)
@@ -134,8 +134,7 @@ begin
   perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
   commit;
   if strata.keeps_alive() then
-    perform strata.http_post(pg_catalog.rtrim(strata.secret('core_project_url'), '/') || '/functions/v1/health', '{}',
-                             pg_catalog.jsonb_build_object('apikey', strata.secret('core_secret_key')));
+    perform strata.wake(strata.secret('core_project_url'), strata.secret('core_wake_secret'), 'health');
   end if;
   commit;
 end

@@ -21,7 +21,7 @@ async function retried(sql: Sql): Promise<{ count: number; calls: unknown[] }> {
 
 async function reachable(sql: Sql) {
   await sql`
-    select strata.set_secret('project_url', 'http://127.0.0.1:9'), strata.set_secret('secret_key', 'sb_secret_1')`;
+    select strata.set_secret('project_url', 'http://127.0.0.1:9'), strata.set_secret('wake_secret', 'x')`;
 }
 
 Deno.test("at its hour the briefing of everybody who wants one is due, once", async () => {
@@ -49,6 +49,8 @@ Deno.test("the function is woken while something is to be sent, for some hours a
   const { lease } = await openBriefing(db.sql);
   assert.equal((await retried(db.sql)).count, 0); // somebody is at it
   await db.sql`select strata.fail_briefing(${lease}, 'x', false)`;
+  assert.equal((await retried(db.sql)).count, 0); // not at once: a wake that is repeated uses no attempt up
+  await db.freezeClock("2026-11-22T07:15:00Z");
   assert.equal((await retried(db.sql)).count, 1);
   await db.sql`update strata.briefings set attempts = 5`;
   assert.equal((await retried(db.sql)).count, 0);

@@ -45,18 +45,39 @@ Deno.test("setup --init makes three tiers, and running it again changes nothing"
 Deno.test("setup --init tells each tier how to wake its functions, and main how to keep core awake", async () => {
   await using cli = await commandLine();
   const url = "http://127.0.0.1:9";
-  cli.environment["STRATA_CORE_KEY"] = "sb_secret_of_core";
   assert.equal((await cli.strata("setup", "--init")).code, 0);
   const known = async (tier: "core" | "main" | "archive") => {
     const rows = await cli.sql(tier)<{ name: string; secret: string }[]>`
       select name, decrypted_secret as secret from vault.decrypted_secrets order by name`;
     return rows.map(({ name, secret }) => [name, secret]);
   };
-  const own = (key: string) => [["project_url", url], ["secret_key", key]];
-  const core = [["core_project_url", url], ["core_secret_key", "sb_secret_of_core"]];
-  assert.deepEqual(await known("core"), own("sb_secret_of_core"));
-  assert.deepEqual(await known("main"), [...core, ...own("sb_secret_of_a_test")]);
-  assert.deepEqual(await known("archive"), own("sb_secret_of_a_test"));
+  const [core, main, archive] = [await known("core"), await known("main"), await known("archive")];
+  const wakeSecret = (rows: typeof core) =>
+    rows.find(([name]) => name === "wake_secret")?.[1] ?? "";
+  const own = (rows: typeof core) => [["project_url", url], ["wake_secret", wakeSecret(rows)]];
+  assert.deepEqual(core, own(core));
+  const ofCore = [["core_project_url", url], ["core_wake_secret", wakeSecret(core)]];
+  assert.deepEqual(main, [...ofCore, ...own(main)]);
+  assert.deepEqual(archive, own(archive));
+  const secrets = [core, main, archive].map(wakeSecret);
+  assert.ok(secrets.every((secret) => /^[0-9a-f]{64}$/.test(secret)));
+  assert.equal(new Set(secrets).size, 3);
+});
+
+Deno.test("setup --init takes the secret keys of earlier setups out of Vault, and keeps the wake secrets", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.sql("core")`select strata.set_secret('secret_key', 'sb_secret_x')`;
+  await cli.sql("main")`select strata.set_secret('core_secret_key', 'sb_secret_x')`;
+  const secrets = async (tier: "core" | "main") => {
+    const rows = await cli.sql(tier)<{ name: string; secret: string }[]>`
+      select name, decrypted_secret as secret from vault.decrypted_secrets order by name`;
+    return rows.map(({ name, secret }) => `${name}=${secret}`);
+  };
+  assert.equal((await cli.strata("setup", "--init")).code, 0);
+  const first = [await secrets("core"), await secrets("main")];
+  assert.deepEqual(first.flat().filter((one) => one.includes("secret_key")), []);
+  assert.equal((await cli.strata("setup", "--init")).code, 0);
+  assert.deepEqual([await secrets("core"), await secrets("main")], first);
 });
 
 Deno.test("setup --init takes over a changed driver and policy", async () => {

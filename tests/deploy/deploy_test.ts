@@ -2,7 +2,9 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { loadConfig } from "../../cli/config/load.ts";
 import { carryOut, deploySteps, type Given, type Step } from "../../cli/deploy/steps.ts";
 import { Failure } from "../../cli/lib/errors.ts";
+import { wakeSecret } from "../../supabase/functions/_shared/strata_wake.ts";
 import { REPOSITORY } from "../../local/settings.ts";
+import { testDatabase } from "../support/database.ts";
 import { managementApi, PROJECT } from "../support/management_api.ts";
 
 function environment(more: Record<string, string> = {}): Record<string, string> {
@@ -35,6 +37,8 @@ Deno.test("deploying is what a person would type, and shows no password", async 
     'supabase db push --remote="$STRATA_CORE_DB_URL" --include-all --yes',
     `supabase config push --remote=${PROJECT} --yes`,
     `supabase secrets set --env-file supabase/functions/.env --remote=${PROJECT} --yes`,
+    `psql "$STRATA_CORE_DB_URL" -Atc "select 'STRATA_WAKE_SECRET=' || strata.secret('wake_secret')" > wake.env && ` +
+    `supabase secrets set --env-file wake.env --remote=${PROJECT} --yes`,
     `supabase functions deploy --use-api --remote=${PROJECT} --yes`,
     'supabase db push --remote="$STRATA_MAIN_DB_URL" --include-all --yes',
     'supabase db push --remote="$STRATA_ARCHIVE_DB_URL" --include-all --yes',
@@ -76,6 +80,26 @@ Deno.test("secrets and functions arrive; a step that fails says what the CLI sai
     const failure = await assertRejects(() => carryOut(push), Failure);
     assertStringIncludes(failure.message, "Pushing the migrations to core failed");
     assertEquals(failure.message.includes("swordfish"), false);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("the functions are told what the database wakes them with, which setup finds again", async () => {
+  const directory = await Deno.makeTempDir();
+  await using api = managementApi();
+  await using db = await testDatabase();
+  try {
+    const steps = deploySteps(await config({ STRATA_CORE_DB_URL: db.url }), {
+      env: await api.environment(directory),
+    });
+    const told = steps.find(({ says }) => says.includes("what wakes"));
+    if (told === undefined) throw new Error("no such step");
+    const said = await carryOut(told);
+    assertEquals(api.secrets, ["STRATA_WAKE_SECRET"]);
+    const made = await wakeSecret(db.sql);
+    assertEquals(api.values.get("STRATA_WAKE_SECRET"), made);
+    assertEquals(said.includes(made ?? ""), false);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

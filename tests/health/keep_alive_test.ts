@@ -13,9 +13,11 @@ Deno.test("once a day main asks core's health function, and core remembers", asy
     0,
   );
 
-  await main.sql`call strata.keep_alive()`; // nobody told it core's address and key: nothing happens
+  await main.sql`call strata.keep_alive()`; // nobody told it core's address and secret: nothing happens
   await main.sql`select strata.set_secret('core_project_url', ${stack.env.STRATA_CORE_URL ?? ""}),
-                        strata.set_secret('core_secret_key', ${stack.env.STRATA_CORE_KEY ?? ""})`;
+                        strata.set_secret('core_wake_secret', ${
+    stack.env.STRATA_CORE_WAKE_SECRET ?? ""
+  })`;
   await main
     .sql`select cron.schedule('strata-keep-alive', '* * * * *', 'call strata.keep_alive()')`;
   await waitFor("core's health function to be asked by cron", async () => {

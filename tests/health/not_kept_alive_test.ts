@@ -6,7 +6,7 @@ Deno.test("calls that do not arrive at core are an alert on main", async () => {
   await using chain = await testChain({ tiers: ["core", "main"], driver: "pull" });
   const { core, main } = chain;
   await main.sql`select strata.set_secret('core_project_url', 'http://127.0.0.1:9'),
-                        strata.set_secret('core_secret_key', 'sb_secret_x')`;
+                        strata.set_secret('core_wake_secret', 'x')`;
   const kinds = async () => {
     await main.sql`call strata.watchdog()`;
     return (await openKinds(main.sql)).filter((kind) => kind === "not_kept_alive");

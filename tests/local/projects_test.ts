@@ -103,9 +103,7 @@ Deno.test("up serves every tier's project, takes it back when it was killed, and
       const [request] = await sql`
         select net.http_post(
           url => (select decrypted_secret from vault.decrypted_secrets where name = 'project_url')
-                 || '/functions/v1/nothing',
-          headers => jsonb_build_object('apikey',
-            (select decrypted_secret from vault.decrypted_secrets where name = 'secret_key'))) as id`;
+                 || '/functions/v1/nothing') as id`;
       const answer = await waitFor("the function's answer", async () => {
         const [row] = await sql`select * from net._http_response where id = ${request?.id}`;
         return row;
@@ -114,6 +112,16 @@ Deno.test("up serves every tier's project, takes it back when it was killed, and
     } finally {
       await sql.end();
     }
+  });
+
+  await t.step("what functions log is for its owner's eyes", async () => {
+    const { home } = stack.stack;
+    for (const file of ["functions.log", "env"]) {
+      assertEquals(((await Deno.stat(`${home}/${file}`)).mode ?? 0) & 0o777, 0o600, file);
+    }
+    await Deno.chmod(`${home}/functions.log`, 0o644); // as it was written before
+    await up({ ...where, projects: true });
+    assertEquals(((await Deno.stat(`${home}/functions.log`)).mode ?? 0) & 0o777, 0o600);
   });
 
   await t.step("killed, they come back with up, under the same keys", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { cronChain } from "../support/own_stack.ts";
-import { clientOf, testProject } from "../support/project.ts";
+import { clientOf, tellProject, testProject } from "../support/project.ts";
 import { FAULTS, telegramServer } from "../support/telegram.ts";
 import { pretendSize } from "../support/watch.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -17,8 +17,7 @@ Deno.test("core goes critical: cron fires, and Telegram receives one message, on
     TELEGRAM_CHAT_ID: "4711",
     TELEGRAM_API_ROOT: telegram.url,
   });
-  await sql`select strata.set_secret('project_url', ${project.url})`;
-  await sql`select strata.set_secret('secret_key', ${project.secretKey})`;
+  await tellProject(sql, project);
   await sql`update strata.settings set value = 23 where name = 'digest_hour'`; // warnings are not the test
   await sql`update strata.schedules set cron = '* * * * *' where job in ('strata-watch', 'strata-deliver')`;
   await sql`

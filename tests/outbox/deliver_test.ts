@@ -13,7 +13,7 @@ async function raise(sql: Sql, kind: string, severity: string, subject = ""): Pr
 /** Vault has an address of functions, at which nobody listens. */
 async function withFunctions(sql: Sql): Promise<void> {
   await sql`select vault.create_secret('http://127.0.0.1:9', 'project_url')`;
-  await sql`select vault.create_secret('sb_secret_of_a_test', 'secret_key')`;
+  await sql`select vault.create_secret('a secret of a test', 'wake_secret')`;
 }
 
 /** Requests that wait to be sent, once their transaction has committed. */

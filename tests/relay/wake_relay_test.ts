@@ -12,7 +12,9 @@ Deno.test("cron wakes the relay, and rows settle between tiers that only have HT
   for (const id of [1, 2, 3]) await addNote(core.sql, id, "2020-01-01");
   await core.sql`call strata.wake_relay()`; // nobody told it where its project is: nothing happens
   await core.sql`select strata.set_secret('project_url', ${stack.env.STRATA_CORE_URL ?? ""}),
-                        strata.set_secret('secret_key', ${stack.env.STRATA_CORE_KEY ?? ""})`;
+                        strata.set_secret('wake_secret', ${
+    stack.env.STRATA_CORE_WAKE_SECRET ?? ""
+  })`;
 
   await core.sql`call strata.wake_relay()`;
 
@@ -28,6 +30,14 @@ Deno.test("cron wakes the relay, and rows settle between tiers that only have HT
   assertEquals((await core.sql`select from public.notes`).length, 0);
   assertEquals((await main.sql`select from strata.heartbeats`).length, 1); // each has heard the other
 
+  const answers = await waitFor("pg_net's answer", async () => {
+    const found = await core.sql<{ status_code: number; content: string }[]>`
+      select status_code, content from net._http_response where status_code is not null`;
+    return found.length > 0 ? found : undefined;
+  });
+  for (const { status_code, content } of answers) { // every login may read it
+    assertEquals([status_code, content], [200, '{"woken":true}']);
+  }
   const [row] = await core.sql`select strata.relays_to_wake() as neighbours`;
   assertEquals(row?.neighbours, []); // there is nothing to carry any more
 });

@@ -1,6 +1,7 @@
 /** Dependencies for the handler of an edge function under test: no server, no global, no waiting. */
 import { secretKeyCheck } from "../../supabase/functions/_shared/auth.ts";
 import { type PlatformEnv, secretKeys } from "../../supabase/functions/_shared/env.ts";
+import { wakeCheck } from "../../supabase/functions/_shared/wake.ts";
 import type { Rpc } from "../../supabase/functions/_shared/strata_rpc.ts";
 import type { Deps } from "../../supabase/functions/_shared/wire.ts";
 
@@ -37,6 +38,7 @@ export function testDeps<Env extends PlatformEnv>(
   const rpc: Rpc = unexpected("rpc");
   return {
     isAuthorized: secretKeyCheck(given.env),
+    wakes: wakeCheck("function", given.env.STRATA_WAKE_SECRET, () => now),
     fetch: unexpected("fetch"),
     now: () => now,
     sleep(milliseconds) {

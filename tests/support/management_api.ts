@@ -14,6 +14,8 @@ export interface ManagementApi extends AsyncDisposable {
   uploads: Upload[];
   /** Names of secrets that were set. */
   secrets: string[];
+  /** … and their values. */
+  values: Map<string, string>;
   /** Schemas that answer over the project's REST API. */
   exposed: string[];
   /** What was to be changed of the project's configuration: "PATCH path", then the body. */
@@ -31,6 +33,7 @@ export const PROJECT = "abcdefghijklmnopqrst";
 export function managementApi({ refuse }: { refuse?: number } = {}): ManagementApi {
   const uploads: Upload[] = [];
   const secrets: string[] = [];
+  const values = new Map<string, string>();
   const exposed = ["public", "graphql_public"]; // as a new project has them
   const changes: ManagementApi["changes"] = [];
   const requests: string[] = [];
@@ -51,7 +54,10 @@ export function managementApi({ refuse }: { refuse?: number } = {}): ManagementA
       return Response.json({ functions });
     }
     if (request.method === "POST" && url.pathname.endsWith("/secrets")) {
-      for (const { name } of await request.json()) secrets.push(name);
+      for (const { name, value } of await request.json()) {
+        secrets.push(name);
+        values.set(name, value);
+      }
       return new Response(null, { status: 201 });
     }
     if (request.method === "PATCH") {
@@ -67,6 +73,7 @@ export function managementApi({ refuse }: { refuse?: number } = {}): ManagementA
   return {
     uploads,
     secrets,
+    values,
     exposed,
     changes,
     requests,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { elevenLabsServer } from "../support/elevenlabs.ts";
 import { cronChain } from "../support/own_stack.ts";
-import { testProject } from "../support/project.ts";
+import { tellProject, testProject } from "../support/project.ts";
 import { telegramServer } from "../support/telegram.ts";
 import { waitFor } from "../support/wait_for.ts";
 
@@ -20,8 +20,7 @@ Deno.test("cron comes for the briefing every minute, and it is heard once", asyn
     ELEVENLABS_API_KEY: elevenlabs.key,
     ELEVENLABS_API_ROOT: elevenlabs.url,
   });
-  await sql`select strata.set_secret('project_url', ${project.url})`;
-  await sql`select strata.set_secret('secret_key', ${project.secretKey})`;
+  await tellProject(sql, project);
   await sql`insert into public.tasks (title, priority) values ('Water the plants', 1)`;
   await sql`update strata.schedules set cron = '* * * * *' where job = 'strata-briefing'`;
 

@@ -1,5 +1,6 @@
 /** Who may call: whoever shows one of the project's secret keys in the header `apikey`. */
 import { verifyAuth } from "@supabase/server/core";
+import "jose"; // pinned: see wire.ts
 import { type PlatformEnv, secretKeys } from "./env.ts";
 
 /** Says whether a request may come in. */

@@ -33,6 +33,8 @@ export const PlatformEnv = z.object({
   SUPABASE_URL: z.url(),
   SUPABASE_SECRET_KEYS: NamedKeys.optional(),
   SUPABASE_SECRET_KEY: SecretKey.optional(),
+  /** Whose signature wakes; without it nobody is woken, and the secret key still lets in. */
+  STRATA_WAKE_SECRET: z.string().regex(/^[0-9a-f]{64}$/).optional(),
 });
 
 /** The checked environment that every function has at least. */

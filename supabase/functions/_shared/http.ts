@@ -10,8 +10,10 @@
  *     });
  *
  * Before `run` is called: the method is one of the table's (405), the caller shows the secret key (401;
- * `access` says otherwise), the body is not too large (413), is JSON (415, 400) and is what the schema
- * says, no field more (400), and so is the query. `?dry_run=1` is known where `previews` says so.
+ * `access` says otherwise), the body is not too large (413), comes in time (408), is JSON (415, 400) and
+ * is what the schema says, no field more (400), and so is the query. Who may not call is told so before
+ * the body is read, as far as the headers tell. `?dry_run=1` is known where `previews` says so. Where
+ * there is a `wake`, the project's database may call as well (wake.ts), and does that and nothing else.
  * `run` answers with a Response, or with a value that becomes JSON. What it throws is answered by its
  * status if it is an HttpError, and otherwise logged and answered by a 500 that tells nothing.
  */
@@ -19,7 +21,8 @@ import { z } from "zod";
 import type { Authorize } from "./auth.ts";
 import { HttpError, toHttpError } from "./errors.ts";
 import type { Log } from "./log.ts";
-import { joinBytes } from "./outbound.ts";
+import { readBody, requireJson } from "./read_body.ts";
+import { WAKE_HEADER, type WakeCheck } from "./wake.ts";
 
 /** What becomes of a request. */
 export type Handler = (request: Request) => Promise<Response>;
@@ -38,14 +41,20 @@ export interface Call<Body, Query> {
   bytes: Uint8Array;
 }
 
-/**
- * Who may use a route: holders of the secret key, anybody, or whoever the given check lets in, which
- * sees the body as it came (for signed webhooks).
- */
-export type Access =
-  | "secret"
-  | "open"
-  | ((request: Request, bytes: Uint8Array) => Promise<boolean>);
+/** Whoever signs the body may call: webhooks. */
+export interface Signed {
+  /** Whether the headers hold something that may be a signature: what can be told before the body is read. */
+  mayBe(request: Request): boolean;
+  isGenuine(request: Request, bytes: Uint8Array): Promise<boolean>;
+  /** What to do, for whom it does not let in. */
+  says: string;
+}
+
+/** Who may use a route: holders of the secret key, anybody, or whoever signs. */
+export type Access = "secret" | "open" | Signed;
+
+/** What a route does when it is woken, with the body of the wake. */
+export type Wake = (body: unknown) => Promise<unknown>;
 
 /** One method of a function. */
 export interface RouteOptions<Body, Query> {
@@ -57,6 +66,8 @@ export interface RouteOptions<Body, Query> {
   /** Whether `?dry_run=1` is known: on everything that sends or changes something. */
   previews?: boolean;
   maxBytes?: number;
+  /** Look for work that is due, and do it: what `woken` makes. */
+  wake?: Wake;
   run(call: Call<Body, Query>): Promise<unknown>;
 }
 
@@ -66,6 +77,7 @@ export type Route = (request: Request, deps: RouterDeps) => Promise<Response>;
 /** What listening needs. */
 export interface RouterDeps {
   isAuthorized: Authorize;
+  wakes: WakeCheck;
   log: Log;
 }
 
@@ -81,19 +93,59 @@ export function plainText(longest: number) {
     .refine((text) => text.isWellFormed() && !text.includes("\0"), "is no plain text");
 }
 
+/** What a route does when it is woken; `body` is a strict schema of what the database sends. */
+export function woken<Body>(
+  body: z.ZodType<Body>,
+  run: (body: Body) => Promise<unknown>,
+): Wake {
+  return (value) => run(check(body, value, "invalid_body"));
+}
+
 /** Describes one method of a function. */
 export function route<Body, Query>(options: RouteOptions<Body, Query>): Route {
-  const { access = "secret", previews = false, maxBytes = MAX_BYTES } = options;
+  const { previews = false, maxBytes = MAX_BYTES, wake } = options;
   return async (request, deps) => {
-    if (access === "secret" && !await deps.isAuthorized(request)) throw unauthorized();
-    const bytes = await readBytes(request, maxBytes);
-    if (typeof access === "function" && !await access(request, bytes)) throw unauthorized();
-    const { dryRun, rest } = splitQuery(new URL(request.url).searchParams, previews);
+    const isWake = wake !== undefined && request.headers.has(WAKE_HEADER);
+    const access = isWake ? byWake(deps.wakes) : options.access ?? "secret";
+    const bytes = await admit(request, deps, access, maxBytes);
+    const params = new URL(request.url).searchParams;
+    const { dryRun, rest } = splitQuery(params, previews && !isWake);
+    if (isWake) {
+      check(Nothing, rest, "invalid_query");
+      return toResponse(await wake(readJson(request, bytes)));
+    }
     const query = check(options.query, rest, "invalid_query");
     const body = check(options.body, readJson(request, bytes), "invalid_body");
-    const answer = await options.run({ request, body, query, dryRun, bytes });
-    return answer instanceof Response ? answer : Response.json(answer ?? {});
+    return toResponse(await options.run({ request, body, query, dryRun, bytes }));
   };
+}
+
+/** Reads the body of whoever may call; the others are refused as early as it can be told. */
+async function admit(
+  request: Request,
+  { isAuthorized }: RouterDeps,
+  access: Access,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  if (access === "secret" && !await isAuthorized(request)) {
+    throw unauthorized("Send a secret key (sb_secret_…) in the header apikey.");
+  }
+  if (typeof access === "string") return await readBody(request, maxBytes);
+  if (!access.mayBe(request)) throw unauthorized(access.says);
+  requireJson(request);
+  const bytes = await readBody(request, maxBytes);
+  if (!await access.isGenuine(request, bytes)) throw unauthorized(access.says);
+  return bytes;
+}
+
+function byWake(wakes: WakeCheck): Signed {
+  const says = `This is no wake of the last five minutes for this function, signed with its ` +
+    `project's STRATA_WAKE_SECRET: setup --validate says whether both know the same one.`;
+  return { ...wakes, says };
+}
+
+function toResponse(answer: unknown): Response {
+  return answer instanceof Response ? answer : Response.json(answer ?? {});
 }
 
 /** Puts a function's methods together. HEAD is answered as GET is, without the body. */
@@ -118,37 +170,13 @@ export function router(deps: RouterDeps, methods: Partial<Record<Method, Route>>
   };
 }
 
-function unauthorized(): HttpError {
-  return new HttpError(
-    401,
-    "unauthorized",
-    "Send a secret key (sb_secret_…) in the header apikey.",
-  );
-}
-
-/** Reads no more than is allowed, whatever the header says the length is. */
-async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
-  const tooLarge = () => {
-    return new HttpError(413, "body_too_large", `The body may have ${limit} bytes at the most.`);
-  };
-  if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge();
-  if (request.body === null) return new Uint8Array();
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of request.body) {
-    length += part.length;
-    if (length > limit) throw tooLarge();
-    parts.push(part);
-  }
-  return joinBytes(parts);
+function unauthorized(says: string): HttpError {
+  return new HttpError(401, "unauthorized", says);
 }
 
 function readJson(request: Request, bytes: Uint8Array): unknown {
   if (bytes.length === 0) return {};
-  const type = request.headers.get("content-type") ?? "";
-  if (!/^application\/json\s*(;|$)/i.test(type)) {
-    throw new HttpError(415, "not_json", "Send the body as application/json.");
-  }
+  requireJson(request);
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {

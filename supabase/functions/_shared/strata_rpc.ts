@@ -10,6 +10,7 @@
  * A `bigint` or `numeric` in JSON would be cut to a double: such values are returned as text.
  */
 import { createClient } from "@supabase/supabase-js";
+import "iceberg-js"; // pinned: see wire.ts
 import { DatabaseError } from "./errors.ts";
 import { keyFetch, keyObjection } from "./safe_address.ts";
 

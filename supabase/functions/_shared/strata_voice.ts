@@ -68,6 +68,11 @@ export async function briefingOwners(rpc: Rpc): Promise<string[]> {
   return z.array(z.string()).parse(await rpc("briefing_owners"));
 }
 
+/** Whose briefing of today is still to be sent. */
+export async function briefingsToSend(rpc: Rpc): Promise<string[]> {
+  return z.array(z.string()).parse(await rpc("briefings_to_send"));
+}
+
 /** Which limit keeps a paid call from being larger. */
 export const Limit = z.enum(["exhausted", "share", "day", "month"]);
 

@@ -4,6 +4,8 @@
  * `webhook-timestamp` and the body, and knows a message it has seen by `webhook-id`.
  */
 import { Webhook } from "standardwebhooks";
+import "@stablelib/base64"; // pinned, as is the next: see wire.ts
+import "fast-sha256";
 import { z } from "zod";
 import { callOut, type OutboundDeps, OutboundError } from "./outbound.ts";
 import type { Outcome } from "./telegram.ts";

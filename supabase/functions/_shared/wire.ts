@@ -11,6 +11,10 @@
  * `verify_jwt = false` and `import_map = "../import_map.json"`, and imports by relative path or by a
  * name of the import map: what it does not import so is not deployed. (The CLI finds imports with a
  * regular expression, also in comments: write none down there.)
+ *
+ * The platform knows no lock file: it resolves anew what packages ask for by a range. What is imported
+ * here with its exact version is taken for their ranges, too, so whatever of such packages is loaded is
+ * imported beside the package that needs it (tests/deploy/pinned_test.ts says what is missing).
  */
 import type { z } from "zod";
 import { type Authorize, secretKeyCheck } from "./auth.ts";
@@ -20,11 +24,13 @@ import type { Handler } from "./http.ts";
 import { createLog, type Log } from "./log.ts";
 import type { OutboundDeps } from "./outbound.ts";
 import { connectRpc, type Rpc } from "./strata_rpc.ts";
+import { type WakeCheck, wakeCheck } from "./wake.ts";
 
 /** Everything a function may use of the world. */
 export interface Deps<Env extends PlatformEnv = PlatformEnv> extends OutboundDeps {
   env: Env;
   isAuthorized: Authorize;
+  wakes: WakeCheck;
   /** The database of the project the function belongs to. */
   rpc: Rpc;
   log: Log;
@@ -59,6 +65,7 @@ export function realDeps<Env extends PlatformEnv>(name: string, env: Env): Deps<
   return {
     env,
     isAuthorized: secretKeyCheck(env),
+    wakes: wakeCheck(name, env.STRATA_WAKE_SECRET, () => Date.now()),
     fetch: (input, init) => fetch(input, init),
     now: () => Date.now(),
     sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),

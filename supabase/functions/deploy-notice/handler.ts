@@ -15,8 +15,9 @@ import { z } from "zod";
 import { ChannelsEnv, deliver } from "../_shared/deliver.ts";
 import { HttpError } from "../_shared/errors.ts";
 import { ElevenLabsEnv } from "../_shared/elevenlabs.ts";
-import { type Handler, Nothing, route, router } from "../_shared/http.ts";
+import { type Handler, Nothing, route, router, type Signed } from "../_shared/http.ts";
 import { tellNotice } from "../_shared/strata_outbox.ts";
+import { hex } from "../_shared/wake.ts";
 import type { Deps } from "../_shared/wire.ts";
 import { speakLine } from "./speak.ts";
 import { type Notice, readEvent, spokenNotice } from "./events.ts";
@@ -42,7 +43,7 @@ const AHEAD_MS = 10 * 60_000;
 export function createHandler(deps: Deps<Env>, speak: Speak = speakLine): Handler {
   return router(deps, {
     POST: route({
-      access: (request, bytes) => isSigned(deps.env.DEPLOY_WEBHOOK_SECRET, request, bytes),
+      access: signature(deps.env.DEPLOY_WEBHOOK_SECRET),
       body: z.unknown(),
       query: Nothing,
       previews: true,
@@ -95,25 +96,30 @@ function eventOf({ headers }: Request): string {
     headers.get("x-forgejo-event") ?? "";
 }
 
-/** Compared in constant time, by WebCrypto. */
-async function isSigned(
-  secret: string | undefined,
-  { headers }: Request,
-  bytes: Uint8Array,
-): Promise<boolean> {
-  const given = headers.get("x-hub-signature-256") ?? headers.get("x-gitea-signature") ?? "";
-  const hex = given.replace(/^sha256=/, "");
-  if (secret === undefined || bytes.length === 0 || !/^[0-9a-f]{64}$/i.test(hex)) return false;
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return false; // no JSON, and not what was signed
-  }
-  return await verify(secret, text, `sha256=${hex.toLowerCase()}`);
+/** Without the secret, or with anything else than a signature in the header, no body is read. */
+function signature(secret: string | undefined): Signed {
+  const given = ({ headers }: Request) => {
+    const text = headers.get("x-hub-signature-256") ?? headers.get("x-gitea-signature") ?? "";
+    return /^(?:sha256=)?([0-9a-f]{64})$/i.exec(text)?.[1]?.toLowerCase();
+  };
+  return {
+    says: "Sign the body with DEPLOY_WEBHOOK_SECRET (HMAC-SHA256) in the header " +
+      "X-Hub-Signature-256: sha256=<hex>, or X-Gitea-Signature: <hex>.",
+    mayBe: (request) => secret !== undefined && given(request) !== undefined,
+    async isGenuine(request, bytes) {
+      const digits = given(request);
+      if (secret === undefined || digits === undefined || bytes.length === 0) return false;
+      let text: string;
+      try {
+        text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+      } catch {
+        return false; // no JSON, and not what was signed
+      }
+      return await verify(secret, text, `sha256=${digits}`); // in constant time, by WebCrypto
+    },
+  };
 }
 
 async function hash(bytes: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new Uint8Array(bytes));
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))));
 }

@@ -2,8 +2,8 @@
  * `health`: is everything there? Without a key it says that it lives, and its version. With the key: the
  * tiers, their links, pg_cron, moves, alerts, pg_net, clocks and the services outside; 200 when all is
  * well or only something to look at (`degraded`), 503 when something is down, for monitors that know
- * nothing but the status. POST says the same and notes that somebody asked: main's daily call, which
- * keeps core's project from being paused, is one.
+ * nothing but the status. POST says the same and notes that somebody asked. So does main's daily wake,
+ * which keeps core's project from being paused; it is told nothing, because its answer lies on main.
  *
  * It belongs to one tier and asks that one's database. The others it also asks, each by its REST API,
  * where the function has their addresses and keys (STRATA_CORE_URL, STRATA_CORE_KEY, …).
@@ -11,7 +11,7 @@
 import { z } from "zod";
 import { KeyAddress, PlatformEnv } from "../_shared/env.ts";
 import { DatabaseError, HttpError } from "../_shared/errors.ts";
-import { type Handler, Nothing, route, router } from "../_shared/http.ts";
+import { type Handler, Nothing, route, router, woken } from "../_shared/http.ts";
 import {
   noteOutside,
   type Outside,
@@ -27,6 +27,7 @@ const TIERS = ["CORE", "MAIN", "ARCHIVE"] as const;
 /** A monitor gives up after ten seconds or so, and wants to hear what it is that does not answer. */
 const PATIENCE_MS = 5_000;
 const SKEW_SECONDS = 5;
+const ASKED = { ok: true, says: "was asked", took_ms: 0 };
 
 const Key = z.string().min(1).optional();
 
@@ -82,9 +83,12 @@ export function createHandler(
       body: Nothing,
       query: Nothing,
       previews: true,
+      wake: woken(Nothing, async () => {
+        await noteOutside(deps.rpc, "keep_alive", ASKED);
+        return { woken: true };
+      }),
       async run({ dryRun }) {
-        const note = { ok: true, says: "was asked", took_ms: 0 };
-        if (!dryRun) await noteOutside(deps.rpc, "keep_alive", note).catch(() => {}); // said below
+        if (!dryRun) await noteOutside(deps.rpc, "keep_alive", ASKED).catch(() => {}); // said below
         return await report(deps, connect);
       },
     }),

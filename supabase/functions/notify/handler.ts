@@ -2,14 +2,14 @@
  * notify: delivers what waits in the outbox, over Telegram and a webhook.
  *
  *   GET                  what would be sent now, and how the channels are; sends nothing
- *   POST                 answers 202 and delivers in the background: how pg_cron wakes it
+ *   POST                 answers 202 and delivers in the background; so does a wake (wake.ts)
  *   POST {"wait": true}  delivers and says what came of it
  *   POST {"test": true}  puts a line of greeting into the outbox first
  */
 import { z } from "zod";
 import { ChannelsEnv, deliver } from "../_shared/deliver.ts";
 import { toPlain, toTelegram } from "../_shared/document.ts";
-import { type Handler, Nothing, route, router } from "../_shared/http.ts";
+import { type Handler, Nothing, route, router, woken } from "../_shared/http.ts";
 import { messageDocument } from "../_shared/render_message.ts";
 import { splitHtml } from "../_shared/split_html.ts";
 import { previewMessages, tellNotice } from "../_shared/strata_outbox.ts";
@@ -33,6 +33,7 @@ export function createHandler(deps: Deps<Env>): Handler {
       body: Deliver,
       query: Nothing,
       previews: true,
+      wake: woken(Nothing, () => Promise.resolve(accept(deps))),
       run: async ({ body, dryRun }) => {
         if (dryRun) return await preview(deps);
         if (body.test === true) {
@@ -42,11 +43,15 @@ export function createHandler(deps: Deps<Env>): Handler {
           });
         }
         if (body.wait === true) return { deliveries: await deliver(deps) };
-        deps.background(deliver(deps));
-        return Response.json({ accepted: true }, { status: 202 });
+        return accept(deps);
       },
     }),
   });
+}
+
+function accept(deps: Deps<Env>): Response {
+  deps.background(deliver(deps));
+  return Response.json({ accepted: true }, { status: 202 });
 }
 
 async function preview(deps: Deps<Env>) {

@@ -8,7 +8,7 @@
 import { z } from "zod";
 import { KeyAddress, PlatformEnv } from "../_shared/env.ts";
 import { DatabaseError, HttpError } from "../_shared/errors.ts";
-import { type Handler, Nothing, plainText, route, router } from "../_shared/http.ts";
+import { type Handler, Nothing, plainText, route, router, woken } from "../_shared/http.ts";
 import { readCertificate, UnsafeAddressError } from "../_shared/postgres_tls.ts";
 import { Destination, hello, Source } from "../_shared/strata_relay.ts";
 import { connectRpc, type Rpc } from "../_shared/strata_rpc.ts";
@@ -45,10 +45,12 @@ export const Env = PlatformEnv.extend({
 /** The checked variables of the relay. */
 export type Env = z.infer<typeof Env>;
 
+const isDownwards = ({ from, to }: { from: Tier; to: Tier }) => {
+  return Tier.options.indexOf(from) < Tier.options.indexOf(to);
+};
+const DOWNWARDS = { message: "from is the hotter tier, to the colder one" };
 const Carry = z.strictObject({ from: Tier, to: Tier, dataset: plainText(200).optional() })
-  .refine(({ from, to }) => Tier.options.indexOf(from) < Tier.options.indexOf(to), {
-    message: "from is the hotter tier, to the colder one",
-  });
+  .refine(isDownwards, DOWNWARDS);
 
 /** Both ends of a link, and what to do when they are not needed any more. */
 interface Ends extends AsyncDisposable {
@@ -57,6 +59,8 @@ interface Ends extends AsyncDisposable {
   over: "http" | "postgres";
 }
 
+const Woken = z.strictObject({ from: Tier, to: Tier }).refine(isDownwards, DOWNWARDS);
+
 /** Builds the handler. */
 export function createHandler(deps: Deps<Env>): Handler {
   return router(deps, {
@@ -64,31 +68,38 @@ export function createHandler(deps: Deps<Env>): Handler {
       body: Carry,
       query: Nothing,
       previews: true,
-      async run({ body: { from, to, dataset }, dryRun }) {
-        await using ends = open(deps, from, to);
-        await requireTier(ends.from, from);
-        await requireTier(ends.to, to);
-        if (dryRun) return { from, to, over: ends.over };
-        const [source, destination] = [
-          new Source(ends.from, from, to),
-          new Destination(ends.to, to, from),
-        ];
-        const options = dataset === undefined ? {} : { dataset };
-        try {
-          const slice = await carry(deps, source, destination, options);
-          const status = slice.outcome === "link down" ? 502 : 200;
-          return Response.json({ from, to, over: ends.over, ...slice }, { status });
-        } catch (error) {
-          if (!(error instanceof DatabaseError) || error.code !== "ST006") throw error;
-          throw new HttpError(
-            409,
-            "no_relay",
-            `The link from ${from} to ${to} is not driven by a relay.`,
-          );
-        }
-      },
+      wake: woken(Woken, async ({ from, to }) => {
+        const { status } = await run(deps, { from, to }, false);
+        return Response.json({ woken: true }, { status }); // every login of the source may read it
+      }),
+      run: ({ body, dryRun }) => run(deps, body, dryRun),
     }),
   });
+}
+
+async function run(
+  deps: Deps<Env>,
+  { from, to, dataset }: z.infer<typeof Carry>,
+  dryRun: boolean,
+): Promise<Response> {
+  await using ends = open(deps, from, to);
+  await requireTier(ends.from, from);
+  await requireTier(ends.to, to);
+  if (dryRun) return Response.json({ from, to, over: ends.over });
+  const [source, destination] = [
+    new Source(ends.from, from, to),
+    new Destination(ends.to, to, from),
+  ];
+  const options = dataset === undefined ? {} : { dataset };
+  try {
+    const slice = await carry(deps, source, destination, options);
+    const status = slice.outcome === "link down" ? 502 : 200;
+    return Response.json({ from, to, over: ends.over, ...slice }, { status });
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.code !== "ST006") throw error;
+    const message = `The link from ${from} to ${to} is not driven by a relay.`;
+    throw new HttpError(409, "no_relay", message);
+  }
 }
 
 function open({ env, fetch }: Deps<Env>, from: Tier, to: Tier): Ends {

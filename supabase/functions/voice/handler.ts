@@ -5,7 +5,8 @@
  *   GET ?action=history        the last briefings
  *   GET ?action=voices         the voices the account may use
  *   GET ?action=estimate       what today's briefing would cost
- *   POST {"action": "send"}    answers 202 and sends today's, once: how pg_cron wakes it ("wait": true waits)
+ *   POST {"action": "send"}    answers 202 and sends today's, once ("wait": true waits); a wake (wake.ts)
+ *                              sends those that are due
  *   POST {"action": "test"}    says one sentence to the chat
  *
  * Every action of GET is one of POST, too. `owner` says whose briefing is meant; without it, send is for
@@ -15,11 +16,12 @@ import { z } from "zod";
 import { credits, ElevenLabsEnv, elevenLabsSettings, voices } from "../_shared/elevenlabs.ts";
 import { PlatformEnv } from "../_shared/env.ts";
 import { DatabaseError, HttpError } from "../_shared/errors.ts";
-import { type Handler, Nothing, plainText, route, router } from "../_shared/http.ts";
+import { type Handler, Nothing, plainText, route, router, woken } from "../_shared/http.ts";
 import {
   briefingFacts,
   briefingLog,
   briefingOwners,
+  briefingsToSend,
   estimateCost,
 } from "../_shared/strata_voice.ts";
 import { TelegramEnv, telegramSettings } from "../_shared/telegram.ts";
@@ -67,6 +69,8 @@ const Body = z.discriminatedUnion("action", [
 ]);
 type Body = z.infer<typeof Body>;
 
+const Woken = z.strictObject({ action: z.literal("send") });
+
 /** Builds the function. */
 export function createHandler(deps: Deps<Env>): Handler {
   return router(deps, {
@@ -79,6 +83,11 @@ export function createHandler(deps: Deps<Env>): Handler {
       body: Body,
       query: Nothing,
       previews: true,
+      wake: woken(Woken, async () => {
+        const due = await briefingsToSend(deps.rpc);
+        if (due.length > 0) deps.background(sendAll(deps, services(deps), due));
+        return Response.json({ accepted: true }, { status: 202 });
+      }),
       run: ({ body, dryRun }) => known(act(deps, body, dryRun)),
     }),
   });

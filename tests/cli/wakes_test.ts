@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { testProject } from "../support/project.ts";
+import { commandLine } from "./support.ts";
+
+Deno.test("setup --validate says whether a tier's functions take what its database wakes them with", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  const database = cli.databases.get("core");
+  assert.ok(database !== undefined);
+  await using project = testProject(database);
+  cli.environment["STRATA_CORE_URL"] = project.url;
+  cli.environment["STRATA_CORE_KEY"] = project.secretKey;
+  assert.equal((await cli.strata("setup", "--init")).code, 0);
+  const check = async () => {
+    const { out } = await cli.strata("setup", "--validate", "--json");
+    const checks: { tier: string; topic: string; ok: boolean; says: string; remedy: string }[] =
+      JSON.parse(out).checks;
+    return checks.filter(({ topic }) => topic === "waking functions");
+  };
+  const [refused, ...others] = await check();
+  assert.deepEqual(others, []); // nobody answers for main
+  assert.equal(refused?.tier, "core");
+  assert.equal(refused?.ok, false);
+  assert.match(refused?.says ?? "", /status 401/);
+  assert.match(refused?.remedy ?? "", /deno task deploy/);
+
+  await cli.sql("core")`select strata.set_secret('wake_secret', ${project.wakeSecret})`;
+  const [taken] = await check();
+  assert.deepEqual([taken?.ok, taken?.says], [true, "its functions take its wakes"]);
+  const asked = await cli.sql("core")`select from strata.outside where name = 'keep_alive'`;
+  assert.equal(asked.length, 1);
+});
