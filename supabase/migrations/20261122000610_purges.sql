@@ -116,7 +116,7 @@ begin
     end if;
     update strata.moves as m
        set state = 'purged', purged_at = strata.clock(), rows_moved = cardinality(v_done.deleted),
-           rows_kept = m.rows_claimed - cardinality(v_done.deleted), digest = lpad(to_hex(v_done.digest), 16, '0')
+           rows_kept = m.rows_claimed - cardinality(v_done.deleted)
      where m.move_id = p_move returning m.* into v_move;
   end if;
   return strata.kept_of(v_move);

@@ -46,19 +46,102 @@ $$;
 comment on function strata.hang_up(text) is 'Closes a line of this session, if it is open; with the first one to a neighbour, the second as well.';
 revoke execute on function strata.hang_up(text) from public;
 
-create function strata.send(p_line text, p_question text)
+insert into strata.errors (code, cause, remedy) values
+  ('ST036', 'the values a question works on were not handed over before it', 'nothing: the next run dials anew and hands them over');
+
+-- What goes wrong with a statement is logged together with its text. So no question holds a value, a key or a hash of a row:
+-- they go ahead in a message that does nothing else and has nothing to wait for, and stay in the session until the question
+-- takes them. That message begins with a comment as long as what a server keeps of a running statement's text (1 kB), which
+-- it shows to others and logs when a process crashes.
+create function strata.hand_over(p_name text, p_value text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kept boolean;
+begin
+  v_kept := set_config('strata.handed_' || p_name, p_value, false) is not null; -- assigned: a query's result would be one more copy
+end
+$$;
+comment on function strata.hand_over(text, text) is
+  'Keeps a value in this session for the next question, which gets it from take_over().';
+revoke execute on function strata.hand_over(text, text) from public;
+grant execute on function strata.hand_over(text, text) to strata_mover;
+
+create function strata.take_over(p_name text)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_value constant text := nullif(current_setting('strata.handed_' || p_name, true), '');
+  v_cleared text;
+begin
+  if v_value is null then
+    raise exception 'no % was handed over', p_name using errcode = 'ST036', hint = strata.remedy('ST036');
+  end if;
+  v_cleared := set_config('strata.handed_' || p_name, '', false);
+  return v_value;
+end
+$$;
+comment on function strata.take_over(text) is
+  'What hand_over() has kept in this session under a name, once. ST036: nothing.';
+revoke execute on function strata.take_over(text) from public;
+grant execute on function strata.take_over(text) to strata_mover;
+
+create function strata.handing_sql(p_name text, p_value text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select case when p_value is not null then format('select strata.hand_over(%L, %L); ', p_name, p_value) else '' end $$;
+comment on function strata.handing_sql(text, text) is 'SQL that hands a value over, for send(); nothing for null.';
+revoke execute on function strata.handing_sql(text, text) from public;
+
+create function strata.handed_sql(p_name text, p_value text, p_type text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select case when p_value is not null then format('strata.take_over(%L)::%s', p_name, p_type) else 'null' end $$;
+comment on function strata.handed_sql(text, text, text) is 'What stands in a question for a value that was handed over; null for null.';
+revoke execute on function strata.handed_sql(text, text, text) from public;
+
+create function strata.send(p_line text, p_question text, p_handing text default null)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if p_handing <> '' then
+    perform strata.send(p_line, p_handing);
+    loop
+      exit when strata.read_next(p_line) is null;
+    end loop;
+  end if;
   if extensions.dblink_send_query('strata_' || p_line, p_question) <> 1 then
     raise exception 'the line to % is broken or busy', p_line using errcode = '08006', hint = strata.remedy('08');
   end if;
 end
 $$;
-comment on function strata.send(text, text) is 'Sends a query over the open line to a neighbour. 08006: it does not go out.';
-revoke execute on function strata.send(text, text) from public;
+comment on function strata.send(text, text, text) is
+  'Sends a query over the open line to a neighbour; before it, what unlogged_sql() has to hand over. 08006: it does not go out.';
+revoke execute on function strata.send(text, text, text) from public;
+
+create function strata.unlogged_sql(variadic p_handing text[])
+returns text
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return '/*' || repeat(' values of rows', 80) || ' */ ' || nullif(array_to_string(p_handing, ''), '');
+end
+$$;
+comment on function strata.unlogged_sql(text[]) is
+  'A message that hands values over, of several handing_sql(); null if there are none.';
+revoke execute on function strata.unlogged_sql(text[]) from public;
 
 -- Waits for the answer without ever waiting for good: a line that neither answers nor breaks is given up.
 create function strata.await(p_line text)
@@ -215,20 +298,20 @@ $$;
 comment on function strata.read_committed(text) is 'The answer to a statement that was sent as committed_sql(), after its commit.';
 revoke execute on function strata.read_committed(text) from public;
 
-create function strata.ask(p_tier text, p_question text)
+create function strata.ask(p_tier text, p_question text, p_handing text default null)
 returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.dial(p_tier);
-  perform strata.send(p_tier, p_question);
+  perform strata.send(p_tier, p_question, p_handing);
   return strata.read_answer(p_tier);
 end
 $$;
-comment on function strata.ask(text, text) is
-  'Runs one query of one text column on a neighbour, where it commits by itself.';
-revoke execute on function strata.ask(text, text) from public;
+comment on function strata.ask(text, text, text) is
+  'Runs one query of one text column on a neighbour, where it commits by itself; before it, what unlogged_sql() has to hand over.';
+revoke execute on function strata.ask(text, text, text) from public;
 
 -- claim() over there. The columns are read one by one, because a batch inside a quoted record would be copied twice more;
 -- and in a select list, because a function in FROM would write the batch to a temporary file first.

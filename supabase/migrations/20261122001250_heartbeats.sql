@@ -118,8 +118,9 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform strata.hear(p_neighbour, strata.ask(p_neighbour, format('select strata.exchange_heartbeats(%L, %L)::text',
-                                                                  strata.tier(), strata.heartbeat()))::jsonb);
+  perform strata.hear(p_neighbour, strata.ask(p_neighbour,
+    format('select strata.exchange_heartbeats(%L, strata.take_over(''heartbeat'')::jsonb)::text', strata.tier()),
+    strata.unlogged_sql(strata.handing_sql('heartbeat', strata.heartbeat()::text)))::jsonb);
   perform strata.note_link(p_neighbour, null, null);
   return true;
 exception when others then

@@ -41,9 +41,12 @@ create table strata.audit_accounts (
   good strata.sight not null,
   seen strata.sight not null,
   seen_at timestamptz not null,
+  mask text not null,
   constraint audit_accounts_pkey primary key (neighbour, dataset, month)
 );
-comment on table strata.audit_accounts is 'Per link, dataset and month: how it was when last in order or accepted, and how it was last seen.';
+comment on table strata.audit_accounts is
+  'Per link, dataset and month: how it was when last in order or accepted, and how it was last seen; of the digests only what '
+  'they are together, masked as in the ledger: see kept_sight().';
 revoke all on strata.audit_accounts from public;
 alter table strata.audit_accounts enable row level security;
 
@@ -92,31 +95,63 @@ comment on table strata.audit_turns is
 revoke all on strata.audit_turns from public;
 alter table strata.audit_turns enable row level security;
 
-create function strata.audit_call(p_call text, p_args text[])
-returns text
+-- The arguments' types are those of the function here: both ends have the same migrations.
+create function strata.audit_arguments(p_call text, p_args text[])
+returns table (place integer, value text, type text, is_of_keys boolean)
 language sql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
-as $$ select format('select strata.%I(%s)', p_call, (select string_agg(quote_nullable(a.text), ', ' order by a.o) from unnest(p_args) with ordinality as a (text, o))) $$;
-comment on function strata.audit_call(text, text[]) is 'SQL of a question of the audit: one of its functions, with its arguments as texts.';
-revoke execute on function strata.audit_call(text, text[]) from public;
+as $$
+  select a.o::integer, a.value, format_type(p.proargtypes[a.o - 1], null), p.proargnames[a.o] in ('p_keys', 'p_after')
+    from unnest(p_args) with ordinality as a (value, o)
+    join pg_catalog.pg_proc as p on p.pronamespace = 'strata'::regnamespace and p.proname = p_call
+$$;
+comment on function strata.audit_arguments(text, text[]) is 'The arguments of a question of the audit, with their types; which are keys of rows?';
+revoke execute on function strata.audit_arguments(text, text[]) from public;
+
+create function strata.audit_question(p_call text, p_args text[], out question text, out handing text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('select strata.%I(%s)', p_call, string_agg(
+           case when a.is_of_keys then strata.handed_sql('argument_' || a.place, a.value, a.type) else quote_nullable(a.value) end, ', ' order by a.place)),
+         strata.unlogged_sql(string_agg(strata.handing_sql('argument_' || a.place, a.value), '') filter (where a.is_of_keys))
+    from strata.audit_arguments(p_call, p_args) as a
+$$;
+comment on function strata.audit_question(text, text[]) is
+  'SQL of a question of the audit: one of its functions, with its arguments as texts; and what is to be handed over for it.';
+revoke execute on function strata.audit_question(text, text[]) from public;
+
+create function strata.audit_answer(p_call text, p_args text[])
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_answer text;
+begin
+  execute format('select strata.%I(%s)', p_call, (
+    select string_agg(format('($1[%s])::%s', a.place, a.type), ', ' order by a.place) from strata.audit_arguments(p_call, p_args) as a))
+    into v_answer using p_args;
+  return v_answer;
+end
+$$;
+comment on function strata.audit_answer(text, text[]) is 'The answer to a question of the audit, of this tier.';
+revoke execute on function strata.audit_answer(text, text[]) from public;
 
 create function strata.ask_end(p_link strata.links, p_end text, p_call text, variadic p_args text[])
 returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_question constant text := strata.audit_call(p_call, p_args);
-  v_answer text;
 begin
   if p_link.driver = 'relay' then
     return strata.ask_over_relay(p_link, p_end, p_call, p_args);
   elsif p_end = p_link.direction then
-    return strata.ask(p_link.neighbour, v_question);
+    return (select strata.ask(p_link.neighbour, q.question, q.handing) from strata.audit_question(p_call, p_args) as q);
   end if;
-  execute v_question into v_answer;
-  return v_answer;
+  return strata.audit_answer(p_call, p_args);
 end
 $$;
 comment on function strata.ask_end(strata.links, text, text, text[]) is 'Asks a question at the hotter or the colder end of a link, near or far.';
@@ -134,6 +169,9 @@ declare
   v_met constant bigint := p_now.met_rows - coalesce(p_good.met_rows, 0);
   v_comparable constant boolean := p_now.columns is not null
     and (p_good.columns is null or p_good.columns = p_now.columns)
+    and (p_good.came_frames = p_now.came_frames or v_came <> 0 or p_good.came_frames is null)
+    and (p_good.left_frames = p_now.left_frames or v_left <> 0 or p_good.left_frames is null)
+    and (p_good.met_frames = p_now.met_frames or v_met <> 0 or p_good.met_frames is null)
     and (v_came = 0 or (p_now.came_columns = p_now.columns and p_now.came_frames = greatest(p_good.came_frames, 1)))
     and (v_left = 0 or (p_now.left_columns = p_now.columns and p_now.left_frames = greatest(p_good.left_frames, 1)))
     and (v_met = 0 or (p_now.met_columns = p_now.columns and p_now.met_frames = greatest(p_good.met_frames, 1)));
@@ -171,6 +209,51 @@ $$;
 comment on function strata.finding_says(text, strata.links, text, bigint, bigint, bigint) is 'What is wrong with a month, in words.';
 revoke execute on function strata.finding_says(text, strata.links, text, bigint, bigint, bigint) from public;
 
+-- What is kept of the digests is their xor: nothing, as long as a month is in order. If one row is lost, it is that row's
+-- fingerprint; so it is masked. To mask twice is to take the mask off.
+create function strata.kept_sight(p_sight strata.sight, p_key bytea, p_which text, p_neighbour text, p_dataset text, p_month text)
+returns strata.sight
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kept strata.sight := p_sight;
+begin
+  v_kept.digest := coalesce(p_sight.digest, 0) # coalesce(p_sight.came_digest, 0) # coalesce(p_sight.left_digest, 0) # coalesce(p_sight.met_digest, 0)
+    # strata.mask(p_key, p_which, p_neighbour, p_dataset, p_month, p_sight.rows::text, p_sight.came_rows::text, p_sight.left_rows::text);
+  v_kept.came_digest := 0;
+  v_kept.left_digest := 0;
+  v_kept.met_digest := 0;
+  return v_kept;
+end
+$$;
+comment on function strata.kept_sight(strata.sight, bytea, text, text, text, text) is
+  'A month as an account keeps it (p_which: good or seen), or as it was, of one that is kept.';
+revoke execute on function strata.kept_sight(strata.sight, bytea, text, text, text, text) from public;
+
+create function strata.good_sight(p_account strata.audit_accounts, p_key bytea)
+returns strata.sight
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_good strata.sight;
+begin
+  if p_account.month is null then
+    return null;
+  end if;
+  v_good := strata.kept_sight(p_account.good, p_key, 'good', p_account.neighbour, p_account.dataset, p_account.month);
+  if p_account.mask <> strata.key_name(p_key) then
+    v_good.columns := '{}'; -- the digest cannot be read any more: content cannot be compared
+  end if;
+  return v_good;
+end
+$$;
+comment on function strata.good_sight(strata.audit_accounts, bytea) is 'How a month was when last in order, of its account; null when there is none.';
+revoke execute on function strata.good_sight(strata.audit_accounts, bytea) from public;
+
 -- Looks at one month; false when rows are on their way and it must be looked at again.
 create function strata.audit_month(p_link strata.links, p_turn strata.audit_turns, p_month text)
 returns boolean
@@ -179,6 +262,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_before constant jsonb := strata.ask_end(p_link, 'hotter', 'ledger_entry', p_turn.dataset, '{moved}', p_month, 'came')::jsonb;
+  v_key constant bytea := strata.make_ledger_key();
   v_account strata.audit_accounts;
   v_stock jsonb;
   v_now strata.sight;
@@ -194,7 +278,7 @@ begin
     return false;
   end if;
   v_now := jsonb_populate_record(null::strata.sight, v_stock || v_before);
-  v_verdict := strata.judge(v_account.good, v_now);
+  v_verdict := strata.judge(strata.good_sight(v_account, v_key), v_now);
   delete from strata.audit_findings as f
    where f.neighbour = p_link.neighbour and f.dataset = p_turn.dataset and f.month = p_month and f.kind not in ('doubled', 'beyond', v_verdict.kind);
   insert into strata.audit_findings as f (neighbour, dataset, month, kind, rows, says, turn_at, first_seen_at)
@@ -202,14 +286,15 @@ begin
          strata.finding_says(v_verdict.kind, p_link, p_month, v_verdict.rows, v_verdict.expected, v_now.rows), p_turn.started_at, strata.clock()
    where v_verdict.kind in ('missing', 'altered', 'rewound')
   on conflict (neighbour, dataset, month, kind) do update set rows = excluded.rows, says = excluded.says, turn_at = excluded.turn_at;
-  insert into strata.audit_accounts as a (neighbour, dataset, month, good, seen, seen_at)
-  values (p_link.neighbour, p_turn.dataset, p_month,
-          -- never in order yet: nothing was there and nothing had come
-          case when v_verdict.kind in ('good', 'counted', 'besides') then v_now else jsonb_populate_record(null::strata.sight, '{"rows": 0}') end,
-          v_now, strata.clock())
+  insert into strata.audit_accounts as a (neighbour, dataset, month, good, seen, seen_at, mask)
+  select p_link.neighbour, p_turn.dataset, p_month, strata.kept_sight(
+           case when v_verdict.kind in ('good', 'counted', 'besides') then v_now
+                -- never in order yet: nothing was there and nothing had come
+                else coalesce(strata.good_sight(v_account, v_key), jsonb_populate_record(null::strata.sight, '{"rows": 0}')) end,
+           v_key, 'good', p_link.neighbour, p_turn.dataset, p_month),
+         strata.kept_sight(v_now, v_key, 'seen', p_link.neighbour, p_turn.dataset, p_month), strata.clock(), strata.key_name(v_key)
   on conflict (neighbour, dataset, month) do update
-     set seen = excluded.seen, seen_at = excluded.seen_at,
-         good = case when v_verdict.kind in ('good', 'counted', 'besides') then excluded.good else a.good end;
+     set good = excluded.good, seen = excluded.seen, seen_at = excluded.seen_at, mask = excluded.mask;
   update strata.audit_turns as t
      set months = t.months + 1, rows = t.rows + v_now.rows,
          besides = t.besides + case v_verdict.kind when 'besides' then v_verdict.rows else 0 end

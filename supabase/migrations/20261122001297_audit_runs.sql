@@ -342,8 +342,9 @@ as $$
 declare
   v_accepted integer;
 begin
-  update strata.audit_accounts as a set good = a.seen
-    from strata.audit_findings as f
+  update strata.audit_accounts as a
+     set good = strata.kept_sight(strata.kept_sight(a.seen, k.key, 'seen', a.neighbour, a.dataset, a.month), k.key, 'good', a.neighbour, a.dataset, a.month)
+    from strata.audit_findings as f, (select strata.ledger_key() as key) as k
    where (f.neighbour, f.dataset, f.month) = (a.neighbour, a.dataset, a.month) and f.kind not in ('doubled', 'beyond')
      and f.dataset = p_dataset and f.month = coalesce(p_month, f.month);
   update strata.audit_findings as f set accepted_rows = coalesce(f.rows, 1)
