@@ -2,6 +2,7 @@
 import type { Config, Link, Tier } from "../config/load.ts";
 import * as strata from "../../supabase/functions/_shared/strata.ts";
 import { manage } from "../../supabase/functions/_shared/strata_policies.ts";
+import { setSecret } from "../../supabase/functions/_shared/strata_secrets.ts";
 import type { Context } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import { scramVerifier } from "../lib/scram.ts";
@@ -88,8 +89,8 @@ async function tellProjects(config: Config, { tier, sql }: OpenTier): Promise<vo
     ]] as const
   ) {
     if (api === undefined) continue;
-    await strata.setSecret(sql, `${prefix}project_url`, api.url);
-    await strata.setSecret(sql, `${prefix}secret_key`, api.key);
+    await setSecret(sql, `${prefix}project_url`, api.url);
+    await setSecret(sql, `${prefix}secret_key`, api.key);
   }
 }
 

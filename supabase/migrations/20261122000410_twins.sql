@@ -211,6 +211,7 @@ declare
   v_relation constant text := format('%I.%I', p_description ->> 'schema', p_description ->> 'table');
   v_objection record;
 begin
+  perform strata.check_heard('hotter', 'a description', pg_column_size(p_description), 'heard_list');
   perform strata.lock_dataset(p_description ->> 'name');
   perform set_config('synchronous_commit', 'on', true)
     where current_setting('synchronous_commit') = 'off'; -- what is told once, holds above all, is not told again

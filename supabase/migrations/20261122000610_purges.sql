@@ -89,6 +89,7 @@ declare
   v_done record;
 begin
   if v_move.state = 'claimed' then
+    perform strata.check_heard('colder', 'a list of refused rows', pg_column_size(p_refused), 'heard_list');
     perform set_config('synchronous_commit', 'on', true)
       where current_setting('synchronous_commit') = 'off'; -- closing must never outlive the purge
     select m.* into v_manifest from strata.manifests as m where m.move_id = p_move;

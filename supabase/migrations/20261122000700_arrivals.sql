@@ -26,7 +26,7 @@ create table strata.arrivals (
 );
 comment on table strata.arrivals is
   'Moves into this tier, open until their source closes them. not_ours: positions whose row was here before. refused: '
-  'rows this tier would not take (ordinal, code, says). bytes: of text received. places, version, file: where its rows were '
+  'rows this tier would not take (ordinal, code, says), until it is closed. bytes: of text received. places, version, file: where its rows were '
   'put, as which version (xmin), in which file of the table; null when they came one by one, and once closed.';
 revoke all on strata.arrivals from public;
 alter table strata.arrivals enable row level security;
@@ -377,7 +377,7 @@ begin
   insert into strata.arrivals as a (move_id, dataset, from_tier, opened_at, closed_at, outcomes)
   values (p_move, p_dataset, p_from, strata.clock(), strata.clock(), v_outcomes)
   on conflict (move_id) do update
-     set closed_at = excluded.closed_at, outcomes = excluded.outcomes, places = null, version = null, file = null,
+     set closed_at = excluded.closed_at, outcomes = excluded.outcomes, refused = '[]', places = null, version = null, file = null,
          rows_retracted = (select count(*) from unnest(excluded.outcomes) as o where o = 'retracted');
   return v_outcomes;
 end

@@ -46,68 +46,6 @@ $$;
 comment on function strata.hang_up(text) is 'Closes a line of this session, if it is open; with the first one to a neighbour, the second as well.';
 revoke execute on function strata.hang_up(text) from public;
 
-insert into strata.errors (code, cause, remedy) values
-  ('ST036', 'the values a question works on were not handed over before it', 'nothing: the next run dials anew and hands them over');
-
--- What goes wrong with a statement is logged together with its text. So no question holds a value, a key or a hash of a row:
--- they go ahead in a message that does nothing else and has nothing to wait for, and stay in the session until the question
--- takes them. That message begins with a comment as long as what a server keeps of a running statement's text (1 kB), which
--- it shows to others and logs when a process crashes.
-create function strata.hand_over(p_name text, p_value text)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_kept boolean;
-begin
-  v_kept := set_config('strata.handed_' || p_name, p_value, false) is not null; -- assigned: a query's result would be one more copy
-end
-$$;
-comment on function strata.hand_over(text, text) is
-  'Keeps a value in this session for the next question, which gets it from take_over().';
-revoke execute on function strata.hand_over(text, text) from public;
-grant execute on function strata.hand_over(text, text) to strata_mover;
-
-create function strata.take_over(p_name text)
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_value constant text := nullif(current_setting('strata.handed_' || p_name, true), '');
-  v_cleared text;
-begin
-  if v_value is null then
-    raise exception 'no % was handed over', p_name using errcode = 'ST036', hint = strata.remedy('ST036');
-  end if;
-  v_cleared := set_config('strata.handed_' || p_name, '', false);
-  return v_value;
-end
-$$;
-comment on function strata.take_over(text) is
-  'What hand_over() has kept in this session under a name, once. ST036: nothing.';
-revoke execute on function strata.take_over(text) from public;
-grant execute on function strata.take_over(text) to strata_mover;
-
-create function strata.handing_sql(p_name text, p_value text)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select case when p_value is not null then format('select strata.hand_over(%L, %L); ', p_name, p_value) else '' end $$;
-comment on function strata.handing_sql(text, text) is 'SQL that hands a value over, for send(); nothing for null.';
-revoke execute on function strata.handing_sql(text, text) from public;
-
-create function strata.handed_sql(p_name text, p_value text, p_type text)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select case when p_value is not null then format('strata.take_over(%L)::%s', p_name, p_type) else 'null' end $$;
-comment on function strata.handed_sql(text, text, text) is 'What stands in a question for a value that was handed over; null for null.';
-revoke execute on function strata.handed_sql(text, text, text) from public;
-
 create function strata.send(p_line text, p_question text, p_handing text default null)
 returns void
 language plpgsql
@@ -128,20 +66,6 @@ $$;
 comment on function strata.send(text, text, text) is
   'Sends a query over the open line to a neighbour; before it, what unlogged_sql() has to hand over. 08006: it does not go out.';
 revoke execute on function strata.send(text, text, text) from public;
-
-create function strata.unlogged_sql(variadic p_handing text[])
-returns text
-language plpgsql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return '/*' || repeat(' values of rows', 80) || ' */ ' || nullif(array_to_string(p_handing, ''), '');
-end
-$$;
-comment on function strata.unlogged_sql(text[]) is
-  'A message that hands values over, of several handing_sql(); null if there are none.';
-revoke execute on function strata.unlogged_sql(text[]) from public;
 
 -- Waits for the answer without ever waiting for good: a line that neither answers nor breaks is given up.
 create function strata.await(p_line text)
@@ -394,16 +318,20 @@ language plpgsql
 security definer -- a pulling tier calls it as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_says constant text := strata.plain_text(p_says, 1000);
 begin
   update strata.datasets as d
-     set trouble_sqlstate = p_code, trouble = p_says, remedy = strata.remedy(p_code), failures = d.failures + 1,
+     set trouble_sqlstate = left(p_code, 5), trouble = v_says, remedy = strata.remedy(p_code), failures = d.failures + 1,
          next_try_at = strata.clock() + interval '1 minute' * power(2, least(d.failures, 8)),
          -- whatever was agreed with the neighbour may be what failed: agree anew
          told_revision = case when left(p_code, 2) in ('ST', '42') then null else d.told_revision end
    where d.name = p_dataset;
-  update strata.moves as m set last_sqlstate = p_code, last_error = p_says
+  update strata.moves as m set last_sqlstate = left(p_code, 5), last_error = v_says
    where m.dataset = p_dataset and m.state <> 'closed';
-  insert into strata.failures (failed_at, dataset, code, says) values (strata.clock(), p_dataset, p_code, left(p_says, 1000));
+  insert into strata.failures (failed_at, dataset, code, says) select strata.clock(), left(p_dataset, 200), left(p_code, 5), v_says
+   where not exists (select from strata.failures as f where f.failed_at > strata.clock() - interval '1 day'
+                     offset strata.setting('failures_daily') - 1);
 end
 $$;
 comment on function strata.note_failure(text, text, text) is
@@ -417,13 +345,13 @@ language sql
 set search_path = pg_catalog, pg_temp
 as $$
   update strata.links as l
-     set trouble_sqlstate = p_code, trouble = p_says,
+     set trouble_sqlstate = p_code, trouble = strata.plain_text(p_says, 1000),
          failures = case when p_code is null then 0 else l.failures + 1 end,
          last_ok_at = case when p_code is null then strata.clock() else l.last_ok_at end,
          next_try_at = case when p_code is not null then strata.clock() + interval '1 minute' * least(power(2, l.failures), 15) end
    where l.neighbour = p_tier;
   insert into strata.failures (failed_at, link, code, says)
-  select strata.clock(), p_tier, p_code, left(p_says, 1000) where p_code is not null
+  select strata.clock(), p_tier, p_code, strata.plain_text(p_says, 1000) where p_code is not null
 $$;
 comment on function strata.note_link(text, text, text) is
   'Notes that a link works (null) or why it does not; it is dialled again after a minute, doubling, at most 15.';

@@ -138,6 +138,7 @@ begin
   delete from strata.holds as h
    where least(h.released_at, h.hold_until) < strata.clock() - interval '90 days';
   perform strata.prune_records();
+  perform strata.forget();
   if to_regclass('cron.job_run_details') is not null then
     execute 'delete from cron.job_run_details as r using cron.job as j '
             ' where j.jobid = r.jobid and j.jobname = any ($1) and r.end_time < $2'
@@ -148,7 +149,7 @@ end
 $$;
 comment on function strata.prune() is
   'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs of its jobs a week '
-  'ago, and what prune_records() names.';
+  'ago, what prune_records() names, and what tells of rows that are no more (forget()).';
 revoke execute on function strata.prune() from public;
 
 create procedure strata.upkeep(p_budget interval default '50 seconds')

@@ -56,6 +56,7 @@ as $$
 declare
   c_most constant integer := 10000; -- of anything that errors can fill, whatever its age
 begin
+  perform setval('strata.excess_hotter', 0), setval('strata.excess_colder', 0);
   perform strata.roll_up_moves();
   perform strata.thin_samples();
   perform strata.prune_audit();

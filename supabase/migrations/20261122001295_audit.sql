@@ -24,32 +24,6 @@ insert into strata.settings (name, value, unit, says) values
   ('audit_every', 7, 'days', 'how long after its last audit a dataset is audited again'),
   ('audit_page', 5000, 'keys', 'so many keys of the hotter tier are looked for on the colder one at a time');
 
-create type strata.sight as (
-  rows bigint, digest bigint, columns text[],
-  came_rows bigint, came_digest bigint, came_frames integer, came_columns text[],
-  left_rows bigint, left_digest bigint, left_frames integer, left_columns text[],
-  met_rows bigint, met_digest bigint, met_frames integer, met_columns text[]
-);
-comment on type strata.sight is
-  'One month of a dataset on a colder tier: what is there, what the hotter tier says came, what this one says left, and what '
-  'of what came was there before.';
-
-create table strata.audit_accounts (
-  neighbour text not null,
-  dataset text not null,
-  month text not null,
-  good strata.sight not null,
-  seen strata.sight not null,
-  seen_at timestamptz not null,
-  mask text not null,
-  constraint audit_accounts_pkey primary key (neighbour, dataset, month)
-);
-comment on table strata.audit_accounts is
-  'Per link, dataset and month: how it was when last in order or accepted, and how it was last seen; of the digests only what '
-  'they are together, masked as in the ledger: see kept_sight().';
-revoke all on strata.audit_accounts from public;
-alter table strata.audit_accounts enable row level security;
-
 create table strata.audit_findings (
   neighbour text not null,
   dataset text not null,
@@ -58,13 +32,15 @@ create table strata.audit_findings (
   rows bigint,
   accepted_rows bigint not null default 0,
   says text not null,
+  keys text not null default '',
   turn_at timestamptz not null,
   first_seen_at timestamptz not null,
   constraint audit_findings_pkey primary key (neighbour, dataset, month, kind),
   constraint audit_findings_kind_is_known check (kind in ('missing', 'altered', 'rewound', 'doubled', 'beyond'))
 );
 comment on table strata.audit_findings is
-  'What the audit of a link finds wrong now: how many rows (null: cannot be told) and a sentence. Gone when the cause is.';
+  'What the audit of a link finds wrong now: how many rows (null: cannot be told), a sentence, and some of their keys, until the '
+  'next upkeep. Gone when the cause is.';
 revoke all on strata.audit_findings from public;
 alter table strata.audit_findings enable row level security;
 
@@ -94,68 +70,6 @@ comment on table strata.audit_turns is
   'colder tier, months or pages skipped because they were never quiet, rows found besides those that came by moves.';
 revoke all on strata.audit_turns from public;
 alter table strata.audit_turns enable row level security;
-
--- The arguments' types are those of the function here: both ends have the same migrations.
-create function strata.audit_arguments(p_call text, p_args text[])
-returns table (place integer, value text, type text, is_of_keys boolean)
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select a.o::integer, a.value, format_type(p.proargtypes[a.o - 1], null), p.proargnames[a.o] in ('p_keys', 'p_after')
-    from unnest(p_args) with ordinality as a (value, o)
-    join pg_catalog.pg_proc as p on p.pronamespace = 'strata'::regnamespace and p.proname = p_call
-$$;
-comment on function strata.audit_arguments(text, text[]) is 'The arguments of a question of the audit, with their types; which are keys of rows?';
-revoke execute on function strata.audit_arguments(text, text[]) from public;
-
-create function strata.audit_question(p_call text, p_args text[], out question text, out handing text)
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select format('select strata.%I(%s)', p_call, string_agg(
-           case when a.is_of_keys then strata.handed_sql('argument_' || a.place, a.value, a.type) else quote_nullable(a.value) end, ', ' order by a.place)),
-         strata.unlogged_sql(string_agg(strata.handing_sql('argument_' || a.place, a.value), '') filter (where a.is_of_keys))
-    from strata.audit_arguments(p_call, p_args) as a
-$$;
-comment on function strata.audit_question(text, text[]) is
-  'SQL of a question of the audit: one of its functions, with its arguments as texts; and what is to be handed over for it.';
-revoke execute on function strata.audit_question(text, text[]) from public;
-
-create function strata.audit_answer(p_call text, p_args text[])
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_answer text;
-begin
-  execute format('select strata.%I(%s)', p_call, (
-    select string_agg(format('($1[%s])::%s', a.place, a.type), ', ' order by a.place) from strata.audit_arguments(p_call, p_args) as a))
-    into v_answer using p_args;
-  return v_answer;
-end
-$$;
-comment on function strata.audit_answer(text, text[]) is 'The answer to a question of the audit, of this tier.';
-revoke execute on function strata.audit_answer(text, text[]) from public;
-
-create function strata.ask_end(p_link strata.links, p_end text, p_call text, variadic p_args text[])
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_link.driver = 'relay' then
-    return strata.ask_over_relay(p_link, p_end, p_call, p_args);
-  elsif p_end = p_link.direction then
-    return (select strata.ask(p_link.neighbour, q.question, q.handing) from strata.audit_question(p_call, p_args) as q);
-  end if;
-  return strata.audit_answer(p_call, p_args);
-end
-$$;
-comment on function strata.ask_end(strata.links, text, text, text[]) is 'Asks a question at the hotter or the colder end of a link, near or far.';
-revoke execute on function strata.ask_end(strata.links, text, text, text[]) from public;
 
 -- Months: the account.
 create function strata.judge(p_good strata.sight, p_now strata.sight, out kind text, out rows bigint, out expected bigint)
@@ -208,51 +122,6 @@ as $$
 $$;
 comment on function strata.finding_says(text, strata.links, text, bigint, bigint, bigint) is 'What is wrong with a month, in words.';
 revoke execute on function strata.finding_says(text, strata.links, text, bigint, bigint, bigint) from public;
-
--- What is kept of the digests is their xor: nothing, as long as a month is in order. If one row is lost, it is that row's
--- fingerprint; so it is masked. To mask twice is to take the mask off.
-create function strata.kept_sight(p_sight strata.sight, p_key bytea, p_which text, p_neighbour text, p_dataset text, p_month text)
-returns strata.sight
-language plpgsql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_kept strata.sight := p_sight;
-begin
-  v_kept.digest := coalesce(p_sight.digest, 0) # coalesce(p_sight.came_digest, 0) # coalesce(p_sight.left_digest, 0) # coalesce(p_sight.met_digest, 0)
-    # strata.mask(p_key, p_which, p_neighbour, p_dataset, p_month, p_sight.rows::text, p_sight.came_rows::text, p_sight.left_rows::text);
-  v_kept.came_digest := 0;
-  v_kept.left_digest := 0;
-  v_kept.met_digest := 0;
-  return v_kept;
-end
-$$;
-comment on function strata.kept_sight(strata.sight, bytea, text, text, text, text) is
-  'A month as an account keeps it (p_which: good or seen), or as it was, of one that is kept.';
-revoke execute on function strata.kept_sight(strata.sight, bytea, text, text, text, text) from public;
-
-create function strata.good_sight(p_account strata.audit_accounts, p_key bytea)
-returns strata.sight
-language plpgsql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_good strata.sight;
-begin
-  if p_account.month is null then
-    return null;
-  end if;
-  v_good := strata.kept_sight(p_account.good, p_key, 'good', p_account.neighbour, p_account.dataset, p_account.month);
-  if p_account.mask <> strata.key_name(p_key) then
-    v_good.columns := '{}'; -- the digest cannot be read any more: content cannot be compared
-  end if;
-  return v_good;
-end
-$$;
-comment on function strata.good_sight(strata.audit_accounts, bytea) is 'How a month was when last in order, of its account; null when there is none.';
-revoke execute on function strata.good_sight(strata.audit_accounts, bytea) from public;
 
 -- Looks at one month; false when rows are on their way and it must be looked at again.
 create function strata.audit_month(p_link strata.links, p_turn strata.audit_turns, p_month text)

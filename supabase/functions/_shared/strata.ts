@@ -135,13 +135,6 @@ export async function setMoverLogin(sql: Db, verifier: string, limit: number): P
     p_verifier => ${verifier}, p_connection_limit => ${limit})`;
 }
 
-/** Puts a secret into the database's Vault; false where it has none. */
-export async function setSecret(sql: Db, name: string, secret: string): Promise<boolean> {
-  const [row] = await sql<{ done: boolean }[]>`
-    select strata.set_secret(p_name => ${name}, p_secret => ${secret}) as done`;
-  return row?.done === true;
-}
-
 /** Declares a neighbour; the side that dials it gives the address. */
 export async function joinTier(
   sql: Db,
