@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import type { Io } from "./lib/command.ts";
 import { asFailure } from "./lib/errors.ts";
 import { json, withRemedy } from "./lib/output.ts";
+import { visible } from "../supabase/functions/_shared/document.ts";
 import { alerts } from "./commands/alerts.ts";
 import { audit } from "./commands/audit.ts";
 import { certificates } from "./commands/certificates.ts";
@@ -48,8 +49,8 @@ export async function run(args: string[], io: Partial<Omit<Io, "exit">> = {}): P
   let exitCode = 0;
   const asJson = args.includes("--json");
   const full: Io = {
-    out: io.out ?? console.log,
-    err: io.err ?? console.error,
+    out: seen(io.out ?? console.log, asJson),
+    err: seen(io.err ?? console.error, false),
     exit: (code) => exitCode = Math.max(exitCode, code),
     ...(io.environment === undefined ? {} : { environment: io.environment }),
   };
@@ -67,6 +68,13 @@ export async function run(args: string[], io: Partial<Omit<Io, "exit">> = {}): P
     else full.err(withRemedy(message, remedy));
     return failure.exitCode;
   }
+}
+
+/** Nothing that a database says moves the cursor of who reads it. */
+function seen(write: (text: string) => void, asJson: boolean): (text: string) => void {
+  const escape = (character: string) =>
+    `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
+  return (text) => write(asJson ? visible(text, escape) : visible(text));
 }
 
 function program(io: Io, quiet: boolean): Command {

@@ -2,7 +2,7 @@
  * What a database must know to wake its project's functions up, and the tier beside core to call core's
  * once a day. In Vault; a database without one wakes nobody.
  */
-import { setSecret } from "../../supabase/functions/_shared/strata.ts";
+import { setSecret } from "../../supabase/functions/_shared/strata_secrets.ts";
 import type { Check } from "../../supabase/functions/_shared/strata.ts";
 import { forgetSecret, wakeSecret } from "../../supabase/functions/_shared/strata_wake.ts";
 import { signWake, WAKE_HEADER } from "../../supabase/functions/_shared/wake.ts";

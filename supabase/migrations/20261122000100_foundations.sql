@@ -233,8 +233,8 @@ begin
 end
 $$;
 comment on function strata.set_secret(text, text) is
-  'Puts a secret into Vault, or changes it there; false where this database has no Vault. Pass the secret as a '
-  'parameter, so that it stands in no statement.';
+  'Puts a secret into Vault, or changes it there; false where this database has no Vault. Pass the secret by '
+  'take_over(), so that it stands neither in a statement nor among the parameters that a server may log.';
 revoke execute on function strata.set_secret(text, text) from public;
 
 create function strata.forget_secret(p_name text)

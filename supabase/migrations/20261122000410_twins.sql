@@ -200,6 +200,7 @@ declare
   v_objection record;
 begin
   perform strata.check_asker('hotter', p_from);
+  perform strata.check_heard('hotter', 'a description', pg_column_size(p_description), 'heard_list');
   v_relation := format('%I.%I', p_description ->> 'schema', p_description ->> 'table');
   perform strata.lock_dataset(p_description ->> 'name');
   perform set_config('synchronous_commit', 'on', true)

@@ -27,7 +27,6 @@ create table strata.moves (
   rows_moved integer,
   rows_kept integer,
   bytes bigint not null default 0,
-  digest text,
   started_at timestamptz not null,
   purged_at timestamptz,
   finished_at timestamptz,
@@ -43,7 +42,7 @@ create table strata.moves (
 );
 comment on table strata.moves is
   'Every batch that left this tier, kept as the log. bytes: as they crossed, as text. rows_kept: claimed, but changed by '
-  'their writer, held, refused or set aside, and so left here. digest: xor of the moved rows'' fingerprints (64 bits, hex).';
+  'their writer, held, refused or set aside, and so left here.';
 revoke all on strata.moves from public;
 alter table strata.moves enable row level security;
 create index moves_open_idx on strata.moves (dataset) where state <> 'closed';

@@ -89,6 +89,7 @@ declare
   v_done record;
 begin
   if v_move.state = 'claimed' then
+    perform strata.check_heard('colder', 'a list of refused rows', pg_column_size(p_refused), 'heard_list');
     perform set_config('synchronous_commit', 'on', true)
       where current_setting('synchronous_commit') = 'off'; -- closing must never outlive the purge
     select m.* into v_manifest from strata.manifests as m where m.move_id = p_move;
@@ -116,7 +117,7 @@ begin
     end if;
     update strata.moves as m
        set state = 'purged', purged_at = strata.clock(), rows_moved = cardinality(v_done.deleted),
-           rows_kept = m.rows_claimed - cardinality(v_done.deleted), digest = lpad(to_hex(v_done.digest), 16, '0')
+           rows_kept = m.rows_claimed - cardinality(v_done.deleted)
      where m.move_id = p_move returning m.* into v_move;
   end if;
   return strata.kept_of(v_move);

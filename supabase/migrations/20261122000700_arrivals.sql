@@ -27,7 +27,7 @@ create table strata.arrivals (
 );
 comment on table strata.arrivals is
   'Moves into this tier, open until their source closes them. not_ours: positions whose row was here before. refused: '
-  'rows this tier would not take (ordinal, code, says). bytes: of text received. places, version, file: where its rows were '
+  'rows this tier would not take (ordinal, code, says), until it is closed. bytes: of text received. places, version, file: where its rows were '
   'put, as which version (xmin), in which file of the table; null when they came one by one, and once closed. versions: of all rows it brought, '
   'however they came; only these may be taken back.';
 revoke all on strata.arrivals from public;

@@ -78,7 +78,7 @@ begin
   insert into strata.arrivals as a (move_id, dataset, from_tier, opened_at, closed_at, outcomes)
   values (p_move, p_dataset, p_from, strata.clock(), strata.clock(), v_outcomes)
   on conflict (move_id) do update
-     set closed_at = excluded.closed_at, outcomes = excluded.outcomes, places = null, version = null, file = null,
+     set closed_at = excluded.closed_at, outcomes = excluded.outcomes, refused = '[]', places = null, version = null, file = null,
          rows_retracted = (select count(*) from unnest(excluded.outcomes) as o where o = 'retracted');
   return v_outcomes;
 end

@@ -47,19 +47,26 @@ $$;
 comment on function strata.hang_up(text) is 'Closes a line of this session, if it is open; with the first one to a neighbour, the second as well.';
 revoke execute on function strata.hang_up(text) from public;
 
-create function strata.send(p_line text, p_question text)
+create function strata.send(p_line text, p_question text, p_handing text default null)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if p_handing <> '' then
+    perform strata.send(p_line, p_handing);
+    loop
+      exit when strata.read_next(p_line) is null;
+    end loop;
+  end if;
   if extensions.dblink_send_query('strata_' || p_line, p_question) <> 1 then
     raise exception 'the line to % is broken or busy', p_line using errcode = '08006', hint = strata.remedy('08');
   end if;
 end
 $$;
-comment on function strata.send(text, text) is 'Sends a query over the open line to a neighbour. 08006: it does not go out.';
-revoke execute on function strata.send(text, text) from public;
+comment on function strata.send(text, text, text) is
+  'Sends a query over the open line to a neighbour; before it, what unlogged_sql() has to hand over. 08006: it does not go out.';
+revoke execute on function strata.send(text, text, text) from public;
 
 -- Waits for the answer without ever waiting for good: a line that neither answers nor breaks is given up.
 create function strata.await(p_line text)
@@ -218,20 +225,20 @@ $$;
 comment on function strata.read_committed(text) is 'The answer to a statement that was sent as committed_sql(), after its commit.';
 revoke execute on function strata.read_committed(text) from public;
 
-create function strata.ask(p_tier text, p_question text)
+create function strata.ask(p_tier text, p_question text, p_handing text default null)
 returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.dial(p_tier);
-  perform strata.send(p_tier, p_question);
+  perform strata.send(p_tier, p_question, p_handing);
   return strata.read_answer(p_tier);
 end
 $$;
-comment on function strata.ask(text, text) is
-  'Runs one query of one text column on a neighbour, where it commits by itself.';
-revoke execute on function strata.ask(text, text) from public;
+comment on function strata.ask(text, text, text) is
+  'Runs one query of one text column on a neighbour, where it commits by itself; before it, what unlogged_sql() has to hand over.';
+revoke execute on function strata.ask(text, text, text) from public;
 
 -- claim() over there. The columns are read one by one, because a batch inside a quoted record would be copied twice more;
 -- and in a select list, because a function in FROM would write the batch to a temporary file first.
@@ -337,17 +344,21 @@ language plpgsql
 security definer -- a pulling tier calls it as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_says constant text := strata.plain_text(p_says, 1000);
 begin
   perform strata.check_asker('colder');
   update strata.datasets as d
-     set trouble_sqlstate = p_code, trouble = p_says, remedy = strata.remedy(p_code), failures = d.failures + 1,
+     set trouble_sqlstate = left(p_code, 5), trouble = v_says, remedy = strata.remedy(p_code), failures = d.failures + 1,
          next_try_at = strata.clock() + interval '1 minute' * power(2, least(d.failures, 8)),
          -- whatever was agreed with the neighbour may be what failed: agree anew
          told_revision = case when left(p_code, 2) in ('ST', '42') then null else d.told_revision end
    where d.name = p_dataset;
-  update strata.moves as m set last_sqlstate = p_code, last_error = p_says
+  update strata.moves as m set last_sqlstate = left(p_code, 5), last_error = v_says
    where m.dataset = p_dataset and m.state <> 'closed';
-  insert into strata.failures (failed_at, dataset, code, says) values (strata.clock(), p_dataset, p_code, left(p_says, 1000));
+  insert into strata.failures (failed_at, dataset, code, says) select strata.clock(), left(p_dataset, 200), left(p_code, 5), v_says
+   where not exists (select from strata.failures as f where f.failed_at > strata.clock() - interval '1 day'
+                     offset strata.setting('failures_daily') - 1);
 end
 $$;
 comment on function strata.note_failure(text, text, text) is
@@ -361,13 +372,13 @@ language sql
 set search_path = pg_catalog, pg_temp
 as $$
   update strata.links as l
-     set trouble_sqlstate = p_code, trouble = p_says,
+     set trouble_sqlstate = p_code, trouble = strata.plain_text(p_says, 1000),
          failures = case when p_code is null then 0 else l.failures + 1 end,
          last_ok_at = case when p_code is null then strata.clock() else l.last_ok_at end,
          next_try_at = case when p_code is not null then strata.clock() + interval '1 minute' * least(power(2, l.failures), 15) end
    where l.neighbour = p_tier;
   insert into strata.failures (failed_at, link, code, says)
-  select strata.clock(), p_tier, p_code, left(p_says, 1000) where p_code is not null
+  select strata.clock(), p_tier, p_code, strata.plain_text(p_says, 1000) where p_code is not null
 $$;
 comment on function strata.note_link(text, text, text) is
   'Notes that a link works (null) or why it does not; it is dialled again after a minute, doubling, at most 15.';

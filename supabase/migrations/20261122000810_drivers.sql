@@ -58,66 +58,6 @@ $$;
 comment on function strata.journey_of(text, timestamptz, boolean, strata.pace) is 'A journey about to begin: its next step is to claim a batch.';
 revoke execute on function strata.journey_of(text, timestamptz, boolean, strata.pace) from public;
 
--- The calls as SQL for the neighbour, alone or several in one message.
-create function strata.receive_question(p_batch strata.batch, p_lines text, p_before text default '', p_after text default '')
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  -- The rows go as one dollar-quoted text: nothing in them is escaped, scanned for quotes or doubled on the way.
-  v_quote constant text := '$m' || replace(p_batch.move_id::text, '-', '') || '$';
-begin
-  return (p_before || format('select strata.receive(%L, %L, %L, %L, ', p_batch.move_id, p_batch.dataset, strata.tier(), p_batch.columns) || v_quote)
-         || p_lines || (v_quote || ')' || p_after);
-end
-$$;
-comment on function strata.receive_question(strata.batch, text, text, text) is
-  'SQL with which a colder neighbour takes a batch in; with what is to come before and after it, since each copy of the rows counts.';
-revoke execute on function strata.receive_question(strata.batch, text, text, text) from public;
-
-create function strata.prove_question(p_batch strata.batch, p_keys text[] default null)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-  select format('select strata.prove(%L, %L, %L, %L, %L)', p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys, p_batch.proof_hash)
-$$;
-comment on function strata.prove_question(strata.batch, text[]) is 'SQL with which a colder neighbour proves a batch, by place or by key.';
-revoke execute on function strata.prove_question(strata.batch, text[]) from public;
-
-create function strata.purge_question(p_batch strata.batch, p_proofs bytea[], p_refused jsonb)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select format('select strata.purge(%L, %L, %L)', p_batch.move_id, p_proofs, p_refused) $$;
-comment on function strata.purge_question(strata.batch, bytea[], jsonb) is 'SQL with which a hotter neighbour purges a batch.';
-revoke execute on function strata.purge_question(strata.batch, bytea[], jsonb) from public;
-
-create function strata.close_question(p_batch strata.batch, p_kept strata.kept)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select format('select strata.close_arrival(%L, %L, %L, %L, %L, %L, %L)', p_batch.move_id, p_batch.dataset, strata.tier(),
-                p_batch.columns, p_kept.ordinals, p_kept.keys, p_kept.fingerprints)
-$$;
-comment on function strata.close_question(strata.batch, strata.kept) is 'SQL with which a colder neighbour closes an arrival.';
-revoke execute on function strata.close_question(strata.batch, strata.kept) from public;
-
-create function strata.finish_question(p_move uuid, p_outcomes text[])
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select format('select strata.close_move(%L, %L)::text', p_move, p_outcomes) $$;
-comment on function strata.finish_question(uuid, text[]) is 'SQL with which a hotter neighbour ends a move.';
-revoke execute on function strata.finish_question(uuid, text[]) from public;
-
 create function strata.drive_claim(p_link strata.links, p_dataset text, p_since interval)
 returns strata.batch
 language plpgsql
@@ -148,7 +88,8 @@ as $$
 begin
   if p_link.direction = 'colder' then
     description := strata.describe(p_dataset);
-    columns := strata.ask(p_link.neighbour, format('select strata.accept(%L, %L)', description, strata.tier()))::text[];
+    columns := strata.ask(p_link.neighbour, format('select strata.accept(strata.take_over(''description'')::jsonb, %L)', strata.tier()),
+                          strata.unlogged_sql(strata.handing_sql('description', description::text)))::text[];
   else
     description := strata.ask(p_link.neighbour, format('select strata.describe(%L)', p_dataset))::jsonb;
     columns := strata.accept(description, p_link.neighbour);
@@ -183,7 +124,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select case when p_link.direction = 'hotter'
     then strata.receive(p_batch.move_id, p_batch.dataset, p_link.neighbour, p_batch.columns, p_lines)
-    else strata.ask(p_link.neighbour, strata.receive_question(p_batch, p_lines))::jsonb end
+    else strata.ask(p_link.neighbour, strata.receive_question(p_batch), strata.lines_handing(p_batch, p_lines))::jsonb end
 $$;
 comment on function strata.drive_copy(strata.links, strata.batch, text) is 'receive() at the colder end of a link.';
 revoke execute on function strata.drive_copy(strata.links, strata.batch, text) from public;
@@ -195,7 +136,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select case when p_link.direction = 'hotter'
     then strata.prove(p_batch.move_id, p_batch.dataset, p_batch.columns, p_keys, p_batch.proof_hash)
-    else strata.ask(p_link.neighbour, strata.prove_question(p_batch, p_keys))::bytea[] end
+    else strata.ask(p_link.neighbour, strata.prove_question(p_batch, p_keys),
+                    strata.unlogged_sql(strata.prove_handing(p_batch, p_keys)))::bytea[] end
 $$;
 comment on function strata.drive_prove(strata.links, strata.batch, text[]) is 'prove() at the colder end of a link, by place or by key.';
 revoke execute on function strata.drive_prove(strata.links, strata.batch, text[]) from public;
@@ -219,7 +161,7 @@ language sql
 set search_path = pg_catalog, pg_temp
 as $$
   select case when p_link.direction = 'colder' then strata.purge(p_batch.move_id, p_proofs, p_refused)
-    else strata.ask(p_link.neighbour, strata.purge_question(p_batch, p_proofs, p_refused))::strata.kept end
+    else strata.ask(p_link.neighbour, strata.purge_question(p_batch, p_proofs, p_refused), strata.purge_handing(p_proofs, p_refused))::strata.kept end
 $$;
 comment on function strata.drive_purge(strata.links, strata.batch, bytea[], jsonb) is 'purge() at the hotter end of a link.';
 revoke execute on function strata.drive_purge(strata.links, strata.batch, bytea[], jsonb) from public;
@@ -232,7 +174,7 @@ as $$
   select case when p_link.direction = 'hotter'
     then strata.close_arrival(p_batch.move_id, p_batch.dataset, p_link.neighbour, p_batch.columns,
                               p_kept.ordinals, p_kept.keys, p_kept.fingerprints)
-    else strata.ask(p_link.neighbour, strata.close_question(p_batch, p_kept))::text[] end
+    else strata.ask(p_link.neighbour, strata.close_question(p_batch, p_kept), strata.unlogged_sql(strata.close_handing(p_kept)))::text[] end
 $$;
 comment on function strata.drive_close(strata.links, strata.batch, strata.kept) is
   'close_arrival() at the colder end of a link; its commit comes before close_move(), which drops the manifest.';
@@ -351,7 +293,8 @@ begin
   elsif p_link.direction = 'colder' then
     perform strata.note_failure(p_dataset, p_code, p_says);
   else
-    perform strata.ask(p_link.neighbour, format('select strata.note_failure(%L, %L, %L)::text', p_dataset, p_code, p_says));
+    perform strata.ask(p_link.neighbour, format('select strata.note_failure(%L, %L, strata.take_over(''says''))::text', p_dataset, p_code),
+                       strata.unlogged_sql(strata.handing_sql('says', p_says)));
   end if;
 exception when others then -- the line is gone as well: that is what is worth noting
   perform strata.note_link(p_link.neighbour, sqlstate, sqlerrm);

@@ -95,26 +95,39 @@ $$;
 comment on function strata.end_flow(strata.journey) is 'What comes after the last batch of a flow.';
 revoke execute on function strata.end_flow(strata.journey) from public;
 
-create function strata.push_message(p_journey strata.journey, p_lines text)
+create function strata.push_message(p_journey strata.journey)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select nullif(concat(
+    case when (p_journey.batch).move_id is not null then strata.committed_sql(strata.close_question(p_journey.batch, p_journey.kept)) end,
+    case when (p_journey.next).move_id is not null
+         then strata.committed_sql(strata.receive_question(p_journey.next)) || strata.prove_question(p_journey.next) end), '')
+$$;
+comment on function strata.push_message(strata.journey) is
+  'What the colder tier is to do next for a flow: close the batch that was purged, receive and prove the one that was '
+  'claimed; null for nothing.';
+revoke execute on function strata.push_message(strata.journey) from public;
+
+create function strata.push_handing(p_journey strata.journey, p_lines text)
 returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_ends constant text := case when (p_journey.batch).move_id is not null
-    then strata.committed_sql(strata.close_question(p_journey.batch, p_journey.kept)) end;
+  v_kept constant text := case when (p_journey.batch).move_id is not null then strata.close_handing(p_journey.kept) else '' end;
 begin
   if (p_journey.next).move_id is null then
-    return v_ends;
+    return strata.unlogged_sql(v_kept);
   end if;
-  return strata.receive_question(p_journey.next, p_lines, concat(v_ends, 'begin; '), '; commit; ' || strata.prove_question(p_journey.next));
+  return strata.lines_handing(p_journey.next, p_lines, v_kept || strata.prove_handing(p_journey.next));
 end
 $$;
-comment on function strata.push_message(strata.journey, text) is
-  'What the colder tier is to do next for a flow: close the batch that was purged, receive and prove the one that was '
-  'claimed; null for nothing.';
-revoke execute on function strata.push_message(strata.journey, text) from public;
+comment on function strata.push_handing(strata.journey, text) is 'What is handed over for push_message().';
+revoke execute on function strata.push_handing(strata.journey, text) from public;
 
 -- Connections are counted over there. Where a second line would take one of the last two, which another run, a heartbeat or
 -- the audit may need, the first has to do.
@@ -158,11 +171,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_next strata.journey := p_journey;
-  v_message constant text := strata.push_message(p_journey, p_lines);
+  v_message constant text := strata.push_message(p_journey);
   v_is_sent constant boolean := v_message is null or strata.can_dial(p_journey.line);
+  v_keys text[];
 begin
   if v_is_sent and v_message is not null then -- before the other line is read: the colder tier goes on with it at once
-    perform strata.send(p_journey.line, v_message);
+    perform strata.send(p_journey.line, v_message, strata.push_handing(p_journey, p_lines));
   end if;
   v_next.line := p_link.neighbour || case when p_journey.line = p_link.neighbour then '/2' else '' end;
   if p_journey.closed_move is not null then
@@ -176,11 +190,13 @@ begin
     perform strata.read_next(v_next.line); -- the end of the message
   end if;
   if (p_journey.sent).move_id is not null and v_next.sent_proofs is null then
-    v_next.sent_proofs := strata.ask(v_next.line, strata.prove_question(p_journey.sent, strata.claimed_keys((p_journey.sent).move_id)))::bytea[];
+    v_keys := strata.claimed_keys((p_journey.sent).move_id);
+    v_next.sent_proofs := strata.ask(v_next.line, strata.prove_question(p_journey.sent, v_keys),
+                                     strata.unlogged_sql(strata.prove_handing(p_journey.sent, v_keys)))::bytea[];
   end if;
   if not v_is_sent then
     perform strata.dial(v_next.line);
-    perform strata.send(v_next.line, v_message);
+    perform strata.send(v_next.line, v_message, strata.push_handing(p_journey, p_lines));
     v_next.line := p_journey.line;
   end if;
   v_next.step := 'end';
@@ -306,7 +322,8 @@ begin
       case when v_finishes then strata.committed_sql(strata.finish_question(p_journey.closed_move, p_journey.closed_outcomes)) end,
       case when v_purges then strata.committed_sql(strata.purge_question(p_journey.batch, p_journey.proofs, p_journey.refused)) end,
       case when v_next.is_asked then strata.claim_question(p_journey.dataset,
-        array_remove(array[(p_journey.batch).move_id, v_batch.move_id], null), v_began - (p_journey.pace).looked_at) end));
+        array_remove(array[(p_journey.batch).move_id, v_batch.move_id], null), v_began - (p_journey.pace).looked_at) end),
+      case when v_purges then strata.purge_handing(p_journey.proofs, p_journey.refused) end);
   end if;
   if v_next.is_asked then
     v_next.pace.looked_at := v_began;

@@ -1,11 +1,11 @@
 -- Lifecycle: the end of the chain, and upkeep.
 --
 -- At the last tier a row whose deletion age has passed, and that nothing holds or references, is deleted: in bounded
--- batches, each one transaction, each logged in strata.moves (kind delete) with count and digest.
+-- batches, each one transaction, each logged in strata.moves (kind delete) with count and bytes.
 
 -- Deletes rows of which it was just seen that they are due, if they still are.
 create function strata.delete_tids(
-  p_dataset strata.datasets, p_tids tid[], p_due text, out rows integer, out bytes bigint, out digest bigint
+  p_dataset strata.datasets, p_tids tid[], p_due text, out rows integer, out bytes bigint
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -30,7 +30,6 @@ declare
 begin
   rows := 0;
   bytes := 0;
-  digest := 0;
   perform set_config('strata.purging', 'on', true);
   for v_month, v_rows, v_bytes, v_digest in execute format(
     'with gone as (delete from %s as t where t.ctid = any ($1) and %s '
@@ -41,7 +40,6 @@ begin
   loop
     rows := rows + v_rows;
     bytes := bytes + v_bytes;
-    digest := digest # v_digest;
     perform strata.note_left(p_dataset.name, 'deleted', v_month, v_rows, v_digest, v_columns, strata.shape(v_relation));
   end loop;
   set constraints all immediate; -- what a deferred trigger says must be heard here, not at the commit
@@ -49,8 +47,8 @@ begin
 end
 $$;
 comment on function strata.delete_tids(strata.datasets, tid[], text) is
-  'Deletes those of the given rows that meet a condition, and writes them into the ledger; returns how many, their bytes as '
-  'text and their digest.';
+  'Deletes those of the given rows that meet a condition, and writes them into the ledger; returns how many, and their bytes as '
+  'text.';
 revoke execute on function strata.delete_tids(strata.datasets, tid[], text) from public;
 
 create function strata.delete_batch(p_dataset text)
@@ -85,9 +83,9 @@ begin
     raise exception 'a trigger on % keeps rows from being deleted', v_relation using errcode = 'ST043';
   end if;
   if v_gone.rows > 0 then
-    insert into strata.moves (dataset, from_tier, kind, state, rows_claimed, rows_moved, rows_kept, bytes, digest, started_at, purged_at, finished_at)
+    insert into strata.moves (dataset, from_tier, kind, state, rows_claimed, rows_moved, rows_kept, bytes, started_at, purged_at, finished_at)
     values (p_dataset, strata.tier(), 'delete', 'closed', cardinality(v_tids), v_gone.rows, cardinality(v_tids) - v_gone.rows,
-            v_gone.bytes, lpad(to_hex(v_gone.digest), 16, '0'), strata.clock(), strata.clock(), strata.clock());
+            v_gone.bytes, strata.clock(), strata.clock(), strata.clock());
   end if;
   update strata.datasets as d
      set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
@@ -140,6 +138,7 @@ begin
   delete from strata.holds as h
    where least(h.released_at, h.hold_until) < strata.clock() - interval '90 days';
   perform strata.prune_records();
+  perform strata.forget();
   if to_regclass('cron.job_run_details') is not null then
     execute 'delete from cron.job_run_details as r using cron.job as j '
             ' where j.jobid = r.jobid and j.jobname = any ($1) and r.end_time < $2'
@@ -150,7 +149,7 @@ end
 $$;
 comment on function strata.prune() is
   'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs of its jobs a week '
-  'ago, and what prune_records() names.';
+  'ago, what prune_records() names, and what tells of rows that are no more (forget()).';
 revoke execute on function strata.prune() from public;
 
 create procedure strata.upkeep(p_budget interval default '50 seconds')

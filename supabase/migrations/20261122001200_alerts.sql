@@ -45,6 +45,7 @@ insert into strata.alert_kinds (kind, is_condition, says) values
   ('edge_invocations', true, 'the month''s function invocations are nearly used up'),
   ('cost', true, 'a day cost more than it should'),
   ('key_overdue', true, 'a key has not been rotated for too long'),
+  ('excess', true, 'a neighbour sent more than it may'),
   ('audit_mismatch', false, 'what the log says moved is not what is there'),
   ('nothing_movable', false, 'a tier is critical and nothing on it may move');
 
@@ -84,8 +85,8 @@ declare
   v_alert bigint;
 begin
   insert into strata.alerts as a (kind, tier, subject, severity, says, remedy, heard_from, first_seen_at, last_seen_at)
-  values (p_kind, coalesce(p_tier, strata.tier()), coalesce(p_subject, ''), p_severity, p_says, p_remedy, p_heard_from,
-          strata.clock(), strata.clock())
+  values (p_kind, coalesce(p_tier, strata.tier()), coalesce(p_subject, ''), p_severity, strata.plain_text(p_says, 2000),
+          strata.plain_text(p_remedy, 1000), p_heard_from, strata.clock(), strata.clock())
   on conflict (kind, tier, subject) where cleared_at is null do update
      set severity = excluded.severity, says = excluded.says, remedy = excluded.remedy,
          last_seen_at = excluded.last_seen_at, seen_count = a.seen_count + 1,
@@ -204,6 +205,23 @@ $$;
 comment on function strata.security_conditions() is 'Alerts about links that are dialled with less than verify-full.';
 revoke execute on function strata.security_conditions() from public;
 
+create function strata.excess_conditions()
+returns setof strata.condition
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select 'excess', strata.tier(), l.neighbour, 'warning',
+         format('%s has sent more than it may, which was refused %s', l.neighbour, case x.times when 1 then 'once' else x.times || ' times' end),
+         'Look at the server''s log here for ST065, which names what it was; if nothing on that tier explains it, take the tier for taken over.'
+    from strata.links as l
+    join (select 'hotter' as direction, h.last_value as times from strata.excess_hotter as h where h.is_called
+          union all select 'colder', c.last_value from strata.excess_colder as c where c.is_called) as x on x.direction = l.direction
+   where x.times > 0
+$$;
+comment on function strata.excess_conditions() is 'The alert that a neighbour has sent more than it may, since the last upkeep.';
+revoke execute on function strata.excess_conditions() from public;
+
 -- In plpgsql, because the chapters that answer most of the questions come later.
 create function strata.alert_conditions()
 returns setof strata.condition
@@ -218,6 +236,7 @@ begin
     union all select c.* from strata.key_conditions() as c
     union all select c.* from strata.login_conditions() as c
     union all select c.* from strata.security_conditions() as c
+    union all select c.* from strata.excess_conditions() as c
     union all select c.* from strata.cost_conditions() as c
     union all select c.* from strata.briefing_conditions() as c
     union all select c.* from strata.quota_conditions() as c

@@ -51,7 +51,9 @@ begin
                    then (select jsonb_agg(p.says) from strata.report_parts as p) end,
     'alerts', (select coalesce(jsonb_agg(jsonb_build_object('kind', a.kind, 'tier', a.tier, 'subject', a.subject,
                        'severity', a.severity, 'says', a.says, 'remedy', a.remedy)), '[]')
-                 from strata.alerts as a where a.cleared_at is null))
+                 from (select x.* from strata.alerts as x where x.cleared_at is null
+                        order by array_position(array['critical', 'warning', 'info'], x.severity), x.alert_id
+                        limit strata.setting('heard_alerts')) as a))
     from strata.self as s where strata.check_asker(null));
 end
 $$;
@@ -59,6 +61,25 @@ comment on function strata.heartbeat() is
   'How this tier is, for its neighbours, as of now: level, last sample, jobs that do not run, datasets overdue, open alerts.';
 revoke execute on function strata.heartbeat() from public;
 grant execute on function strata.heartbeat() to strata_mover;
+
+create function strata.check_heartbeat(p_from text, p_heartbeat jsonb)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_direction constant text := (select l.direction from strata.links as l where l.neighbour = p_from);
+begin
+  perform strata.check_heard(v_direction, 'a heartbeat', pg_column_size(p_heartbeat), 'heard_heartbeat');
+  if jsonb_typeof(p_heartbeat -> 'alerts') = 'array' then
+    perform strata.check_heard(v_direction, 'alerts', jsonb_array_length(p_heartbeat -> 'alerts'), 'heard_alerts'),
+            strata.check_heard(v_direction, 'new alerts', (select count(*) from strata.alerts as a
+              where a.heard_from = p_from and a.first_seen_at > strata.clock() - interval '1 day'), 'heard_alerts_daily');
+  end if;
+end
+$$;
+comment on function strata.check_heartbeat(text, jsonb) is 'Refuses a heartbeat that is too large, or has too many alerts. ST065: it is.';
+revoke execute on function strata.check_heartbeat(text, jsonb) from public;
 
 -- A colder tier's alerts become ours, marked with where they came from; those it no longer has are cleared.
 create function strata.hear(p_from text, p_heartbeat jsonb)
@@ -71,6 +92,7 @@ begin
     raise exception 'a heartbeat of % came from %, which is no neighbour of %', coalesce(p_heartbeat ->> 'tier', 'no tier'), p_from, strata.tier()
       using errcode = 'ST061', hint = strata.remedy('ST061');
   end if;
+  perform strata.check_heartbeat(p_from, p_heartbeat);
   insert into strata.heartbeats as h (neighbour, heard_at, says) values (p_from, strata.clock(), p_heartbeat - 'alerts' - 'report')
   on conflict (neighbour) do update set heard_at = excluded.heard_at, says = excluded.says;
   if p_from is distinct from strata.colder() then
@@ -79,7 +101,7 @@ begin
   end if;
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/alerts', 0));
   perform strata.hear_parts(p_from, p_heartbeat -> 'report');
-  perform strata.raise_alert(a.kind, a.tier, a.subject, a.severity, a.says, a.remedy, p_from)
+  perform strata.raise_alert(a.kind, strata.plain_text(a.tier, 40), strata.plain_text(a.subject, 200), a.severity, a.says, a.remedy, p_from)
      from (select x.* from jsonb_to_recordset(p_heartbeat -> 'alerts')
              as x (kind text, tier text, subject text, severity text, says text, remedy text)
              join strata.alert_kinds as k on k.kind = x.kind -- a newer neighbour may know more kinds than we do
@@ -87,11 +109,11 @@ begin
   update strata.alerts as a set cleared_at = strata.clock()
    where a.heard_from = p_from and a.cleared_at is null
      and not exists (select from jsonb_to_recordset(p_heartbeat -> 'alerts') as x (kind text, tier text, subject text)
-                      where (x.kind, x.tier, x.subject) = (a.kind, a.tier, a.subject));
+                      where (x.kind, strata.plain_text(x.tier, 40), strata.plain_text(x.subject, 200)) = (a.kind, a.tier, a.subject));
 end
 $$;
 comment on function strata.hear(text, jsonb) is
-  'Keeps what a neighbour says of itself; from the colder one its open alerts too. ST061: not a neighbour.';
+  'Keeps what a neighbour says of itself; from the colder one its open alerts too. ST061: not a neighbour. ST065: too much.';
 revoke execute on function strata.hear(text, jsonb) from public;
 
 create function strata.exchange_heartbeats(p_from text, p_heartbeat jsonb)
@@ -119,11 +141,15 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform strata.hear(p_neighbour, strata.ask(p_neighbour, format('select strata.exchange_heartbeats(%L, %L)::text',
-                                                                  strata.tier(), strata.heartbeat()))::jsonb);
+  perform strata.hear(p_neighbour, strata.ask(p_neighbour,
+    format('select strata.exchange_heartbeats(%L, strata.take_over(''heartbeat'')::jsonb)::text', strata.tier()),
+    strata.unlogged_sql(strata.handing_sql('heartbeat', strata.heartbeat()::text)))::jsonb);
   perform strata.note_link(p_neighbour, null, null);
   return true;
 exception when others then
+  if sqlstate = 'ST065' then
+    return false; -- the link is all right; that too much came over it is an alert by itself
+  end if;
   -- A function that is not there, or not for us: the neighbour has other migrations.
   perform strata.note_link(p_neighbour, case when sqlstate in ('42883', '42501') then 'ST004' else sqlstate end, sqlerrm);
   return false;

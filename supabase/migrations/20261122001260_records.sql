@@ -14,12 +14,10 @@ create table strata.moves_totals (
   moves bigint not null,
   rows_moved bigint not null,
   bytes bigint not null,
-  digest text not null,
   constraint moves_totals_key unique nulls not distinct (dataset, month, from_tier, to_tier)
 );
 comment on table strata.moves_totals is
-  'Closed moves older than 90 days, added up per dataset, month (UTC) they finished in, tier and next tier (null: deleted). '
-  'digest: xor of their digests.';
+  'Closed moves older than 90 days, added up per dataset, month (UTC) they finished in, tier and next tier (null: deleted).';
 revoke all on strata.moves_totals from public;
 alter table strata.moves_totals enable row level security;
 
@@ -35,14 +33,13 @@ begin
     select m.move_id from strata.moves as m
      where m.state = 'closed' and m.finished_at < strata.clock() - make_interval(days => strata.setting('keep_moves')::integer)
      order by m.started_at limit 50000 for update skip locked);
-  insert into strata.moves_totals as t (dataset, month, from_tier, to_tier, moves, rows_moved, bytes, digest)
+  insert into strata.moves_totals as t (dataset, month, from_tier, to_tier, moves, rows_moved, bytes)
   select m.dataset, date_trunc('month', m.finished_at at time zone 'UTC')::date, m.from_tier, m.to_tier, count(*),
-         sum(m.rows_moved), sum(m.bytes), strata.xor_digests(null, array_agg(m.digest))
+         sum(m.rows_moved), sum(m.bytes)
     from strata.moves as m where m.move_id = any (v_moves)
    group by 1, 2, 3, 4
   on conflict (dataset, month, from_tier, to_tier) do update
-     set moves = t.moves + excluded.moves, rows_moved = t.rows_moved + excluded.rows_moved, bytes = t.bytes + excluded.bytes,
-         digest = strata.xor_digests(t.digest, array[excluded.digest]);
+     set moves = t.moves + excluded.moves, rows_moved = t.rows_moved + excluded.rows_moved, bytes = t.bytes + excluded.bytes;
   delete from strata.moves as m where m.move_id = any (v_moves);
   return cardinality(v_moves);
 end
@@ -50,18 +47,6 @@ $$;
 comment on function strata.roll_up_moves() is
   'Adds moves closed 90 days ago to the totals and drops them; at most 50,000 a call. Returns how many.';
 revoke execute on function strata.roll_up_moves() from public;
-
-create function strata.xor_digests(p_digest text, p_digests text[])
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-  select lpad(to_hex(bit_xor(('x' || d)::bit(64)::bigint)), 16, '0')
-    from unnest(p_digests || coalesce(p_digest, '0000000000000000')) as d
-$$;
-comment on function strata.xor_digests(text, text[]) is 'The digest of all rows of several digests together: their xor; null counts as no rows.';
-revoke execute on function strata.xor_digests(text, text[]) from public;
 
 create function strata.prune_records()
 returns void
@@ -71,6 +56,7 @@ as $$
 declare
   c_most constant integer := 10000; -- of anything that errors can fill, whatever its age
 begin
+  perform setval('strata.excess_hotter', 0), setval('strata.excess_colder', 0);
   perform strata.roll_up_moves();
   perform strata.thin_samples();
   perform strata.prune_audit();

@@ -8,6 +8,11 @@
 -- Months are UTC; what lies before 1970 or from 2100 on shares a bucket each, and so do rows without an age. A digest is
 -- good for one frame, the columns and types it was taken of: a batch in another frame begins a new one (frames counts
 -- them), and counts go on.
+--
+-- Of a month with one row the digest would be that row's fingerprint, and would confirm a guess of what it said, long after
+-- the row is gone. So it is masked by a secret of this tier, which lies in Vault, where there is one: whoever has a copy of
+-- the tables has not the key. Where there is none it lies in a table, and whoever has all tables can still guess. With
+-- another key (restored where Vault cannot be read) a new frame begins: once, contents are only counted.
 
 create table strata.ledger (
   dataset text not null,
@@ -18,12 +23,14 @@ create table strata.ledger (
   frame text not null,
   columns text[] not null,
   frames integer not null default 1,
+  mask text not null,
   constraint ledger_pkey primary key (dataset, what, month),
   constraint ledger_what_is_known check (what in ('moved', 'deleted', 'met'))
 );
 comment on table strata.ledger is
   'Rows that left this tier, per dataset and month of their age: moved to the next, or deleted at their age. met: rows of '
-  'moves into this tier that were here already. digest: xor of their fingerprints over columns, since the frame began.';
+  'moves into this tier that were here already. digest: xor of their fingerprints over columns, since the frame began, under '
+  'the mask made of the key that mask names.';
 revoke all on strata.ledger from public;
 alter table strata.ledger enable row level security;
 
@@ -70,23 +77,109 @@ comment on function strata.month_sql(strata.datasets, text) is
   'SQL: is the age of row t in a month of the ledger? For sessions in UTC; uses the age column''s index.';
 revoke execute on function strata.month_sql(strata.datasets, text) from public;
 
-create function strata.note_left(
-  p_dataset text, p_what text, p_month timestamp, p_rows bigint, p_digest bigint, p_columns text[], p_shape text
-)
+create table strata.ledger_keys (
+  only_row boolean not null default true,
+  key bytea not null,
+  constraint ledger_keys_pkey primary key (only_row),
+  constraint ledger_keys_are_one_row check (only_row)
+);
+comment on table strata.ledger_keys is 'The key that digests are masked with, where this database has no Vault that takes it; else empty.';
+revoke all on strata.ledger_keys from public;
+alter table strata.ledger_keys enable row level security;
+
+create function strata.ledger_key()
+returns bytea
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce((select k.key from strata.ledger_keys as k), decode(strata.secret('strata_ledger'), 'hex'));
+exception when others then
+  return null; -- a Vault that was restored without its own key
+end
+$$;
+comment on function strata.ledger_key() is 'The key that digests are masked with; null while there is none.';
+revoke execute on function strata.ledger_key() from public;
+
+create function strata.make_ledger_key()
+returns bytea
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key bytea := strata.ledger_key();
+begin
+  if v_key is not null then
+    return v_key;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('strata/ledger key', 0));
+  v_key := coalesce(strata.ledger_key(), sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
+  begin
+    if strata.set_secret('strata_ledger', encode(v_key, 'hex')) then
+      return v_key;
+    end if;
+  exception when others then null; -- see ledger_key()
+  end;
+  insert into strata.ledger_keys (key) values (v_key) on conflict do nothing;
+  return v_key;
+end
+$$;
+comment on function strata.make_ledger_key() is 'ledger_key(), made if there is none.';
+revoke execute on function strata.make_ledger_key() from public;
+
+create function strata.mask(p_key bytea, variadic p_of text[])
+returns bigint
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select strata.digest(sha256(p_key || convert_to(p_of::text, 'UTF8'))) $$;
+comment on function strata.mask(bytea, text[]) is 'What a digest is xored with at rest, another one for each thing it is a digest of.';
+revoke execute on function strata.mask(bytea, text[]) from public;
+
+create function strata.key_name(p_key bytea)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select left(encode(sha256(p_key), 'hex'), 8) $$;
+comment on function strata.key_name(bytea) is 'Tells keys apart without telling anything of them.';
+revoke execute on function strata.key_name(bytea) from public;
+
+-- The counts are part of the mask: two copies of the ledger tell nothing of the rows that left in between.
+create function strata.add_to_ledger(p_dataset text, p_what text, p_month text, p_rows bigint, p_digest bigint, p_columns text[], p_frame text)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_key constant bytea := strata.make_ledger_key();
+  v_mask constant text := strata.key_name(v_key);
 begin
-  insert into strata.ledger as l (dataset, what, month, rows, digest, frame, columns)
-  select p_dataset, p_what, strata.month_of(p_month), p_rows, p_digest, md5(p_shape || c.names::text), c.names
-    from (select array_remove(p_columns, null) as names) as c
+  insert into strata.ledger as l (dataset, what, month, rows, digest, frame, columns, mask)
+  values (p_dataset, p_what, p_month, p_rows, p_digest # strata.mask(v_key, p_dataset, p_what, p_month, p_rows::text, '1'),
+          md5(p_frame || v_mask), p_columns, v_mask)
   on conflict (dataset, what, month) do update
-     set rows = l.rows + excluded.rows,
-         digest = case when l.frame = excluded.frame then l.digest # excluded.digest else excluded.digest end,
-         frame = excluded.frame, columns = excluded.columns,
-         frames = l.frames + case when l.frame = excluded.frame then 0 else 1 end;
+     set rows = l.rows + excluded.rows, frame = excluded.frame, columns = excluded.columns, mask = excluded.mask,
+         frames = l.frames + (l.frame <> excluded.frame)::integer,
+         digest = p_digest # strata.mask(v_key, p_dataset, p_what, p_month, (l.rows + excluded.rows)::text, (l.frames + (l.frame <> excluded.frame)::integer)::text)
+                  # case when l.frame = excluded.frame
+                         then l.digest # strata.mask(v_key, p_dataset, p_what, p_month, l.rows::text, l.frames::text) else 0 end;
 end
+$$;
+comment on function strata.add_to_ledger(text, text, text, bigint, bigint, text[], text) is
+  'Adds rows to what the ledger has of a month; a new frame begins where they have other columns or types, or the key is another.';
+revoke execute on function strata.add_to_ledger(text, text, text, bigint, bigint, text[], text) from public;
+
+create function strata.note_left(
+  p_dataset text, p_what text, p_month timestamp, p_rows bigint, p_digest bigint, p_columns text[], p_shape text
+)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select strata.add_to_ledger(p_dataset, p_what, strata.month_of(p_month), p_rows, p_digest, c.names, p_shape || c.names::text)
+    from (select array_remove(p_columns, null) as names) as c
 $$;
 comment on function strata.note_left(text, text, timestamp, bigint, bigint, text[], text) is
   'Adds rows of one month to the ledger, in the transaction that deletes them.';
@@ -171,13 +264,8 @@ begin
        and not (m.ordinal = any (coalesce(p_kept, '{}')))
      group by m.month order by m.month
   loop
-    insert into strata.ledger as l (dataset, what, month, rows, digest, frame, columns)
-    values (p_dataset, 'met', v_month.month, v_month.rows, v_month.digest, md5(array_remove(p_columns, null)::text), array_remove(p_columns, null))
-    on conflict (dataset, what, month) do update
-       set rows = l.rows + excluded.rows,
-           digest = case when l.frame = excluded.frame then l.digest # excluded.digest else excluded.digest end,
-           frame = excluded.frame, columns = excluded.columns,
-           frames = l.frames + case when l.frame = excluded.frame then 0 else 1 end;
+    perform strata.add_to_ledger(p_dataset, 'met', v_month.month, v_month.rows, v_month.digest, array_remove(p_columns, null),
+                                 array_remove(p_columns, null)::text);
   end loop;
   delete from strata.met as m where m.move_id = p_move;
 end
@@ -188,20 +276,28 @@ revoke execute on function strata.settle_met(uuid, text, text[], integer[]) from
 
 create function strata.ledger_entry(p_dataset text, p_whats text[], p_month text, p_prefix text)
 returns jsonb
-language sql
+language plpgsql
 stable
 security definer -- a colder tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-           p_prefix || '_rows', coalesce(sum(l.rows), 0), p_prefix || '_digest', coalesce(bit_xor(l.digest), 0),
-           p_prefix || '_frames', coalesce(sum(l.frames), 0),
-           p_prefix || '_columns', case when count(distinct l.columns) = 1 then (array_agg(to_jsonb(l.columns)))[1] end)
-    from strata.ledger as l
-   where l.dataset = p_dataset and l.what = any (p_whats) and l.month = p_month and strata.check_asker(null)
+declare
+  v_key constant bytea := strata.ledger_key();
+begin
+  perform strata.check_asker(null);
+  return (
+    select jsonb_build_object(
+             p_prefix || '_rows', coalesce(sum(l.rows), 0),
+             p_prefix || '_digest', coalesce(bit_xor(l.digest # strata.mask(v_key, l.dataset, l.what, l.month, l.rows::text, l.frames::text))
+                                             filter (where l.mask = strata.key_name(v_key)), 0),
+             p_prefix || '_frames', coalesce(sum(l.frames + (l.mask is distinct from strata.key_name(v_key))::integer), 0),
+             p_prefix || '_columns', case when count(distinct l.columns) = 1 then (array_agg(to_jsonb(l.columns)))[1] end)
+      from strata.ledger as l
+     where l.dataset = p_dataset and l.what = any (p_whats) and l.month = p_month);
+end
 $$;
 comment on function strata.ledger_entry(text, text[], text, text) is
-  'What the ledger has of one dataset and month, its fields named with a prefix: rows, digest, frames, columns.';
+  'What the ledger has of one dataset and month, its fields named with a prefix: rows, digest (without its mask), frames, columns.';
 revoke execute on function strata.ledger_entry(text, text[], text, text) from public;
 grant execute on function strata.ledger_entry(text, text[], text, text) to strata_mover;
 

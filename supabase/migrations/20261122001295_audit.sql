@@ -24,29 +24,6 @@ insert into strata.settings (name, value, unit, says) values
   ('audit_every', 7, 'days', 'how long after its last audit a dataset is audited again'),
   ('audit_page', 5000, 'keys', 'so many keys of the hotter tier are looked for on the colder one at a time');
 
-create type strata.sight as (
-  rows bigint, digest bigint, columns text[],
-  came_rows bigint, came_digest bigint, came_frames integer, came_columns text[],
-  left_rows bigint, left_digest bigint, left_frames integer, left_columns text[],
-  met_rows bigint, met_digest bigint, met_frames integer, met_columns text[]
-);
-comment on type strata.sight is
-  'One month of a dataset on a colder tier: what is there, what the hotter tier says came, what this one says left, and what '
-  'of what came was there before.';
-
-create table strata.audit_accounts (
-  neighbour text not null,
-  dataset text not null,
-  month text not null,
-  good strata.sight not null,
-  seen strata.sight not null,
-  seen_at timestamptz not null,
-  constraint audit_accounts_pkey primary key (neighbour, dataset, month)
-);
-comment on table strata.audit_accounts is 'Per link, dataset and month: how it was when last in order or accepted, and how it was last seen.';
-revoke all on strata.audit_accounts from public;
-alter table strata.audit_accounts enable row level security;
-
 create table strata.audit_findings (
   neighbour text not null,
   dataset text not null,
@@ -55,13 +32,15 @@ create table strata.audit_findings (
   rows bigint,
   accepted_rows bigint not null default 0,
   says text not null,
+  keys text not null default '',
   turn_at timestamptz not null,
   first_seen_at timestamptz not null,
   constraint audit_findings_pkey primary key (neighbour, dataset, month, kind),
   constraint audit_findings_kind_is_known check (kind in ('missing', 'altered', 'rewound', 'doubled', 'beyond'))
 );
 comment on table strata.audit_findings is
-  'What the audit of a link finds wrong now: how many rows (null: cannot be told) and a sentence. Gone when the cause is.';
+  'What the audit of a link finds wrong now: how many rows (null: cannot be told), a sentence, and some of their keys, until the '
+  'next upkeep. Gone when the cause is.';
 revoke all on strata.audit_findings from public;
 alter table strata.audit_findings enable row level security;
 
@@ -92,36 +71,6 @@ comment on table strata.audit_turns is
 revoke all on strata.audit_turns from public;
 alter table strata.audit_turns enable row level security;
 
-create function strata.audit_call(p_call text, p_args text[])
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select format('select strata.%I(%s)', p_call, (select string_agg(quote_nullable(a.text), ', ' order by a.o) from unnest(p_args) with ordinality as a (text, o))) $$;
-comment on function strata.audit_call(text, text[]) is 'SQL of a question of the audit: one of its functions, with its arguments as texts.';
-revoke execute on function strata.audit_call(text, text[]) from public;
-
-create function strata.ask_end(p_link strata.links, p_end text, p_call text, variadic p_args text[])
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_question constant text := strata.audit_call(p_call, p_args);
-  v_answer text;
-begin
-  if p_link.driver = 'relay' then
-    return strata.ask_over_relay(p_link, p_end, p_call, p_args);
-  elsif p_end = p_link.direction then
-    return strata.ask(p_link.neighbour, v_question);
-  end if;
-  execute v_question into v_answer;
-  return v_answer;
-end
-$$;
-comment on function strata.ask_end(strata.links, text, text, text[]) is 'Asks a question at the hotter or the colder end of a link, near or far.';
-revoke execute on function strata.ask_end(strata.links, text, text, text[]) from public;
-
 -- Months: the account.
 create function strata.judge(p_good strata.sight, p_now strata.sight, out kind text, out rows bigint, out expected bigint)
 language plpgsql
@@ -134,6 +83,9 @@ declare
   v_met constant bigint := p_now.met_rows - coalesce(p_good.met_rows, 0);
   v_comparable constant boolean := p_now.columns is not null
     and (p_good.columns is null or p_good.columns = p_now.columns)
+    and (p_good.came_frames = p_now.came_frames or v_came <> 0 or p_good.came_frames is null)
+    and (p_good.left_frames = p_now.left_frames or v_left <> 0 or p_good.left_frames is null)
+    and (p_good.met_frames = p_now.met_frames or v_met <> 0 or p_good.met_frames is null)
     and (v_came = 0 or (p_now.came_columns = p_now.columns and p_now.came_frames = greatest(p_good.came_frames, 1)))
     and (v_left = 0 or (p_now.left_columns = p_now.columns and p_now.left_frames = greatest(p_good.left_frames, 1)))
     and (v_met = 0 or (p_now.met_columns = p_now.columns and p_now.met_frames = greatest(p_good.met_frames, 1)));
@@ -179,6 +131,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_before constant jsonb := strata.ask_end(p_link, 'hotter', 'ledger_entry', p_turn.dataset, '{moved}', p_month, 'came')::jsonb;
+  v_key constant bytea := strata.make_ledger_key();
   v_account strata.audit_accounts;
   v_stock jsonb;
   v_now strata.sight;
@@ -194,7 +147,7 @@ begin
     return false;
   end if;
   v_now := jsonb_populate_record(null::strata.sight, v_stock || v_before);
-  v_verdict := strata.judge(v_account.good, v_now);
+  v_verdict := strata.judge(strata.good_sight(v_account, v_key), v_now);
   delete from strata.audit_findings as f
    where f.neighbour = p_link.neighbour and f.dataset = p_turn.dataset and f.month = p_month and f.kind not in ('doubled', 'beyond', v_verdict.kind);
   insert into strata.audit_findings as f (neighbour, dataset, month, kind, rows, says, turn_at, first_seen_at)
@@ -202,14 +155,15 @@ begin
          strata.finding_says(v_verdict.kind, p_link, p_month, v_verdict.rows, v_verdict.expected, v_now.rows), p_turn.started_at, strata.clock()
    where v_verdict.kind in ('missing', 'altered', 'rewound')
   on conflict (neighbour, dataset, month, kind) do update set rows = excluded.rows, says = excluded.says, turn_at = excluded.turn_at;
-  insert into strata.audit_accounts as a (neighbour, dataset, month, good, seen, seen_at)
-  values (p_link.neighbour, p_turn.dataset, p_month,
-          -- never in order yet: nothing was there and nothing had come
-          case when v_verdict.kind in ('good', 'counted', 'besides') then v_now else jsonb_populate_record(null::strata.sight, '{"rows": 0}') end,
-          v_now, strata.clock())
+  insert into strata.audit_accounts as a (neighbour, dataset, month, good, seen, seen_at, mask)
+  select p_link.neighbour, p_turn.dataset, p_month, strata.kept_sight(
+           case when v_verdict.kind in ('good', 'counted', 'besides') then v_now
+                -- never in order yet: nothing was there and nothing had come
+                else coalesce(strata.good_sight(v_account, v_key), jsonb_populate_record(null::strata.sight, '{"rows": 0}')) end,
+           v_key, 'good', p_link.neighbour, p_turn.dataset, p_month),
+         strata.kept_sight(v_now, v_key, 'seen', p_link.neighbour, p_turn.dataset, p_month), strata.clock(), strata.key_name(v_key)
   on conflict (neighbour, dataset, month) do update
-     set seen = excluded.seen, seen_at = excluded.seen_at,
-         good = case when v_verdict.kind in ('good', 'counted', 'besides') then excluded.good else a.good end;
+     set good = excluded.good, seen = excluded.seen, seen_at = excluded.seen_at, mask = excluded.mask;
   update strata.audit_turns as t
      set months = t.months + 1, rows = t.rows + v_now.rows,
          besides = t.besides + case v_verdict.kind when 'besides' then v_verdict.rows else 0 end

@@ -26,13 +26,24 @@ alter table strata.passed_keys enable row level security;
 
 create table strata.keys_beyond (
   dataset text not null,
-  key text[] not null,
+  key bytea not null,
   seen_at timestamptz not null,
   constraint keys_beyond_pkey primary key (dataset, key)
 );
-comment on table strata.keys_beyond is 'Keys that were passed on and have a row on the colder tier: doubled, if the hotter tier has them still.';
+comment on table strata.keys_beyond is
+  'Keys that were passed on and have a row on the colder tier: doubled, if the hotter tier has them still. Only their hashes, '
+  'made with the key of the ledger.';
 revoke all on strata.keys_beyond from public;
 alter table strata.keys_beyond enable row level security;
+
+create function strata.key_mark(p_ledger_key bytea, p_dataset text, p_key text[])
+returns bytea
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select sha256(p_ledger_key || convert_to(p_dataset || p_key::text, 'UTF8')) $$;
+comment on function strata.key_mark(bytea, text, text[]) is 'Stands for a key in keys_beyond: who has only the tables cannot guess it.';
+revoke execute on function strata.key_mark(bytea, text, text[]) from public;
 
 create function strata.known_beyond(p_dataset text, p_keys text[])
 returns integer[]
@@ -40,12 +51,16 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_key bytea;
 begin
   if not exists (select from strata.keys_beyond as b where b.dataset = p_dataset) then
     return array[]::integer[]; -- nearly always
   end if;
+  v_key := strata.ledger_key();
   return array(select o from generate_series(1, array_length(p_keys, 2)) as o
-                where exists (select from strata.keys_beyond as b where b.dataset = p_dataset and b.key = strata.nth_key(p_keys, o)) order by o);
+                where exists (select from strata.keys_beyond as b
+                               where b.dataset = p_dataset and b.key = strata.key_mark(v_key, p_dataset, strata.nth_key(p_keys, o))) order by o);
 end
 $$;
 comment on function strata.known_beyond(text, text[]) is 'The positions of those keys that were last seen on the colder tier.';
@@ -59,6 +74,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.check_asker('hotter');
+  perform strata.check_heard('hotter', 'a page of keys', pg_column_size(p_keys), 'heard_list'),
+          strata.check_heard('hotter', 'keys for the audit', pg_relation_size('strata.passed_keys') + pg_column_size(p_keys), 'heard_keys')
+    where strata.colder() is not null;
   if strata.colder() is not null then
     delete from strata.passed_keys as p where p.dataset = p_dataset and p.turn_at <> p_turn;
     insert into strata.passed_keys as p (dataset, first_key, keys, turn_at) values (p_dataset, strata.nth_key(p_keys, 1), p_keys, p_turn)
@@ -91,12 +109,16 @@ language plpgsql
 security definer -- a colder tier that audits tells as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_key constant bytea := strata.make_ledger_key();
 begin
   perform strata.check_asker('colder');
+  perform strata.check_heard('colder', 'a page of keys', pg_column_size(p_keys), 'heard_list'),
+          strata.check_heard('colder', 'keys for the audit', pg_relation_size('strata.keys_beyond'), 'heard_keys');
   delete from strata.keys_beyond as b
-   where b.dataset = p_dataset and b.key in (select strata.nth_key(p_keys, o) from unnest(strata.known_beyond(p_dataset, p_keys)) as o);
+   where b.dataset = p_dataset and b.key in (select strata.key_mark(v_key, p_dataset, strata.nth_key(p_keys, o)) from unnest(strata.known_beyond(p_dataset, p_keys)) as o);
   insert into strata.keys_beyond (dataset, key, seen_at)
-  select p_dataset, strata.nth_key(p_keys, o), strata.clock() from unnest(p_found) as o on conflict do nothing;
+  select p_dataset, strata.key_mark(v_key, p_dataset, strata.nth_key(p_keys, o)), strata.clock() from unnest(p_found) as o on conflict do nothing;
   delete from strata.passed_keys as p where p.dataset = p_dataset and p.first_key = strata.nth_key(p_keys, 1);
 end
 $$;

@@ -23,16 +23,16 @@ begin
   if v_doubled is null and not p_skip then
     return 'busy';
   end if;
-  insert into strata.audit_findings as f (neighbour, dataset, month, kind, rows, says, turn_at, first_seen_at)
+  insert into strata.audit_findings as f (neighbour, dataset, month, kind, rows, says, keys, turn_at, first_seen_at)
   select p_link.neighbour, p_turn.dataset, d.month, d.kind, d.rows,
-         format('rows of %s are both on %s and on the tier before %s (%s%s)', d.month,
+         format('rows of %s are both on %s and on the tier before %s', d.month,
                 case d.kind when 'beyond' then 'the tier after ' || v_colder else v_colder end,
-                case d.kind when 'beyond' then v_colder else 'it' end, array_to_string(d.keys, '; '),
-                case when d.rows > 3 then ' …' else '' end), p_turn.started_at, strata.clock()
+                case d.kind when 'beyond' then v_colder else 'it' end),
+         format(' (%s%s)', array_to_string(d.keys, '; '), case when d.rows > 3 then ' …' else '' end), p_turn.started_at, strata.clock()
     from jsonb_to_recordset(v_doubled) as d (kind text, month text, rows bigint, keys text[])
   on conflict (neighbour, dataset, month, kind) do update
      set rows = excluded.rows + case when f.turn_at = excluded.turn_at then f.rows else 0 end,
-         says = case when f.turn_at = excluded.turn_at then f.says else excluded.says end, turn_at = excluded.turn_at;
+         says = excluded.says, keys = case when f.turn_at = excluded.turn_at and f.keys <> '' then f.keys else excluded.keys end, turn_at = excluded.turn_at;
   update strata.audit_turns as t
      set keys = t.keys + v_count, key_after = strata.nth_key(v_page, v_count), busy = 0,
          skipped = t.skipped + case when v_doubled is null then 1 else 0 end
@@ -53,7 +53,7 @@ declare
   v_colder constant text := case p_link.direction when 'colder' then p_link.neighbour else strata.tier() end;
   v_found record;
 begin
-  select string_agg(f.says, '; ' order by f.month, f.kind) filter (where f.place <= 3) as says, count(*) as number,
+  select string_agg(f.says || f.keys, '; ' order by f.month, f.kind) filter (where f.place <= 3) as says, count(*) as number,
          bool_or(f.kind = 'missing') as lost
     into v_found
     from (select x.*, row_number() over (order by x.month, x.kind) as place from strata.audit_findings as x
@@ -193,6 +193,7 @@ begin
        where f.neighbour = p_link.neighbour and f.dataset = p_turn.dataset and f.kind in ('doubled', 'beyond') and f.turn_at < p_turn.started_at;
       perform strata.audit_alert(p_link, p_turn.dataset);
       v_next.step := 'done';
+      update strata.audit_turns as t set key_after = null where t.neighbour = p_link.neighbour and t.dataset = p_turn.dataset;
       v_next.finished_at := strata.clock();
       v_outcome := 'done';
   end case;
@@ -322,7 +323,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select t.neighbour, case l.direction when 'colder' then l.neighbour else strata.tier() end, t.dataset, t.finished_at, t.months, t.rows,
          t.keys, t.skipped, t.besides, t.milliseconds, t.trouble, l.driver = 'relay',
-         (select coalesce(jsonb_agg(jsonb_build_object('month', f.month, 'kind', f.kind, 'rows', f.rows, 'says', f.says,
+         (select coalesce(jsonb_agg(jsonb_build_object('month', f.month, 'kind', f.kind, 'rows', f.rows, 'says', f.says || f.keys,
                    'since', f.first_seen_at) order by f.month, f.kind), '[]')
             from strata.audit_findings as f
            where f.neighbour = t.neighbour and f.dataset = t.dataset and coalesce(f.rows, 1) > f.accepted_rows)
@@ -342,8 +343,9 @@ as $$
 declare
   v_accepted integer;
 begin
-  update strata.audit_accounts as a set good = a.seen
-    from strata.audit_findings as f
+  update strata.audit_accounts as a
+     set good = strata.kept_sight(strata.kept_sight(a.seen, k.key, 'seen', a.neighbour, a.dataset, a.month), k.key, 'good', a.neighbour, a.dataset, a.month)
+    from strata.audit_findings as f, (select strata.ledger_key() as key) as k
    where (f.neighbour, f.dataset, f.month) = (a.neighbour, a.dataset, a.month) and f.kind not in ('doubled', 'beyond')
      and f.dataset = p_dataset and f.month = coalesce(p_month, f.month);
   update strata.audit_findings as f set accepted_rows = coalesce(f.rows, 1)

@@ -30,7 +30,7 @@ begin
       using errcode = 'ST081', hint = strata.remedy('ST081'),
             detail = jsonb_build_object('question', jsonb_build_object('call', p_call, 'args', p_args), 'answers', v_answers);
   end if;
-  execute strata.audit_call(p_call, p_args) into v_answer;
+  v_answer := strata.audit_answer(p_call, p_args);
   perform set_config('strata.audit_answers', (v_answers || jsonb_build_array(v_answer))::text, true);
   return v_answer;
 end
@@ -127,15 +127,13 @@ set array_nulls = on
 as $$
 declare
   v_question constant jsonb := p_question::jsonb;
-  v_answer text;
 begin
   perform strata.relay_link(p_from, 'hotter');
   if not (v_question ->> 'call' = any (array['stock_months', 'take_stock', 'look_for', 'keys_here'])) then
     raise exception 'an audit asks for % here, which is no question of it', v_question ->> 'call' using errcode = 'ST004', hint = strata.remedy('ST004');
   end if;
-  execute strata.audit_call(v_question ->> 'call', array(
-    select a.text from jsonb_array_elements_text(v_question -> 'args') with ordinality as a (text, o) order by a.o)) into v_answer;
-  return v_answer;
+  return strata.audit_answer(v_question ->> 'call', array(
+    select a.text from jsonb_array_elements_text(v_question -> 'args') with ordinality as a (text, o) order by a.o));
 end
 $$;
 comment on function strata.relay_answer(text, text) is

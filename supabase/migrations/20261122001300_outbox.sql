@@ -31,7 +31,7 @@ insert into strata.settings (name, value, unit, says) values
   ('delivery_retry', 60, 'seconds', 'the pause before the second attempt; doubles, up to an hour'),
   ('channel_retry', 360, 'minutes', 'how long a channel that refuses us is left alone, unless its configuration changes'),
   ('repeat_alerts', 60, 'minutes', 'the same thing is not told again as critical before so long'),
-  ('keep_messages', 35, 'days', 'how long messages stay after they were made');
+  ('keep_messages', 30, 'days', 'how long messages, and what they said, stay after they were made');
 
 insert into strata.alert_kinds (kind, is_condition, says) values
   ('channel_down', true, 'a channel does not take our messages'),

@@ -24,7 +24,8 @@ insert into strata.settings (name, value, unit, says) values
   ('affirmation_rests', 14, 'days', 'how long an affirmation is not repeated'),
   ('briefing_lease', 180, 'seconds', 'how long whoever composes or delivers a briefing has for it; more than a function may run'),
   ('briefing_attempts', 5, 'attempts', 'how often a day''s briefing is tried, by itself'),
-  ('keep_briefings', 400, 'days', 'how long briefings stay in the log');
+  ('keep_briefings', 400, 'days', 'how long briefings stay in the log'),
+  ('keep_briefing_texts', 30, 'days', 'how long the log keeps what a briefing said');
 
 insert into strata.alert_kinds (kind, is_condition, says) values
   ('briefing', true, 'the last briefing was not sent');
@@ -143,12 +144,12 @@ create table strata.briefings (
   constraint briefings_state_is_known check (state in ('due', 'composing', 'delivering', 'sent', 'failed', 'unknown')),
   constraint briefings_channel_is_known check (channel in ('voice', 'text')),
   constraint briefings_are_leased_while_worked_on check (state not in ('composing', 'delivering') or (lease is not null and leased_until is not null)),
-  constraint briefings_say_something check (state not in ('delivering', 'sent') or (says is not null and channel is not null)),
+  constraint briefings_say_something check ((state <> 'delivering' or says is not null) and (state not in ('delivering', 'sent') or channel is not null)),
   constraint briefings_are_sent_at_a_time check ((state = 'sent') = (sent_at is not null)),
   constraint briefings_fail_for_a_reason check (state not in ('failed', 'unknown') or trouble is not null)
 );
 comment on table strata.briefings is
-  'One row per owner and day: state, what was said, spoken or written and why (reason: which limit made it text, or shorter), '
+  'One row per owner and day: state, what was said (for keep_briefing_texts days), spoken or written and why (reason: which limit made it text, or shorter), '
   'what it cost (strata.costs), the recording, Telegram''s message, and what went wrong.';
 revoke all on strata.briefings from public;
 alter table strata.briefings enable row level security;

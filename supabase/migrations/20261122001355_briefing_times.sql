@@ -122,7 +122,10 @@ language sql
 set search_path = pg_catalog, pg_temp
 as $$
   delete from strata.briefings as b
-   where b.day < (strata.clock() at time zone 'UTC')::date - strata.setting('keep_briefings')::integer
+   where b.day < (strata.clock() at time zone 'UTC')::date - strata.setting('keep_briefings')::integer;
+  update strata.briefings as b set says = null, trouble = case when b.trouble is not null then 'it was not sent' end,
+         state = case b.state when 'delivering' then 'unknown' else b.state end
+   where b.day < (strata.clock() at time zone 'UTC')::date - strata.setting('keep_briefing_texts')::integer and b.says is not null
 $$;
-comment on function strata.prune_briefings() is 'Drops briefings older than keep_briefings.';
+comment on function strata.prune_briefings() is 'Drops briefings older than keep_briefings, and what those said that are older than keep_briefing_texts.';
 revoke execute on function strata.prune_briefings() from public;

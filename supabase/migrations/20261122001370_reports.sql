@@ -49,7 +49,7 @@ as $$
     'bytes', coalesce(sum(m.bytes) filter (where m.kind = 'move' and m.state <> 'claimed'), 0)::text,
     'deleted_rows', coalesce(sum(m.rows_moved) filter (where m.kind = 'delete'), 0)::text,
     'failed_steps', (select count(*) from strata.failures as f, since where f.failed_at >= since.at),
-    'last_failure', (select format('%s: %s [%s]', coalesce(f.dataset, f.link), f.says, f.code)
+    'last_failure', (select format('%s: %s [%s]', coalesce(f.dataset, f.link), strata.plain_trouble(f.code, f.says), f.code)
                        from strata.failures as f, since where f.failed_at >= since.at order by f.failure_id desc limit 1),
     'set_aside', (select count(*) from strata.set_aside))
     from recent as m
@@ -94,7 +94,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(jsonb_agg(jsonb_build_object('dataset', d.name, 'action', r.action, 'rows', n.rows::text,
-           'at_least', n.rows >= strata.setting('report_due_rows'), 'trouble', d.trouble, 'waiting_since', w.since)
+           'at_least', n.rows >= strata.setting('report_due_rows'), 'trouble', strata.plain_trouble(d.trouble_sqlstate, d.trouble), 'waiting_since', w.since)
            order by n.rows desc nulls first, d.name), '[]')
     from strata.datasets as d
     cross join lateral strata.retention(d) as r

@@ -116,7 +116,9 @@ Deno.test("every procedure that commits, and so cannot be pinned, qualifies what
   ];
   assert.ok(bodies.length > 10);
   for (const [, name, body] of bodies) {
-    const casts = [...(body ?? "").matchAll(/::(?!(?:pg_catalog|strata)\.)(\w+)/g)].map(([cast]) => cast);
+    const casts = [...(body ?? "").matchAll(/::(?!(?:pg_catalog|strata)\.)(\w+)/g)].map(([cast]) =>
+      cast
+    );
     assert.deepEqual(casts, [], `${name} casts to a type that it does not qualify`);
   }
 });

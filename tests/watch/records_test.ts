@@ -14,42 +14,42 @@ async function core() {
 Deno.test("moves closed 90 days ago become totals, added up as later ones follow", async () => {
   await using db = await core();
   await db.sql`
-    insert into strata.moves (dataset, from_tier, to_tier, kind, state, rows_claimed, rows_moved, rows_kept, bytes, digest,
+    insert into strata.moves (dataset, from_tier, to_tier, kind, state, rows_claimed, rows_moved, rows_kept, bytes,
                               started_at, purged_at, finished_at)
     select v.dataset, 'core', v.to_tier, case when v.to_tier is null then 'delete' else 'move' end, v.state,
-           10, case when v.state <> 'claimed' then v.rows end, 0, 100, v.digest, v.at, v.at,
+           10, case when v.state <> 'claimed' then v.rows end, 0, 100, v.at, v.at,
            case when v.state = 'closed' then v.at end
       from (values
-        ('notes', 'main', 'closed', 4, '00000000000000ff', timestamptz '2026-01-05 00:00:00Z'),
-        ('notes', 'main', 'closed', 6, '0000000000000f0f', timestamptz '2026-01-31 23:59:59Z'),
-        ('notes', 'main', 'closed', 1, 'ffffffffffffffff', timestamptz '2026-02-01 00:00:00Z'),
-        ('notes', null, 'closed', 2, null, timestamptz '2026-01-06 00:00:00Z'),
-        ('tasks', 'main', 'closed', 3, '0000000000000001', timestamptz '2026-01-06 00:00:00Z'),
-        ('notes', 'main', 'purged', 5, null, timestamptz '2026-01-07 00:00:00Z'),
-        ('notes', 'main', 'closed', 7, null, timestamptz '2026-04-02 00:00:01Z')
-      ) as v (dataset, to_tier, state, rows, digest, at)`;
+        ('notes', 'main', 'closed', 4, timestamptz '2026-01-05 00:00:00Z'),
+        ('notes', 'main', 'closed', 6, timestamptz '2026-01-31 23:59:59Z'),
+        ('notes', 'main', 'closed', 1, timestamptz '2026-02-01 00:00:00Z'),
+        ('notes', null, 'closed', 2, timestamptz '2026-01-06 00:00:00Z'),
+        ('tasks', 'main', 'closed', 3, timestamptz '2026-01-06 00:00:00Z'),
+        ('notes', 'main', 'purged', 5, timestamptz '2026-01-07 00:00:00Z'),
+        ('notes', 'main', 'closed', 7, timestamptz '2026-04-02 00:00:01Z')
+      ) as v (dataset, to_tier, state, rows, at)`;
   const totals = async () => {
     const rows = await db.sql`
       select dataset, to_char(month, 'YYYY-MM') as month, to_tier, moves::integer, rows_moved::integer as rows,
-             bytes::integer, digest from strata.moves_totals order by dataset, month, to_tier`;
+             bytes::integer from strata.moves_totals order by dataset, month, to_tier`;
     return rows.map((row) => Object.values(row).join(" "));
   };
   await db.sql`select strata.prune()`;
   assert.deepEqual(await totals(), [
-    "notes 2026-01 main 2 10 200 0000000000000ff0",
-    "notes 2026-01  1 2 100 0000000000000000",
-    "notes 2026-02 main 1 1 100 ffffffffffffffff",
-    "tasks 2026-01 main 1 3 100 0000000000000001",
+    "notes 2026-01 main 2 10 200",
+    "notes 2026-01  1 2 100",
+    "notes 2026-02 main 1 1 100",
+    "tasks 2026-01 main 1 3 100",
   ]);
   const left = await db.sql`select state from strata.moves order by started_at`;
   assert.deepEqual(left.map(({ state }) => state), ["purged", "closed"]);
 
   await db
-    .sql`update strata.moves set state = 'closed', finished_at = started_at, digest = '0000000000000001'
+    .sql`update strata.moves set state = 'closed', finished_at = started_at
     where state = 'purged'`;
   await db.sql`select strata.prune()`;
   await db.sql`select strata.prune()`;
-  assert.deepEqual((await totals())[0], "notes 2026-01 main 3 15 300 0000000000000ff1");
+  assert.deepEqual((await totals())[0], "notes 2026-01 main 3 15 300");
 });
 
 Deno.test("failures, cleared alerts, costs and counted use age out; what is open stays", async () => {

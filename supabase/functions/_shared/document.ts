@@ -76,20 +76,30 @@ export function toPlain(document: Document): string {
   }).join("\n\n");
 }
 
+const INVISIBLE = /(?![\n\t])[\p{Cc}\p{Bidi_C}\u200b\u2028\u2029\ufeff]/gu;
+
+/**
+ * A text without what moves a terminal's cursor or turns letters around: some of it comes from other
+ * tiers. Lines and tabs stay. What is replaced is nothing unless told otherwise.
+ */
+export function visible(text: string, instead: (character: string) => string = () => ""): string {
+  return text.replaceAll(INVISIBLE, instead);
+}
+
 /** The three characters that HTML, and Telegram's idea of it, may not see in a text. */
 export function escapeHtml(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return visible(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
 /** Nothing of a text is markup afterwards, nor does it end its line. */
 export function escapeMarkdown(text: string): string {
-  return text.replaceAll(/[\\`*_[\]#|~]/g, "\\$&").replaceAll("&", "&amp;")
+  return visible(text).replaceAll(/[\\`*_[\]#|~]/g, "\\$&").replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll(/\s*[\r\n]+\s*/g, " ");
 }
 
 function plainOf(inline: Inline): string {
-  if (typeof inline === "string") return inline;
-  return "bold" in inline ? inline.bold : "italic" in inline ? inline.italic : inline.code;
+  if (typeof inline === "string") return visible(inline);
+  return visible("bold" in inline ? inline.bold : "italic" in inline ? inline.italic : inline.code);
 }
 
 function htmlOf(inline: Inline): string {
@@ -103,7 +113,7 @@ function markdownOf(inline: Inline): string {
   if (typeof inline === "string") return escapeMarkdown(inline);
   if ("bold" in inline) return `**${escapeMarkdown(inline.bold)}**`;
   if ("italic" in inline) return `*${escapeMarkdown(inline.italic)}*`;
-  const text = inline.code.replaceAll(/\s*[\r\n]+\s*/g, " ");
+  const text = visible(inline.code).replaceAll(/\s*[\r\n]+\s*/g, " ");
   const longest = Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
   const fence = "`".repeat(longest + 1);
   return longest === 0 ? `${fence}${text}${fence}` : `${fence} ${text} ${fence}`;
@@ -111,7 +121,9 @@ function markdownOf(inline: Inline): string {
 
 /** A table in letters of one width: the first column on the left, the others on the right. */
 function columns(titles: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [titles, ...rows].map((row) => row.map((cell) => cell.replaceAll(/\s+/g, " ")));
+  const lines = [titles, ...rows].map((row) =>
+    row.map((cell) => visible(cell.replaceAll(/\s+/g, " ")))
+  );
   const widths = titles.map((_, at) => Math.max(...lines.map((line) => width(line[at] ?? ""))));
   return lines.map((line) =>
     line.map((cell, at) => {

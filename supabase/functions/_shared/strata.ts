@@ -133,13 +133,6 @@ export async function setTier(
     p_critical_mb => ${tier.criticalMb}, p_pool_size => ${tier.poolSize})`;
 }
 
-/** Puts a secret into the database's Vault; false where it has none. */
-export async function setSecret(sql: Db, name: string, secret: string): Promise<boolean> {
-  const [row] = await sql<{ done: boolean }[]>`
-    select strata.set_secret(p_name => ${name}, p_secret => ${secret}) as done`;
-  return row?.done === true;
-}
-
 /** Declares a neighbour; the side that dials it gives the address. */
 export async function joinTier(
   sql: Db,

@@ -1,12 +1,12 @@
 /** What a database wakes its functions with: kept in its Vault, and known to the functions besides. */
 import type { Sql, TransactionSql } from "postgres";
-import { setSecret } from "./strata.ts";
+import { setSecret } from "./strata_secrets.ts";
 import { fromHex, hex } from "./wake.ts";
 
 type Db = Sql | TransactionSql;
 
 /** The tier's wake secret, made when there is none; undefined where the database has no Vault. */
-export async function wakeSecret(sql: Db): Promise<string | undefined> {
+export async function wakeSecret(sql: Sql): Promise<string | undefined> {
   const [row] = await sql<{ secret: string | null }[]>`
     select strata.secret(p_name => 'wake_secret') as secret`;
   const found = row?.secret;
