@@ -265,9 +265,7 @@ begin
     raise exception 'with % it is % that dials %, but no address was given', p_driver, v_self, p_tier
       using errcode = 'ST004', hint = 'Give p_host, p_port and p_database.';
   end if;
-  if v_drives then
-    perform strata.require_safe(p_tier, p_host, v_sslmode, p_insecure_because);
-  end if;
+  perform strata.require_safe(p_tier, p_host, v_sslmode, p_insecure_because) where v_drives;
   perform strata.make_way(v_direction, p_tier);
   if v_drives then
     perform strata.make_server(v_server, p_host, p_port, p_database,
@@ -277,13 +275,12 @@ begin
     execute format('drop server if exists %I cascade', v_server);
     delete from strata.keys as k where k.name = 'link ' || p_tier;
   end if;
-  insert into strata.links (neighbour, direction, driver, server, joined_at)
-  values (p_tier, v_direction, p_driver, case when v_drives then v_server end, strata.clock())
+  insert into strata.links (neighbour, direction, driver, server, insecure_because, joined_at)
+  values (p_tier, v_direction, p_driver, case when v_drives then v_server end,
+          case when v_drives then nullif(btrim(p_insecure_because), '') end, strata.clock())
   on conflict (neighbour) do update
-     set driver = excluded.driver, server = excluded.server,
+     set driver = excluded.driver, server = excluded.server, insecure_because = excluded.insecure_because,
          failures = 0, trouble = null, trouble_sqlstate = null, next_try_at = null;
-  update strata.links as l set insecure_because = case when v_drives then nullif(btrim(p_insecure_because), '') end
-   where l.neighbour = p_tier;
   if v_direction = 'colder' then
     update strata.self as s set is_last = false where s.is_last;
   end if;

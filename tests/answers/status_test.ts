@@ -55,6 +55,8 @@ Deno.test("status() tells of links, open moves, holds and rows set aside", async
     direction: "colder",
     driver: "push",
     dials: true,
+    sslmode: "prefer",
+    insecure_because: null,
     last_ok_at: "2026-03-01T12:00:00+00:00",
     sqlstate: null,
     trouble: null,
