@@ -29,3 +29,19 @@ Deno.test("setup --validate says whether a tier's functions take what its databa
   const asked = await cli.sql("core")`select from strata.outside where name = 'keep_alive'`;
   assert.equal(asked.length, 1);
 });
+
+Deno.test("setup --init takes the secret keys of earlier setups out of Vault, and keeps the wake secrets", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.sql("core")`select strata.set_secret('secret_key', 'sb_secret_x')`;
+  await cli.sql("main")`select strata.set_secret('core_secret_key', 'sb_secret_x')`;
+  const secrets = async (tier: "core" | "main") => {
+    const rows = await cli.sql(tier)<{ name: string; secret: string }[]>`
+      select name, decrypted_secret as secret from vault.decrypted_secrets order by name`;
+    return rows.map(({ name, secret }) => `${name}=${secret}`);
+  };
+  assert.equal((await cli.strata("setup", "--init")).code, 0);
+  const first = [await secrets("core"), await secrets("main")];
+  assert.deepEqual(first.flat().filter((one) => one.includes("secret_key")), []);
+  assert.equal((await cli.strata("setup", "--init")).code, 0);
+  assert.deepEqual([await secrets("core"), await secrets("main")], first);
+});

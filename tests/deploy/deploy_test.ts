@@ -72,7 +72,7 @@ Deno.test("secrets and functions arrive; a step that fails says what the CLI sai
     await Deno.writeTextFile(secretsFile, "TELEGRAM_CHAT_ID=1\nSTRATA_MAIN_URL=https://x\n");
     const given = { secretsFile, env: await api.environment(directory) };
     await carryOut(await step("secrets set", given));
-    assertEquals(api.secrets, ["TELEGRAM_CHAT_ID", "STRATA_MAIN_URL"]);
+    assertEquals([...api.secrets.keys()], ["TELEGRAM_CHAT_ID", "STRATA_MAIN_URL"]);
     await carryOut(await step("functions deploy", given));
     assertStringIncludes(api.uploads.map(({ slug }) => slug).join(" "), "health");
 
@@ -96,9 +96,9 @@ Deno.test("the functions are told what the database wakes them with, which setup
     const told = steps.find(({ says }) => says.includes("what wakes"));
     if (told === undefined) throw new Error("no such step");
     const said = await carryOut(told);
-    assertEquals(api.secrets, ["STRATA_WAKE_SECRET"]);
+    assertEquals([...api.secrets.keys()], ["STRATA_WAKE_SECRET"]);
     const made = await wakeSecret(db.sql);
-    assertEquals(api.values.get("STRATA_WAKE_SECRET"), made);
+    assertEquals(api.secrets.get("STRATA_WAKE_SECRET"), made);
     assertEquals(said.includes(made ?? ""), false);
   } finally {
     await Deno.remove(directory, { recursive: true });

@@ -3,7 +3,7 @@ import { letPast } from "../../cli/deploy/router.ts";
 
 /** As much of a self-hosted router as decides who may call: with the condition that Supabase's has. */
 const ROUTER = `const VERIFY_JWT = true;
-export default function handle(req: Request): number {
+export default (req: Request): number => {
   if (req.method !== 'OPTIONS' && VERIFY_JWT) {
     return 401;
   }

@@ -115,13 +115,11 @@ Deno.test("up serves every tier's project, takes it back when it was killed, and
   });
 
   await t.step("what functions log is for its owner's eyes", async () => {
-    const { home } = stack.stack;
-    for (const file of ["functions.log", "env"]) {
-      assertEquals(((await Deno.stat(`${home}/${file}`)).mode ?? 0) & 0o777, 0o600, file);
-    }
-    await Deno.chmod(`${home}/functions.log`, 0o644); // as it was written before
+    const paths = ["functions.log", "env"].map((file) => `${stack.stack.home}/${file}`);
+    assertEquals(await Promise.all(paths.map(modeOf)), [0o600, 0o600]);
+    await Deno.chmod(paths[0] ?? "", 0o644); // as it was written before
     await up({ ...where, projects: true });
-    assertEquals(((await Deno.stat(`${home}/functions.log`)).mode ?? 0) & 0o777, 0o600);
+    assertEquals(await Promise.all(paths.map(modeOf)), [0o600, 0o600]);
   });
 
   await t.step("killed, they come back with up, under the same keys", async () => {
@@ -137,3 +135,7 @@ Deno.test("up serves every tier's project, takes it back when it was killed, and
     assertEquals((await projectServers(stack.stack)).length, 0);
   });
 });
+
+async function modeOf(path: string): Promise<number> {
+  return ((await Deno.stat(path)).mode ?? 0) & 0o777;
+}

@@ -12,10 +12,8 @@ export interface Upload {
 /** The stand-in, listening on loopback until the end of the block. */
 export interface ManagementApi extends AsyncDisposable {
   uploads: Upload[];
-  /** Names of secrets that were set. */
-  secrets: string[];
-  /** … and their values. */
-  values: Map<string, string>;
+  /** Secrets that were set, by name. */
+  secrets: Map<string, string>;
   /** Schemas that answer over the project's REST API. */
   exposed: string[];
   /** What was to be changed of the project's configuration: "PATCH path", then the body. */
@@ -32,8 +30,7 @@ export const PROJECT = "abcdefghijklmnopqrst";
 /** Starts the stand-in; `refuse` answers everything that would change the project with that status. */
 export function managementApi({ refuse }: { refuse?: number } = {}): ManagementApi {
   const uploads: Upload[] = [];
-  const secrets: string[] = [];
-  const values = new Map<string, string>();
+  const secrets = new Map<string, string>();
   const exposed = ["public", "graphql_public"]; // as a new project has them
   const changes: ManagementApi["changes"] = [];
   const requests: string[] = [];
@@ -54,10 +51,7 @@ export function managementApi({ refuse }: { refuse?: number } = {}): ManagementA
       return Response.json({ functions });
     }
     if (request.method === "POST" && url.pathname.endsWith("/secrets")) {
-      for (const { name, value } of await request.json()) {
-        secrets.push(name);
-        values.set(name, value);
-      }
+      for (const { name, value } of await request.json()) secrets.set(name, value);
       return new Response(null, { status: 201 });
     }
     if (request.method === "PATCH") {
@@ -73,7 +67,6 @@ export function managementApi({ refuse }: { refuse?: number } = {}): ManagementA
   return {
     uploads,
     secrets,
-    values,
     exposed,
     changes,
     requests,

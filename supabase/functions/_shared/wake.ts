@@ -84,6 +84,6 @@ export function hex(bytes: Uint8Array): string {
 }
 
 /** Hexadecimal digits as bytes. */
-export function fromHex(digits: string): Uint8Array<ArrayBuffer> {
+export function fromHex(digits: string) { // its type has another name in the edge runtime
   return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
