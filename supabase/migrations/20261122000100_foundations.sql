@@ -279,24 +279,24 @@ comment on function strata.http_post(text, jsonb, jsonb) is
 revoke execute on function strata.http_post(text, jsonb, jsonb) from public;
 
 -- HMAC-SHA256 (RFC 2104) of what Postgres brings itself: pgcrypto is not everywhere.
-create function strata.hmac_sha256(p_key bytea, p_message bytea)
+create function strata.padded_key(p_key bytea, p_pad integer)
 returns bytea
-language plpgsql
-immutable strict
+language sql
+immutable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_key constant bytea := case when length(p_key) > 64 then sha256(p_key) else p_key end;
-  v_inner bytea := decode(repeat('36', 64), 'hex');
-  v_outer bytea := decode(repeat('5c', 64), 'hex');
-begin
-  for v_at in 0 .. length(v_key) - 1 loop
-    v_inner := set_byte(v_inner, v_at, get_byte(v_key, v_at) # get_byte(v_inner, v_at));
-    v_outer := set_byte(v_outer, v_at, get_byte(v_key, v_at) # get_byte(v_outer, v_at));
-  end loop;
-  return sha256(v_outer || sha256(v_inner || p_message));
-end
+  select string_agg(set_byte('\x00', 0, case when i < length(k.key) then get_byte(k.key, i) else 0 end # p_pad), ''::bytea order by i)
+    from (select case when length(p_key) > 64 then sha256(p_key) else p_key end as key) as k, generate_series(0, 63) as i
 $$;
+comment on function strata.padded_key(bytea, integer) is 'A key of HMAC-SHA-256, filled up to a block and xored with its pad (54 inside, 92 outside).';
+revoke execute on function strata.padded_key(bytea, integer) from public;
+
+create function strata.hmac_sha256(p_key bytea, p_message bytea)
+returns bytea
+language sql
+immutable strict
+set search_path = pg_catalog, pg_temp
+as $$ select sha256(strata.padded_key(p_key, 92) || sha256(strata.padded_key(p_key, 54) || p_message)) $$;
 comment on function strata.hmac_sha256(bytea, bytea) is 'HMAC-SHA256 of a message under a key of any length.';
 revoke execute on function strata.hmac_sha256(bytea, bytea) from public;
 

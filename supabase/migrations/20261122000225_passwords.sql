@@ -13,27 +13,6 @@ $$;
 comment on function strata.random_password() is '32 random bytes, as base64url.';
 revoke execute on function strata.random_password() from public;
 
-create function strata.padded_key(p_key bytea, p_pad integer)
-returns bytea
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-  select string_agg(set_byte('\x00', 0, case when i < length(k.key) then get_byte(k.key, i) else 0 end # p_pad), ''::bytea order by i)
-    from (select case when length(p_key) > 64 then sha256(p_key) else p_key end as key) as k, generate_series(0, 63) as i
-$$;
-comment on function strata.padded_key(bytea, integer) is 'A key of HMAC-SHA-256, filled up to a block and xored with its pad (54 inside, 92 outside).';
-revoke execute on function strata.padded_key(bytea, integer) from public;
-
-create function strata.hmac_sha256(p_key bytea, p_message bytea)
-returns bytea
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select sha256(strata.padded_key(p_key, 92) || sha256(strata.padded_key(p_key, 54) || p_message)) $$;
-comment on function strata.hmac_sha256(bytea, bytea) is 'HMAC-SHA-256 of a message.';
-revoke execute on function strata.hmac_sha256(bytea, bytea) from public;
-
 create function strata.scram_verifier(p_password text, p_salt bytea default null, p_iterations integer default 4096)
 returns text
 language plpgsql

@@ -123,7 +123,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   delete from strata.briefings as b
    where b.day < (strata.clock() at time zone 'UTC')::date - strata.setting('keep_briefings')::integer;
-  update strata.briefings as b set says = null, trouble = case when b.trouble is not null then 'it was not sent' end,
+  update strata.briefings as b set says = null,
+         trouble = coalesce(b.trouble, case b.state when 'delivering' then 'nobody noted whether it arrived' end),
          state = case b.state when 'delivering' then 'unknown' else b.state end
    where b.day < (strata.clock() at time zone 'UTC')::date - strata.setting('keep_briefing_texts')::integer and b.says is not null
 $$;

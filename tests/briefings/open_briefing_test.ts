@@ -76,3 +76,25 @@ Deno.test("an owner or a time zone that is not there is refused", async () => {
   assert.deepEqual([code, message], ["22023", 'time zone "Europe/Nowhere" not recognized']);
   assert.equal((await refusal(db.sql`select strata.briefing_log('nobody')`)).code, "ST093");
 });
+
+Deno.test("what a briefing said is kept for 30 days, and that there was one for longer", async () => {
+  await using db = await briefingCore("2026-01-01T07:00:00Z");
+  const sent = await startDelivery(db.sql);
+  await db.sql`select strata.finish_briefing(${sent}, '1')`;
+  await db.freezeClock("2026-01-02T07:00:00Z");
+  await startDelivery(db.sql); // and whoever does it never comes back
+  const said = async (at: string) => {
+    await db.freezeClock(at);
+    await db.sql`select strata.prune_records()`;
+    return await db.sql`select state, says is not null as said from strata.briefings order by day`
+      .then((rows) => rows.map((row) => ({ ...row })));
+  };
+  assert.deepEqual(await said("2026-01-31T07:00:00Z"), [
+    { state: "sent", said: true },
+    { state: "delivering", said: true },
+  ]);
+  assert.deepEqual(await said("2026-02-02T07:00:00Z"), [
+    { state: "sent", said: false },
+    { state: "unknown", said: false },
+  ]);
+});

@@ -82,7 +82,7 @@ Deno.test("even a storm of failures and alerts leaves at most 10,000 of each", a
   await using db = await core();
   await db.sql`
     insert into strata.failures (failed_at, dataset, code, says)
-    select strata.clock(), 'notes', '23514', 'no ' || n from generate_series(1, 12000) as n`;
+    select strata.clock(), 'notes', '55P03', 'no ' || n from generate_series(1, 12000) as n`;
   await db.sql`
     insert into strata.alerts (kind, tier, subject, severity, says, first_seen_at, last_seen_at, cleared_at)
     select 'overdue', 'core', 'notes', 'info', 'x', strata.clock(), strata.clock(), strata.clock()
@@ -91,6 +91,6 @@ Deno.test("even a storm of failures and alerts leaves at most 10,000 of each", a
   const [left] = await db.sql`
     select (select count(*)::integer from strata.failures) as failures, (select min(says) from strata.failures
              where failure_id = (select min(failure_id) from strata.failures)) as oldest,
-           (select count(*)::integer from strata.alerts) as alerts`;
+           (select count(*)::integer from strata.alerts where kind = 'overdue') as alerts`;
   assert.deepEqual({ ...left }, { failures: 10_000, oldest: "no 2001", alerts: 10_000 });
 });
