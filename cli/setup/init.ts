@@ -9,6 +9,7 @@ import type { OpenTier } from "../lib/session.ts";
 import { pushMigrations, SupabaseFailed } from "../lib/supabase.ts";
 import { refuseToAbandon } from "./leave.ts";
 import { openLinks } from "./links.ts";
+import { makeTwins } from "./twins.ts";
 import { tellProjects } from "./wakes.ts";
 
 /** What setting up has come to. */
@@ -155,18 +156,7 @@ async function manageAll({ config, session }: Context, outcome: InitOutcome): Pr
     const source = session.open.find(({ tier }) => tier.key === from);
     const target = session.open.find(({ tier }) => tier.key === to);
     if (source === undefined || target === undefined) break; // the first move will tell it
-    await makeTwins(source, target, outcome);
-  }
-}
-
-async function makeTwins(source: OpenTier, target: OpenTier, outcome: InitOutcome): Promise<void> {
-  for (const dataset of outcome.managed) {
-    try {
-      const description = await strata.describe(source.sql, dataset);
-      await strata.accept(target.sql, description, source.tier.key);
-    } catch (error) {
-      const { message, remedy } = asFailure(error);
-      outcome.refused.push({ dataset: `${dataset} on ${target.tier.key}`, says: message, remedy });
-    }
+    const refused = await makeTwins(config, source, target, outcome.managed);
+    outcome.refused.push(...refused);
   }
 }

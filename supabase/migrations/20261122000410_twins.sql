@@ -186,6 +186,40 @@ comment on function strata.complete_twin(jsonb, regclass) is
   'order they become due, not in the order keys refer to each other.';
 revoke execute on function strata.complete_twin(jsonb, regclass) from public;
 
+-- A condition that came as SQL counts only if the owner of this tier has taken that very one.
+create function strata.described_policy(p_description jsonb, p_old strata.datasets, p_relation regclass)
+returns strata.datasets
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_sql constant text := p_description ->> 'due_when_sql';
+  v_new strata.datasets;
+begin
+  v_new.name := p_description ->> 'name';
+  v_new.schema_name := p_description ->> 'schema';
+  v_new.table_name := p_description ->> 'table';
+  v_new.key_columns := strata.key_columns(p_relation);
+  v_new.age_column := p_description ->> 'age_column';
+  v_new.core_retention_days := (p_description ->> 'core_retention_days')::integer;
+  v_new.main_retention_days := (p_description ->> 'main_retention_days')::integer;
+  v_new.delete_after_days := (p_description ->> 'delete_after_days')::integer;
+  v_new.due_when := strata.condition_sql(p_description -> 'due_when', p_relation);
+  if v_sql is not null then
+    v_new.due_when := case when p_old.waits_for is null and p_old.due_when = v_sql then v_sql end;
+    v_new.waits_for := case when v_new.due_when is null then v_sql end;
+  end if;
+  v_new.size_limit_kb := (p_description ->> 'size_limit_kb')::integer;
+  v_new.delete_triggers := coalesce(p_old.delete_triggers, p_description ->> 'delete_triggers');
+  v_new.accepted := p_description - 'holds' - 'revision';
+  return v_new;
+end
+$$;
+comment on function strata.described_policy(jsonb, strata.datasets, regclass) is
+  'A dataset as a neighbour describes it, to be written down here. ST014: a condition is none.';
+revoke execute on function strata.described_policy(jsonb, strata.datasets, regclass) from public;
+
 create function strata.accept(p_description jsonb, p_from text)
 returns text[]
 language plpgsql
@@ -209,8 +243,6 @@ begin
   for v_type in select t.it from jsonb_array_elements(p_description -> 'types') with ordinality as t (it, position) order by t.position loop
     perform strata.accept_type(v_type);
   end loop;
-  v_new.schema_name := p_description ->> 'schema';
-  v_new.table_name := p_description ->> 'table';
   if to_regclass(v_relation) is null then
     if v_old.accepted is not null then
       raise exception 'the twin % is gone from %', v_relation, strata.tier()
@@ -224,21 +256,8 @@ begin
     raise exception '%', v_objection.says using errcode = v_objection.code, hint = strata.remedy(v_objection.code);
   end loop;
   perform strata.complete_twin(p_description, v_relation::regclass);
-  v_new.name := p_description ->> 'name';
-  v_new.key_columns := strata.key_columns(v_relation::regclass);
-  v_new.age_column := p_description ->> 'age_column';
-  v_new.core_retention_days := (p_description ->> 'core_retention_days')::integer;
-  v_new.main_retention_days := (p_description ->> 'main_retention_days')::integer;
-  v_new.delete_after_days := (p_description ->> 'delete_after_days')::integer;
-  v_new.due_when := strata.condition_sql(p_description -> 'due_when', v_relation::regclass);
-  if p_description ->> 'due_when_sql' is not null then
-    v_new.due_when := case when v_old.waits_for is null and v_old.due_when = p_description ->> 'due_when_sql' then v_old.due_when end; -- taken before
-    v_new.waits_for := case when v_new.due_when is null then p_description ->> 'due_when_sql' end;
-  end if;
-  v_new.size_limit_kb := (p_description ->> 'size_limit_kb')::integer;
-  v_new.delete_triggers := coalesce(v_old.delete_triggers, p_description ->> 'delete_triggers');
+  v_new := strata.described_policy(p_description, v_old, v_relation::regclass);
   v_new.accepted_from := p_from;
-  v_new.accepted := p_description - 'holds' - 'revision';
   if v_new.delete_triggers = 'skip' then
     perform strata.guard_triggers(v_relation::regclass, true);
   end if;

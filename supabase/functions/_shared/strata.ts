@@ -299,6 +299,27 @@ export async function accept(sql: Db, description: string, from: string): Promis
   await sql`select strata.accept(p_description => ${description}::text::jsonb, p_from => ${from})`;
 }
 
+/** Says that a table of this tier may become a twin, though it has rows already. */
+export async function allowTwin(sql: Db, table: string): Promise<void> {
+  await sql`select strata.allow_twin(p_relation => ${table}::text::regclass)`;
+}
+
+/** Takes conditions that a hotter tier sent as SQL, so that they count here. */
+export async function takeConditions(
+  sql: Db,
+  dataset: string,
+  conditions: string[],
+): Promise<void> {
+  await sql`
+    select strata.take_conditions(p_dataset => ${dataset}, p_conditions => ${conditions}::text[])`;
+}
+
+/** Conditions of a hotter tier that only the owner of this one may have run here. */
+export async function waitingConditions(sql: Db) {
+  return await sql<{ dataset: string; condition: string }[]>`
+    select dataset, condition from strata.waiting_conditions()`;
+}
+
 /** Why a twin here cannot take the rows of a described dataset; undefined when there is no twin. */
 export async function twinObjections(sql: Db, description: string): Promise<string[] | undefined> {
   const rows = await sql<{ says: string | null }[]>`
