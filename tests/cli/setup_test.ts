@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { isLocal } from "../../cli/lib/local.ts";
 import { type CommandLine, commandLine } from "./support.ts";
-
 const ID = "00000000-0000-4000-8000-00000000000";
 
 /** Three journal entries: one for core, one for main, one for the archive. */
