@@ -153,6 +153,10 @@ begin
   union all
   select o.code, o.says, o.hint from strata.owner_objections(p_relation) as o
   union all
+  select 'ST010', format('column "%s" of %s is called like one that Strata adds while it reads', a.attname, p_relation), 'Give the column another name.'
+    from pg_catalog.pg_attribute as a
+   where a.attrelid = p_relation and a.attname in ('strata_tid', 'strata_version', 'strata_age', 'strata_before', 'strata_content')
+  union all
   select 'ST010', format('%s takes part in table inheritance', p_relation), 'Manage a table without parents or children.'
    where exists (select from pg_catalog.pg_inherits as i where p_relation in (i.inhrelid, i.inhparent))
      and exists (select from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind = 'r')

@@ -132,7 +132,7 @@ declare
   v_relation constant text := strata.relation(p_dataset);
   v_watched constant boolean := strata.has_insert_triggers(v_relation::regclass);
   v_here constant text := format('select count(*) filter (where %s = l.line), count(*) from unnest($1) as l (line) join %s as t on %s',
-    (select 'row(' || string_agg(coalesce(format('t.%I', c.name), 'null'), ', ' order by c.position) || ')::text'
+    (select 'row(' || string_agg(coalesce('t.' || quote_ident(c.name), 'null'), ', ' order by c.position) || ')::text'
        from unnest(p_columns) with ordinality as c (name, position)), v_relation, strata.same_line_sql(p_dataset));
   v_names text;
   v_values text;

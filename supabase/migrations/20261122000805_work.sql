@@ -53,6 +53,7 @@ as $$
     left join lateral (select max(m.started_at) as last_turn_at from strata.moves as m where m.dataset = d.name) as m on true
    where (d.next_try_at is null or d.next_try_at <= strata.clock())
      and (d.told_revision is distinct from d.revision
+          or d.trouble_sqlstate <> 'ST028' -- its cause may be gone: a claim tells
           or exists (select from strata.moves as m where m.dataset = d.name and m.state <> 'closed')
           or case when p_careful then strata.may_have_due(d) else strata.has_due(d) end)
 $$;

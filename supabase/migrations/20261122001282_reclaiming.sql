@@ -173,7 +173,7 @@ declare
   v_relation constant regclass := p_reclaim.relation::regclass;
   v_column constant name := strata.pack_column(v_relation);
   v_reclaim strata.reclaims := p_reclaim;
-  v_piece record;
+  v_stuck boolean := false;
   v_from bigint;
 begin
   if v_column is null then
@@ -186,10 +186,10 @@ begin
   end if;
   v_from := greatest(v_reclaim.packed_to - 256, v_reclaim.pack_until);
   if v_from < v_reclaim.packed_to then
-    v_piece := strata.pack_piece(v_relation, v_column, v_from, v_reclaim.packed_to);
+    v_stuck := (strata.pack_piece(v_relation, v_column, v_from, v_reclaim.packed_to)).stuck;
   end if;
   update strata.reclaims as r set packed_to = v_from, pack_until = v_reclaim.pack_until where r.reclaim_id = p_reclaim.reclaim_id;
-  if v_from <= v_reclaim.pack_until or v_piece.stuck then
+  if v_from <= v_reclaim.pack_until or v_stuck then
     perform strata.step_done(v_reclaim);
   end if;
 exception when lock_not_available or deadlock_detected or serialization_failure then
