@@ -2,8 +2,8 @@
 --
 -- Three ways, each giving up less than the next: all at once (plain); after locking the rows and passing over those
 -- somebody else holds (careful: when a lock was not to be had in two seconds, and always where foreign keys point at the
--- table, so that no reference can slip in between the check and the delete, and where triggers may fire); and row by row
--- (when a trigger of the owner's raises an error for one of them).
+-- table, so that no reference can slip in between the check and the delete, and where triggers may fire); and in
+-- halves (when something refuses one of them).
 
 -- The positions of a manifest whose places these are, in its order, with their ages and their digest.
 create function strata.positions_at(
@@ -24,7 +24,7 @@ begin
       join unnest(p_manifest.tids, p_manifest.fingerprints) with ordinality as m (place, mark, o) on m.place = g.place;
   end if;
   if cardinality(deleted) <> cardinality(p_places) then -- a row that is reported as kept is retracted over there
-    raise exception 'rows were deleted where none was claimed' using errcode = 'XX000'; -- then it is done row by row
+    raise exception 'rows were deleted where none was claimed' using errcode = 'XX000'; -- then it is done in halves
   end if;
 end
 $$;
@@ -236,9 +236,9 @@ comment on function strata.lock_claimed(strata.datasets, strata.manifests) is
   'Locks the rows of a manifest that are unchanged and that nobody else holds; returns their positions.';
 revoke execute on function strata.lock_claimed(strata.datasets, strata.manifests) from public;
 
--- A row that is kept because it is gone is taken for one that its owner has deleted, and its copy is retracted. A trigger
--- that may fire can bring that about by itself: it deletes the row and says that nothing was to be deleted. p_locked: the
--- positions that were there, and nobody else's, when the deletion began.
+-- A row that is kept because it is gone or another version is taken for one that its owner has deleted or changed, and its copy
+-- is retracted. A trigger that may fire can bring that about by itself: it deletes the row, or marks it as deleted, and says that
+-- nothing was to be deleted. p_locked: the positions that were as claimed, and nobody else's, when the deletion began.
 create function strata.check_kept(p_dataset strata.datasets, p_manifest strata.manifests, p_locked integer[], p_deleted integer[])
 returns void
 language plpgsql
@@ -257,63 +257,19 @@ begin
     return;
   end if;
   execute format(
-    'select exists (select from unnest(%s) with ordinality as m (%s, o) where m.o::integer = any ($2) and not m.o::integer = any ($3) '
-    '                  and not exists (select from only %s as t where %s))',
+    'select exists (select from unnest(%s, $4, $5) with ordinality as m (%s, tid, version, o) where m.o::integer = any ($2) and not m.o::integer = any ($3) '
+    '                  and not exists (select from only %s as t where %s and t.ctid = m.tid and t.xmin = m.version))',
     v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
-    into v_is_gone using p_manifest.keys, p_locked, p_deleted;
+    into v_is_gone using p_manifest.keys, p_locked, p_deleted, p_manifest.tids, p_manifest.versions;
   if v_is_gone then
-    raise exception 'a trigger on % deleted a row itself and kept Strata from deleting it', strata.relation(p_dataset)
+    raise exception 'a trigger on % deleted or changed a row itself and kept Strata from deleting it', strata.relation(p_dataset)
       using errcode = 'ST043', hint = strata.remedy('ST043');
   end if;
 end
 $$;
 comment on function strata.check_kept(strata.datasets, strata.manifests, integer[], integer[]) is
-  'Refuses (ST043) a deletion in which a trigger made a row disappear that is not among the deleted ones.';
+  'Refuses (ST043) a deletion in which a trigger deleted or changed a row that is not among the deleted ones.';
 revoke execute on function strata.check_kept(strata.datasets, strata.manifests, integer[], integer[]) from public;
-
-create function strata.delete_one_by_one(
-  p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
-  out deleted integer[], out digest bigint, out refused jsonb, out tried integer[]
-)
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_position integer;
-  v_alone strata.manifests;
-  v_one record;
-begin
-  deleted := '{}';
-  digest := 0;
-  refused := '[]';
-  tried := strata.lock_claimed(p_dataset, p_manifest);
-  foreach v_position in array tried loop
-    begin
-      v_alone.shape := p_manifest.shape;
-      v_alone.columns := p_manifest.columns;
-      v_alone.keys := p_manifest.keys[:][v_position : v_position];
-      v_alone.tids := p_manifest.tids[v_position : v_position];
-      v_alone.versions := p_manifest.versions[v_position : v_position];
-      v_alone.fingerprints := p_manifest.fingerprints[v_position : v_position];
-      v_alone.file := p_manifest.file;
-      v_alone.for_drain := p_manifest.for_drain;
-      continue when strata.lock_claimed(p_dataset, v_alone) = '{}'; -- a trigger on another row took it along
-      v_one := strata.delete_proved(p_dataset, v_alone, p_proofs[v_position : v_position], null);
-      perform strata.check_kept(p_dataset, v_alone, array[1], v_one.deleted);
-      if v_one.deleted <> '{}' then
-        deleted := deleted || v_position;
-        digest := digest # v_one.digest;
-      end if;
-    exception when others then
-      refused := refused || jsonb_build_object('ordinal', v_position, 'code', sqlstate, 'says', strata.tier() || ' refused to delete the row: ' || sqlerrm);
-    end;
-  end loop;
-end
-$$;
-comment on function strata.delete_one_by_one(strata.datasets, strata.manifests, bytea[]) is
-  'delete_proved() for one row after the other; a row whose deletion fails is reported, the others go. tried: the rows '
-  'that nobody else held.';
-revoke execute on function strata.delete_one_by_one(strata.datasets, strata.manifests, bytea[]) from public;
 
 create function strata.purge_rows(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
@@ -344,7 +300,7 @@ begin
     end;
   end loop;
   select o.deleted, o.digest, o.refused, o.tried into deleted, digest, refused, tried
-    from strata.delete_one_by_one(p_dataset, p_manifest, p_proofs) as o;
+    from strata.delete_in_halves(p_dataset, p_manifest, p_proofs) as o;
 end
 $$;
 comment on function strata.purge_rows(strata.datasets, strata.manifests, bytea[]) is

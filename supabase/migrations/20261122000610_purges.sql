@@ -21,7 +21,7 @@ begin
   execute format(
     'select array_agg(case when t.ctid is null then ''changed'' when m.proof is null then ''absent'' '
     '                      when m.proof <> m.mark then ''differs'' when %s or %s or (%s) is not true then ''held'' '
-    '                      when not (m.o::integer = any ($7)) then ''busy'' else ''undeleted'' end order by m.o) '
+    '                      when -(m.o::integer) = any ($7) then ''held'' when not (m.o::integer = any ($7)) then ''busy'' else ''undeleted'' end order by m.o) '
     '  from unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
     '  left join %s as t on t.ctid = m.tid and t.xmin = m.version and %s '
     ' where m.o::integer = any ($6)',
@@ -150,15 +150,22 @@ begin
   execute format('lock table %s in row exclusive mode', strata.relation(p_dataset));
   if strata.shape(strata.relation(p_dataset)::regclass) <> p_manifest.shape then
     why := 'reshaped';
+  elsif exists (select from strata.objections(strata.relation(p_dataset)::regclass, p_dataset.age_column, p_dataset.delete_triggers)) then
+    why := 'held'; -- a trigger or rule that nobody has decided about; the next claim says so
   else
-    select p.deleted, p.digest, p.refused, p.tried into deleted, digest, refused, tried
-      from strata.purge_rows(p_dataset, p_manifest, p_proofs) as p;
+    begin
+      select p.deleted, p.digest, p.refused, p.tried into deleted, digest, refused, tried
+        from strata.purge_rows(p_dataset, p_manifest, p_proofs) as p;
+    exception when sqlstate 'ST045' then -- taken back as a whole, so that the copies go as well; the dataset says why
+      why := 'held';
+      perform strata.note_failure(p_dataset.name, sqlstate, sqlerrm);
+    end;
   end if;
 end
 $$;
 comment on function strata.purge_unless_reshaped(strata.datasets, strata.manifests, bytea[]) is
   'purge_rows(), unless the table is gone, or a column was added, dropped or retyped since the claim: the copies lack its '
-  'value then. why: changed or reshaped, when no row was looked at.';
+  'value then; or unless there is an objection by now. why: changed, reshaped or held, when no row was looked at.';
 revoke execute on function strata.purge_unless_reshaped(strata.datasets, strata.manifests, bytea[]) from public;
 
 create function strata.nth_key(p_keys text[], p_position integer)

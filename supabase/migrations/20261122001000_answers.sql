@@ -42,7 +42,7 @@ begin
     v_now.aged, v_now.oversize, v_now.ready, v_now.held, v_now.aged, v_now.oversize, v_now.ready, v_now.set_aside,
     v_now.aged, v_now.oversize, v_now.ready, v_now.referenced, p_dataset.age_column,
     v_now.aged, v_now.oversize, v_now.due, v_past, v_relation, v_relation);
-exception when syntax_error_or_access_rule_violation or data_exception then -- the claim says what is wrong; the others have plans
+exception when others then -- an owner's condition may raise anything; the claim says what is wrong; the others have plans
   return query select strata.tier(), p_dataset.name, (strata.retention(p_dataset)).action, strata.colder(),
     null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint,
     null::bigint;

@@ -1,0 +1,138 @@
+/** What cannot be deleted at its source stays there alone, whatever refuses, and says why. */
+import assert from "node:assert/strict";
+import type { Sql } from "postgres";
+import { refusal } from "../support/refusal.ts";
+import { idsOf, type MoveChain, moveTest, runOnce, settle } from "../support/moves.ts";
+
+async function makeInvoices({ core }: MoveChain, count: number, trigger: string): Promise<void> {
+  await core.sql.unsafe(`
+    create table public.invoices (id int primary key, locked boolean not null default false, deleted_at timestamptz, created_at timestamptz);
+    create function public.keep() returns trigger language plpgsql as $$ begin ${trigger} end $$;
+    create trigger keep before delete on public.invoices for each row execute function public.keep()`);
+  await core
+    .sql`select strata.manage('public.invoices', p_delete_triggers => 'fire', p_delete_after_days => null)`;
+  await core.sql`
+    insert into public.invoices select g, false, null, now() - interval '100 days' + g * interval '1 second'
+      from generate_series(1, ${count}::int) as g`;
+}
+
+const LOCKED =
+  "if old.locked then raise exception 'invoice % is locked', old.id; end if; return old;";
+const counts = async (...sqls: Sql[]) =>
+  await Promise.all(sqls.map(async (sql) => {
+    const [row] = await sql`select count(*)::integer as n from public.invoices`;
+    return row?.n;
+  }));
+
+moveTest("one row among 20,000 that cannot be deleted keeps none of the others", async (chain) => {
+  const { core, main } = chain;
+  await makeInvoices(chain, 30_000, LOCKED);
+  await core.sql`update public.invoices set locked = true where id in (20000, 29999)`;
+  await settle(chain);
+  assert.deepEqual(await counts(core.sql, main.sql), [2, 29_998]);
+  const aside = await core.sql`select key[1] as id, code, says from strata.set_aside order by 1`;
+  assert.deepEqual(aside.map(({ id, code }) => [id, code]), [["20000", "P0001"], [
+    "29999",
+    "P0001",
+  ]]);
+  assert.match(aside[0]?.says, /invoice 20000 is locked/);
+}, { drivers: ["pull"] });
+
+moveTest(
+  "a table that refuses every deletion is the dataset's trouble, and nothing is on two tiers",
+  async (chain) => {
+    const { core, main } = chain;
+    await makeInvoices(chain, 200, "raise exception 'nothing leaves';");
+    for (let run = 0; run < 3; run++) await runOnce(chain);
+    assert.deepEqual(await counts(core.sql, main.sql), [200, 0]);
+    const [state] = await core.sql`
+    select d.trouble_sqlstate as code, d.trouble as says, (select count(*)::integer from strata.set_aside) as aside,
+           (select count(*)::integer from strata.moves where state <> 'closed') as open, (select trouble from strata.links) as link
+      from strata.datasets as d`;
+    assert.match(state?.says, /refuses every deletion: nothing leaves/);
+    assert.deepEqual([state?.code, state?.aside, state?.open, state?.link], ["ST045", 0, 0, null]);
+  },
+);
+
+moveTest(
+  "a trigger that marks rows instead of letting them be deleted marks none",
+  async (chain) => {
+    const { core, main } = chain;
+    await makeInvoices(
+      chain,
+      10,
+      "update public.invoices set deleted_at = now() where id = old.id; return null;",
+    );
+    for (let run = 0; run < 3; run++) await runOnce(chain);
+    const [marked] = await core
+      .sql`select count(*)::integer as n from public.invoices where deleted_at is not null`;
+    assert.equal(marked?.n, 0);
+    assert.deepEqual(await counts(core.sql, main.sql), [10, 0]);
+    const aside = await core.sql`select distinct code from strata.set_aside`;
+    assert.deepEqual(aside.map(({ code }) => code), ["ST043"]);
+  },
+);
+
+for (
+  const [what, ddl] of Object.entries({
+    trigger:
+      "create trigger t after delete on public.notes for each row execute function public.log_gone()",
+    rule:
+      "create rule r as on delete to public.notes do also insert into public.gone values (old.id)",
+  })
+) {
+  moveTest(
+    `a ${what} made while a batch is under way does not fire without a decision`,
+    async (chain) => {
+      const { core, main } = chain;
+      await core.sql.unsafe(`
+      create table public.notes (id bigint primary key, created_at timestamptz not null, body text);
+      create table public.gone (id bigint);
+      create function public.log_gone() returns trigger language plpgsql as $$ begin insert into public.gone values (old.id); return null; end $$`);
+      await core.sql`select strata.manage('public.notes')`;
+      await settle(chain);
+      await core
+        .sql`insert into public.notes select n, now() - interval '60 days' from generate_series(1, 5) as n`;
+      const [batch] = await core.sql`select move_id from strata.claim('notes', 'main')`;
+      assert.ok(batch?.move_id);
+      await core.sql.unsafe(ddl);
+      await runOnce(chain);
+      assert.deepEqual([(await idsOf(core)).length, await idsOf(main)], [5, []]);
+      assert.equal((await core.sql`select from public.gone`).length, 0);
+    },
+  );
+}
+
+moveTest(
+  "a publication without an identity is an objection, and its remedy ends it",
+  async ({ core }) => {
+    await core.sql.unsafe(`
+    create table public.notes (id bigint primary key, created_at timestamptz not null);
+    alter table public.notes replica identity nothing;
+    create publication p for table public.notes`);
+    const { code, hint } = await refusal(core.sql`select strata.manage('public.notes')`);
+    assert.equal(code, "ST010");
+    await core.sql.unsafe(hint ?? "");
+    await core.sql`select strata.manage('public.notes')`;
+  },
+  { drivers: ["push"] },
+);
+
+moveTest(
+  "a condition that fails at run time takes no other dataset's plan along",
+  async ({ core }) => {
+    await core.sql.unsafe(`
+    create table public.notes (id bigint primary key, created_at timestamptz not null);
+    create table public.bad (id bigint primary key, created_at timestamptz not null);
+    insert into public.bad values (1, '2000-01-01'); insert into public.notes values (1, '2000-01-01');
+    create function public.fails(bigint) returns boolean language plpgsql as $$ begin raise exception 'no'; end $$`);
+    await core.sql`select strata.manage('public.notes')`;
+    await core.sql`select strata.manage('public.bad', p_due_when => 'public.fails(id)')`;
+    const plans = await core.sql`select dataset, rows_now from strata.plan() order by 1`;
+    assert.deepEqual(plans.map(({ dataset, rows_now }) => [dataset, rows_now]), [["bad", null], [
+      "notes",
+      "1",
+    ]]);
+  },
+  { drivers: ["push"] },
+);
