@@ -64,7 +64,7 @@ function sharedPasswords(
   return present.flatMap((key, index) => {
     const name = passwordVariable(key);
     const isShared = driver(present[index - 1]) === "push" && driver(key) === "pull" &&
-      !isBlank(variables[name]);
+      present[index + 1] !== undefined && !isBlank(variables[name]);
     const says = `would open two links, because both neighbours dial ${key}: remove it`;
     return isShared ? [{ path: name, says }] : [];
   });

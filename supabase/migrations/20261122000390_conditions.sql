@@ -239,8 +239,8 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_ors jsonb := '[]';
-  v_ands jsonb := '[]';
+  v_ors jsonb := jsonb_build_array();
+  v_ands jsonb := jsonb_build_array();
   v_part record;
   v_word text;
 begin

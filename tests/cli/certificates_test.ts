@@ -10,6 +10,7 @@ import { type CronChain, cronChain } from "../support/own_stack.ts";
 import { middleman, outsideAddress } from "../support/man_in_the_middle.ts";
 import { addNote, idsOn, manageNotes } from "../support/notes.ts";
 import { refusal } from "../support/refusal.ts";
+import { passwordOfLinks } from "../support/stack.ts";
 import { commandLine } from "./support.ts";
 
 /** Runs the command for tiers at some addresses; archive stays on this machine. */
@@ -104,7 +105,7 @@ Deno.test("a tier with such a certificate is dialled at an address that is not l
   const join = (ca: string) =>
     core
       .sql`select strata.join_tier('main', 'push', p_host => ${host}, p_port => ${way.port}, p_database => 'postgres',
-      p_password => ${chain.stack.env["STRATA_MOVER_PASSWORD"] ?? ""}, p_ca => ${ca})`;
+      p_password => ${passwordOfLinks(chain.stack)}, p_ca => ${ca})`;
   await join(`${directory}/ca.crt`);
   await manageNotes(core.sql, { core_retention_days: 0 });
   await addNote(core.sql, 1, "2000-01-01");

@@ -35,7 +35,7 @@ export type Audit = z.infer<typeof Audit>;
 const Hello = z.object({
   tier: z.string().nullable(),
   read_only: z.string(),
-  protocol: z.literal(1),
+  protocol: z.literal(2),
   encoding: z.literal("UTF8"),
 });
 /** Who a database is. */

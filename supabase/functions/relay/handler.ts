@@ -159,7 +159,14 @@ async function requireTier(rpc: Rpc, tier: Tier): Promise<void> {
   try {
     found = await hello(rpc);
   } catch (error) {
+    if (error instanceof z.ZodError) {
+      const message = `${tier} is of another version of Strata than this function: deploy both.`;
+      throw new HttpError(409, "other_version", message);
+    }
     if (!(error instanceof DatabaseError)) throw error;
+    if (error.code === "ST006") {
+      throw new HttpError(409, "no_relay", `No link of ${tier} is driven by a relay.`);
+    }
     throw new HttpError(502, "tier_unreachable", `${tier} does not answer the relay.`);
   }
   if (found.tier === tier) return;
