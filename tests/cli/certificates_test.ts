@@ -132,7 +132,8 @@ Deno.test("a tier with such a certificate is dialled at an address that is not l
   await sql.end();
   assertMatch(await pushMigrations(real.href, trust), /up to date/i);
   const relay = connectSql(real.href, trust);
-  assertEquals(await relay.rpc("relay_hello") !== null, true);
+  const answer = await relay.rpc("relay_hello").catch(({ code }) => code);
+  assertEquals(answer, "ST006", "it answers that no relay drives this link");
   await relay.close();
 
   await assertRefusedOtherwise(chain, directory, join);
