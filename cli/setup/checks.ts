@@ -3,7 +3,7 @@ import * as strata from "../../supabase/functions/_shared/strata.ts";
 import { sslmodeOf } from "../../supabase/functions/_shared/postgres_tls.ts";
 import { keyWarning } from "../../supabase/functions/_shared/safe_address.ts";
 import { type Context, ROOT } from "../lib/command.ts";
-import { Failure } from "../lib/errors.ts";
+import { asFailure, Failure } from "../lib/errors.ts";
 import { isLocal } from "../lib/local.ts";
 import { compareVersions, versionsIn } from "../lib/migrations.ts";
 import { openFiles, secretFiles } from "../lib/secret_files.ts";
@@ -164,6 +164,19 @@ function clockCheck(clocks: { tier: string; ahead: number; within: number }[]): 
   });
 }
 
+/** Why a twin does not fit; undefined when there is none. What cannot even be described says so. */
+async function saidOfTwin(
+  source: OpenTier,
+  target: OpenTier,
+  dataset: string,
+): Promise<string[] | undefined> {
+  try {
+    return await strata.twinObjections(target.sql, await strata.describe(source.sql, dataset));
+  } catch (error) {
+    return [`${dataset}: ${asFailure(error).message}`];
+  }
+}
+
 /** Each colder tier's twins against what the tier before it describes. */
 async function twinChecks({ config, session }: Context): Promise<TierCheck[]> {
   const found: TierCheck[] = [];
@@ -175,10 +188,7 @@ async function twinChecks({ config, session }: Context): Promise<TierCheck[]> {
     const unknown: string[] = [];
     const datasets = await strata.datasets(source.sql);
     for (const { name } of datasets) {
-      const said = await strata.twinObjections(
-        target.sql,
-        await strata.describe(source.sql, name),
-      );
+      const said = await saidOfTwin(source, target, name);
       if (said === undefined) unknown.push(name);
       else objections.push(...said);
     }

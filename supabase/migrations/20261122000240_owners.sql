@@ -13,22 +13,32 @@ set enable_mergejoin = off
 as $$
 begin
   return query
-  with ours as (
+  with recursive ours as (
     select n.nspowner as owner from pg_catalog.pg_namespace as n where n.nspname = 'strata'
+  ), types (typ) as ( -- and those they are made of
+    select a.atttypid from pg_catalog.pg_attribute as a where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
+    union
+    select x.typ from types as y join pg_catalog.pg_type as t on t.oid = y.typ
+      left join pg_catalog.pg_range as r on t.oid in (r.rngtypid, r.rngmultitypid)
+      cross join lateral (select t.typelem as typ union all select t.typbasetype union all select r.rngsubtype union all select r.rngtypid
+        union all select a.atttypid from pg_catalog.pg_attribute as a where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) as x
+     where x.typ <> 0
   ), parts (classid, objid, says) as (
     select 'pg_catalog.pg_attrdef'::regclass, x.oid, 'a default' from pg_catalog.pg_attrdef as x where x.adrelid = p_relation
     union all select 'pg_catalog.pg_constraint'::regclass, x.oid, 'check ' || x.conname from pg_catalog.pg_constraint as x where x.conrelid = p_relation
     union all select 'pg_catalog.pg_class'::regclass, x.indexrelid, 'index ' || x.indexrelid::regclass from pg_catalog.pg_index as x where x.indrelid = p_relation
     union all select 'pg_catalog.pg_policy'::regclass, x.oid, 'policy ' || x.polname from pg_catalog.pg_policy as x where x.polrelid = p_relation
     union all select 'pg_catalog.pg_rewrite'::regclass, x.oid, 'rule ' || x.rulename from pg_catalog.pg_rewrite as x where x.ev_class = p_relation
+    union all select 'pg_catalog.pg_trigger'::regclass, x.oid, 'trigger ' || x.tgname from pg_catalog.pg_trigger as x where x.tgrelid = p_relation
     union all select 'pg_catalog.pg_constraint'::regclass, x.oid, 'check ' || x.conname
-                from pg_catalog.pg_attribute as a join pg_catalog.pg_constraint as x on x.contypid = a.atttypid
-               where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and x.contypid <> 0
+                from types as y join pg_catalog.pg_constraint as x on x.contypid = y.typ
+    union all select 'pg_catalog.pg_type'::regclass, y.typ, 'type ' || format_type(y.typ, null) from types as y
   ), runs (function, says) as (
     select g.tgfoid, 'trigger ' || g.tgname from pg_catalog.pg_trigger as g where g.tgrelid = p_relation and not g.tgisinternal
-    union select d.refobjid, p.says
+    union select coalesce(o.oprcode::oid, d.refobjid), p.says
             from parts as p join pg_catalog.pg_depend as d on (d.classid, d.objid) = (p.classid, p.objid)
-           where d.refclassid = 'pg_catalog.pg_proc'::regclass
+            left join pg_catalog.pg_operator as o on d.refclassid = 'pg_catalog.pg_operator'::regclass and o.oid = d.refobjid
+           where d.refclassid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass)
   )
   select 'ST010', format('%s belongs to %s, not to %s, as who Strata works', p_relation, c.relowner::regrole, o.owner::regrole),
          format('Manage a table of your own; what belongs to the platform has its own retention. If it is yours: alter table %s owner to %s', p_relation, o.owner::regrole)

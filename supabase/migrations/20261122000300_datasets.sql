@@ -252,10 +252,10 @@ begin
          accepted = coalesce(excluded.accepted, d.accepted),
          revision = d.revision + 1
    where (d.key_columns, d.age_column, d.core_retention_days, d.main_retention_days, d.delete_after_days, d.due_when, d.waits_for,
-          d.size_limit_kb, d.delete_triggers, coalesce(excluded.accepted, d.accepted))
+          d.size_limit_kb, d.delete_triggers, coalesce(excluded.accepted, d.accepted), coalesce(excluded.accepted_from, d.accepted_from))
          is distinct from
          (excluded.key_columns, excluded.age_column, excluded.core_retention_days, excluded.main_retention_days,
-          excluded.delete_after_days, excluded.due_when, excluded.waits_for, excluded.size_limit_kb, excluded.delete_triggers, d.accepted);
+          excluded.delete_after_days, excluded.due_when, excluded.waits_for, excluded.size_limit_kb, excluded.delete_triggers, d.accepted, d.accepted_from);
   update strata.datasets as d -- whoever says it again has mended something: no reason to wait
      set trouble = null, trouble_sqlstate = null, remedy = null, failures = 0, next_try_at = null
    where d.name = p_new.name and (d.trouble is not null or d.failures > 0);

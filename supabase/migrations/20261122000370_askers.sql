@@ -34,6 +34,9 @@ declare
 begin
   if v_asker is null and (session_user = 'authenticator' or strata.is_owner(session_user)) then
     return true;
+  elsif current_setting('transaction_isolation') <> 'read committed' then -- an old snapshot would not see a hold made since
+    raise exception 'a neighbour''s transaction is %', current_setting('transaction_isolation')
+      using errcode = 'ST009', hint = 'Ask in a transaction that is read committed.';
   elsif not exists (
     select from strata.links as l
      where l.neighbour = v_asker and l.neighbour = coalesce(p_neighbour, v_asker) and (p_direction is null or l.direction = p_direction)
@@ -47,3 +50,42 @@ comment on function strata.check_asker(text, text) is
   'True if this session is the owner''s, or of the neighbour that dials this tier from that direction (null: from either) and, where '
   'one is named, is that one. ST009: it is somebody else''s.';
 revoke execute on function strata.check_asker(text, text) from public;
+
+-- What has been forgotten (forget_twin) may be proved and closed until it is described again; a dataset of this tier's own may not
+-- even be asked about.
+create function strata.check_settled(p_dataset text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_asker constant text := strata.asked_by();
+  v_dataset strata.datasets;
+begin
+  select d.* into v_dataset from strata.datasets as d where d.name = p_dataset;
+  if v_asker is null or v_dataset.name is null then
+    return;
+  elsif v_dataset.accepted_from is distinct from v_asker and not (v_dataset.accepted is null and strata.is_allowed_twin(v_dataset)) then
+    raise exception 'dataset "%" of % is not one that % settles into it', p_dataset, strata.tier(), v_asker
+      using errcode = 'ST029', hint = strata.remedy('ST029');
+  end if;
+end
+$$;
+comment on function strata.check_settled(text) is 'ST029: the neighbour that asks does not settle that dataset into this tier.';
+revoke execute on function strata.check_settled(text) from public;
+
+create function strata.asks_for_part(p_dataset strata.datasets, p_columns text[])
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return strata.asked_by() is not null and exists (
+    select from jsonb_array_elements(p_dataset.accepted -> 'columns') as c (it) where c.it ->> 'name' <> all (array_remove(p_columns, null)));
+end
+$$;
+comment on function strata.asks_for_part(strata.datasets, text[]) is
+  'Whether a neighbour asks for the hash of some of a dataset''s columns only: of few values, it could be guessed.';
+revoke execute on function strata.asks_for_part(strata.datasets, text[]) from public;

@@ -145,6 +145,7 @@ begin
     raise exception 'range type %.% has a canonical function (%), which no neighbour may bring', p_type ->> 'schema', p_type ->> 'name',
       p_type ->> 'canonical' using errcode = 'ST026', hint = strata.remedy('ST026');
   end if;
+  perform strata.check_place(p_type -> 'multirange' ->> 'schema');
   execute format('create type %I.%I as range (subtype = %s%s%s, multirange_type_name = %I.%I)', p_type ->> 'schema', p_type ->> 'name',
     strata.type_sql(p_type -> 'subtype'),
     ', subtype_opclass = ' || quote_ident(p_type -> 'opclass' ->> 'schema') || '.' || quote_ident(p_type -> 'opclass' ->> 'name'),

@@ -41,6 +41,19 @@ comment on function strata.allow_twin(regclass) is
   'deleted as the policy says.';
 revoke execute on function strata.allow_twin(regclass) from public;
 
+create function strata.is_allowed_twin(p_dataset strata.datasets)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (select from strata.twins_allowed as a where (a.schema_name, a.table_name) = (p_dataset.schema_name, p_dataset.table_name));
+end
+$$;
+comment on function strata.is_allowed_twin(strata.datasets) is 'Whether the owner of this tier has said that a dataset''s table may become a twin.';
+revoke execute on function strata.is_allowed_twin(strata.datasets) from public;
+
 create function strata.check_taken(p_relation regclass)
 returns void
 language plpgsql
@@ -53,13 +66,13 @@ begin
   select n.nspname as schema, c.relname as name, c.relkind as kind, obj_description(c.oid, 'pg_class') as says into v_table
     from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace where c.oid = p_relation;
   perform strata.check_place(v_table.schema);
-  if v_table.kind <> 'r' or v_table.says = strata.twin_comment()
+  if v_table.kind = 'c' or v_table.says = strata.twin_comment() -- a type in the way is told of as one
      or exists (select from strata.twins_allowed as a where (a.schema_name, a.table_name) = (v_table.schema, v_table.name)) then
     return;
   end if;
   execute format('select exists (select from %s)', p_relation) into v_has_rows;
-  if v_has_rows then
-    raise exception 'table % of % has rows of its own already', p_relation, strata.tier()
+  if v_has_rows or v_table.kind not in ('r', 'p') then
+    raise exception '% of % is there already, with rows or as something else than a table', p_relation, strata.tier()
       using errcode = 'ST029', hint = format('If they may move on and be deleted as the policy says, on that tier: select strata.allow_twin(%L)', p_relation);
   end if;
 end
@@ -233,7 +246,7 @@ declare
   v_type jsonb;
   v_objection record;
 begin
-  perform strata.check_asker('hotter', p_from);
+  perform strata.check_asker('hotter', coalesce(p_from, ''));
   perform strata.check_heard('hotter', 'a description', pg_column_size(p_description), 'heard_list');
   v_relation := format('%I.%I', p_description ->> 'schema', p_description ->> 'table');
   perform strata.lock_dataset(p_description ->> 'name');
@@ -251,6 +264,10 @@ begin
     perform strata.make_twin(p_description, v_relation);
   elsif v_old.accepted is null then
     perform strata.check_taken(v_relation::regclass);
+  end if;
+  if v_old.name is not null and v_old.accepted is null and not strata.is_allowed_twin(v_old) then
+    raise exception 'dataset "%" is one of %''s own', v_old.name, strata.tier()
+      using errcode = 'ST029', hint = format('If it may become a twin, on that tier: select strata.allow_twin(%L)', v_relation);
   end if;
   for v_objection in select * from strata.twin_objections(p_description, v_old.accepted, v_relation::regclass) limit 1 loop
     raise exception '%', v_objection.says using errcode = v_objection.code, hint = strata.remedy(v_objection.code);
@@ -297,7 +314,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform strata.dataset(p_dataset);
+  perform strata.allow_twin(to_regclass(strata.relation(strata.dataset(p_dataset))));
   update strata.datasets as d set accepted = null, accepted_from = null where d.name = p_dataset;
 end
 $$;

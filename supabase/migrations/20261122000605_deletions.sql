@@ -262,7 +262,7 @@ begin
     v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
     into v_is_gone using p_manifest.keys, p_locked, p_deleted, p_manifest.tids, p_manifest.versions;
   if v_is_gone then
-    raise exception 'a trigger on % deleted or changed a row itself and kept Strata from deleting it', strata.relation(p_dataset)
+    raise exception 'a trigger on % deleted a row itself, or changed it, and kept Strata from deleting it', strata.relation(p_dataset)
       using errcode = 'ST043', hint = strata.remedy('ST043');
   end if;
 end

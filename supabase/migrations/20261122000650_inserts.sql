@@ -27,10 +27,27 @@ comment on function strata.unpack_sql(uuid, text[]) is
   'SQL that makes rows of texts of a batch, which is $1.';
 revoke execute on function strata.unpack_sql(uuid, text[]) from public;
 
+-- What a batch brought is remembered by the hashes of its keys, under a seed that its source does not know: only what has come with
+-- a move is ever taken back for it, whatever became of the row's version meanwhile.
+create function strata.brought_sql(p_dataset strata.datasets, p_seed text)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select format('hashtextextended(concat_ws(''/'', %s), %s)', string_agg(format('concat(t.%I)', k.name), ', ' order by k.position), p_seed)
+            from unnest(p_dataset.key_columns) with ordinality as k (name, position));
+end
+$$;
+comment on function strata.brought_sql(strata.datasets, text) is 'SQL for the hash of row t''s key under a seed.';
+revoke execute on function strata.brought_sql(strata.datasets, text) from public;
+
 -- The fast way in: all rows of a batch by one statement. A row that is here already is an error (unique_violation), and the
 -- careful way finds out which; asking for each row first costs a tenth of the time.
-create function strata.insert_batch(p_dataset strata.datasets, p_move uuid, p_columns text[], p_batch text)
-returns tid[]
+create function strata.insert_batch(
+  p_dataset strata.datasets, p_move uuid, p_columns text[], p_batch text, p_seed bigint, out places tid[], out brought bigint[]
+)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
@@ -48,23 +65,22 @@ declare
   v_relation constant text := strata.relation(p_dataset);
   v_names text;
   v_values text;
-  v_places tid[];
 begin
   select string_agg(quote_ident(c.name), ', ' order by c.position),
          string_agg(format('u.c%s::%s', c.position, format_type(a.atttypid, a.atttypmod)), ', ' order by c.position)
     into v_names, v_values
     from unnest(p_columns) with ordinality as c (name, position)
     join pg_catalog.pg_attribute as a on a.attrelid = v_relation::regclass and a.attname = c.name and a.attgenerated = '';
-  execute format('with i as (insert into %s as t (%s) overriding system value select %s from %s returning t.ctid as place) '
-                 'select coalesce(array_agg(i.place), ''{}'') from i',
-    v_relation, v_names, v_values, strata.unpack_sql(p_move, p_columns)) into v_places using p_batch;
+  execute format('with i as (insert into %s as t (%s) overriding system value select %s from %s returning t.ctid as place, %s as brought) '
+                 'select coalesce(array_agg(i.place), ''{}''), coalesce(array_agg(i.brought), ''{}'') from i',
+    v_relation, v_names, v_values, strata.unpack_sql(p_move, p_columns), strata.brought_sql(p_dataset, '$2'))
+    into places, brought using p_batch, p_seed;
   set constraints all immediate;
-  return v_places;
 end
 $$;
-comment on function strata.insert_batch(strata.datasets, uuid, text[], text) is
-  'Inserts the rows of a batch (a text per column), all or none; returns where each was put. 23505: one is here already.';
-revoke execute on function strata.insert_batch(strata.datasets, uuid, text[], text) from public;
+comment on function strata.insert_batch(strata.datasets, uuid, text[], text, bigint) is
+  'Inserts the rows of a batch (a text per column), all or none; returns where each was put, and the hash of its key. 23505: one is here already.';
+revoke execute on function strata.insert_batch(strata.datasets, uuid, text[], text, bigint) from public;
 
 create function strata.lines_of(p_move uuid, p_columns text[], p_batch text)
 returns text[]
@@ -114,7 +130,9 @@ revoke execute on function strata.same_line_sql(strata.datasets) from public;
 
 -- The careful way in: rows written as record literals. A twin with insert triggers is read back in the same
 -- transaction: a row they changed must not stay. Returns how many rows were inserted unchanged.
-create function strata.insert_lines(p_dataset strata.datasets, p_columns text[], p_lines text[], out inserted integer, out versions text[])
+create function strata.insert_lines(
+  p_dataset strata.datasets, p_columns text[], p_lines text[], p_seed bigint, out inserted integer, out brought bigint[]
+)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set datestyle = 'ISO, MDY'
@@ -131,18 +149,19 @@ as $$
 declare
   v_relation constant text := strata.relation(p_dataset);
   v_watched constant boolean := strata.has_insert_triggers(v_relation::regclass);
-  v_here constant text := format('select count(*) filter (where %s = l.line), count(*) from unnest($1) as l (line) join %s as t on %s',
+  v_here constant text := format('select count(*) filter (where %s = l.line), count(*), array_agg(%s) from unnest($1) as l (line) join %s as t on %s',
     (select 'row(' || string_agg(coalesce('t.' || quote_ident(c.name), 'null'), ', ' order by c.position) || ')::text'
-       from unnest(p_columns) with ordinality as c (name, position)), v_relation, strata.same_line_sql(p_dataset));
+       from unnest(p_columns) with ordinality as c (name, position)), strata.brought_sql(p_dataset, '$2'), v_relation, strata.same_line_sql(p_dataset));
   v_names text;
   v_values text;
   v_same integer;
   v_before integer;
 begin
   if v_watched then -- triggers make of the number of inserted rows what they like
-    execute v_here into v_same, v_before using p_lines;
+    execute v_here into v_same, v_before, brought using p_lines, p_seed;
     if v_before > 0 then
       inserted := cardinality(p_lines) - v_before;
+      brought := '{}';
       return;
     end if;
   end if;
@@ -153,23 +172,24 @@ begin
   execute format(
     'with i as (insert into %s as t (%s) overriding system value '
     '  select %s from (select l.line::%s as r from unnest($1) as l (line) offset 0) as s '
-    '  on conflict (%s) do nothing returning t.xmin::text as version) '
-    'select count(*), array_agg(distinct i.version) from i',
+    '  on conflict (%s) do nothing returning %s as brought) '
+    'select count(*), array_agg(i.brought) from i',
     v_relation, v_names, v_values, v_relation,
-    (select string_agg(quote_ident(k), ', ') from unnest(p_dataset.key_columns) as k)) into inserted, versions using p_lines;
+    (select string_agg(quote_ident(k), ', ') from unnest(p_dataset.key_columns) as k), strata.brought_sql(p_dataset, '$2'))
+    into inserted, brought using p_lines, p_seed;
   set constraints all immediate; -- deferred triggers change rows as well
   if v_watched then
-    execute v_here into v_same, inserted using p_lines;
+    execute v_here into v_same, inserted, brought using p_lines, p_seed; -- none was here before: all of them are ours
     if v_same < cardinality(p_lines) then
       raise exception 'a trigger on % changes or drops rows as they arrive', strata.tier() using errcode = 'ST042';
     end if;
   end if;
 end
 $$;
-comment on function strata.insert_lines(strata.datasets, text[], text[]) is
-  'Inserts rows written as texts, never over an existing key; returns how many went in (with which xmin), or with triggers how many '
+comment on function strata.insert_lines(strata.datasets, text[], text[], bigint) is
+  'Inserts rows written as texts, never over an existing key; returns how many went in (and the hashes of their keys), or with triggers how many '
   'were not here before (then none goes in beside those that were). ST042: a trigger changed one.';
-revoke execute on function strata.insert_lines(strata.datasets, text[], text[]) from public;
+revoke execute on function strata.insert_lines(strata.datasets, text[], text[], bigint) from public;
 
 -- An error that tells of one row's content, not of the table, the disk or the server.
 create function strata.is_row_error(p_sqlstate text)
@@ -182,8 +202,8 @@ comment on function strata.is_row_error(text) is 'Whether an error is about one 
 revoke execute on function strata.is_row_error(text) from public;
 
 create function strata.insert_one_by_one(
-  p_dataset strata.datasets, p_columns text[], p_lines text[],
-  out inserted integer, out versions text[], out not_ours integer[], out refused jsonb
+  p_dataset strata.datasets, p_columns text[], p_lines text[], p_seed bigint,
+  out inserted integer, out brought bigint[], out not_ours integer[], out refused jsonb
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -192,15 +212,15 @@ declare
   v_one record;
 begin
   inserted := 0;
-  versions := '{}';
+  brought := '{}';
   not_ours := '{}';
   refused := '[]';
   for v_position in 1 .. coalesce(cardinality(p_lines), 0) loop
     begin
-      v_one := strata.insert_lines(p_dataset, p_columns, p_lines[v_position : v_position]);
+      v_one := strata.insert_lines(p_dataset, p_columns, p_lines[v_position : v_position], p_seed);
       if v_one.inserted = 1 then
         inserted := inserted + 1;
-        versions := versions || v_one.versions;
+        brought := brought || v_one.brought;
       else
         not_ours := not_ours || v_position;
       end if;
@@ -208,11 +228,11 @@ begin
       if not strata.is_row_error(sqlstate) then
         raise;
       end if;
-      refused := refused || jsonb_build_object('ordinal', v_position, 'code', sqlstate, 'says', strata.tier() || ' refuses the row: ' || sqlerrm);
+      refused := refused || jsonb_build_object('ordinal', v_position, 'code', sqlstate, 'says', strata.tier() || ' refuses the row: ' || left(sqlerrm, 1000));
     end;
   end loop;
 end
 $$;
-comment on function strata.insert_one_by_one(strata.datasets, text[], text[]) is
+comment on function strata.insert_one_by_one(strata.datasets, text[], text[], bigint) is
   'insert_lines() for one row after the other: which were here before, and which are refused and why.';
-revoke execute on function strata.insert_one_by_one(strata.datasets, text[], text[]) from public;
+revoke execute on function strata.insert_one_by_one(strata.datasets, text[], text[], bigint) from public;

@@ -20,7 +20,8 @@ create table strata.arrivals (
   outcomes text[],
   places tid[],
   version xid,
-  versions xid[] not null default '{}',
+  seed bigint not null default 0,
+  brought bigint[] not null default '{}',
   file text,
   constraint arrivals_pkey primary key (move_id),
   constraint arrivals_closed_with_outcomes check ((closed_at is null) = (outcomes is null))
@@ -28,11 +29,12 @@ create table strata.arrivals (
 comment on table strata.arrivals is
   'Moves into this tier, open until their source closes them. not_ours: positions whose row was here before. refused: '
   'rows this tier would not take (ordinal, code, says), until it is closed. bytes: of text received. places, version, file: where its rows were '
-  'put, as which version (xmin), in which file of the table; null when they came one by one, and once closed. versions: of all rows it brought, '
-  'however they came; only these may be taken back.';
+  'put, as which version (xmin), in which file of the table; null when they came one by one, and once closed. seed, brought: of the keys of all rows '
+  'it brought, however they came, hashes; only these may be taken back; none once closed.';
 revoke all on strata.arrivals from public;
 alter table strata.arrivals enable row level security;
 alter table strata.arrivals alter column places set storage external; -- it lives for a second
+alter table strata.arrivals alter column brought set storage external;
 create index arrivals_open_idx on strata.arrivals (dataset) where closed_at is null;
 create index arrivals_closed_idx on strata.arrivals (closed_at);
 
@@ -121,8 +123,9 @@ declare
   v_arrival strata.arrivals;
   v_lines text[];
   v_done record;
+  v_seed constant bigint := ('x' || encode(substr(uuid_send(gen_random_uuid()), 9, 8), 'hex'))::bit(64)::bigint;
 begin
-  perform strata.check_asker('hotter', p_from);
+  perform strata.check_asker('hotter', coalesce(p_from, ''));
   perform strata.lock_dataset(p_dataset);
   v_dataset := strata.dataset(p_dataset);
   perform strata.check_source(v_dataset, p_from);
@@ -139,16 +142,16 @@ begin
   begin
     if strata.has_insert_triggers(strata.relation(v_dataset)::regclass) then
       v_lines := strata.lines_of(p_move, p_columns, p_lines);
-      v_done := strata.insert_lines(v_dataset, p_columns, v_lines);
+      v_done := strata.insert_lines(v_dataset, p_columns, v_lines, v_seed);
       v_arrival.rows_received := v_done.inserted;
-      v_arrival.versions := v_done.versions::xid[];
+      v_arrival.brought := v_done.brought;
       if v_arrival.rows_received < cardinality(v_lines) then
         raise exception 'some rows are here already' using errcode = 'ST040';
       end if;
     else
-      v_arrival.places := strata.insert_batch(v_dataset, p_move, p_columns, p_lines);
+      select b.places, b.brought into v_arrival.places, v_arrival.brought
+        from strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed) as b;
       v_arrival.rows_received := cardinality(v_arrival.places);
-      v_arrival.versions := strata.version_at(strata.relation(v_dataset), v_arrival.places[1]);
     end if;
     v_arrival.not_ours := '{}';
     v_arrival.refused := '[]';
@@ -158,14 +161,14 @@ begin
     end if;
     v_lines := strata.lines_of(p_move, p_columns, p_lines);
     v_arrival.places := null;
-    select o.inserted, o.versions::xid[], o.not_ours, o.refused
-      into v_arrival.rows_received, v_arrival.versions, v_arrival.not_ours, v_arrival.refused
-      from strata.insert_one_by_one(v_dataset, p_columns, v_lines) as o;
+    select o.inserted, o.brought, o.not_ours, o.refused
+      into v_arrival.rows_received, v_arrival.brought, v_arrival.not_ours, v_arrival.refused
+      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed) as o;
     perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
   end;
-  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused, places, version, file, versions)
+  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused, places, version, file, seed, brought)
   select p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines), v_arrival.not_ours, v_arrival.refused,
-         p.places, v_arrival.versions[1], p.file, coalesce(v_arrival.versions, '{}')
+         p.places, p.version, p.file, v_seed, coalesce(v_arrival.brought, '{}')
     from strata.place(strata.relation(v_dataset)::regclass, v_arrival.places) as p;
   return v_arrival.refused;
 end
@@ -176,23 +179,7 @@ comment on function strata.receive(uuid, text, text, text[], text) is
 revoke execute on function strata.receive(uuid, text, text, text[], text) from public;
 grant execute on function strata.receive(uuid, text, text, text[], text) to strata_mover;
 
-create function strata.version_at(p_relation text, p_place tid)
-returns xid[]
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_versions xid[];
-begin
-  execute format('select array[t.xmin] from %s as t where t.ctid = $1', p_relation) into v_versions using p_place;
-  return v_versions;
-end
-$$;
-comment on function strata.version_at(text, tid) is 'The version (xmin) of the row at a place.';
-revoke execute on function strata.version_at(text, tid) from public;
-
-create function strata.place(p_relation regclass, inout places tid[], out file text)
+create function strata.place(p_relation regclass, inout places tid[], out version xid, out file text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -201,6 +188,8 @@ begin
   file := case when cardinality(places) > 0 then strata.file_of(p_relation) end;
   if file is null then
     places := null;
+  else
+    execute format('select t.xmin from only %s as t where t.ctid = $1', p_relation) into version using places[1];
   end if;
 end
 $$;
@@ -317,9 +306,10 @@ declare
   v_sql record;
   v_proofs bytea[];
 begin
-  perform strata.check_asker('hotter', (select a.from_tier from strata.arrivals as a where a.move_id = p_move));
-  if strata.twin(v_dataset) is null or (v_missing <> '{}' and v_dataset.accepted is null)
-     or not exists (select from strata.arrivals as a where a.move_id = p_move) then
+  perform strata.check_asker('hotter', (select a.from_tier from strata.arrivals as a where a.move_id = p_move)),
+          strata.check_settled(p_dataset);
+  if strata.twin(v_dataset) is null or strata.asks_for_part(v_dataset, p_columns) or (v_missing <> '{}' and v_dataset.accepted is null)
+     or not exists (select from strata.arrivals as a where a.move_id = p_move and a.dataset = p_dataset) then
     return case when p_keys is not null then array_fill(null::bytea, array[array_length(p_keys, 2)]) end;
   elsif v_missing <> '{}' then
     raise exception 'column "%" is gone from twin % on %', v_missing[1], strata.relation(v_dataset), strata.tier()

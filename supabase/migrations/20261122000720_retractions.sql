@@ -1,6 +1,6 @@
 -- Retractions: an arrival is closed, and what its source kept is taken back.
 
--- Takes back what the source kept: only rows this move brought (which tells the version they have), and only where they still
+-- Takes back what the source kept: only rows this move brought (as is known by their keys), and only where they still
 -- are what it brought. A source that names other rows deletes nothing.
 create function strata.retract(
   p_dataset strata.datasets, p_columns text[], p_ordinals integer[], p_keys text[], p_fingerprints bytea[], p_arrival strata.arrivals
@@ -31,11 +31,13 @@ begin
   perform set_config('strata.purging', 'on', true);
   execute format(
     'with gone as (delete from %s as t using unnest(%s, $2, $3) with ordinality as m (%s, ordinal, mark, o) '
-    '  where %s and not (m.ordinal = any ($4)) and t.xmin = any ($5) and strata.fingerprint(%s) = m.mark returning m.o) '
+    '  where %s and not (m.ordinal = any ($4)) and hashtextextended(concat_ws(''/'', %s), $6) = any ($5) '
+    '    and strata.fingerprint(%s) = m.mark returning m.o) '
     'select coalesce(array_agg(g.o), ''{}'') from gone as g',
     strata.relation(p_dataset), v_sql.items, v_sql.names, v_sql.same_key,
+    (select string_agg('m.k' || n, ', ' order by n) from generate_series(1, cardinality(p_dataset.key_columns)) as n),
     strata.content_sql(strata.relation(p_dataset)::regclass, p_columns))
-    into v_retracted using p_keys, p_ordinals, p_fingerprints, p_arrival.not_ours, p_arrival.versions;
+    into v_retracted using p_keys, p_ordinals, p_fingerprints, p_arrival.not_ours, p_arrival.brought, p_arrival.seed;
   perform set_config('strata.purging', 'off', true);
   execute format(
     'select array_agg(case when m.o = any ($2) then ''retracted'' when t.ctid is null then ''absent'' else ''other'' end order by m.o) '
@@ -61,11 +63,14 @@ declare
   v_arrival strata.arrivals;
   v_outcomes text[] := array[]::text[];
 begin
-  perform strata.check_asker('hotter', p_from);
+  perform strata.check_asker('hotter', coalesce(p_from, ''));
   perform strata.lock_dataset(p_dataset);
   perform set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
   select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move;
   perform strata.check_asker('hotter', v_arrival.from_tier);
+  if v_arrival.dataset <> p_dataset then
+    raise exception 'move % is not one of "%"', p_move, p_dataset using errcode = 'ST030', hint = strata.remedy('ST030');
+  end if;
   if v_arrival.closed_at is not null then
     return v_arrival.outcomes;
   end if;
@@ -78,7 +83,7 @@ begin
   insert into strata.arrivals as a (move_id, dataset, from_tier, opened_at, closed_at, outcomes)
   values (p_move, p_dataset, p_from, strata.clock(), strata.clock(), v_outcomes)
   on conflict (move_id) do update
-     set closed_at = excluded.closed_at, outcomes = excluded.outcomes, refused = '[]', places = null, version = null, file = null,
+     set closed_at = excluded.closed_at, outcomes = excluded.outcomes, refused = '[]', brought = '{}', places = null, version = null, file = null,
          rows_retracted = (select count(*) from unnest(excluded.outcomes) as o where o = 'retracted');
   return v_outcomes;
 end

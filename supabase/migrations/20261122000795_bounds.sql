@@ -11,7 +11,8 @@ insert into strata.settings (name, value, unit, says) values
   ('heard_alerts', 200, 'alerts', 'the most alerts that are taken from a neighbour, and passed on to one, at a time'),
   ('heard_alerts_daily', 2000, 'alerts', 'the most new alerts that are taken from a neighbour within a day'),
   ('heard_list', 33554432, 'bytes', 'the largest description, list of keys or list of refused rows that is taken from a neighbour'),
-  ('heard_keys', 1073741824, 'bytes', 'the most keys of a neighbour that wait for the audit beyond'),
+  ('heard_hourly', 33554432, 'bytes', 'the most that is taken of a neighbour''s heartbeats within an hour'),
+  ('heard_keys', 67108864, 'bytes', 'the most keys of a neighbour that wait for the audit beyond'),
   ('failures_daily', 1000, 'failures', 'the most failed steps of which a line is kept within a day');
 
 -- Counted by sequences, because what is refused is rolled back, and the count must not be.

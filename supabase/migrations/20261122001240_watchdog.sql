@@ -218,9 +218,11 @@ create table strata.heartbeats (
   neighbour text not null,
   heard_at timestamptz not null,
   says jsonb not null,
+  hour timestamptz,
+  hour_bytes bigint not null default 0,
   constraint heartbeats_pkey primary key (neighbour),
   constraint heartbeats_link_fkey foreign key (neighbour) references strata.links (neighbour) on delete cascade
 );
-comment on table strata.heartbeats is 'What each neighbour last said of itself, and when by our clock: see heartbeat().';
+comment on table strata.heartbeats is 'What each neighbour last said of itself, and when by our clock: see heartbeat(). hour_bytes: of heartbeats in that hour.';
 revoke all on strata.heartbeats from public;
 alter table strata.heartbeats enable row level security;

@@ -70,7 +70,9 @@ as $$
 declare
   v_direction constant text := (select l.direction from strata.links as l where l.neighbour = p_from);
 begin
-  perform strata.check_heard(v_direction, 'a heartbeat', pg_column_size(p_heartbeat), 'heard_heartbeat');
+  perform strata.check_heard(v_direction, 'a heartbeat', pg_column_size(p_heartbeat), 'heard_heartbeat'),
+          strata.check_heard(v_direction, 'heartbeats within an hour', coalesce((select h.hour_bytes from strata.heartbeats as h
+            where h.neighbour = p_from and h.hour = date_trunc('hour', strata.clock())), 0) + pg_column_size(p_heartbeat), 'heard_hourly');
   if jsonb_typeof(p_heartbeat -> 'alerts') = 'array' then
     perform strata.check_heard(v_direction, 'alerts', jsonb_array_length(p_heartbeat -> 'alerts'), 'heard_alerts'),
             strata.check_heard(v_direction, 'new alerts', (select count(*) from strata.alerts as a
@@ -80,6 +82,58 @@ end
 $$;
 comment on function strata.check_heartbeat(text, jsonb) is 'Refuses a heartbeat that is too large, or has too many alerts. ST065: it is.';
 revoke execute on function strata.check_heartbeat(text, jsonb) from public;
+
+-- Only what we know how to read, and of the type that we read it as: a neighbour must not make the alerts of this tier fail.
+create function strata.plain_heartbeat(p_heartbeat jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select coalesce(jsonb_object_agg(k.key, case
+             when k.kind = 'list' then (select coalesce(jsonb_agg(e.it), '[]')
+               from jsonb_array_elements(case jsonb_typeof(p_heartbeat -> k.key) when 'array' then p_heartbeat -> k.key else '[]' end) as e (it)
+              where jsonb_typeof(e.it) = 'object')
+             when k.kind = 'time' then to_jsonb(strata.as_time(p_heartbeat ->> k.key))
+             when k.kind = 'boolean' then to_jsonb(p_heartbeat -> k.key = 'true')
+             else to_jsonb(strata.plain_text(p_heartbeat ->> k.key, 200)) end), '{}')
+      from (values ('tier', 'text'), ('clock', 'time'), ('level', 'text'), ('drains', 'boolean'), ('watched_at', 'time'), ('tls', 'text'),
+                   ('kept_alive_at', 'time'), ('stopped', 'list'), ('overdue', 'list')) as k (key, kind)
+     where p_heartbeat ? k.key);
+end
+$$;
+comment on function strata.plain_heartbeat(jsonb) is 'What is kept of a heartbeat: its known parts, each of its type; null where it is none.';
+revoke execute on function strata.plain_heartbeat(jsonb) from public;
+
+create function strata.as_time(p_text text)
+returns timestamptz
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return p_text::timestamptz;
+exception when data_exception then -- before version 16 there is no other way to ask whether a text is a time
+  return null;
+end
+$$;
+comment on function strata.as_time(text) is 'A text as a time; null when it is none.';
+revoke execute on function strata.as_time(text) from public;
+
+create function strata.may_tell_of(p_from text, p_tier text)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce((select o.position >= n.position from strata.tiers as n, strata.tiers as o where n.name = p_from and o.name = p_tier), false);
+end
+$$;
+comment on function strata.may_tell_of(text, text) is 'Whether a tier lies behind the colder neighbour that tells of it.';
+revoke execute on function strata.may_tell_of(text, text) from public;
 
 -- A colder tier's alerts become ours, marked with where they came from; those it no longer has are cleared.
 create function strata.hear(p_from text, p_heartbeat jsonb)
@@ -93,8 +147,11 @@ begin
       using errcode = 'ST061', hint = strata.remedy('ST061');
   end if;
   perform strata.check_heartbeat(p_from, p_heartbeat);
-  insert into strata.heartbeats as h (neighbour, heard_at, says) values (p_from, strata.clock(), p_heartbeat - 'alerts' - 'report')
-  on conflict (neighbour) do update set heard_at = excluded.heard_at, says = excluded.says;
+  insert into strata.heartbeats as h (neighbour, heard_at, says, hour, hour_bytes)
+  values (p_from, strata.clock(), strata.plain_heartbeat(p_heartbeat), date_trunc('hour', strata.clock()), pg_column_size(p_heartbeat))
+  on conflict (neighbour) do update
+     set heard_at = excluded.heard_at, says = excluded.says, hour = excluded.hour,
+         hour_bytes = excluded.hour_bytes + case when h.hour = excluded.hour then h.hour_bytes else 0 end;
   if p_from is distinct from strata.colder() then
     perform strata.keep_going(true) where strata.wants_space(); -- it drains, and it is we who dial
     return;
@@ -105,6 +162,9 @@ begin
      from (select x.* from jsonb_to_recordset(p_heartbeat -> 'alerts')
              as x (kind text, tier text, subject text, severity text, says text, remedy text)
              join strata.alert_kinds as k on k.kind = x.kind -- a newer neighbour may know more kinds than we do
+            where strata.may_tell_of(p_from, x.tier) -- and what is found here is ours to tell
+              and not exists (select from strata.alerts as own where own.heard_from is null and own.cleared_at is null
+                                and (own.kind, own.tier, own.subject) = (x.kind, strata.plain_text(x.tier, 40), strata.plain_text(x.subject, 200)))
             order by x.kind, x.tier, x.subject) as a;
   update strata.alerts as a set cleared_at = strata.clock()
    where a.heard_from = p_from and a.cleared_at is null

@@ -60,7 +60,9 @@ declare
 begin
   begin
     v_here := strata.keys_here(p_dataset, p_keys);
-  exception when data_exception or integrity_constraint_violation or sqlstate 'ST011' then null;
+  exception
+    when data_exception or integrity_constraint_violation or sqlstate 'ST011' then null;
+    when others then return '{}'; -- a table that cannot be read tells of no row that it is gone, and stops no other's upkeep
   end;
   return array(select o from generate_series(1, array_length(p_keys, 2)) as o except all select unnest(v_here));
 end
@@ -106,9 +108,11 @@ begin
      where h.key is not null and least(h.released_at, h.hold_until) < strata.clock()
        and (strata.colder() is null or d.told_revision = d.revision)
   loop
-    delete from strata.holds as h
-     where h.hold_id = v_hold.hold_id
-       and strata.keys_gone(v_hold.dataset, strata.keys_side_by_side(jsonb_build_array(to_jsonb(v_hold.key)))) <> '{}';
+    continue when strata.keys_gone(v_hold.dataset, strata.keys_side_by_side(jsonb_build_array(to_jsonb(v_hold.key)))) = '{}';
+    delete from strata.holds as h where h.hold_id = v_hold.hold_id and h.made_on = strata.tier();
+    -- One that came from a hotter tier may come once more, and has to be known as over.
+    update strata.holds as h set key = null, condition = 'false', reason = 'over', released_at = coalesce(h.released_at, h.hold_until)
+     where h.hold_id = v_hold.hold_id;
   end loop;
 end
 $$;

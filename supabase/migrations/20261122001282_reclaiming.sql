@@ -146,8 +146,7 @@ begin
   end if;
   for v_pass in 1 .. 300 loop
     execute format(
-      'with mine as materialized (select t.ctid, pg_column_size(t.*) as bytes from %1$s as t where t.ctid >= ''(%3$s,0)'' and t.ctid < ''(%4$s,0)'''
-      '   and t.xmin <> all (array(select v from strata.arrivals as a, unnest(a.versions) as v where a.closed_at is null)) for update skip locked),'
+      'with mine as materialized (select t.ctid, pg_column_size(t.*) as bytes from %1$s as t where t.ctid >= ''(%3$s,0)'' and t.ctid < ''(%4$s,0)'' for update skip locked),'
       ' moved as (update %1$s as t set %2$I = t.%2$I from mine as m where t.ctid = m.ctid returning t.ctid)'
       'select max(split_part(ltrim(m.ctid::text, ''(''), '','', 1)::bigint), count(*), (select min(m.bytes) from mine as m) from moved as m',
       p_relation, p_column, p_from, p_to) into v_highest, v_rows, v_smallest;

@@ -17,7 +17,7 @@ declare
   v_from timestamp := timestamp '1970-01-01';
   v_there boolean;
 begin
-  perform strata.check_asker('hotter');
+  perform strata.check_asker('hotter'), strata.check_settled(p_dataset);
   if to_regclass(strata.relation(v_dataset)) is null then
     return v_months;
   end if;
@@ -63,12 +63,12 @@ declare
   v_rows bigint := 0;
   v_digest bigint := 0;
 begin
-  perform strata.check_asker('hotter');
+  perform strata.check_asker('hotter'), strata.check_settled(p_dataset);
   if strata.twin(v_dataset) is not null then
     v_columns := coalesce(p_columns, array(
       select a.attname::text from pg_catalog.pg_attribute as a
        where a.attrelid = strata.twin(v_dataset) and a.attnum > 0 and not a.attisdropped order by a.attnum));
-    if strata.missing_columns(v_dataset, v_columns) = '{}' then
+    if strata.missing_columns(v_dataset, v_columns) = '{}' and not strata.asks_for_part(v_dataset, v_columns) then
       execute format('select count(*), coalesce(bit_xor(strata.digest(strata.fingerprint(%s))), 0) from %s as t where %s',
         strata.content_sql(strata.twin(v_dataset), v_columns), strata.relation(v_dataset), strata.month_sql(v_dataset, p_month))
         into v_rows, v_digest;

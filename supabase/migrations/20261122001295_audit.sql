@@ -229,7 +229,7 @@ declare
   v_sql record;
   v_found integer[] := array[]::integer[];
 begin
-  perform strata.check_asker('hotter');
+  perform strata.check_asker('hotter'), strata.check_settled(p_dataset);
   if strata.twin(v_dataset) is not null then
     v_sql := strata.manifest_sql(v_dataset, '$1');
     execute format('select coalesce(array_agg(m.o::integer order by m.o), ''{}'') from unnest(%s) with ordinality as m (%s, o) join %s as t on %s',

@@ -73,9 +73,9 @@ security definer -- a hotter tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform strata.check_asker('hotter');
+  perform strata.check_asker('hotter'), strata.check_settled(p_dataset);
   perform strata.check_heard('hotter', 'a page of keys', pg_column_size(p_keys), 'heard_list'),
-          strata.check_heard('hotter', 'keys for the audit', pg_relation_size('strata.passed_keys') + pg_column_size(p_keys), 'heard_keys')
+          strata.check_heard('hotter', 'keys for the audit', pg_total_relation_size('strata.passed_keys') + pg_column_size(p_keys), 'heard_keys')
     where strata.colder() is not null;
   if strata.colder() is not null then
     delete from strata.passed_keys as p where p.dataset = p_dataset and p.turn_at <> p_turn;
@@ -114,7 +114,8 @@ declare
 begin
   perform strata.check_asker('colder');
   perform strata.check_heard('colder', 'a page of keys', pg_column_size(p_keys), 'heard_list'),
-          strata.check_heard('colder', 'keys for the audit', pg_relation_size('strata.keys_beyond'), 'heard_keys');
+          strata.check_heard('colder', 'keys for the audit', pg_total_relation_size('strata.keys_beyond'), 'heard_keys'),
+          strata.dataset(p_dataset);
   delete from strata.keys_beyond as b
    where b.dataset = p_dataset and b.key in (select strata.key_mark(v_key, p_dataset, strata.nth_key(p_keys, o)) from unnest(strata.known_beyond(p_dataset, p_keys)) as o);
   insert into strata.keys_beyond (dataset, key, seen_at)

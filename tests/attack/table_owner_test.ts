@@ -29,6 +29,33 @@ const RUNS: Record<string, string[]> = {
   "an index": [FUNCTION, "create index on public.letters (public.steal(body))"],
   "a partial index": [FUNCTION, "create index on public.letters (id) where public.steal(body)"],
   "a policy": [FUNCTION, "create policy p on public.letters using (public.steal(body))"],
+  "a trigger's condition": [
+    FUNCTION,
+    "create function public.nothing() returns trigger language plpgsql as 'begin return old; end'",
+    "create trigger t before delete on public.letters for each row when (public.steal(old.body)) execute function public.nothing()",
+  ],
+  "an operator": [
+    "create function public.steal(p_one text, p_two text) returns boolean language sql immutable as 'select true'",
+    "create operator public.%% (leftarg = text, rightarg = text, function = public.steal)",
+    "alter table public.letters add check (body operator(public.%%) 'x')",
+  ],
+  "a domain over a domain": [
+    FUNCTION,
+    "create domain public.d as text check (public.steal(value))",
+    "create domain public.e as public.d",
+    "alter table public.letters add x public.e",
+  ],
+  "an array of a domain": [
+    FUNCTION,
+    "create domain public.d as text check (public.steal(value))",
+    "alter table public.letters add x public.d[]",
+  ],
+  "an attribute of a type": [
+    FUNCTION,
+    "create domain public.d as text check (public.steal(value))",
+    "create type public.c as (x public.d)",
+    "alter table public.letters add x public.c",
+  ],
   "a domain's check": [
     FUNCTION,
     "create domain public.d as text check (public.steal(value))",
