@@ -185,6 +185,8 @@ returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO, MDY' -- read under the same settings
 as $$
 begin
   return (

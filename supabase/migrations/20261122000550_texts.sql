@@ -47,7 +47,8 @@ begin
     select case when p_column is null then 'null::text'
                 when p_type in ('text'::regtype, 'varchar'::regtype) then format('t.%I', p_column)
                 when p_type in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype, 'float8'::regtype, 'numeric'::regtype,
-                                'uuid'::regtype, 'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) then format('t.%I::text', p_column)
+                                'uuid'::regtype, 'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
+                                'xml'::regtype) then format('t.%I::text', p_column) -- concat() would drop the declaration of xml
                 else format('case when t.%I is distinct from null then concat(t.%I) end', p_column, p_column) end);
 end
 $$;

@@ -116,3 +116,33 @@ moveTest(
     assert.deepEqual([(await idsOf(core)).length, await idsOf(main)], [5, []]);
   },
 );
+
+moveTest("xml keeps its declaration", async (chain) => {
+  const { core, main } = chain;
+  await core.sql.unsafe(`
+    create table public.pages (id int primary key, created_at timestamptz, page xml);
+    insert into public.pages values
+      (1, '2020-01-01', '<?xml version="1.0" encoding="UTF-8"?><a>é</a>'),
+      (2, '2020-01-01', '<?xml version="1.0"?><a/>'), (3, '2020-01-01', 'a <b>mixed</b> piece'), (4, '2020-01-01', null)`);
+  const pages = "select id, page::text from public.pages order by id";
+  const before = [...await core.sql.unsafe(pages)];
+  await core.sql`select strata.manage('public.pages', p_delete_after_days => null)`;
+  await settle(chain);
+  assert.deepEqual([...await main.sql.unsafe(pages)], before);
+});
+
+for (const style of ["German, DMY", "SQL, DMY"]) {
+  moveTest(`a row set aside stops nobody under the date style ${style}`, async (chain) => {
+    const { core, main } = chain;
+    for (const { sql } of chain.databases) {
+      await sql.unsafe(`do $$ begin
+        execute format('alter database %I set datestyle = %L', current_database(), '${style}');
+        execute format('alter database %I set timezone = %L', current_database(), 'Pacific/Apia'); end $$`);
+      await sql.unsafe(`set datestyle = '${style}'; set timezone = 'Pacific/Apia'`);
+    }
+    await makeNotes(core);
+    await core.sql`select strata.put_aside('notes', array['2'], '23502', 'so')`;
+    await settle(chain);
+    assert.deepEqual([await idsOf(core), await idsOf(main)], [[2], [1, 3]]);
+  });
+}
