@@ -129,10 +129,10 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return coalesce((select o.position >= n.position from strata.tiers as n, strata.tiers as o where n.name = p_from and o.name = p_tier), false);
+  return p_tier = strata.tier() or coalesce((select o.position >= n.position from strata.tiers as n, strata.tiers as o where n.name = p_from and o.name = p_tier), false);
 end
 $$;
-comment on function strata.may_tell_of(text, text) is 'Whether a tier lies behind the colder neighbour that tells of it.';
+comment on function strata.may_tell_of(text, text) is 'Whether a tier lies behind the colder neighbour that tells of it, or is this one, whose jobs may have stopped.';
 revoke execute on function strata.may_tell_of(text, text) from public;
 
 -- A colder tier's alerts become ours, marked with where they came from; those it no longer has are cleared.

@@ -62,7 +62,7 @@ begin
     v_here := strata.keys_here(p_dataset, p_keys);
   exception
     when data_exception or integrity_constraint_violation or sqlstate 'ST011' then null;
-    when others then return '{}'; -- a table that cannot be read tells of no row that it is gone, and stops no other's upkeep
+    when others then return array[]::integer[]; -- a table that cannot be read tells of no row that it is gone, and stops no other's upkeep
   end;
   return array(select o from generate_series(1, array_length(p_keys, 2)) as o except all select unnest(v_here));
 end
