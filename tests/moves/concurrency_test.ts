@@ -45,30 +45,42 @@ moveTest("a run passes a dataset by that another run is at", async (chain) => {
   assert.deepEqual(await idsOf(main), [1, 2, 3]);
 }, { drivers: DIALLING });
 
-moveTest("a link that both sides drive, by mistake, loses and doubles nothing", async (chain) => {
-  const { core, main } = chain;
-  const { driving, driven } = endsOfLink(chain);
-  const { hostname, port, pathname } = new URL(driving.url);
-  const both = chain.driver === "push" ? "pull" : "push";
-  await driven.sql`select strata.join_tier(p_tier => ${driving.tier}, p_driver => ${both},
+moveTest(
+  "a link that both sides drive, by mistake, rests and says so until that is mended",
+  async (chain) => {
+    const { core, main } = chain;
+    const { driving, driven } = endsOfLink(chain);
+    const { hostname, port, pathname } = new URL(driving.url);
+    const both = chain.driver === "push" ? "pull" : "push";
+    await driven.sql`select strata.join_tier(p_tier => ${driving.tier}, p_driver => ${both},
     p_host => ${hostname}, p_port => ${Number(port)}, p_database => ${pathname.slice(1)},
     p_password => ${await moverPassword()})`;
-  await makeNotes(core, 100);
-  await core.sql`update strata.settings set value = 10 where name = 'batch_rows'`;
-  const rows = await rowsOf(core);
+    await makeNotes(core, 100);
+    await core.sql`update strata.settings set value = 10 where name = 'batch_rows'`;
+    const rows = await rowsOf(core);
 
-  await waitFor("both sides to have moved all", async () => {
     await Promise.all(
       chain.databases.map(({ connect }) => connect({ max: 1 })`call strata.move_due()`),
     );
-    await endPauses(chain);
-    return (await idsOf(core)).length === 0;
-  });
+    assert.deepEqual(
+      await rowsOf(core),
+      rows,
+      "neither lets the other ask what its driver does not",
+    );
+    for (const { sql } of chain.databases) {
+      const [link] = await sql`select trouble_sqlstate as code from strata.links`;
+      assert.equal(link?.code, "ST009");
+    }
 
-  await settle(chain);
-  assert.deepEqual((await rowsOf(main)).sort(), rows);
-  await assertAtPeace(chain);
-}, { drivers: DIALLING });
+    await driven
+      .sql`select strata.join_tier(p_tier => ${driving.tier}, p_driver => ${chain.driver})`;
+    await endPauses(chain);
+    await settle(chain);
+    assert.deepEqual((await rowsOf(main)).sort(), rows);
+    await assertAtPeace(chain);
+  },
+  { drivers: DIALLING },
+);
 
 moveTest(
   "a row that somebody has locked is passed over and set aside; the others go",
