@@ -284,6 +284,7 @@ returns bytea
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
   select string_agg(set_byte('\x00', 0, case when i < length(k.key) then get_byte(k.key, i) else 0 end # p_pad), ''::bytea order by i)
     from (select case when length(p_key) > 64 then sha256(p_key) else p_key end as key) as k, generate_series(0, 63) as i

@@ -176,6 +176,7 @@ create function strata.make_server(
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
   v_neighbour constant text := substr(p_server, length('strata_') + 1);

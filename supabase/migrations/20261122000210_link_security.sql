@@ -22,6 +22,7 @@ returns boolean
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
   select coalesce(bool_and(h.host in ('', 'localhost', '::1') or h.host ~ '^/' or h.host ~ '^127(\.\d{1,3}){3}$'), true)
     from unnest(string_to_array(lower(p_host), ',')) as h (host)

@@ -18,6 +18,7 @@ returns text
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
   v_secret constant bytea := convert_to(normalize(p_password, NFKC), 'UTF8');
@@ -123,6 +124,7 @@ create function strata.renew_password(p_neighbour text, p_password text default 
 returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
   v_password constant text := coalesce(p_password, strata.random_password());

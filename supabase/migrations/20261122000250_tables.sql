@@ -58,6 +58,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 begin
   return (
@@ -134,6 +135,7 @@ returns table (code text, says text, hint text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 begin
   return query
@@ -240,6 +242,7 @@ create function strata.guard_triggers(p_relation regclass, p_guard boolean)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
   c_guard constant text := '(COALESCE(current_setting(''strata.purging''::text, true), ''off''::text) <> ''on''::text)';

@@ -40,6 +40,7 @@ create function strata.parse_factor(p_tokens text[], inout at integer, out tree 
 language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
   c_words constant text[] := array['and', 'or', 'not', 'is', 'in', 'like', 'ilike', 'between', 'null', 'case', 'exists', 'select',
@@ -292,6 +293,7 @@ returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
   v_kind constant text := case when jsonb_typeof(p_term) = 'object' then (select min(k) from jsonb_object_keys(p_term) as k having count(*) = 1) end;

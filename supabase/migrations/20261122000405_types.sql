@@ -52,6 +52,7 @@ returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
   v_type constant oid := strata.find_type(p_ref);

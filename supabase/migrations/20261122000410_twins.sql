@@ -314,7 +314,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform strata.allow_twin(to_regclass(strata.relation(strata.dataset(p_dataset))));
+  insert into strata.twins_allowed (schema_name, table_name, allowed_at)
+  select d.schema_name, d.table_name, strata.clock() from strata.dataset(p_dataset) as d on conflict do nothing;
   update strata.datasets as d set accepted = null, accepted_from = null where d.name = p_dataset;
 end
 $$;

@@ -46,6 +46,7 @@ returns text
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$ select left(regexp_replace(p_text, '[\u0001-\u001F\u007F-\u009F\u200B\u200E\u200F\u2028-\u202E\u2060-\u2069\uFEFF]+', ' ', 'g'), p_length) $$;
 comment on function strata.plain_text(text, integer) is 'A text without control characters, and not longer than that.';
 revoke execute on function strata.plain_text(text, integer) from public;

@@ -29,6 +29,7 @@ returns boolean
 language sql
 volatile -- clock_timestamp()
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
   select exists (
     select from pg_catalog.pg_stat_activity as a

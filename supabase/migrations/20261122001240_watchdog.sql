@@ -27,6 +27,7 @@ returns integer[]
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
   select array_agg(distinct v order by v)
     from regexp_split_to_table(p_field, ',') as part,
@@ -56,6 +57,7 @@ returns interval
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
   select case
     when p_cron ~ '^\d+ seconds?$' then p_cron::interval

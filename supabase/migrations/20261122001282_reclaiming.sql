@@ -71,6 +71,7 @@ create function strata.drop_invalid_indexes(p_relation regclass)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 set lock_timeout = '1s'
 as $$
 declare
@@ -287,6 +288,7 @@ returns integer
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
   select count(pg_catalog.pg_cancel_backend(h.pid))::integer
     from (select distinct l.pid from pg_catalog.pg_locks as l join pg_catalog.pg_stat_activity as a on a.pid = l.pid

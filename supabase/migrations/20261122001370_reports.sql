@@ -220,6 +220,7 @@ create function strata.hear_parts(p_from text, p_parts jsonb)
 returns void
 language sql
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
   insert into strata.report_parts (tier, made_at, heard_from, says)
   select distinct on (x.says ->> 'tier') x.says ->> 'tier', (x.says ->> 'made_at')::timestamptz, p_from, x.says

@@ -19,7 +19,7 @@ for (const call of ASKED["by the hotter"]) {
 moveTest("where core pushes, main's login may ask nothing of it", async (chain) => {
   await makeNotes(chain.core);
   await asNeighbour(chain.core, "main", async (sql) => {
-    for (const call of ["hello()", "heartbeat()", ...ASKED["by the colder"]]) {
+    for (const call of ["heartbeat()", ...ASKED["by the colder"]]) {
       const answer = await sql.unsafe(`select strata.${call} as x`).catch(({ code }) => code);
       assert.equal(answer, "ST009", call);
     }
@@ -29,7 +29,7 @@ moveTest("where core pushes, main's login may ask nothing of it", async (chain) 
 moveTest("a tier that does not dial this one may ask nothing of it", async (chain) => {
   await makeNotes(chain.core);
   await asNeighbour(chain.core, "archive", async (sql) => {
-    for (const call of ["hello()", "heartbeat()", ...ASKED["by the colder"]]) {
+    for (const call of ["heartbeat()", ...ASKED["by the colder"]]) {
       const answer = await sql.unsafe(`select strata.${call} as x`).catch(({ code }) => code);
       assert.equal(answer, "ST009", call);
     }
