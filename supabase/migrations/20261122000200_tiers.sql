@@ -285,9 +285,7 @@ begin
   if v_direction = 'colder' then
     update strata.self as s set is_last = false where s.is_last;
   end if;
-  return format('%s %s %s (%s)', v_self,
-    case when v_drives then 'dials' when p_driver = 'relay' then 'is linked with' else 'is dialled by' end,
-    p_tier, p_driver);
+  return format('%s %s %s (%s)', v_self, case when v_drives then 'dials' when p_driver = 'relay' then 'is linked with' else 'is dialled by' end, p_tier, p_driver);
 end
 $$;
 comment on function strata.join_tier(text, text, text, integer, text, text, text, text, text, text) is

@@ -128,6 +128,33 @@ comment on function strata.delete_rules(regclass) is
   'Rules (create rule … on delete) that do something else than delete, or more, while a DELETE says that the row is gone.';
 revoke execute on function strata.delete_rules(regclass) from public;
 
+create function strata.deletion_objections(p_relation regclass)
+returns table (code text, says text, hint text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select 'ST010', format('deleting a row of %s would delete rows of %s (foreign key %s, on delete cascade)',
+                         p_relation, f.conrelid::regclass, f.conname),
+         format('Make it on delete restrict or no action: alter table %s drop constraint %I, and add it again.',
+                f.conrelid::regclass, f.conname)
+    from strata.foreign_keys_to(p_relation) as f where f.confdeltype = 'c'
+  union all
+  select 'ST010', format('publication "%s" publishes deletions of %s, which has no replica identity, so every deletion is refused', p.pubname, p_relation),
+         format('alter table %s replica identity default', p_relation)
+    from pg_catalog.pg_publication as p join pg_catalog.pg_class as c on c.oid = p_relation and c.relreplident = 'n'
+   where p.pubdelete and p_relation in (select t.relid from pg_catalog.pg_get_publication_tables(p.pubname) as t)
+  union all
+  select 'ST010', format('%s has rule "%s", which is followed when a row is deleted', p_relation, d.rule),
+         format('Drop it, and use a trigger instead: drop rule %I on %s', d.rule, p_relation)
+    from unnest(strata.delete_rules(p_relation)) as d (rule);
+end
+$$;
+comment on function strata.deletion_objections(regclass) is 'What would refuse the deletion of a row, or make more of it: foreign keys, publications, rules.';
+revoke execute on function strata.deletion_objections(regclass) from public;
+
 -- Everything that keeps a table from being managed, in the order a person would mend it. Asked when a table is
 -- adopted and again before every batch: a foreign key added last night counts as well.
 create function strata.objections(p_relation regclass, p_age_column text, p_delete_triggers text)
@@ -180,20 +207,7 @@ begin
    where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
      and (a.atttypid in ('oid'::regtype, 'oid[]'::regtype) or format_type(a.atttypid, null) ~ '(^|\.)lo$')
   union all
-  select 'ST010', format('deleting a row of %s would delete rows of %s (foreign key %s, on delete cascade)',
-                         p_relation, f.conrelid::regclass, f.conname),
-         format('Make it on delete restrict or no action: alter table %s drop constraint %I, and add it again.',
-                f.conrelid::regclass, f.conname)
-    from strata.foreign_keys_to(p_relation) as f where f.confdeltype = 'c'
-  union all
-  select 'ST010', format('publication "%s" publishes deletions of %s, which has no replica identity, so every deletion is refused', p.pubname, p_relation),
-         format('alter table %s replica identity default', p_relation)
-    from pg_catalog.pg_publication as p join pg_catalog.pg_class as c on c.oid = p_relation and c.relreplident = 'n'
-   where p.pubdelete and p_relation in (select t.relid from pg_catalog.pg_get_publication_tables(p.pubname) as t)
-  union all
-  select 'ST010', format('%s has rule "%s", which is followed when a row is deleted', p_relation, d.rule),
-         format('Drop it, and use a trigger instead: drop rule %I on %s', d.rule, p_relation)
-    from unnest(strata.delete_rules(p_relation)) as d (rule)
+  select o.code, o.says, o.hint from strata.deletion_objections(p_relation) as o
   union all
   select 'ST013', format('%s has triggers that fire on delete: %s', p_relation, array_to_string(g.names, ', ')),
          'A move deletes here what it has brought to the colder tier. Call strata.manage() with p_delete_triggers => '

@@ -153,8 +153,7 @@ begin
         from strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed) as b;
       v_arrival.rows_received := cardinality(v_arrival.places);
     end if;
-    v_arrival.not_ours := '{}';
-    v_arrival.refused := '[]';
+    v_arrival.not_ours := '{}'; v_arrival.refused := '[]';
   exception when others then
     if sqlstate <> 'ST040' and not strata.is_row_error(sqlstate) then
       raise;

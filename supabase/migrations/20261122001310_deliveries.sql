@@ -227,8 +227,8 @@ begin
     select c.name, case when c.is_configured is null then 'unknown' when not c.is_configured then 'off'
                         when c.stopped_at is not null then 'stopped' else 'on' end,
            case when c.is_configured is null then case
-                  when strata.secret('project_url') is null or strata.secret('secret_key') is null
-                    then 'nobody delivers: Vault has no project_url and secret_key'
+                  when strata.secret('project_url') is null or strata.secret('wake_secret') is null
+                    then 'nobody delivers: Vault has no project_url and wake_secret'
                   else 'function notify has not been heard from yet' end
                 when not c.is_configured then 'not configured'
                 when c.stopped_at is not null then format('takes no messages since %s: %s [%s]',
