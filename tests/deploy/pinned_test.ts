@@ -56,7 +56,15 @@ async function everything() {
   };
 }
 
-const cached = (home: string, name: string) => `${home}/cache/npm/registry.npmjs.org/${name}`;
+/** Where a package lies in the cache, whose one folder is called like the registry it came from. */
+function cached(home: string, name: string): string {
+  const npm = `${home}/cache/npm`;
+  const [registry, ...others] = [...Deno.readDirSync(npm)].filter(({ isDirectory }) => isDirectory);
+  if (registry === undefined || others.length > 0) {
+    throw new Error(`${npm} is no cache of one registry`);
+  }
+  return `${npm}/${registry.name}/${name}`;
+}
 
 Deno.test("the lock is frozen: nothing runs here that it does not name", () => {
   assertEquals(settings.lock, { frozen: true });
