@@ -43,9 +43,11 @@ export async function makeTwins(
     refused.push({
       dataset: `${dataset} on ${target.tier.key}`,
       says: `its condition (${condition}) was not made there, and nothing moves until it is taken`,
-      remedy:
-        `If it may run on ${target.tier.key}, run there: select strata.take_conditions('${dataset}');`,
+      remedy: `If it may run on ${target.tier.key}, run there: ` +
+        `select strata.take_conditions(${literal(dataset)}, array[${literal(condition)}]);`,
     });
   }
   return refused;
 }
+
+const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;

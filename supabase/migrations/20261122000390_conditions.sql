@@ -20,7 +20,7 @@
 
 insert into strata.errors (code, cause, remedy) values
   ('ST028', 'a condition is SQL that only the owner of that tier may run there',
-            'on that tier, as its owner: select strata.take_conditions(dataset) once you have read what it shows under strata.waiting_conditions()');
+            'read strata.waiting_conditions() on that tier, and as its owner select strata.take_conditions(dataset, array[condition]) with what may run there');
 
 create function strata.condition_tokens(p_condition text)
 returns text[]

@@ -161,7 +161,8 @@ comment on function strata.waiting_conditions() is
   'Conditions of a hotter tier that are SQL only the owner of this tier may run here, and have not been taken: of which dataset, the SQL, what for.';
 revoke execute on function strata.waiting_conditions() from public;
 
-create function strata.take_conditions(p_dataset text, p_conditions text[] default null)
+-- By their text: what waits may be another one by the time its owner has read it.
+create function strata.take_conditions(p_dataset text, p_conditions text[])
 returns integer
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -174,7 +175,7 @@ begin
   perform strata.lock_dataset(p_dataset);
   for v_condition in
     select distinct w.condition from strata.waiting_conditions() as w
-     where w.dataset = p_dataset and (p_conditions is null or w.condition = any (p_conditions))
+     where w.dataset = p_dataset and w.condition = any (p_conditions)
   loop
     perform strata.check_condition(strata.relation(v_dataset)::regclass, v_condition);
     update strata.datasets as d set due_when = d.waits_for, waits_for = null, revision = d.revision + 1
@@ -187,7 +188,7 @@ begin
 end
 $$;
 comment on function strata.take_conditions(text, text[]) is
-  'The owner of this tier takes conditions that a hotter tier sent as SQL (all that wait, or the given ones), so that they count here; '
+  'The owner of this tier takes conditions that a hotter tier sent as SQL, each given as it was read, so that they count here; '
   'returns how many. ST014: one does not fit the table here.';
 revoke execute on function strata.take_conditions(text, text[]) from public;
 
@@ -199,10 +200,10 @@ as $$
 declare
   v_waits record;
 begin
-  select count(*) as n, min(w.condition) as condition into v_waits from strata.waiting_conditions() as w where w.dataset = p_dataset;
+  select count(*) as n, min(w.condition) as condition, array_agg(distinct quote_literal(w.condition)) as literals into v_waits from strata.waiting_conditions() as w where w.dataset = p_dataset;
   if v_waits.n > 0 then
     update strata.datasets as d
-       set trouble_sqlstate = 'ST028', remedy = format('On %s, once you have read strata.waiting_conditions(): select strata.take_conditions(%L)', strata.tier(), p_dataset),
+       set trouble_sqlstate = 'ST028', remedy = format('On %s, if they may run there: select strata.take_conditions(%L, array[%s])', strata.tier(), p_dataset, array_to_string(v_waits.literals, ', ')),
            trouble = format('%s condition(s) of the hotter tier wait for the owner of %s: %s', v_waits.n, strata.tier(), left(v_waits.condition, 200))
      where d.name = p_dataset;
   else

@@ -213,7 +213,8 @@ moveTest(
     assert.equal((await idsOf(main)).length, 3);
     const [trouble] = await main.sql`select trouble_sqlstate as code, remedy from strata.datasets`;
     assert.equal(trouble?.code, "ST028");
-    const [remedy] = /select strata\.take_conditions\('notes'\)/.exec(trouble?.remedy) ?? [];
+    const [remedy] =
+      /select strata\.take_conditions\('notes', array\['exists .*'\]\)/.exec(trouble?.remedy) ?? [];
     await main.sql.unsafe(remedy ?? "select 'the remedy names no statement' / 0");
     const [after] = await main.sql`select trouble, due_when from strata.datasets`;
     assert.deepEqual({ ...after }, { trouble: null, due_when: condition });
