@@ -38,7 +38,7 @@ begin
 end
 $$;
 comment on function strata.take_over(text) is
-  'What hand_over() has kept in this session under a name, once. ST036: nothing.';
+  'What hand_over() has kept in this session under a name; gone once the transaction that takes it commits. ST036: nothing.';
 revoke execute on function strata.take_over(text) from public;
 grant execute on function strata.take_over(text) to strata_mover;
 
