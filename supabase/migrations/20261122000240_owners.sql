@@ -10,6 +10,7 @@ stable
 set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each by its number: never all of a catalogue for one table's
 set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes ten times as long as the answer
 as $$
 begin
   return query

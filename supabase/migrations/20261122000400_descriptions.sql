@@ -127,6 +127,7 @@ stable
 set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each type by its number: every table there is has two of its own
 set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   return (

@@ -79,6 +79,7 @@ returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off -- the planner would read the whole table for a batch of it
+set jit = off -- for what has to be scanned all the same it would compile: a scan that is off counts as dear
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_memoize = off
@@ -112,6 +113,7 @@ create function strata.delete_at_places(p_dataset strata.datasets, p_manifest st
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off -- the planner would read the whole table for a batch of it
+set jit = off -- for what has to be scanned all the same it would compile: a scan that is off counts as dear
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_memoize = off

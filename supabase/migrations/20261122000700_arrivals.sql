@@ -234,6 +234,7 @@ stable
 set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its place: never the whole table for a batch of it
 set enable_seqscan = off -- the planner takes xmin = $2 for few rows, and would read a small table once for each place
+set jit = off -- a scan that is off counts as dear, and would be compiled
 set enable_mergejoin = off
 set enable_memoize = off
 set datestyle = 'ISO, MDY'
