@@ -15,7 +15,7 @@ export type DrainCase = typeof DRAIN_CASES[number];
  */
 export async function openDrain({ core, main }: TestChain, circumstances: DrainCase) {
   if (circumstances === "main-down") {
-    await stop((await testStack()).server, await testCluster("main"));
+    await stop((await testStack()).servers.main, await testCluster("main"));
   }
   if (circumstances === "read-only") await main.sql`call strata.watchdog()`;
   else await core.sql`call strata.watch()`;
@@ -30,7 +30,7 @@ export async function whileMainIsDown({ core, main }: TestChain): Promise<string
   if (alarm === undefined) throw new Error("nobody was told that main is down");
   const moved = rows - await countLetters(core.sql);
   if (moved !== 0) throw new Error(`${moved} rows have left core while main was down`);
-  await start((await testStack()).server, await testCluster("main"));
+  await start((await testStack()).servers.main, await testCluster("main"));
   if (await countTables(main) !== 0) throw new Error("main has rows that core still has");
   await core.sql`update strata.links set next_try_at = null`; // the minutes until it is dialled again
   return alarm.says;

@@ -73,7 +73,7 @@ function walBytes(sql: Sql): Promise<number> {
 
 /** Runs a pipe of the server's own programs, which find the two databases as $CORE and $MAIN. */
 export async function runPipe({ core, main }: TestChain, pipe: string): Promise<void> {
-  const { bin } = (await testStack()).server;
+  const { bin } = (await testStack()).servers.core;
   const { success, stderr } = await new Deno.Command("bash", {
     args: ["-o", "pipefail", "-c", pipe],
     env: { BIN: bin, CORE: core.url, MAIN: main.url },

@@ -43,13 +43,14 @@ const commands: Record<string, () => Promise<number>> = {
   },
 };
 
-function printRunning({ stack, server, env, started }: RunningStack, took: number): void {
+function printRunning({ stack, servers, env, started }: RunningStack, took: number): void {
   for (const tier of TIERS) {
     const state = started.includes(tier) ? "started" : "was running";
     console.log(line(bold(tier), green(state), env[`STRATA_${tier.toUpperCase()}_DB_URL`] ?? ""));
   }
   const seconds = (took / 1000).toFixed(1);
-  console.log(dim(`PostgreSQL ${server.major} from ${server.bin} · ${seconds} s`));
+  const from = new Set(TIERS.map((tier) => `${servers[tier].major} from ${servers[tier].bin}`));
+  console.log(dim(`PostgreSQL ${[...from].join(", ")} · ${seconds} s`));
   const functions = `${env.STRATA_CORE_URL}/functions/v1/<name>`;
   console.log(`
 REST and functions answer on ports ${gatewayPort(stack, "core")} to ${

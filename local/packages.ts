@@ -1,5 +1,6 @@
 import { CommandFailed, run } from "./server_user.ts";
 import { StackError } from "./settings.ts";
+import { unpackedPrograms, unpackPostgres } from "./unpacked_postgres.ts";
 
 /** A PostgreSQL installation. */
 export interface Postgres {
@@ -13,7 +14,10 @@ const OLDEST = 15;
 const NEWEST = 18;
 const EXTENSIONS = ["pg_cron", "pg_net", "plpgsql_check", "supabase_vault"];
 
-/** Finds PostgreSQL 15 to 18 with pg_cron; as root on Debian or Ubuntu installs what is missing. */
+/**
+ * Finds PostgreSQL 15 to 18 with pg_cron. As root on Debian or Ubuntu it installs what is missing; a
+ * version that this release of Debian has not is unpacked from the one that has it.
+ */
 export async function requirePostgres(
   major: number | undefined,
   say: (line: string) => void,
@@ -22,7 +26,10 @@ export async function requirePostgres(
   if (found?.extensions.has("pg_cron")) return found;
 
   const packages = await debianPackages(major ?? found?.major);
-  if (packages !== undefined && Deno.uid() === 0) {
+  if (packages === undefined && major !== undefined && found === undefined) {
+    if (await unpackPostgres(major, say)) found = await findPostgres(major);
+    if (found?.extensions.has("pg_cron")) return found;
+  } else if (packages !== undefined && Deno.uid() === 0) {
     say(`Installing ${packages.join(", ")}`);
     await aptGet(["install", "--yes", "--no-install-recommends", ...packages]);
     found = await findPostgres(major);
@@ -41,7 +48,7 @@ export async function requirePostgres(
 /** The newest PostgreSQL on this machine, one with pg_cron before any without. */
 export async function findPostgres(major?: number): Promise<Postgres | undefined> {
   const chosen = Deno.env.get("PG_BIN");
-  const candidates = chosen === undefined ? await usualPlaces() : [chosen];
+  const candidates = chosen === undefined ? await usualPlaces(major) : [chosen];
   const installations = await Promise.all(candidates.map(inspect));
   const known = installations.filter((one) => one !== undefined);
   if (chosen !== undefined && known.length === 0) {
@@ -56,7 +63,7 @@ export async function findPostgres(major?: number): Promise<Postgres | undefined
     .sort((a, b) => score(b) - score(a))[0];
 }
 
-async function usualPlaces(): Promise<string[]> {
+async function usualPlaces(major?: number): Promise<string[]> {
   const parents: [directory: string, child: RegExp, bin: string][] = [
     ["/usr/lib/postgresql", /^\d+$/, "bin"], // Debian, Ubuntu
     ["/usr", /^pgsql-\d+$/, "bin"], // Red Hat
@@ -70,7 +77,8 @@ async function usualPlaces(): Promise<string[]> {
       if (child.test(name)) places.push(`${directory}/${name}/${bin}`);
     }
   }
-  return places;
+  // What was unpacked is only for who asks for that version.
+  return major === undefined ? places : [...places, unpackedPrograms(major)];
 }
 
 async function listDirectory(path: string): Promise<string[]> {
@@ -110,7 +118,7 @@ export async function installPackages(packages: string[]): Promise<string | unde
   }
 }
 
-/** What to install on Debian and Ubuntu; `undefined` elsewhere. */
+/** What to install on Debian and Ubuntu; `undefined` elsewhere, and where this release has no such version. */
 async function debianPackages(major?: number): Promise<string[] | undefined> {
   const names = await aptNames();
   if (names === undefined) return undefined;
@@ -120,6 +128,7 @@ async function debianPackages(major?: number): Promise<string[] | undefined> {
     .sort((a, b) => b - a);
   const version = major ?? offered[0] ?? OLDEST;
   const server = `postgresql-${version}`;
+  if (!names.includes(server)) return undefined;
   return [server, `${server}-cron`, `${server}-plpgsql-check`, "openssl"];
 }
 

@@ -16,11 +16,14 @@ export interface Stack {
   readonly portBase: number;
   /** What `up` wrote down last time: passwords stay the same from one start to the next. */
   readonly saved: EnvFile;
+  /** The major version of PostgreSQL that each tier is to have, where somebody has said so. */
+  readonly majors: Partial<Record<Tier, number>>;
 }
 
 /** The repository this file belongs to. */
 export const REPOSITORY = resolve(import.meta.dirname ?? ".", "..");
 
+const MAJOR = /^1[5-8]$/;
 const PORT_BASE = z.coerce.number().int().min(1024).max(65_000);
 const DEFAULT_PORT_BASE = 55_430;
 
@@ -43,7 +46,22 @@ export async function openStack(options: StackOptions = {}): Promise<Stack> {
       "Give a number from 1024 to 65000; the tiers take the three ports after it.",
     );
   }
-  return { home, portBase: portBase.data, saved };
+  const majors = readMajors(Deno.env.get("STRATA_PG") ?? "");
+  return { home, portBase: portBase.data, saved, majors };
+}
+
+/** `17`: on every tier; `15,17,18`: on core, main and archive. */
+export function readMajors(text: string): Partial<Record<Tier, number>> {
+  if (text === "") return {};
+  const versions = text.split(",").map((one) => one.trim());
+  const isChain = versions.length === 1 || versions.length === TIERS.length;
+  if (!isChain || !versions.every((one) => MAJOR.test(one))) {
+    throw new StackError(
+      `STRATA_PG is "${text}", which names no versions of PostgreSQL.`,
+      "Give one for all tiers (17), or three for core, main and archive (15,17,18).",
+    );
+  }
+  return Object.fromEntries(TIERS.map((tier, at) => [tier, Number(versions[at] ?? versions[0])]));
 }
 
 /** The port of a tier's Postgres. */

@@ -43,7 +43,8 @@ export interface UpOptions extends StackOptions {
 /** A stack that is up. */
 export interface RunningStack {
   stack: Stack;
-  server: Postgres;
+  /** What each tier runs on. */
+  servers: Record<Tier, Postgres>;
   clusters: Cluster[];
   /** The variables of the contract between the stack and everything that uses it. */
   env: Record<string, string>;
@@ -56,19 +57,19 @@ export async function up(options: UpOptions = {}): Promise<RunningStack> {
   const { say = () => {}, disposable = false, projects = false, inMemory = false } = options;
   const stack = await openStack(options);
   using _lock = await lockHome(stack);
-  const { server, clusters } = await locate(stack, say, inMemory);
+  const { servers, clusters } = await locate(stack, say, inMemory);
 
   const env = environmentOf(stack);
   await writeEnvFile(`${stack.home}/env`, env);
   const version = await preparationVersion();
   const starts = await Promise.allSettled(clusters.map(async (cluster) => {
-    const started = await bringUp(server, cluster, { version, disposable, say });
+    const started = await bringUp(servers[cluster.tier], cluster, { version, disposable, say });
     await requireLogin(cluster, env);
     if (projects) await setSecrets(cluster, secretsOf(cluster, env));
     return started;
   }));
   for (const outcome of starts) if (outcome.status === "rejected") throw outcome.reason;
-  if (!server.extensions.has("pg_net")) await startNetWorker(clusters);
+  if (TIERS.some((tier) => !servers[tier].extensions.has("pg_net"))) await startNetWorker(clusters);
   if (projects) {
     await stopProjects(stack);
     await startProjects(stack);
@@ -78,7 +79,7 @@ export async function up(options: UpOptions = {}): Promise<RunningStack> {
     const outcome = starts[at];
     return outcome?.status === "fulfilled" && outcome.value;
   });
-  return { stack, server, clusters, env, started };
+  return { stack, servers, clusters, env, started };
 }
 
 /** Stops everything of a stack and returns whether there was anything to stop. */
@@ -88,11 +89,12 @@ export async function down(options: StackOptions = {}): Promise<boolean> {
   const data = await findData(stack);
   if (data === undefined) return false;
   const clusters = clustersOf(stack, data);
-  const server = await findPostgres(await oldMajor(clusters));
   const stopped = await Promise.all([
     stopProjects(stack),
     stopNetWorker(clusters),
-    ...clusters.map((cluster) => stop(server, cluster)),
+    ...clusters.map(async (cluster) => {
+      return await stop(await findPostgres(await madeWith(cluster)), cluster);
+    }),
   ]);
   return stopped.includes(true);
 }
@@ -133,17 +135,32 @@ export async function status(options: StackOptions = {}) {
 
 async function locate(stack: Stack, say: (line: string) => void, inMemory: boolean) {
   const data = await findData(stack);
-  const major = data === undefined ? undefined : await oldMajor(clustersOf(stack, data));
-  const server = await requirePostgres(major, say); // first: it may create the servers' user
-  return { server, clusters: clustersOf(stack, await makeData(stack, inMemory)) };
+  const servers: Partial<Record<Tier, Postgres>> = {};
+  const makers = data === undefined ? [] : clustersOf(stack, data);
+  for (const tier of TIERS) { // one after the other: the first may create the servers' user
+    const maker = makers.find((cluster) => cluster.tier === tier);
+    const made = maker === undefined ? undefined : await madeWith(maker);
+    const wanted = stack.majors[tier];
+    if (made !== undefined && wanted !== undefined && made !== wanted) {
+      say(
+        `The ${tier} tier was made with PostgreSQL ${made}; \`reset\` makes it anew with ${wanted}.`,
+      );
+    }
+    servers[tier] = await requirePostgres(made ?? wanted, say);
+  }
+  const { core, main, archive } = servers;
+  if (core === undefined || main === undefined || archive === undefined) {
+    throw new Error("a tier was left out");
+  }
+  return {
+    servers: { core, main, archive },
+    clusters: clustersOf(stack, await makeData(stack, inMemory)),
+  };
 }
 
-/** Data directories fit the major version that made them and no other. */
-async function oldMajor(clusters: Cluster[]): Promise<number | undefined> {
-  for (const cluster of clusters) {
-    if (await completeVersion(cluster) !== undefined) return await clusterMajor(cluster);
-  }
-  return undefined;
+/** A data directory fits the major version that made it and no other. */
+async function madeWith(cluster: Cluster): Promise<number | undefined> {
+  return await completeVersion(cluster) === undefined ? undefined : await clusterMajor(cluster);
 }
 
 async function bringUp(

@@ -2,14 +2,17 @@
  * `deno task test`: format, lint and types, then every test on a stack of its own, kept in memory where
  * there is room, and gone afterwards whatever happens. Tests that kill its servers (tests/fire) run after
  * all others; those that wait for pg_cron have servers of their own, and run beside all that.
+ * `--pg 17` or `--pg 15,17,18` decides what the tiers run on; `--engine` leaves out what no version of
+ * PostgreSQL has a part in.
  */
+import { parseArgs } from "node:util";
 import { resolve } from "node:path";
 import { removeOwnStacks } from "../tests/support/own_stack.ts";
 import { TEST_STACK, testStack } from "../tests/support/stack.ts";
 import { template } from "../tests/support/template.ts";
 import { cleanUpOnSignal } from "./ending.ts";
 import { kill } from "./processes.ts";
-import { REPOSITORY, StackError } from "./settings.ts";
+import { readMajors, REPOSITORY, StackError } from "./settings.ts";
 import { removeStack } from "./stack.ts";
 import { readReport, type Report, tellFailures } from "./test_report.ts";
 
@@ -82,6 +85,32 @@ async function passes(): Promise<Passes> {
   return found;
 }
 
+/** Where a database does the work, and one version of it may do it in another way. */
+const ENGINE = [
+  "tests/answers/",
+  "tests/audit/",
+  "tests/catalogue_test.ts",
+  "tests/conditions/",
+  "tests/datasets/",
+  "tests/drains/",
+  "tests/forecast/",
+  "tests/moves/",
+  "tests/policies/",
+  "tests/quotas/",
+  "tests/relay/",
+  "tests/tiers/",
+  "tests/twins/",
+  "tests/watch/",
+];
+
+async function testEngine(): Promise<Report[]> {
+  await testStack({ say: (line) => console.log(line), inMemory: true });
+  await template();
+  const isEngine = (path: string) => ENGINE.some((one) => path.startsWith(one));
+  const { shared } = await passes();
+  return [await runTests("report", "--parallel", ...shared.filter(isEngine))];
+}
+
 async function testFiles(directory: string): Promise<string[]> {
   const found: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(`${REPOSITORY}/${directory}`)) {
@@ -93,9 +122,10 @@ async function testFiles(directory: string): Promise<string[]> {
 }
 
 async function runAll(): Promise<Report[]> {
-  if (!await deno("task", "ok")) return [BROKEN];
+  if (!engine && !await deno("task", "ok")) return [BROKEN];
   await removeOwnStacks(); // nothing of an earlier run may help or hinder
   await removeStack(TEST_STACK);
+  if (engine) return await testEngine();
   await testStack({ say: (line) => console.log(line), inMemory: true });
   await template();
   const { shared, waiting } = await passes();
@@ -107,13 +137,21 @@ async function runAll(): Promise<Report[]> {
   return (await Promise.all(all)).flat();
 }
 
-if (Deno.args[0] === "clean") { // after a run that was killed and could not do it itself
+const { values: { pg, engine }, positionals } = parseArgs({
+  args: Deno.args,
+  options: { pg: { type: "string" }, engine: { type: "boolean", default: false } },
+  allowPositionals: true,
+});
+if (pg !== undefined) Deno.env.set("STRATA_PG", pg); // for every process that is started from here
+
+if (positionals[0] === "clean") { // after a run that was killed and could not do it itself
   await cleanUp();
   Deno.exit();
 }
 
 let reports = [BROKEN];
 try {
+  readMajors(pg ?? ""); // a mistake is told before anything is started
   reports = await runAll();
 } catch (error) {
   console.error(error instanceof StackError ? `${error.message}\n${error.remedy}` : error);

@@ -37,7 +37,7 @@ export async function runClients(clients: Clients): Promise<Seen> {
       await Deno.writeTextFile(path, sql);
       return `--file=${path}@${share}`;
     }));
-    const { bin } = (await testStack()).server;
+    const { bin } = (await testStack()).servers.core;
     const { stderr } = await new Deno.Command(`${bin}/pgbench`, {
       args: [
         ...["--no-vacuum", "--protocol=prepared", "--log", `--log-prefix=${directory}/log`],

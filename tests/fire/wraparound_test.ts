@@ -40,7 +40,7 @@ async function freezeEverything({ cluster }: Server): Promise<void> {
 
 /** As if so many transactions had run since. */
 async function goOnFrom(
-  { stack: { server }, cluster }: Server,
+  { stack: { servers: { core: server } }, cluster }: Server,
   number: number,
   epoch: number[] = [],
 ): Promise<void> {

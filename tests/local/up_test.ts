@@ -42,7 +42,7 @@ Deno.test("up is not misled by a pid file that names a server of another cluster
   await using stack = await ownStack();
   const [core, main] = stack.clusters;
   assert(core !== undefined && main !== undefined);
-  await stop(stack.server, core);
+  await stop(stack.servers.core, core);
   const otherPid = (await postmaster(main))?.pid;
   await Deno.writeTextFile(`${core.directory}/data/postmaster.pid`, `${otherPid}\n`);
   const { started } = await up(stack.where);

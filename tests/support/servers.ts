@@ -23,7 +23,7 @@ export async function killServer(tier: Tier, stack?: RunningStack): Promise<void
 /** Starts a tier's server again and waits until it has recovered and answers. */
 export async function startServer(tier: Tier, stack?: RunningStack): Promise<void> {
   const running = stack ?? await testStack();
-  await start(running.server, clusterOf(running, tier));
+  await start(running.servers[tier], clusterOf(running, tier));
 }
 
 function clusterOf({ clusters }: RunningStack, tier: Tier): Cluster {

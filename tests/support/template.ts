@@ -63,7 +63,7 @@ async function prepareTemplate(tier: Tier, name: string): Promise<void> {
 async function migrate(cluster: Cluster, name: string): Promise<void> {
   const sql = connectLocally(cluster, name);
   try {
-    await prepareDatabase((await testStack()).server, sql);
+    await prepareDatabase((await testStack()).servers[cluster.tier], sql);
     await pushMigrations(await databaseUrl(cluster.tier, name));
     await sql`set role postgres`; // who makes a role may change it
     await openLogins(sql, cluster.tier, await moverPassword(), MOVER_CONNECTIONS);
