@@ -50,6 +50,18 @@ async function onCopy(work: (copy: string) => Promise<string>): Promise<string> 
   }
 }
 
+const CLI = ["--yes", versions.imports.supabase.replace(/^npm:/, "")];
+let fetched: Promise<unknown> | undefined;
+
+/** npx unpacks a package that it has not yet; three at once do it into each other's way. */
+function fetchCli(env: Record<string, string>): Promise<unknown> {
+  return fetched ??= new Deno.Command("npx", {
+    args: [...CLI, "--version"],
+    env: { SUPABASE_NO_UPDATE_NOTIFIER: "1", SUPABASE_TELEMETRY_DISABLED: "1", ...env },
+    stdin: "null",
+  }).output(); // what went wrong is said by the command proper
+}
+
 async function runCli(
   directory: string,
   command: string,
@@ -57,9 +69,9 @@ async function runCli(
   env: Record<string, string>,
 ): Promise<string> {
   const { visible, password } = hidePassword(args);
-  const cli = versions.imports.supabase.replace(/^npm:/, "");
+  await fetchCli(env);
   const process = new Deno.Command("npx", {
-    args: ["--yes", cli, ...command.split(" "), ...visible, "--workdir", directory],
+    args: [...CLI, ...command.split(" "), ...visible, "--workdir", directory],
     cwd: directory,
     env: {
       SUPABASE_NO_UPDATE_NOTIFIER: "1",
