@@ -120,11 +120,11 @@ export async function openStrata(config: Config): Promise<Session> {
 /** One connection that speaks UTC and gives points in time as Postgres writes them. */
 export function connect(address: string, trust: Trust = {}): Sql {
   const text = (value: string) => value;
-  const { url, ssl } = dialling(address, trust);
+  const { url, options } = dialling(address, trust);
   return postgres(url, {
     max: 2, // one that works, one that watches it
     connect_timeout: CONNECT_SECONDS,
-    ssl,
+    ...options,
     prepare: false, // a pooler may give the next statement to another server process
     onnotice: () => {},
     connection: { application_name: "strata", TimeZone: "UTC" },

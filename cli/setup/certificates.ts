@@ -3,7 +3,7 @@
  * already is never touched: run again, it makes what is missing and says the same.
  */
 import { join } from "@std/path";
-import { isLoopback } from "../../supabase/functions/_shared/safe_address.ts";
+import { bare, isLoopback } from "../../supabase/functions/_shared/safe_address.ts";
 import type { Config, Tier } from "../config/load.ts";
 import { SUPABASE_CA } from "../config/security.ts";
 import { Failure } from "../lib/errors.ts";
@@ -52,8 +52,8 @@ export async function certificates(config: Config, directory: string): Promise<C
 function hostsOf(config: Config, { key, dbUrl }: Tier): string[] {
   const dialled = config.links.filter(({ from, to, driver }) =>
     driver !== "relay" && (driver === "push" ? to : from) === key
-  ).map(({ dialHost }) => dialHost);
-  const hosts = [new URL(dbUrl).hostname.replace(/^\[(.*)\]$/, "$1"), ...dialled];
+  ).map(({ dialHost }) => dialHost === undefined ? undefined : bare(dialHost));
+  const hosts = [bare(new URL(dbUrl).hostname), ...dialled];
   return [...new Set(hosts.filter((host) => host !== undefined && !isLoopback(host)))]
     .filter((host) => host !== undefined);
 }

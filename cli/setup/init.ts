@@ -2,7 +2,7 @@
 import type { Config, Link, Tier } from "../config/load.ts";
 import * as strata from "../../supabase/functions/_shared/strata.ts";
 import { manage } from "../../supabase/functions/_shared/strata_policies.ts";
-import { keyWarning } from "../../supabase/functions/_shared/safe_address.ts";
+import { bare, keyWarning } from "../../supabase/functions/_shared/safe_address.ts";
 import type { Context } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import type { OpenTier } from "../lib/session.ts";
@@ -126,7 +126,7 @@ function neighbours(config: Config, tier: Tier): string[] {
 function addressOf(tier: Tier, link: Link, other: Tier): strata.Address {
   const url = new URL(other.dbUrl);
   return {
-    host: link.dialHost ?? url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    host: bare(link.dialHost ?? url.hostname),
     port: link.dialPort ?? Number(url.port === "" ? 5432 : url.port),
     database: decodeURIComponent(url.pathname.slice(1)) || "postgres",
     // A pooler wants the project's reference after the role: postgres.ref, strata_mover_main.ref.

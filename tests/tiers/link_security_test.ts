@@ -147,13 +147,16 @@ Deno.test("keys go over https, or within a private network with a word of warnin
 Deno.test("a client dials with verify-full outside this machine; less needs a reason", () => {
   const address = (host: string, query = "") => `postgresql://a:b@${host}:5432/postgres${query}`;
   const strict = { minVersion: "TLSv1.3", rejectUnauthorized: true } as const;
-  const { url, ssl } = dialling(address("10.0.0.1", "?sslmode=verify-ca&sslrootcert=/x"), {
-    ca: "CA",
-  });
+  const { url, options: { ssl } } = dialling(
+    address("10.0.0.1", "?sslmode=verify-ca&sslrootcert=/x"),
+    {
+      ca: "CA",
+    },
+  );
   assertEquals([url, ssl], [address("10.0.0.1"), { host: "10.0.0.1", ...strict, ca: ["CA"] }]);
-  assertEquals(dialling(address("[fd00::1]")).ssl, { host: "fd00::1", ...strict });
-  assertEquals(dialling(address("127.0.0.1")).ssl, "prefer");
-  assertEquals(dialling(address("localhost", "?sslmode=disable")).ssl, false);
+  assertEquals(dialling(address("[fd00::1]")).options.ssl, { host: "fd00::1", ...strict });
+  assertEquals(dialling(address("127.0.0.1")).options.ssl, "prefer");
+  assertEquals(dialling(address("localhost", "?sslmode=disable")).options.ssl, false);
   for (
     const [mode, ssl] of [["require", "require"], ["prefer", "prefer"], ["disable", false]] as const
   ) {
@@ -165,7 +168,7 @@ Deno.test("a client dials with verify-full outside this machine; less needs a re
       refused = error;
     }
     assertEquals(refused instanceof UnsafeAddressError, true);
-    assertEquals(dialling(weak, { insecureBecause: "a VPN" }).ssl, ssl);
+    assertEquals(dialling(weak, { insecureBecause: "a VPN" }).options.ssl, ssl);
   }
 });
 

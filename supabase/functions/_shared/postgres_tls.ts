@@ -3,7 +3,7 @@
  * must be the host's. Less is asked for by `sslmode` in the address, and only done where the owner has
  * given a reason.
  */
-import { isLoopback } from "./safe_address.ts";
+import { bare, isLoopback } from "./safe_address.ts";
 
 /** What an owner has said about the certificate of a database. */
 export interface Trust {
@@ -42,27 +42,37 @@ export function sslmodeOf(address: string, trust: Trust = {}): string {
   return safe ? "verify-full" : mode;
 }
 
+/** An address as postgres.js takes it. */
+export interface Dialling {
+  url: string;
+  options: { ssl: Tls; host?: string; port?: number };
+}
+
 /** The address without what is libpq's, and how to encrypt. Throws {@link UnsafeAddressError}. */
-export function dialling(address: string, trust: Trust = {}): { url: string; ssl: Tls } {
+export function dialling(address: string, trust: Trust = {}): Dialling {
   const mode = sslmodeOf(address, trust);
   const url = new URL(address);
   for (const name of ["sslmode", "sslrootcert"]) url.searchParams.delete(name);
   const { ca } = trust;
-  return {
-    url: url.href,
-    ssl: mode === "disable"
-      ? false
-      : mode === "require"
-      ? mode
-      : mode !== "verify-full"
-      ? "prefer"
-      : {
-        host: url.hostname.replace(/^\[(.*)\]$/, "$1"), // else an address is checked as if it were localhost
-        minVersion: "TLSv1.3",
-        rejectUnauthorized: true,
-        ...(ca === undefined ? {} : { ca: [ca] }),
-      },
-  };
+  const host = bare(url.hostname);
+  const ssl: Tls = mode === "disable"
+    ? false
+    : mode === "require"
+    ? mode
+    : mode !== "verify-full"
+    ? "prefer"
+    : {
+      host, // else an address is checked as if it were localhost
+      minVersion: "TLSv1.3",
+      rejectUnauthorized: true,
+      ...(ca === undefined ? {} : { ca: [ca] }),
+    };
+  // postgres.js parts a host at its colons, unless it comes as a list; its types do not know that.
+  const listed = {
+    host: [host],
+    port: [Number(url.port || 5432)],
+  } as unknown as Dialling["options"];
+  return { url: url.href, options: { ssl, ...(host.includes(":") ? listed : {}) } };
 }
 
 /** A certificate given as text or as the path of a file. */

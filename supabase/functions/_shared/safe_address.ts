@@ -58,6 +58,7 @@ export function keyFetch(fetcher: typeof fetch = fetch): typeof fetch {
   };
 }
 
-function bare(host: string): string {
+/** A host without what is only written around it: an IPv6 address in a URL stands in brackets. */
+export function bare(host: string): string {
   return host.toLowerCase().replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "");
 }

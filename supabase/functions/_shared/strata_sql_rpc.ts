@@ -23,9 +23,9 @@ interface Row {
 
 /** Opens a database; nothing is dialled before the first call. Throws UnsafeAddressError. */
 export function connectSql(address: string, trust: Trust = {}): SqlRpc {
-  const { url, ssl } = dialling(address, trust);
+  const { url, options } = dialling(address, trust);
   const sql = postgres(url, {
-    ssl,
+    ...options,
     max: 1,
     prepare: false,
     connect_timeout: CONNECT_SECONDS,

@@ -8,13 +8,13 @@ import "@stablelib/base64"; // pinned, as is the next: see wire.ts
 import "fast-sha256";
 import { z } from "zod";
 import { callOut, type OutboundDeps, OutboundError } from "./outbound.ts";
+import { isLoopback } from "./safe_address.ts";
 import type { Outcome } from "./telegram.ts";
 
 /** An address over which nobody listens in; on this machine there is nobody to do so. */
 const HttpsUrl = z.url().refine((text) => {
   const { protocol, hostname } = new URL(text);
-  return protocol === "https:" ||
-    (protocol === "http:" && /^(127\.0\.0\.1|localhost)$/.test(hostname));
+  return protocol === "https:" || (protocol === "http:" && isLoopback(hostname));
 });
 
 /** The variables of a function that calls a webhook. */

@@ -12,8 +12,11 @@ export interface Proxy extends AsyncDisposable {
 }
 
 /** Listens on a free port of this machine and hands everything on to another. */
-export function openProxy(target: { hostname: string; port: number }): Proxy {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+export function openProxy(
+  target: { hostname: string; port: number },
+  hostname = "127.0.0.1",
+): Proxy {
+  const listener = Deno.listen({ hostname, port: 0 });
   const pairs = new Set<[Deno.Conn, Deno.Conn]>();
   let refuses = false;
   let gate = Promise.withResolvers<void>();
