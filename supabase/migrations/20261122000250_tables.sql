@@ -390,7 +390,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return coalesce(pg_database_size(p_database), 0); -- null for one without a file, which is being made or dropped
-exception when invalid_catalog_name then
+exception when invalid_catalog_name or undefined_object then -- 3D000; from PostgreSQL 16 on 42704
   return 0; -- dropped at this moment
 end
 $$;
