@@ -34,48 +34,59 @@ async function countsOf(chain: MoveChain, table: string): Promise<number[]> {
   return await Promise.all(chain.databases.map(async (one) => (await idsOf(one, table)).length));
 }
 
-moveTest("a column that a twin computes otherwise stops the dataset, and says so", async (chain) => {
-  const { core, main, archive } = chain;
-  await makeSearched(chain, "to_tsvector('english', title)", "to_tsvector('simple', title)");
-  await runOnce(chain);
-  await endPauses(chain);
-  await runOnce(chain);
-  assert.deepEqual(await countsOf(chain, "public.f2"), [20, 0, 0]);
-  const trouble = await troubleOf(core, "f2");
-  assert.equal(trouble?.code, "ST038");
-  assert.match(trouble?.says ?? "", /column "fts" of .*english.* on main it is computed as .*simple/);
-  assert.match(trouble?.remedy ?? "", /alter column … drop expression/);
+moveTest(
+  "a column that a twin computes otherwise stops the dataset, and says so",
+  async (chain) => {
+    const { core, main, archive } = chain;
+    await makeSearched(chain, "to_tsvector('english', title)", "to_tsvector('simple', title)");
+    await runOnce(chain);
+    await endPauses(chain);
+    await runOnce(chain);
+    assert.deepEqual(await countsOf(chain, "public.f2"), [20, 0, 0]);
+    const trouble = await troubleOf(core, "f2");
+    assert.equal(trouble?.code, "ST038");
+    assert.match(
+      trouble?.says ?? "",
+      /column "fts" of .*english.* on main it is computed as .*simple/,
+    );
+    assert.match(trouble?.remedy ?? "", /alter column … drop expression/);
 
-  for (const { sql } of [main, archive]) {
-    await sql`alter table public.f2 alter column fts drop expression`;
-  }
-  await endPauses(chain);
-  await settle(chain);
-  assert.deepEqual(await countsOf(chain, "public.f2"), [0, 0, 20]);
-  const [row] = await archive.sql`select fts::text from public.f2 where id = 1`;
-  assert.equal(row?.fts, "'1':3 'dog':2 'run':1");
-}, { tiers: THREE_TIERS });
+    for (const { sql } of [main, archive]) {
+      await sql`alter table public.f2 alter column fts drop expression`;
+    }
+    await endPauses(chain);
+    await settle(chain);
+    assert.deepEqual(await countsOf(chain, "public.f2"), [0, 0, 20]);
+    const [row] = await archive.sql`select fts::text from public.f2 where id = 1`;
+    assert.equal(row?.fts, "'1':3 'dog':2 'run':1");
+  },
+  { tiers: THREE_TIERS },
+);
 
-moveTest("what a twin computes by the same words otherwise is set aside, and no copy stays", async (chain) => {
-  const { core, main, archive } = chain;
-  const words = (language: string) =>
-    `create function public.words(text) returns tsvector language sql immutable
+moveTest(
+  "what a twin computes by the same words otherwise is set aside, and no copy stays",
+  async (chain) => {
+    const { core, main, archive } = chain;
+    const words = (language: string) =>
+      `create function public.words(text) returns tsvector language sql immutable
      as $$ select to_tsvector('${language}', $1) $$`;
-  await core.sql.unsafe(words("pg_catalog.english"));
-  await main.sql.unsafe(words("pg_catalog.simple"));
-  await archive.sql.unsafe(words("pg_catalog.simple"));
-  await makeSearched(chain, "public.words(title)", "public.words(title)");
-  await core.sql`update public.f2 set title = 'word' where id > 10`; // the same in both languages
-  await runOnce(chain);
-  await runOnce(chain);
-  assert.deepEqual(await countsOf(chain, "public.f2"), [10, 0, 10]);
-  const aside = await setAsideOn(core);
-  assert.equal(aside.length, 10);
-  assert.deepEqual([...new Set(aside.map(({ code, says }) => `${code} ${says}`))], [
-    'ST046 main refuses the row: main computes column "fts" itself and gets another value',
-  ]);
-  assert.match(aside[0]?.remedy ?? "", /drop expression/);
-}, { tiers: THREE_TIERS });
+    await core.sql.unsafe(words("pg_catalog.english"));
+    await main.sql.unsafe(words("pg_catalog.simple"));
+    await archive.sql.unsafe(words("pg_catalog.simple"));
+    await makeSearched(chain, "public.words(title)", "public.words(title)");
+    await core.sql`update public.f2 set title = 'word' where id > 10`; // the same in both languages
+    await runOnce(chain);
+    await runOnce(chain);
+    assert.deepEqual(await countsOf(chain, "public.f2"), [10, 0, 10]);
+    const aside = await setAsideOn(core);
+    assert.equal(aside.length, 10);
+    assert.deepEqual([...new Set(aside.map(({ code, says }) => `${code} ${says}`))], [
+      'ST046 main refuses the row: main computes column "fts" itself and gets another value',
+    ]);
+    assert.match(aside[0]?.remedy ?? "", /drop expression/);
+  },
+  { tiers: THREE_TIERS },
+);
 
 moveTest("a column that only the twin computes stops the dataset", async (chain) => {
   const { core, main } = chain;
@@ -88,20 +99,26 @@ moveTest("a column that only the twin computes stops the dataset", async (chain)
   assert.match((await troubleOf(core))?.says ?? "", /column "body" of \S+ is given, on main it is/);
 });
 
-moveTest("a type that was narrowed on the twin after it was accepted takes no row", async (chain) => {
-  const { core, main } = chain;
-  await core.sql.unsafe(`create type public.size as (width numeric, unit text);
+moveTest(
+  "a type that was narrowed on the twin after it was accepted takes no row",
+  async (chain) => {
+    const { core, main } = chain;
+    await core.sql.unsafe(`create type public.size as (width numeric, unit text);
     create table public.sizes (id int primary key, created_at timestamptz, size public.size)`);
-  await core.sql`select strata.manage('public.sizes')`;
-  await settle(chain);
-  await main.sql.unsafe(`alter table public.sizes drop column size; drop type public.size;
+    await core.sql`select strata.manage('public.sizes')`;
+    await settle(chain);
+    await main.sql.unsafe(`alter table public.sizes drop column size; drop type public.size;
     create type public.size as (width numeric(6, 1), unit text);
     alter table public.sizes add column size public.size`);
-  await core.sql`insert into public.sizes values (1, now() - interval '60 days', (1.25, 'm'))`;
-  await runOnce(chain);
-  assert.deepEqual([await idsOf(core, "public.sizes"), await idsOf(main, "public.sizes")], [[1], []]);
-  assert.equal((await troubleOf(core, "sizes"))?.code, "ST026");
-});
+    await core.sql`insert into public.sizes values (1, now() - interval '60 days', (1.25, 'm'))`;
+    await runOnce(chain);
+    assert.deepEqual([await idsOf(core, "public.sizes"), await idsOf(main, "public.sizes")], [
+      [1],
+      [],
+    ]);
+    assert.equal((await troubleOf(core, "sizes"))?.code, "ST026");
+  },
+);
 
 moveTest("a copy that reads otherwise, though nobody touched it, is taken back", async (chain) => {
   const { core, main } = chain;
@@ -122,20 +139,26 @@ moveTest("a copy that reads otherwise, though nobody touched it, is taken back",
   ]);
 });
 
-moveTest("the row type of a table that is to be settled as well is made as a table", async (chain) => {
-  const { core, main } = chain;
-  await core.sql.unsafe(`
+moveTest(
+  "the row type of a table that is to be settled as well is made as a table",
+  async (chain) => {
+    const { core, main } = chain;
+    await core.sql.unsafe(`
     create table public.y_addr (id int primary key, created_at timestamptz);
     create table public.a_emb (id int primary key, a public.y_addr, created_at timestamptz);
     insert into public.y_addr values (1, now() - interval '60 days');
     insert into public.a_emb values (1, row(7, now())::public.y_addr, now() - interval '60 days')`);
-  await core.sql`select strata.manage('public.a_emb')`;
-  await settle(chain);
-  assert.deepEqual(await idsOf(main, "public.a_emb"), [1]);
-  await core.sql`select strata.manage('public.y_addr')`;
-  await settle(chain);
-  assert.deepEqual([await idsOf(core, "public.y_addr"), await idsOf(main, "public.y_addr")], [[], [1]]);
-});
+    await core.sql`select strata.manage('public.a_emb')`;
+    await settle(chain);
+    assert.deepEqual(await idsOf(main, "public.a_emb"), [1]);
+    await core.sql`select strata.manage('public.y_addr')`;
+    await settle(chain);
+    assert.deepEqual([await idsOf(core, "public.y_addr"), await idsOf(main, "public.y_addr")], [
+      [],
+      [1],
+    ]);
+  },
+);
 
 moveTest("a type in the way of a table is named, and gives way by another name", async (chain) => {
   const { core, main } = chain;
