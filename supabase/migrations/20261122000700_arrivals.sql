@@ -123,7 +123,6 @@ declare
   v_dataset strata.datasets;
   v_arrival strata.arrivals;
   v_lines text[];
-  v_done record;
   v_seed constant bigint := ('x' || encode(substr(uuid_send(gen_random_uuid()), 9, 8), 'hex'))::bit(64)::bigint;
 begin
   perform strata.check_asker('hotter', coalesce(p_from, ''));
@@ -143,10 +142,8 @@ begin
   begin
     if strata.is_read_back(strata.relation(v_dataset)::regclass) then
       v_lines := strata.lines_of(p_move, p_columns, p_lines);
-      v_done := strata.insert_lines(v_dataset, p_columns, v_lines, v_seed);
-      v_arrival.rows_received := v_done.inserted;
-      v_arrival.brought := v_done.brought;
-      v_arrival.versions := v_done.versions;
+      select i.inserted, i.brought, i.versions into v_arrival.rows_received, v_arrival.brought, v_arrival.versions
+        from strata.insert_lines(v_dataset, p_columns, v_lines, v_seed) as i;
       if v_arrival.rows_received < cardinality(v_lines) then
         raise exception 'some rows are here already' using errcode = 'ST040';
       end if;

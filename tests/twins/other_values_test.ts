@@ -84,6 +84,12 @@ moveTest(
       'ST046 main refuses the row: main computes column "fts" itself and gets another value',
     ]);
     assert.match(aside[0]?.remedy ?? "", /drop expression/);
+    for (const { sql } of [main, archive]) {
+      await sql`alter table public.f2 alter column fts drop expression`;
+    }
+    await endPauses(chain);
+    await settle(chain);
+    assert.deepEqual(await countsOf(chain, "public.f2"), [0, 0, 20]);
   },
   { tiers: THREE_TIERS },
 );
