@@ -96,9 +96,42 @@ comment on function strata.refuse_other(strata.datasets, text[], text[]) is
   'Raises what is wrong with rows that were not stored as they were given. ST042: a trigger. ST046: a computed column. ST047: a name.';
 revoke execute on function strata.refuse_other(strata.datasets, text[], text[]) from public;
 
--- A twin that may store other values is read back in the same transaction: a row that became another must not stay.
+-- A twin that may store other values is read back in the same transaction: a row that became another must not stay. What it takes
+-- is found out once for a batch, and not for each of its rows.
+create type strata.way_in as (is_read_back boolean, here text, insertion text);
+comment on type strata.way_in is
+  'How rows, record literals ($1), come into a twin: SQL that reads those that are here (how many are as given, how many there are, the hashes of '
+  'their keys under a seed ($2), their versions), and that inserts them (how many went in, hashes, versions).';
+
+create function strata.way_in(p_dataset strata.datasets, p_columns text[])
+returns strata.way_in
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_relation constant text := strata.relation(p_dataset);
+  v_version constant text := case when strata.file_of(v_relation::regclass) is null then 'null::xid' else 't.xmin' end;
+  v_brought constant text := strata.brought_sql(p_dataset, '$2');
+  v_sql constant record := strata.insert_sql(p_dataset, p_columns);
+begin
+  return row(strata.is_read_back(v_relation::regclass),
+    format('select count(*) filter (where %s = l.line), count(*), array_agg(%s), array_agg(%s) from unnest($1) as l (line) join %s as t on %s',
+           strata.line_sql(v_relation::regclass, p_columns), v_brought, v_version, v_relation, strata.same_line_sql(p_dataset)),
+    format('with i as (insert into %s as t (%s) overriding system value '
+           '  select %s from (select l.line::%s as r from unnest($1) as l (line) offset 0) as s '
+           '  on conflict (%s) do nothing returning %s as brought, %s as version) '
+           'select count(*), array_agg(i.brought), array_agg(i.version) from i',
+           v_relation, v_sql.names, v_sql.fields, v_relation,
+           (select string_agg(quote_ident(k), ', ') from unnest(p_dataset.key_columns) as k), v_brought, v_version))::strata.way_in;
+end
+$$;
+comment on function strata.way_in(strata.datasets, text[]) is 'How rows come into the twin of a dataset with these columns.';
+revoke execute on function strata.way_in(strata.datasets, text[]) from public;
+
 create function strata.insert_lines(
-  p_dataset strata.datasets, p_columns text[], p_lines text[], p_seed bigint, out inserted integer, out brought bigint[], out versions xid[]
+  p_dataset strata.datasets, p_columns text[], p_lines text[], p_seed bigint, p_way strata.way_in,
+  out inserted integer, out brought bigint[], out versions xid[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -115,17 +148,11 @@ set array_nulls = on
 set row_security = off
 as $$
 declare
-  v_relation constant text := strata.relation(p_dataset);
-  v_read_back constant boolean := strata.is_read_back(v_relation::regclass);
-  v_version constant text := case when strata.file_of(v_relation::regclass) is null then 'null::xid' else 't.xmin' end;
-  v_here constant text := format('select count(*) filter (where %s = l.line), count(*), array_agg(%s), array_agg(%s) from unnest($1) as l (line) join %s as t on %s',
-    strata.line_sql(v_relation::regclass, p_columns), strata.brought_sql(p_dataset, '$2'), v_version, v_relation, strata.same_line_sql(p_dataset));
-  v_sql record;
   v_same integer;
   v_before integer;
 begin
-  if v_read_back then -- triggers make of the number of inserted rows what they like
-    execute v_here into v_same, v_before, brought, versions using p_lines, p_seed;
+  if p_way.is_read_back then -- triggers make of the number of inserted rows what they like
+    execute p_way.here into v_same, v_before, brought, versions using p_lines, p_seed;
     if v_before > 0 then
       inserted := cardinality(p_lines) - v_before;
       brought := '{}';
@@ -133,29 +160,21 @@ begin
       return;
     end if;
   end if;
-  v_sql := strata.insert_sql(p_dataset, p_columns);
-  execute format(
-    'with i as (insert into %s as t (%s) overriding system value '
-    '  select %s from (select l.line::%s as r from unnest($1) as l (line) offset 0) as s '
-    '  on conflict (%s) do nothing returning %s as brought, %s as version) '
-    'select count(*), array_agg(i.brought), array_agg(i.version) from i',
-    v_relation, v_sql.names, v_sql.fields, v_relation,
-    (select string_agg(quote_ident(k), ', ') from unnest(p_dataset.key_columns) as k), strata.brought_sql(p_dataset, '$2'), v_version)
-    into inserted, brought, versions using p_lines, p_seed;
+  execute p_way.insertion into inserted, brought, versions using p_lines, p_seed;
   set constraints all immediate; -- deferred triggers change rows as well
-  if v_read_back then
-    execute v_here into v_same, inserted, brought, versions using p_lines, p_seed; -- none was here before: all of them are ours
+  if p_way.is_read_back then
+    execute p_way.here into v_same, inserted, brought, versions using p_lines, p_seed; -- none was here before: all of them are ours
     if v_same < cardinality(p_lines) then
       perform strata.refuse_other(p_dataset, p_columns, p_lines);
     end if;
   end if;
 end
 $$;
-comment on function strata.insert_lines(strata.datasets, text[], text[], bigint) is
+comment on function strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in) is
   'Inserts rows written as texts, never over an existing key; returns how many went in (the hashes of their keys, and as which versions, where the '
   'table has one file), or where they are read back how many were not here before (then none goes in beside those that were). '
   'ST042, ST046, ST047: one was not stored as it was given.';
-revoke execute on function strata.insert_lines(strata.datasets, text[], text[], bigint) from public;
+revoke execute on function strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in) from public;
 
 create function strata.insert_sql(p_dataset strata.datasets, p_columns text[], out names text, out fields text, out texts text)
 language plpgsql
@@ -247,7 +266,7 @@ comment on function strata.refusal(text, text, text, integer) is 'What is told o
 revoke execute on function strata.refusal(text, text, text, integer) from public;
 
 create function strata.insert_one_by_one(
-  p_dataset strata.datasets, p_columns text[], p_lines text[], p_seed bigint,
+  p_dataset strata.datasets, p_columns text[], p_lines text[], p_seed bigint, p_way strata.way_in,
   out inserted integer, out brought bigint[], out versions xid[], out not_ours integer[], out refused jsonb
 )
 language plpgsql
@@ -267,7 +286,7 @@ begin
   refused := '[]';
   for v_position in 1 .. coalesce(cardinality(p_lines), 0) loop
     begin
-      v_one := strata.insert_lines(p_dataset, p_columns, p_lines[v_position : v_position], p_seed);
+      v_one := strata.insert_lines(p_dataset, p_columns, p_lines[v_position : v_position], p_seed, p_way);
       if v_one.inserted = 1 then
         inserted := inserted + 1;
         brought := brought || v_one.brought;
@@ -290,6 +309,6 @@ begin
   end loop;
 end
 $$;
-comment on function strata.insert_one_by_one(strata.datasets, text[], text[], bigint) is
+comment on function strata.insert_one_by_one(strata.datasets, text[], text[], bigint, strata.way_in) is
   'insert_lines() for one row after the other: which were here before, and which are refused and why.';
-revoke execute on function strata.insert_one_by_one(strata.datasets, text[], text[], bigint) from public;
+revoke execute on function strata.insert_one_by_one(strata.datasets, text[], text[], bigint, strata.way_in) from public;

@@ -123,6 +123,7 @@ declare
   v_dataset strata.datasets;
   v_arrival strata.arrivals;
   v_lines text[];
+  v_way strata.way_in;
   v_seed constant bigint := ('x' || encode(substr(uuid_send(gen_random_uuid()), 9, 8), 'hex'))::bit(64)::bigint;
 begin
   perform strata.check_asker('hotter', coalesce(p_from, ''));
@@ -137,13 +138,14 @@ begin
   end if;
   perform strata.keep_memory(octet_length(p_lines));
   perform strata.check_columns(v_dataset, p_columns);
+  v_way := strata.way_in(v_dataset, p_columns);
   perform set_config('synchronous_commit', 'on', true)
     where current_setting('synchronous_commit') = 'off'; -- a proof promises that the row is on disk
   begin
-    if strata.is_read_back(strata.relation(v_dataset)::regclass) then
+    if v_way.is_read_back then
       v_lines := strata.lines_of(p_move, p_columns, p_lines);
       select i.inserted, i.brought, i.versions into v_arrival.rows_received, v_arrival.brought, v_arrival.versions
-        from strata.insert_lines(v_dataset, p_columns, v_lines, v_seed) as i;
+        from strata.insert_lines(v_dataset, p_columns, v_lines, v_seed, v_way) as i;
       if v_arrival.rows_received < cardinality(v_lines) then
         raise exception 'some rows are here already' using errcode = 'ST040';
       end if;
@@ -161,7 +163,7 @@ begin
     v_arrival.places := null;
     select o.inserted, o.brought, o.versions, o.not_ours, o.refused
       into v_arrival.rows_received, v_arrival.brought, v_arrival.versions, v_arrival.not_ours, v_arrival.refused
-      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed) as o;
+      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed, v_way) as o;
     perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
   end;
   insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused, places, version, versions, file, seed, brought)
