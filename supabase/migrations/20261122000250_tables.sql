@@ -200,12 +200,7 @@ begin
       on a.attrelid = p_relation and a.attname = p_age_column and a.attnum > 0 and not a.attisdropped
    where a.attname is null or a.atttypid not in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
   union all
-  select 'ST010', format('column "%s" of %s is of type %s: large objects cannot cross', a.attname, p_relation,
-                         format_type(a.atttypid, a.atttypmod)),
-         'Keep the content in a bytea column, or the reference as bigint if nothing hangs on it.'
-    from pg_catalog.pg_attribute as a
-   where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
-     and (a.atttypid in ('oid'::regtype, 'oid[]'::regtype) or format_type(a.atttypid, null) ~ '(^|\.)lo$')
+  select o.code, o.says, o.hint from strata.value_objections(p_relation) as o
   union all
   select o.code, o.says, o.hint from strata.deletion_objections(p_relation) as o
   union all

@@ -62,22 +62,31 @@ comment on function strata.collation_ref(oid, oid) is
   'A collation as a neighbour can look it up or make it; null for the usual one of its type.';
 revoke execute on function strata.collation_ref(oid, oid) from public;
 
+-- How a column is computed is told to be compared, and never run: a twin is given all values.
 create function strata.describe_attributes(p_relation oid)
 returns jsonb
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set datestyle = 'ISO, MDY'
+set intervalstyle = 'postgres'
+set timezone = 'UTC'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set quote_all_identifiers = off
 as $$
 begin
   return (
     select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('name', a.attname, 'type', strata.type_ref(a.atttypid, a.atttypmod),
-             'collation', strata.collation_ref(a.attcollation, t.typcollation))) order by a.attnum)
+             'collation', strata.collation_ref(a.attcollation, t.typcollation),
+             'computed', case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end)) order by a.attnum)
       from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
+      left join pg_catalog.pg_attrdef as d on (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
      where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped);
 end
 $$;
 comment on function strata.describe_attributes(oid) is
-  'Name, type and collation of each column of a table, or attribute of a composite type, in order.';
+  'Name, type and collation of each column of a table, or attribute of a composite type, in order; and how it is computed, if it is.';
 revoke execute on function strata.describe_attributes(oid) from public;
 
 create function strata.describe_type(p_type oid)
@@ -98,6 +107,7 @@ begin
                                          when 'r' then strata.collation_ref(r.rngcollation, s.typcollation) end,
              'not_null', case when t.typtype = 'd' then t.typnotnull end,
              'attributes', case when t.typtype = 'c' then strata.describe_attributes(t.typrelid) end,
+             'is_table', case when t.typtype = 'c' and k.relkind = 'r' then true end,
              'subtype', case when t.typtype = 'r' then strata.type_ref(r.rngsubtype) end,
              'opclass', case when t.typtype = 'r' and not o.opcdefault
                              then jsonb_build_object('schema', (select x.nspname from pg_catalog.pg_namespace as x where x.oid = o.opcnamespace),
@@ -111,13 +121,14 @@ begin
       left join pg_catalog.pg_type as s on s.oid = r.rngsubtype
       left join pg_catalog.pg_opclass as o on o.oid = r.rngsubopc
       left join pg_catalog.pg_type as b on b.oid = t.typbasetype
+      left join pg_catalog.pg_class as k on k.oid = t.typrelid
       cross join lateral (select strata.extension_of('pg_catalog.pg_type'::regclass, t.oid)) as e (name)
      where t.oid = p_type);
 end
 $$;
 comment on function strata.describe_type(oid) is
   'What one type is made of, in names: an enum''s labels, a domain''s base (its checks stay where they are), a composite''s '
-  'attributes, a range''s subtype, operator class, collation and multirange; or the extension it comes with.';
+  'attributes (and whether it is the row type of a table), a range''s subtype, operator class, collation and multirange; or the extension it comes with.';
 revoke execute on function strata.describe_type(oid) from public;
 
 create function strata.describe_types(p_relation regclass)

@@ -83,7 +83,7 @@ begin
   if v_here is null and p_ref ->> 'provider' = 'i' then
     perform strata.check_place(p_ref ->> 'schema');
     execute format('create collation %s (provider = icu, locale = %L, deterministic = %s)', v_name, p_ref ->> 'locale',
-                   case when p_ref -> 'deterministic' = 'false' then 'false' else 'true' end);
+                   case when p_ref -> 'deterministic' = 'false' then 'false' else 'true' end || coalesce(', rules = ' || quote_literal(p_ref ->> 'rules'), ''));
     v_here := strata.collation_ref(to_regcollation(v_name), 0);
   end if;
   if v_here is distinct from p_ref then
@@ -176,7 +176,13 @@ begin
          from jsonb_array_elements_text(p_type -> 'labels') with ordinality as l (label, position)));
     when 'd' then execute format('create domain %s as %s%s%s', v_name, strata.type_sql(p_type -> 'base'),
       strata.collation_sql(p_type -> 'collation'), case when p_type -> 'not_null' = 'true' then ' not null' else '' end);
-    when 'c' then execute format('create type %s as (%s)', v_name, strata.attributes_sql(p_type -> 'attributes'));
+    when 'c' then
+      if p_type -> 'is_table' = 'true' then -- that table may be settled as well, some day
+        execute format('create table %s (%s)', v_name, strata.attributes_sql(p_type -> 'attributes'));
+        perform strata.close_twin(p_type ->> 'schema', v_name);
+      else
+        execute format('create type %s as (%s)', v_name, strata.attributes_sql(p_type -> 'attributes'));
+      end if;
     when 'r' then perform strata.make_range(p_type);
     when 'm' then null; -- a multirange comes with its range
     else raise exception 'it is of a kind that cannot be made' using errcode = 'ST026', hint = strata.remedy('ST026');
@@ -215,7 +221,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  c_may_differ constant text[] := array['labels', 'not_null']; -- then single rows are refused, with a reason of their own
+  c_may_differ constant text[] := array['labels', 'not_null', 'is_table']; -- then single rows are refused, with a reason of their own
   v_name constant text := format('%I.%I', p_type ->> 'schema', p_type ->> 'name');
   v_here jsonb;
 begin

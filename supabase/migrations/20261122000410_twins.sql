@@ -81,7 +81,21 @@ comment on function strata.check_taken(regclass) is
   'ST029: a table that was here before has rows, and its owner has not said that it may become a twin; or it lies where no twin may.';
 revoke execute on function strata.check_taken(regclass) from public;
 
-create function strata.make_twin(p_description jsonb, p_relation text)
+create function strata.described_key(p_description jsonb)
+returns text
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select string_agg(quote_ident(k.name), ', ' order by k.position)
+            from jsonb_array_elements_text(p_description -> 'key') with ordinality as k (name, position));
+end
+$$;
+comment on function strata.described_key(jsonb) is 'The primary key''s columns of a described dataset, as SQL.';
+revoke execute on function strata.described_key(jsonb) from public;
+
+create function strata.close_twin(p_schema text, p_relation text)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -89,10 +103,6 @@ as $$
 declare
   v_role text;
 begin
-  perform strata.check_place(p_description ->> 'schema');
-  execute format('create table %s (%s, primary key (%s))', p_relation, strata.attributes_sql(p_description -> 'columns'),
-    (select string_agg(quote_ident(k.name), ', ' order by k.position)
-       from jsonb_array_elements_text(p_description -> 'key') with ordinality as k (name, position)));
   execute format('comment on table %s is %L', p_relation, strata.twin_comment());
   execute format('alter table %s enable row level security', p_relation);
   -- Older projects grant new tables to the API by default; what is granted on a twin is said here.
@@ -101,69 +111,51 @@ begin
     execute format('revoke all on %s from %I', p_relation, v_role);
   end loop;
   if to_regrole('service_role') is not null then
-    execute format('grant usage on schema %I to service_role', p_description ->> 'schema');
+    execute format('grant usage on schema %I to service_role', p_schema);
     execute format('grant select, insert, update, delete on %s to service_role', p_relation);
   end if;
+end
+$$;
+comment on function strata.close_twin(text, text) is
+  'Says of a table that was made here that it is a twin, turns RLS on and grants it to service_role only.';
+revoke execute on function strata.close_twin(text, text) from public;
+
+create function strata.make_twin(p_description jsonb, p_relation text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform strata.check_place(p_description ->> 'schema');
+  execute format('create table %s (%s, primary key (%s))', p_relation, strata.attributes_sql(p_description -> 'columns'),
+                 strata.described_key(p_description));
+  perform strata.close_twin(p_description ->> 'schema', p_relation);
 end
 $$;
 comment on function strata.make_twin(jsonb, text) is
   'Creates the table of a described dataset: columns, primary key, RLS on, granted to service_role only.';
 revoke execute on function strata.make_twin(jsonb, text) from public;
 
--- What keeps an existing twin from taking the described rows; checked before anything is added to it.
-create function strata.twin_objections(p_description jsonb, p_accepted jsonb, p_relation regclass)
-returns table (code text, says text)
+create function strata.complete_key(p_description jsonb, p_relation regclass)
+returns void
 language plpgsql
-stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_has_rows boolean;
 begin
-  return query
-  with described as (
-    select c.it ->> 'name' as name, coalesce(strata.find_type(c.it -> 'type'), 0) as type, coalesce((c.it -> 'type' ->> 'mod')::integer, -1) as mod,
-           c.it -> 'type' ->> 'name' as type_name, c.it -> 'collation' as collation
-      from jsonb_array_elements(p_description -> 'columns') as c (it)
-  ), remembered as (
-    select c.it ->> 'name' as name from jsonb_array_elements(p_accepted -> 'columns') as c (it)
-  ), here as (
-    select a.attname::text as name, a.atttypid as type, a.atttypmod as mod, strata.collation_ref(a.attcollation, t.typcollation) as collation,
-           a.attnotnull and not a.atthasdef and a.attidentity = '' as must_be_given
-      from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
-     where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
-  )
-  select 'ST026', format('%s is a type of its own on %s, where the table is to be', p_relation, strata.tier())
-    from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind = 'c'
-  union all
-  select 'ST021', format('column "%s" is gone from twin %s on %s', d.name, p_relation, strata.tier())
-    from described as d join remembered as r using (name) left join here as h using (name) where h.name is null
-  union all
-  select 'ST022', format('column "%s" of %s is %s, on %s it is %s', d.name, p_relation,
-           coalesce(format_type(nullif(d.type, 0), d.mod), d.type_name) || coalesce(' collate ' || (d.collation ->> 'name'), ''), strata.tier(),
-           format_type(h.type, h.mod) || coalesce(' collate ' || (h.collation ->> 'name'), ''))
-    from described as d join here as h using (name)
-   where (h.type, h.mod) <> (d.type, d.mod) or h.collation is distinct from d.collation
-  union all
-  select 'ST023', format('column "%s" of %s is gone from the hotter tier, on %s it is still there', h.name, p_relation, strata.tier())
-    from here as h join remembered as r using (name) left join described as d using (name) where d.name is null
-  union all
-  select 'ST024', format('the primary key of %s is (%s), on %s it is (%s)', p_relation,
-           (select string_agg(k, ', ') from jsonb_array_elements_text(p_description -> 'key') as k), strata.tier(),
-           coalesce(array_to_string(strata.key_columns(p_relation), ', '), 'missing'))
-   where to_jsonb(strata.key_columns(p_relation)) is distinct from p_description -> 'key'
-  union all
-  select 'ST025', format('column "%s" of twin %s on %s must be filled and is unknown on the hotter tier', h.name, p_relation, strata.tier())
-    from here as h left join described as d using (name) left join remembered as r using (name)
-   where h.must_be_given and d.name is null and r.name is null
-  union all
-  select 'ST010', format('twin %s on %s has rule "%s", which is followed when a row is deleted', p_relation, strata.tier(), d.rule)
-    from unnest(strata.delete_rules(p_relation)) as d (rule)
-  union all
-  select o.code, o.says from strata.owner_objections(p_relation) as o;
+  if strata.key_columns(p_relation) is null and obj_description(p_relation, 'pg_class') = strata.twin_comment()
+     and not exists (select from strata.twin_objections(p_description, null, p_relation) as o where o.code <> 'ST024') then
+    execute format('select exists (select from %s)', p_relation) into v_has_rows;
+    if not v_has_rows then
+      execute format('alter table %s add primary key (%s)', p_relation, strata.described_key(p_description));
+    end if;
+  end if;
 end
 $$;
-comment on function strata.twin_objections(jsonb, jsonb, regclass) is
-  'Why an existing table cannot be the twin of what is described (ST010, ST021 to ST025); empty when it can.';
-revoke execute on function strata.twin_objections(jsonb, jsonb, regclass) from public;
+comment on function strata.complete_key(jsonb, regclass) is
+  'Gives its key to a table that was made for its row type, which a column of another twin has, and is to be a twin itself.';
+revoke execute on function strata.complete_key(jsonb, regclass) from public;
 
 create function strata.complete_twin(p_description jsonb, p_relation regclass)
 returns void
@@ -264,6 +256,7 @@ begin
     perform strata.make_twin(p_description, v_relation);
   elsif v_old.accepted is null then
     perform strata.check_taken(v_relation::regclass);
+    perform strata.complete_key(p_description, v_relation::regclass);
   end if;
   if v_old.name is not null and v_old.accepted is null and not strata.is_allowed_twin(v_old) then
     raise exception 'dataset "%" is one of %''s own', v_old.name, strata.tier()
@@ -287,7 +280,7 @@ $$;
 comment on function strata.accept(jsonb, text) is
   'Takes a description from the hotter tier: makes or completes types and twin, takes over policy and holds. Returns the '
   'order in which this tier wants the columns of a row: its own, null for one the hotter tier does not have. '
-  'ST020 to ST026: the twin cannot match.';
+  'ST020 to ST026, ST037, ST038: the twin cannot match.';
 revoke execute on function strata.accept(jsonb, text) from public;
 grant execute on function strata.accept(jsonb, text) to strata_mover;
 

@@ -82,8 +82,8 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('t.%I %s %s[%s]::%s', k.name, strata.equals_sql(a.attrelid, k.name), p_key, k.position,
-                           format_type(a.atttypid, a.atttypmod)), ' and ' order by k.position)
+  select string_agg(format('t.%I %s %s', k.name, strata.equals_sql(a.attrelid, k.name),
+                           strata.key_value_sql(a.atttypid, a.atttypmod, a.attcollation, format('%s[%s]', p_key, k.position))), ' and ' order by k.position)
     from unnest(p_dataset.key_columns) with ordinality as k (name, position)
     join pg_catalog.pg_attribute as a
       on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = k.name and not a.attisdropped

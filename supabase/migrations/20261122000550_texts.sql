@@ -47,9 +47,8 @@ begin
     select case when p_column is null then 'null::text'
                 when p_type in ('text'::regtype, 'varchar'::regtype) then format('t.%I', p_column)
                 when p_type in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype, 'float8'::regtype, 'numeric'::regtype,
-                                'uuid'::regtype, 'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
-                                'xml'::regtype) then format('t.%I::text', p_column) -- concat() would drop the declaration of xml
-                else format('case when t.%I is distinct from null then concat(t.%I) end', p_column, p_column) end);
+                                'uuid'::regtype, 'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) then format('t.%I::text', p_column)
+                else strata.text_sql(p_type, format('t.%I', p_column)) end);
 end
 $$;
 comment on function strata.value_sql(oid, text) is 'SQL for the text of a column''s value in row t; null for null.';
@@ -127,8 +126,8 @@ as $$
 begin
   select string_agg(format('%s[%s:%s]', p_keys, k.position, k.position), ', ' order by k.position),
          string_agg('k' || k.position, ', ' order by k.position),
-         string_agg(format('t.%I %s m.k%s::%s', k.name, strata.equals_sql(a.attrelid, k.name), k.position,
-                           format_type(a.atttypid, a.atttypmod)), ' and ' order by k.position)
+         string_agg(format('t.%I %s %s', k.name, strata.equals_sql(a.attrelid, k.name),
+                           strata.key_value_sql(a.atttypid, a.atttypmod, a.attcollation, 'm.k' || k.position)), ' and ' order by k.position)
     into items, names, same_key
     from unnest(p_dataset.key_columns) with ordinality as k (name, position)
     join pg_catalog.pg_attribute as a

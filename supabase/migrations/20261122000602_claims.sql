@@ -70,6 +70,7 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 set lc_monetary = 'C'
 set xmlbinary = 'base64'
+set quote_all_identifiers = off
 set row_security = off
 as $$
 declare
@@ -148,7 +149,7 @@ begin
            (select string_agg(format('t.%I', c.name), ', ' order by c.position) as ours,
                    min(strata.equals_sql(a.attrelid, c.name)) as equals,
                    count(distinct strata.equals_sql(a.attrelid, c.name)) = 1 as is_one_operator, -- by which rows can be compared at once
-                   string_agg(format('m.k%s::%s', c.position, format_type(a.atttypid, a.atttypmod)), ', ' order by c.position) as theirs
+                   string_agg(strata.key_value_sql(a.atttypid, a.atttypmod, a.attcollation, 'm.k' || c.position), ', ' order by c.position) as theirs
               from unnest(p_dataset.key_columns) with ordinality as c (name, position)
               join pg_catalog.pg_attribute as a
                 on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = c.name and not a.attisdropped) as k);
@@ -274,8 +275,14 @@ begin
     v_batch := (select ('nothing', null, p_dataset, null, null, null, null)::strata.batch);
   end if;
   return v_batch;
-exception when program_limit_exceeded or out_of_memory then
-  return strata.set_aside_giants(v_dataset, (strata.conditions(v_dataset)).due || strata.besides_sql(v_dataset, p_besides, true));
+exception
+  when program_limit_exceeded or out_of_memory then
+    return strata.set_aside_giants(v_dataset, (strata.conditions(v_dataset)).due || strata.besides_sql(v_dataset, p_besides, true));
+  when others then
+    if strata.set_aside_unreadable(v_dataset, sqlstate, p_besides) then
+      return (select ('blocked', null, p_dataset, null, null, null, null)::strata.batch);
+    end if;
+    raise;
 end
 $$;
 comment on function strata.claim(text, text, uuid[]) is

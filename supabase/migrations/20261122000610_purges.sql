@@ -194,9 +194,11 @@ begin
      from strata.manifests as m
     cross join lateral unnest(m.kept, m.reasons, p_outcomes) as k (o, reason, outcome)
     cross join lateral (select
-      case when k.reason = 'differs' then 'ST040' when k.reason = 'undeleted' then 'ST043' when k.reason = 'busy' then '55P03'
+      case when k.reason = 'differs' and k.outcome = 'retracted' then 'ST046' when k.reason = 'differs' then 'ST040' when k.reason = 'undeleted' then 'ST043' when k.reason = 'busy' then '55P03'
            when k.reason = 'absent' and v_move.attempts = 1 then 'ST041' end as code, -- else it may never have got there
-      case k.reason when 'differs' then v_move.to_tier || ' holds another row under this key'
+      case k.reason
+        when 'differs' then v_move.to_tier || case when k.outcome = 'retracted' then ' made another value of a column, and gave the copy back'
+                                                   else ' holds another row under this key' end
         when 'absent' then v_move.to_tier || ' took the row and did not keep it'
         when 'busy' then v_move.from_tier || ' could not delete the row: another session has locked it'
         else v_move.from_tier || ' did not delete the row although nothing refused' end as says) as f

@@ -1,8 +1,8 @@
 -- Inserts: two ways for a batch into its twin.
 --
--- The fast one takes all rows by one statement, a text per column. The careful one takes rows written as record literals:
--- one by one, to find out which of them is refused or was here before, and wherever triggers of the owner's see rows as
--- they arrive. Neither ever overwrites a row.
+-- The fast one takes all rows by one statement, a text per column. The careful one (next chapter) takes rows written as
+-- record literals: one by one, to find out which of them is refused or was here before, and wherever the twin may store
+-- other values than it is given. Neither ever overwrites a row.
 
 -- The columns of a batch side by side again: a FROM item u (c1, …), in the order in which they were written. Its first row is
 -- left out, because a text that begins with its separator begins with nothing. In a select list the values are handed on
@@ -57,23 +57,18 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 set lc_monetary = 'C'
 set xmlbinary = 'base64'
+set quote_all_identifiers = off
 set xmloption = 'content'
 set array_nulls = on
 set row_security = off
 as $$
 declare
   v_relation constant text := strata.relation(p_dataset);
-  v_names text;
-  v_values text;
+  v_sql constant record := strata.insert_sql(p_dataset, p_columns);
 begin
-  select string_agg(quote_ident(c.name), ', ' order by c.position),
-         string_agg(format('u.c%s::%s', c.position, format_type(a.atttypid, a.atttypmod)), ', ' order by c.position)
-    into v_names, v_values
-    from unnest(p_columns) with ordinality as c (name, position)
-    join pg_catalog.pg_attribute as a on a.attrelid = v_relation::regclass and a.attname = c.name and a.attgenerated = '';
   execute format('with i as (insert into %s as t (%s) overriding system value select %s from %s returning t.ctid as place, %s as brought) '
                  'select coalesce(array_agg(i.place), ''{}''), coalesce(array_agg(i.brought), ''{}'') from i',
-    v_relation, v_names, v_values, strata.unpack_sql(p_move, p_columns), strata.brought_sql(p_dataset, '$2'))
+    v_relation, v_sql.names, v_sql.texts, strata.unpack_sql(p_move, p_columns), strata.brought_sql(p_dataset, '$2'))
     into places, brought using p_batch, p_seed;
   set constraints all immediate;
 end
@@ -128,111 +123,3 @@ $$;
 comment on function strata.same_line_sql(strata.datasets) is 'SQL: has row t the key of l.line, a row written as a record literal?';
 revoke execute on function strata.same_line_sql(strata.datasets) from public;
 
--- The careful way in: rows written as record literals. A twin with insert triggers is read back in the same
--- transaction: a row they changed must not stay. Returns how many rows were inserted unchanged.
-create function strata.insert_lines(
-  p_dataset strata.datasets, p_columns text[], p_lines text[], p_seed bigint, out inserted integer, out brought bigint[]
-)
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set xmloption = 'content'
-set array_nulls = on
-set row_security = off
-as $$
-declare
-  v_relation constant text := strata.relation(p_dataset);
-  v_watched constant boolean := strata.has_insert_triggers(v_relation::regclass);
-  v_here constant text := format('select count(*) filter (where %s = l.line), count(*), array_agg(%s) from unnest($1) as l (line) join %s as t on %s',
-    (select 'row(' || string_agg(coalesce('t.' || quote_ident(c.name), 'null'), ', ' order by c.position) || ')::text'
-       from unnest(p_columns) with ordinality as c (name, position)), strata.brought_sql(p_dataset, '$2'), v_relation, strata.same_line_sql(p_dataset));
-  v_names text;
-  v_values text;
-  v_same integer;
-  v_before integer;
-begin
-  if v_watched then -- triggers make of the number of inserted rows what they like
-    execute v_here into v_same, v_before, brought using p_lines, p_seed;
-    if v_before > 0 then
-      inserted := cardinality(p_lines) - v_before;
-      brought := '{}';
-      return;
-    end if;
-  end if;
-  select string_agg(quote_ident(c.name), ', ' order by c.position), string_agg(format('(s.r).%I', c.name), ', ' order by c.position)
-    into v_names, v_values
-    from unnest(p_columns) with ordinality as c (name, position)
-    join pg_catalog.pg_attribute as a on a.attrelid = v_relation::regclass and a.attname = c.name and a.attgenerated = '';
-  execute format(
-    'with i as (insert into %s as t (%s) overriding system value '
-    '  select %s from (select l.line::%s as r from unnest($1) as l (line) offset 0) as s '
-    '  on conflict (%s) do nothing returning %s as brought) '
-    'select count(*), array_agg(i.brought) from i',
-    v_relation, v_names, v_values, v_relation,
-    (select string_agg(quote_ident(k), ', ') from unnest(p_dataset.key_columns) as k), strata.brought_sql(p_dataset, '$2'))
-    into inserted, brought using p_lines, p_seed;
-  set constraints all immediate; -- deferred triggers change rows as well
-  if v_watched then
-    execute v_here into v_same, inserted, brought using p_lines, p_seed; -- none was here before: all of them are ours
-    if v_same < cardinality(p_lines) then
-      raise exception 'a trigger on % changes or drops rows as they arrive', strata.tier() using errcode = 'ST042';
-    end if;
-  end if;
-end
-$$;
-comment on function strata.insert_lines(strata.datasets, text[], text[], bigint) is
-  'Inserts rows written as texts, never over an existing key; returns how many went in (and the hashes of their keys), or with triggers how many '
-  'were not here before (then none goes in beside those that were). ST042: a trigger changed one.';
-revoke execute on function strata.insert_lines(strata.datasets, text[], text[], bigint) from public;
-
--- An error that tells of one row's content, not of the table, the disk or the server.
-create function strata.is_row_error(p_sqlstate text)
-returns boolean
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select p_sqlstate = 'ST042' or left(p_sqlstate, 2) not in ('08', '25', '28', '40', '42', '53', '55', '57', '58', 'XX', 'ST') $$;
-comment on function strata.is_row_error(text) is 'Whether an error is about one row, so that the others may go on.';
-revoke execute on function strata.is_row_error(text) from public;
-
-create function strata.insert_one_by_one(
-  p_dataset strata.datasets, p_columns text[], p_lines text[], p_seed bigint,
-  out inserted integer, out brought bigint[], out not_ours integer[], out refused jsonb
-)
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_one record;
-begin
-  inserted := 0;
-  brought := '{}';
-  not_ours := '{}';
-  refused := '[]';
-  for v_position in 1 .. coalesce(cardinality(p_lines), 0) loop
-    begin
-      v_one := strata.insert_lines(p_dataset, p_columns, p_lines[v_position : v_position], p_seed);
-      if v_one.inserted = 1 then
-        inserted := inserted + 1;
-        brought := brought || v_one.brought;
-      else
-        not_ours := not_ours || v_position;
-      end if;
-    exception when others then
-      if not strata.is_row_error(sqlstate) then
-        raise;
-      end if;
-      refused := refused || jsonb_build_object('ordinal', v_position, 'code', sqlstate, 'says', strata.tier() || ' refuses the row: ' || left(sqlerrm, 1000));
-    end;
-  end loop;
-end
-$$;
-comment on function strata.insert_one_by_one(strata.datasets, text[], text[], bigint) is
-  'insert_lines() for one row after the other: which were here before, and which are refused and why.';
-revoke execute on function strata.insert_one_by_one(strata.datasets, text[], text[], bigint) from public;

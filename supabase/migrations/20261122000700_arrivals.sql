@@ -20,6 +20,7 @@ create table strata.arrivals (
   outcomes text[],
   places tid[],
   version xid,
+  versions xid[] not null default '{}',
   seed bigint not null default 0,
   brought bigint[] not null default '{}',
   file text,
@@ -29,7 +30,7 @@ create table strata.arrivals (
 comment on table strata.arrivals is
   'Moves into this tier, open until their source closes them. not_ours: positions whose row was here before. refused: '
   'rows this tier would not take (ordinal, code, says), until it is closed. bytes: of text received. places, version, file: where its rows were '
-  'put, as which version (xmin), in which file of the table; null when they came one by one, and once closed. seed, brought: of the keys of all rows '
+  'put, as which version (xmin), in which file of the table; null when they came one by one, and once closed. versions: as which they came then. seed, brought: of the keys of all rows '
   'it brought, however they came, hashes; only these may be taken back; none once closed.';
 revoke all on strata.arrivals from public;
 alter table strata.arrivals enable row level security;
@@ -122,7 +123,7 @@ declare
   v_dataset strata.datasets;
   v_arrival strata.arrivals;
   v_lines text[];
-  v_done record;
+  v_way strata.way_in;
   v_seed constant bigint := ('x' || encode(substr(uuid_send(gen_random_uuid()), 9, 8), 'hex'))::bit(64)::bigint;
 begin
   perform strata.check_asker('hotter', coalesce(p_from, ''));
@@ -137,14 +138,14 @@ begin
   end if;
   perform strata.keep_memory(octet_length(p_lines));
   perform strata.check_columns(v_dataset, p_columns);
+  v_way := strata.way_in(v_dataset, p_columns);
   perform set_config('synchronous_commit', 'on', true)
     where current_setting('synchronous_commit') = 'off'; -- a proof promises that the row is on disk
   begin
-    if strata.has_insert_triggers(strata.relation(v_dataset)::regclass) then
+    if v_way.is_read_back then
       v_lines := strata.lines_of(p_move, p_columns, p_lines);
-      v_done := strata.insert_lines(v_dataset, p_columns, v_lines, v_seed);
-      v_arrival.rows_received := v_done.inserted;
-      v_arrival.brought := v_done.brought;
+      select i.inserted, i.brought, i.versions into v_arrival.rows_received, v_arrival.brought, v_arrival.versions
+        from strata.insert_lines(v_dataset, p_columns, v_lines, v_seed, v_way) as i;
       if v_arrival.rows_received < cardinality(v_lines) then
         raise exception 'some rows are here already' using errcode = 'ST040';
       end if;
@@ -155,19 +156,19 @@ begin
     end if;
     v_arrival.not_ours := '{}'; v_arrival.refused := '[]';
   exception when others then
-    if sqlstate <> 'ST040' and not strata.is_row_error(sqlstate) then
+    if sqlstate <> 'ST040' and not strata.is_row_error(sqlstate) and not strata.may_be_of_value(sqlstate) then
       raise;
     end if;
     v_lines := strata.lines_of(p_move, p_columns, p_lines);
     v_arrival.places := null;
-    select o.inserted, o.brought, o.not_ours, o.refused
-      into v_arrival.rows_received, v_arrival.brought, v_arrival.not_ours, v_arrival.refused
-      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed) as o;
+    select o.inserted, o.brought, o.versions, o.not_ours, o.refused
+      into v_arrival.rows_received, v_arrival.brought, v_arrival.versions, v_arrival.not_ours, v_arrival.refused
+      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed, v_way) as o;
     perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
   end;
-  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused, places, version, file, seed, brought)
+  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused, places, version, versions, file, seed, brought)
   select p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines), v_arrival.not_ours, v_arrival.refused,
-         p.places, p.version, p.file, v_seed, coalesce(v_arrival.brought, '{}')
+         p.places, p.version, strata.distinct_versions(v_arrival.versions), p.file, v_seed, coalesce(v_arrival.brought, '{}')
     from strata.place(strata.relation(v_dataset)::regclass, v_arrival.places) as p;
   return v_arrival.refused;
 end
@@ -178,14 +179,23 @@ comment on function strata.receive(uuid, text, text, text[], text) is
 revoke execute on function strata.receive(uuid, text, text, text[], text) from public;
 grant execute on function strata.receive(uuid, text, text, text[], text) to strata_mover;
 
+create function strata.distinct_versions(p_versions xid[])
+returns xid[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select coalesce(array_agg(v.version), '{}') from (select distinct x.version from unnest(p_versions) as x (version) where x.version is not null) as v $$;
+comment on function strata.distinct_versions(xid[]) is 'Each version once.';
+revoke execute on function strata.distinct_versions(xid[]) from public;
+
 create function strata.place(p_relation regclass, inout places tid[], out version xid, out file text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  file := case when cardinality(places) > 0 then strata.file_of(p_relation) end;
-  if file is null then
+  file := strata.file_of(p_relation);
+  if file is null or coalesce(cardinality(places), 0) = 0 then
     places := null;
   else
     execute format('select t.xmin from only %s as t where t.ctid = $1', p_relation) into version using places[1];
@@ -244,6 +254,7 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 set lc_monetary = 'C'
 set xmlbinary = 'base64'
+set quote_all_identifiers = off
 set row_security = off
 as $$
 declare
@@ -298,6 +309,7 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 set lc_monetary = 'C'
 set xmlbinary = 'base64'
+set quote_all_identifiers = off
 set row_security = off
 as $$
 declare

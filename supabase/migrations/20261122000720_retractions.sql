@@ -1,7 +1,8 @@
 -- Retractions: an arrival is closed, and what its source kept is taken back.
 
 -- Takes back what the source kept: only rows this move brought (as is known by their keys), and only where they still
--- are what it brought. A source that names other rows deletes nothing.
+-- are what it brought, or nobody has touched them since, whatever this tier has made of them. A source that names other rows
+-- deletes nothing.
 create function strata.retract(
   p_dataset strata.datasets, p_columns text[], p_ordinals integer[], p_keys text[], p_fingerprints bytea[], p_arrival strata.arrivals
 )
@@ -18,6 +19,7 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 set lc_monetary = 'C'
 set xmlbinary = 'base64'
+set quote_all_identifiers = off
 set row_security = off
 as $$
 declare
@@ -32,12 +34,13 @@ begin
   execute format(
     'with gone as (delete from %s as t using unnest(%s, $2, $3) with ordinality as m (%s, ordinal, mark, o) '
     '  where %s and not (m.ordinal = any ($4)) and hashtextextended(concat_ws(''/'', %s), $6) = any ($5) '
-    '    and strata.fingerprint(%s) = m.mark returning m.o) '
+    '    and (t.xmin = any ($7) or strata.fingerprint(%s) = m.mark) returning m.o) '
     'select coalesce(array_agg(g.o), ''{}'') from gone as g',
     strata.relation(p_dataset), v_sql.items, v_sql.names, v_sql.same_key,
     (select string_agg('m.k' || n, ', ' order by n) from generate_series(1, cardinality(p_dataset.key_columns)) as n),
     strata.content_sql(strata.relation(p_dataset)::regclass, p_columns))
-    into v_retracted using p_keys, p_ordinals, p_fingerprints, p_arrival.not_ours, p_arrival.brought, p_arrival.seed;
+    into v_retracted using p_keys, p_ordinals, p_fingerprints, p_arrival.not_ours, p_arrival.brought, p_arrival.seed,
+      case when p_arrival.file = strata.file_of(strata.twin(p_dataset)) then array_append(p_arrival.versions, p_arrival.version) else '{}' end;
   perform set_config('strata.purging', 'off', true);
   execute format(
     'select array_agg(case when m.o = any ($2) then ''retracted'' when t.ctid is null then ''absent'' else ''other'' end order by m.o) '
@@ -48,7 +51,7 @@ begin
 end
 $$;
 comment on function strata.retract(strata.datasets, text[], integer[], text[], bytea[], strata.arrivals) is
-  'Deletes copies their source kept, where they are still exactly what was copied; says for each: retracted, absent, other.';
+  'Deletes copies their source kept, where they are still exactly what was copied, or the version that was written then; says for each: retracted, absent, other.';
 revoke execute on function strata.retract(strata.datasets, text[], integer[], text[], bytea[], strata.arrivals) from public;
 
 create function strata.close_arrival(
@@ -83,7 +86,7 @@ begin
   insert into strata.arrivals as a (move_id, dataset, from_tier, opened_at, closed_at, outcomes)
   values (p_move, p_dataset, p_from, strata.clock(), strata.clock(), v_outcomes)
   on conflict (move_id) do update
-     set closed_at = excluded.closed_at, outcomes = excluded.outcomes, refused = '[]', brought = '{}', places = null, version = null, file = null,
+     set closed_at = excluded.closed_at, outcomes = excluded.outcomes, refused = '[]', brought = '{}', versions = '{}', places = null, version = null, file = null,
          rows_retracted = (select count(*) from unnest(excluded.outcomes) as o where o = 'retracted');
   return v_outcomes;
 end

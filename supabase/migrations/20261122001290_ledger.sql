@@ -225,6 +225,7 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 set lc_monetary = 'C'
 set xmlbinary = 'base64'
+set quote_all_identifiers = off
 set row_security = off
 as $$
 declare
@@ -240,8 +241,7 @@ begin
     '  join %s as t on %s '
     ' where %s = l.line on conflict do nothing',
     p_dataset.age_column, strata.content_sql(v_relation::regclass, p_columns), v_relation, strata.same_line_sql(p_dataset),
-    (select 'row(' || string_agg(coalesce(format('t.%I', c.name), 'null'), ', ' order by c.position) || ')::text'
-       from unnest(p_columns) with ordinality as c (name, position)))
+    strata.line_sql(v_relation::regclass, p_columns))
     using p_move, p_lines, p_not_ours;
 end
 $$;

@@ -55,6 +55,7 @@ set extra_float_digits = 1
 set bytea_output = 'hex'
 set lc_monetary = 'C'
 set xmlbinary = 'base64'
+set quote_all_identifiers = off
 set row_security = off
 as $$
 declare

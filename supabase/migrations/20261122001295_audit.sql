@@ -198,7 +198,7 @@ begin
   select string_agg(strata.value_sql(a.atttypid, k.name) || ' as k' || k.position, ', ' order by k.position) as texts,
          string_agg('array_agg(z.k' || k.position || ')', ', ' order by k.position) as arrays,
          string_agg(format('t.%I', k.name), ', ' order by k.position) as names,
-         string_agg(format('$1[%s]::%s', k.position, format_type(a.atttypid, a.atttypmod)), ', ' order by k.position) as after
+         string_agg(strata.key_value_sql(a.atttypid, a.atttypmod, a.attcollation, format('$1[%s]', k.position)), ', ' order by k.position) as after
     into v_sql
     from unnest(v_dataset.key_columns) with ordinality as k (name, position)
     join pg_catalog.pg_attribute as a
