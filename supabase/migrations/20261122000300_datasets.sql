@@ -294,6 +294,7 @@ begin
     perform strata.guard_triggers(strata.relation(v_dataset)::regclass, false);
   end if;
   delete from strata.set_aside as a where a.dataset = p_dataset;
+  delete from strata.failures as f where f.dataset = p_dataset;
   delete from strata.holds as h where h.dataset = p_dataset;
   delete from strata.datasets as d where d.name = p_dataset;
 end

@@ -47,7 +47,7 @@ begin
   return jsonb_build_object('kind', p_kind, 'tier', strata.tier(), 'made_at', strata.clock(),
     'month', to_char((strata.clock() at time zone 'UTC') - interval '1 month', 'YYYY-MM'),
     'tiers', strata.report_tiers(),
-    'alerts', strata.alert_lines(array(select a.alert_id from strata.alerts as a where a.cleared_at is null)),
+    'alerts', strata.wrong_lines(),
     'channels', (select jsonb_agg(to_jsonb(c)) from strata.channel_states() as c));
 end
 $$;
