@@ -81,7 +81,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select 'rights', count(*) = 0,
          case count(*) when 0 then 'what the migrations granted is granted'
-                       else format('%s%s', min(m.says), case when count(*) > 1 then format(' (and %s more)', count(*) - 1) end) end,
+                       else format('%s%s', (array_agg(m.says order by m.statement not like '% schema %', m.says))[1], case when count(*) > 1 then format(' (and %s more)', count(*) - 1) end) end,
          format('Run `deno task strata setup --init`, or on %s: select strata.restore_rights();', (select s.tier from strata.self as s))
     from strata.missing_rights() as m
 $$;

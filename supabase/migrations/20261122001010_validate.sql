@@ -175,7 +175,7 @@ declare
 begin
   for v_dataset in select d.* from strata.datasets as d order by d.name loop
     if to_regclass(strata.relation(v_dataset)) is null then
-      return query select 'dataset ' || v_dataset.name, false, format('table %s is gone', strata.relation(v_dataset)), strata.remedy('42P01');
+      return query select 'dataset ' || v_dataset.name, false, t.says, t.remedy from strata.table_is_gone(v_dataset) as t;
       continue;
     end if;
     return query select 'dataset ' || v_dataset.name, false, o.says, o.hint

@@ -35,7 +35,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select 'failed_moves', strata.tier(), '', 'warning',
          format('%s steps failed in the last 24 hours, the last with %s: %s [%s]', f.number,
-                coalesce('"' || f.dataset || '"', 'the link to ' || f.link), f.says, f.code), strata.remedy(f.code)
+                coalesce('"' || f.dataset || '"', 'the link to ' || f.link), f.says, f.code), strata.remedy(f.code, f.dataset)
     from (select (select count(*) from strata.failures as a where a.failed_at > strata.clock() - interval '24 hours') as number, l.*
             from strata.failures as l
            where l.failed_at > strata.clock() - interval '24 hours' and not strata.is_mended(l)

@@ -287,7 +287,7 @@ begin
   perform strata.settle_alerts(array(select c::strata.condition from strata.cost_conditions() as c), '{cost}');
   perform strata.raise_alert(c.kind, c.tier, c.subject, c.severity, c.says, c.remedy)
      from (select m.* from strata.move_conditions() as m union all select w.* from strata.watchdog_conditions() as w) as c
-    where c.kind in ('link_down', 'silent', 'job_stopped') and c.severity = 'critical'
+    where c.severity = 'critical' and (c.kind in ('link_down', 'silent') or (c.kind = 'job_stopped' and c.tier <> strata.tier()))
       and not exists (select from strata.alerts as a where a.cleared_at is null and a.severity = c.severity
                          and (a.kind, a.tier, a.subject) = (c.kind, c.tier, c.subject));
 end
