@@ -1,6 +1,6 @@
 -- Watchdog: a dead cron cannot report itself, so each tier listens to its neighbours.
 --
--- Every 15 minutes the side that dials a link exchanges heartbeats over it: what either tier says about itself (jobs that
+-- Every five minutes the side that dials a link exchanges heartbeats over it: what either tier says about itself (jobs that
 -- do not run, datasets overdue, open alerts), each asked for at that moment, so that it is true even where nothing runs
 -- any more. Each side keeps what it heard last (strata.heartbeats) and judges it:
 --

@@ -77,6 +77,7 @@ export async function follow(one: Case, expected?: RegExp): Promise<void> {
   await using chain = await settledChain();
   await one.make(chain);
   await settle(chain);
+  await sync(chain); // what was agreed about the twin is agreed anew first
   await watch(chain);
   const told = (await wrong(chain)).find(({ kind, says }) =>
     kind === one.kind && (expected === undefined || expected.test(says))
