@@ -72,7 +72,7 @@ insert into strata.errors (code, cause, remedy) values
             'call strata.manage() again with p_delete_triggers => ''fire'' or ''skip'''),
   ('ST014', 'the condition is not a boolean expression over the row', 'write it as you would in a WHERE clause'),
   ('ST020', 'the twin is gone from the colder tier', 'restore the table on that tier from a backup; if there is none, make it anew there, without those rows: select strata.forget_twin(<dataset>);'),
-  ('ST021', 'a column is gone from the twin', 'add it again on that tier (alter table <table> add column …), or accept that its values there are lost: select strata.forget_twin(<dataset>);'),
+  ('ST021', 'a column is gone from the twin', 'add it again on that tier: alter table <table> add column …; or accept that its values there are lost: select strata.forget_twin(<dataset>);'),
   ('ST022', 'a column has another type on the two tiers', 'on the colder tier, with the column and the type that the message names: alter table <table> alter column … type …;'),
   ('ST023', 'a column was dropped or renamed on the hotter tier', 'on the colder tier, with the column that the message names: alter table <table> drop column …; or alter table <table> rename column … to …;'),
   ('ST024', 'the twin has another primary key, or none', 'on the colder tier, with the columns that the message names: alter table <table> drop constraint …, add primary key (…);'),

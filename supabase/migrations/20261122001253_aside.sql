@@ -4,9 +4,18 @@
 -- colder tier that was in its way is deleted. Each look finds that out, so that nothing is told of it any longer, and what may
 -- move now moves with the next run instead of after its pause.
 
-alter table strata.set_aside add column seen text;
-alter table strata.set_aside add column seen_at timestamptz;
-comment on column strata.set_aside.seen is 'A hash of the row as it was first seen here after the last attempt: another one has been mended.';
+create table strata.aside_seen (
+  dataset text not null,
+  key text[] not null,
+  seen text,
+  seen_at timestamptz not null,
+  constraint aside_seen_pkey primary key (dataset, key),
+  constraint aside_seen_row_fkey foreign key (dataset, key) references strata.set_aside (dataset, key) on delete cascade
+);
+comment on table strata.aside_seen is
+  'A hash of each row set aside as it was first seen after its last attempt: a row with another one has been mended.';
+revoke all on strata.aside_seen from public;
+alter table strata.aside_seen enable row level security;
 
 create function strata.aside_row(p_dataset strata.datasets, p_key text[])
 returns text
@@ -41,23 +50,28 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   c_most constant integer := 1000; -- at a time
-  v_aside strata.set_aside;
+  v_aside record;
   v_row text;
 begin
-  for v_aside in select s.* from strata.set_aside as s order by s.seen_at nulls first, s.dataset, s.key limit c_most loop
+  for v_aside in
+    select s.dataset, s.key, e.seen, coalesce(e.seen_at >= s.last_at, false) as is_seen
+      from strata.set_aside as s left join strata.aside_seen as e on e.dataset = s.dataset and e.key = s.key
+     order by e.seen_at nulls first, s.dataset, s.key limit c_most
+  loop
     select strata.aside_row(d, v_aside.key) into v_row from strata.datasets as d where d.name = v_aside.dataset;
     if not found then
       continue; -- nobody manages it here
     elsif v_row = 'not due' then
       delete from strata.set_aside as s where s.dataset = v_aside.dataset and s.key = v_aside.key;
-    elsif v_aside.seen_at >= v_aside.last_at and v_row <> v_aside.seen then
-      update strata.set_aside as s set next_try_at = strata.clock(), seen = v_row, seen_at = strata.clock()
-       where s.dataset = v_aside.dataset and s.key = v_aside.key;
+      continue;
+    elsif v_aside.is_seen and v_row <> v_aside.seen then
+      update strata.set_aside as s set next_try_at = strata.clock() where s.dataset = v_aside.dataset and s.key = v_aside.key;
       perform strata.keep_going(true);
-    else
-      update strata.set_aside as s set seen = case when s.seen_at >= s.last_at then s.seen else v_row end, seen_at = strata.clock()
-       where s.dataset = v_aside.dataset and s.key = v_aside.key;
+    elsif v_aside.is_seen then
+      v_row := v_aside.seen;
     end if;
+    insert into strata.aside_seen as e (dataset, key, seen, seen_at) values (v_aside.dataset, v_aside.key, v_row, strata.clock())
+    on conflict (dataset, key) do update set seen = excluded.seen, seen_at = excluded.seen_at;
   end loop;
 end
 $$;

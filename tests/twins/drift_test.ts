@@ -77,7 +77,7 @@ const CASES: Case[] = [
     code: "ST021",
     says: 'column "body" is gone from twin public.notes on main',
     remedy:
-      "add it again on that tier (alter table public.notes add column …), or accept that its values there are lost: select strata.forget_twin('notes');",
+      "add it again on that tier: alter table public.notes add column …; or accept that its values there are lost: select strata.forget_twin('notes');",
     mendOnMain: "alter table public.notes add column body text",
   },
   {
@@ -86,14 +86,14 @@ const CASES: Case[] = [
     code: "ST021",
     says: 'column "body" is gone from twin public.notes on main',
     remedy:
-      "add it again on that tier (alter table public.notes add column …), or accept that its values there are lost: select strata.forget_twin('notes');",
+      "add it again on that tier: alter table public.notes add column …; or accept that its values there are lost: select strata.forget_twin('notes');",
     mendOnMain: "select strata.forget_twin('notes')",
   },
   {
     what: "a dropped twin, made anew",
     main: "drop table public.notes",
     code: "ST020",
-    says: "the twin public.notes is gone from main, with 1 of the 1 rows that had come",
+    says: "the twin public.notes is gone from main",
     remedy:
       "restore the table on that tier from a backup; if there is none, make it anew there, without those rows: select strata.forget_twin('notes');",
     mendOnMain: "select strata.forget_twin('notes')",
