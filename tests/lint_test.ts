@@ -11,6 +11,7 @@ const ACCEPTED: Record<string, string> = {
   "audit: Function Search Path Mutable": "commits, so it cannot be pinned",
   "delete_due: Function Search Path Mutable": "commits, so it cannot be pinned",
   "deliver: Function Search Path Mutable": "commits, so it cannot be pinned",
+  "look: Function Search Path Mutable": "commits, so it cannot be pinned",
   "keep_alive: Function Search Path Mutable": "commits, so it cannot be pinned",
   "go_on: Function Search Path Mutable": "commits, so it cannot be pinned",
   "move_dataset: Function Search Path Mutable": "commits, so it cannot be pinned",

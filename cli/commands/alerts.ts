@@ -1,10 +1,6 @@
 import type { Command } from "commander";
 import { clock } from "../../supabase/functions/_shared/strata.ts";
-import {
-  type Alert,
-  alerts as alertsOf,
-  checkAlerts,
-} from "../../supabase/functions/_shared/strata_watch.ts";
+import { type Alert, alerts as alertsOf } from "../../supabase/functions/_shared/strata_watch.ts";
 import {
   command,
   type CommonOptions,
@@ -13,8 +9,8 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
+import { lookEverywhere, once, wrongText } from "../lib/wrong.ts";
 
-const LIGHTS = { info: "🔵", warning: "🟡", critical: "🔴" };
 const DAY_MS = 86_400_000;
 
 interface Options extends CommonOptions {
@@ -22,55 +18,41 @@ interface Options extends CommonOptions {
   check?: true;
 }
 
-/** `alerts`: what is wrong, on any tier. */
+/** `alerts`: what is wrong now, on any tier. */
 export function alerts(io: Io): Command {
-  return command("alerts", "what is wrong on any tier, since when, and what to do about it", [
+  return command("alerts", "what is wrong now on any tier, since when, and what to do about it", [
     "alerts",
-    "alerts --check    # look again now instead of showing what was found last",
     "alerts --all --json",
   ])
     .option("--all", "also what was cleared in the last seven days")
-    .option("--check", "look at every condition again first")
-    .action((options: Options) =>
-      perform(io, options, (context) => report(context, options.all, options.check))
-    );
+    .option("--check", "has no effect any more: every tier looks again each time")
+    .action((options: Options) => perform(io, options, (context) => report(context, options.all)));
 }
 
-async function report({ session }: Context, all?: true, check?: true): Promise<Report> {
-  const answers = await session.ask(async ({ sql }) => {
-    if (check) await checkAlerts(sql);
-    const week = all
-      ? new Date(Date.parse(await clock(sql)) - 7 * DAY_MS).toISOString()
-      : undefined;
-    return await alertsOf(sql, week);
-  });
-  const found = once(answers.flatMap(({ answer }) => answer));
-  const open = found.filter(({ cleared_at }) => cleared_at === null);
+async function report({ session }: Context, all?: true): Promise<Report> {
+  const open = (await lookEverywhere(session)).map((wrong) => ({ ...wrong, cleared_at: null }));
+  const cleared = all ? await clearedLately(session) : [];
   return {
-    document: { alerts: found },
-    text: found.length === 0 ? "Nothing is wrong." : found.map(alertText).join("\n\n"),
+    document: { alerts: [...open, ...cleared] },
+    text: open.length + cleared.length === 0
+      ? "Nothing is wrong."
+      : [...open.map(wrongText), ...cleared.map(clearedText)].join("\n\n"),
     ok: open.every(({ severity }) => severity === "info"),
   };
 }
 
-/** What a hotter tier has heard of is told by the tier it comes from, when that one answers. */
-function once(alerts: Alert[]): Alert[] {
-  const isOf = (one: Alert) => (other: Alert) =>
-    one !== other && other.heard_from === null && other.cleared_at === null &&
-    other.kind === one.kind && other.tier === one.tier && other.subject === one.subject;
-  return alerts.filter((one) => one.heard_from === null || !alerts.some(isOf(one)));
+async function clearedLately(session: Context["session"]): Promise<Alert[]> {
+  const answers = await session.ask(async ({ sql }) =>
+    await alertsOf(sql, new Date(Date.parse(await clock(sql)) - 7 * DAY_MS).toISOString())
+  );
+  const found = answers.flatMap(({ answer }) => answer);
+  return once(found.filter(({ cleared_at }) => cleared_at !== null));
 }
 
-function alertText(alert: Alert): string {
-  const { kind, tier, subject, severity, says, remedy, cleared_at } = alert;
-  const sign = cleared_at === null ? LIGHTS[severity] : "⚪";
-  const since = `since ${alert.first_seen_at.slice(0, 16)}`;
-  const until = cleared_at === null ? "" : ` until ${cleared_at.slice(0, 16)}`;
-  return [
-    `${sign} ${tier}: ${kind.replaceAll("_", " ")}${
-      subject === "" ? "" : `, ${subject}`
-    } (${since}${until})`,
-    `   ${says}`,
-    ...(remedy === null ? [] : [`   → ${remedy}`]),
-  ].join("\n");
+function clearedText(alert: Alert): string {
+  const { kind, tier, subject, says, first_seen_at, cleared_at } = alert;
+  const about = subject === "" ? "" : `, ${subject}`;
+  const until = (cleared_at ?? "").slice(0, 16);
+  return `⚪ ${tier}: ${kind.replaceAll("_", " ")}${about} ` +
+    `(since ${first_seen_at.slice(0, 16)} until ${until})\n   ${says}`;
 }

@@ -8,10 +8,12 @@ import {
   type Trouble,
   troubles as troublesOf,
 } from "../../supabase/functions/_shared/strata.ts";
+import type { Wrong } from "../../supabase/functions/_shared/strata_watch.ts";
 import type { Context, Report } from "../lib/command.ts";
 import { count, duration, rows, size, sum, table, withRemedy } from "../lib/output.ts";
 import { Progress } from "../lib/progress.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
+import { wrongEverywhere, wrongText } from "../lib/wrong.ts";
 import { planEverywhere } from "./plan.ts";
 
 /** One pass of a procedure over one tier. */
@@ -52,14 +54,22 @@ export async function runUntilDone(context: Context, scope: Scope, pass: Pass): 
     if (due === 0n || settled(moves) === before) break;
   }
   const standing = await session.ask(({ sql }) => troublesOf(sql));
+  const wrong = (await wrongEverywhere(session)).filter(isElse);
   return summary({
     moves,
+    wrong,
     due,
     troubles: standing.flatMap(({ tier, answer }) => answer.map((t) => ({ tier, ...t }))),
     took: Date.now() - began,
     actions: scope.actions,
     complete: session.skipped.length === 0,
   });
+}
+
+/** What keeps rows where they are and is neither a link nor a dataset that stands still, which are told of anyway. */
+function isElse({ kind, of_moves, severity }: Wrong): boolean {
+  return of_moves && severity !== "info" &&
+    !["link_down", "stands_still", "not_reachable"].includes(kind);
 }
 
 async function round(session: Session, pass: Pass): Promise<void> {
@@ -121,6 +131,7 @@ interface Outcome {
   moves: Move[];
   due: bigint;
   troubles: (Trouble & { tier: string })[];
+  wrong: Wrong[];
   took: number;
   actions: Scope["actions"];
   /** False: a tier was skipped. */
@@ -128,7 +139,7 @@ interface Outcome {
 }
 
 /** What was moved, per dataset and way, and what was not. */
-function summary({ moves, due, troubles, took, actions, complete }: Outcome): Report {
+function summary({ moves, due, troubles, wrong, took, actions, complete }: Outcome): Report {
   const ways = Map.groupBy(moves, (m) => `${m.dataset}\n${m.from_tier}\n${m.to_tier ?? "deleted"}`);
   const moved = [...ways].map(([way, batch]) => {
     const [dataset = "", from = "", to = ""] = way.split("\n");
@@ -143,12 +154,13 @@ function summary({ moves, due, troubles, took, actions, complete }: Outcome): Re
       ? `Nothing was moved${actions.includes("delete") ? " or deleted" : ""}.`
       : `${drawn}\n\n${stepsText(moved)} in ${duration(took)}.`,
     ...troubles.map((trouble) => troubleText(trouble)),
+    ...wrong.map(wrongText),
     ...(due === 0n ? [] : [`${rows(due)} still due: see \`deno task strata monitor sync\`.`]),
   ];
   return {
-    document: { moved, rows: settled(moves), still_due: due, troubles, milliseconds: took },
+    document: { moved, rows: settled(moves), still_due: due, troubles, wrong, milliseconds: took },
     text: lines.join("\n"),
-    ok: troubles.length === 0 && due === 0n && complete,
+    ok: troubles.length === 0 && wrong.length === 0 && due === 0n && complete,
   };
 }
 

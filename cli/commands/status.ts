@@ -4,6 +4,7 @@ import {
   billedBytes,
   type ChannelState,
   channelStates,
+  type Wrong,
 } from "../../supabase/functions/_shared/strata_watch.ts";
 import {
   command,
@@ -15,6 +16,7 @@ import {
 } from "../lib/command.ts";
 import { sum, table, withRemedy } from "../lib/output.ts";
 import { light, percent, roomOf } from "./monitor.ts";
+import { LIGHTS, lookEverywhere } from "../lib/wrong.ts";
 import { planEverywhere } from "./plan.ts";
 
 /** Of so many jobs the names are of use; `setup --validate` has them all. */
@@ -30,6 +32,7 @@ export function status(io: Io): Command {
 
 async function report(context: Context): Promise<Report> {
   const { session, config } = context;
+  const wrong = await lookEverywhere(session);
   const tiers = await session.ask(async ({ tier, sql }) => ({
     ...roomOf(tier, await billedBytes(sql)),
     status: await statusOf(sql),
@@ -56,14 +59,16 @@ async function report(context: Context): Promise<Report> {
         due_to_move: due(tier, "move"),
         due_to_delete: due(tier, "delete"),
       })),
+      wrong,
     },
     text: [
       table(["tier", "", "used", ">due to move", ">due to delete"], lines),
       ...tiers.flatMap(({ tier, answer }) => pausedLines(tier, answer.status)),
       ...tiers.flatMap(({ tier, answer }) => insecureLines(tier, answer.status)),
       ...channelLines(tiers[0]?.answer.channels ?? []),
+      ...wrongLines(wrong),
     ].join("\n"),
-    ok: session.skipped.length === 0,
+    ok: session.skipped.length === 0 && wrong.every(({ severity }) => severity === "info"),
   };
 }
 
@@ -93,4 +98,14 @@ function channelLines(channels: ChannelState[]): string[] {
   const lights = { unknown: "⚪", off: "⚪", stopped: "🔴", on: "🟢" };
   const lines = channels.map(({ channel, state, says }) => [`${lights[state]} ${channel}`, says]);
   return lines.length === 0 ? [] : ["", table(["told over", ""], lines)];
+}
+
+/** What is wrong, a line each; `alerts` says what to do. */
+function wrongLines(wrong: Wrong[]): string[] {
+  const lines = wrong.filter(({ severity }) => severity !== "info").map((one) =>
+    `${LIGHTS[one.severity]} ${one.tier}: ${one.says}`
+  );
+  return lines.length === 0
+    ? []
+    : ["", ...lines, "→ What to do about it says: deno task strata alerts"];
 }

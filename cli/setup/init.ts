@@ -8,6 +8,7 @@ import { asFailure, Failure } from "../lib/errors.ts";
 import type { OpenTier } from "../lib/session.ts";
 import { pushMigrations, SupabaseFailed } from "../lib/supabase.ts";
 import { refuseToAbandon } from "./leave.ts";
+import { noteKeys } from "./keys.ts";
 import { openLinks } from "./links.ts";
 import { makeTwins } from "./twins.ts";
 import { tellProjects } from "./wakes.ts";
@@ -32,6 +33,7 @@ export async function init(context: Context): Promise<InitOutcome> {
   await session.ask(push);
   const tiers = await session.ask((open) => introduce(config, open));
   await tellProjects(config, session);
+  await noteKeys(session);
   const linked = await session.ask((open) => link(config, open));
   const opened = await openLinks(context);
   const outcome: InitOutcome = {

@@ -116,13 +116,13 @@ begin
      set tier = excluded.tier,
          is_last = case when p_is_last is null and s.tier = excluded.tier then s.is_last else excluded.is_last end,
          became_at = case when s.tier = excluded.tier then s.became_at else excluded.became_at end;
-  perform strata.close_temporary();
+  perform strata.close_temporary(), strata.restore_rights();
   return strata.apply_schedules();
 end
 $$;
 comment on function strata.become(text, boolean) is
-  'Tells this database which tier it is, takes temporary objects from public and schedules that tier''s jobs; running it '
-  'again changes nothing. '
+  'Tells this database which tier it is, takes temporary objects from public, gives back what the migrations granted and '
+  'schedules that tier''s jobs; running it again changes nothing. '
   'p_is_last: rows end here and are deleted at their deletion age (null: true for archive, else as it was). '
   'Returns a sentence about the jobs. ST002: no such tier, or this one is linked already.';
 revoke execute on function strata.become(text, boolean) from public;
@@ -304,6 +304,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   delete from strata.links as l where l.neighbour = p_tier;
+  delete from strata.failures as f where f.link = p_tier;
   delete from strata.keys as k where k.name = 'link ' || p_tier;
   execute format('drop server if exists %I cascade', 'strata_' || p_tier);
 end

@@ -294,6 +294,7 @@ begin
     perform strata.guard_triggers(strata.relation(v_dataset)::regclass, false);
   end if;
   delete from strata.set_aside as a where a.dataset = p_dataset;
+  delete from strata.failures as f where f.dataset = p_dataset;
   delete from strata.holds as h where h.dataset = p_dataset;
   delete from strata.datasets as d where d.name = p_dataset;
 end
@@ -302,3 +303,15 @@ comment on function strata.unmanage(text) is
   'Lets go of a dataset on this tier: table, rows and indexes stay as they are, here and on the colder tiers. '
   'ST011: no such dataset. ST033: a move of it is open.';
 revoke execute on function strata.unmanage(text) from public;
+
+create function strata.remedy(p_sqlstate text, p_dataset text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select replace(replace(strata.remedy(p_sqlstate), '<dataset>', quote_literal(coalesce(p_dataset, '…'))), '<table>', coalesce(
+           (select format('%I.%I', d.schema_name, d.table_name) from strata.datasets as d where d.name = p_dataset), p_dataset, '…'))
+$$;
+comment on function strata.remedy(text, text) is 'remedy(), with the name of a dataset and its table where it names them.';
+revoke execute on function strata.remedy(text, text) from public;

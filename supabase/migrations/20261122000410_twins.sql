@@ -250,8 +250,8 @@ begin
   end loop;
   if to_regclass(v_relation) is null then
     if v_old.accepted is not null then
-      raise exception 'the twin % is gone from %', v_relation, strata.tier()
-        using errcode = 'ST020', hint = strata.remedy('ST020');
+      raise exception '%', strata.twin_is_gone(v_old)
+        using errcode = 'ST020', hint = strata.remedy('ST020', v_old.name);
     end if;
     perform strata.make_twin(p_description, v_relation);
   elsif v_old.accepted is null then
@@ -310,6 +310,7 @@ begin
   insert into strata.twins_allowed (schema_name, table_name, allowed_at)
   select d.schema_name, d.table_name, strata.clock() from strata.dataset(p_dataset) as d on conflict do nothing;
   update strata.datasets as d set accepted = null, accepted_from = null where d.name = p_dataset;
+  delete from strata.came as c where c.dataset = p_dataset;
 end
 $$;
 comment on function strata.forget_twin(text) is

@@ -53,7 +53,7 @@ language sql
 set search_path = pg_catalog, pg_temp
 as $$
   insert into strata.set_aside as a (dataset, key, code, says, remedy, first_at, last_at, next_try_at)
-  values (p_dataset, p_key, left(p_code, 5), left(p_says, 1000), strata.remedy(p_code), strata.clock(), strata.clock(),
+  values (p_dataset, p_key, left(p_code, 5), left(p_says, 1000), strata.remedy(p_code, p_dataset), strata.clock(), strata.clock(),
           strata.clock() + interval '15 minutes')
   on conflict (dataset, key) do update
      set code = excluded.code, says = excluded.says, remedy = excluded.remedy, attempts = a.attempts + 1,

@@ -68,8 +68,8 @@ declare
   v_objection record;
 begin
   if to_regclass(strata.relation(p_dataset)) is null then
-    raise exception 'the twin % is gone from %', strata.relation(p_dataset), strata.tier()
-      using errcode = 'ST020', hint = strata.remedy('ST020');
+    raise exception '%', strata.twin_is_gone(p_dataset)
+      using errcode = 'ST020', hint = strata.remedy('ST020', p_dataset.name);
   end if;
   -- Keeps columns from changing between this check and the end of the transaction.
   execute format('lock table %s in row exclusive mode', strata.relation(p_dataset));

@@ -82,6 +82,8 @@ begin
   elsif cardinality(p_ordinals) > 0 then
     v_outcomes := strata.retract((select d from strata.datasets as d where d.name = p_dataset), p_columns, p_ordinals, p_keys, p_fingerprints, v_arrival);
   end if;
+  perform strata.note_contested(p_dataset, p_columns, p_ordinals, p_keys, v_outcomes) where 'other' = any (v_outcomes);
+  perform strata.note_came(p_dataset, v_arrival, v_outcomes) where v_arrival.move_id is not null;
   perform strata.settle_met(p_move, p_dataset, p_columns, p_ordinals) where v_arrival.not_ours <> '{}';
   insert into strata.arrivals as a (move_id, dataset, from_tier, opened_at, closed_at, outcomes)
   values (p_move, p_dataset, p_from, strata.clock(), strata.clock(), v_outcomes)

@@ -348,7 +348,7 @@ declare
 begin
   perform strata.check_asker('colder');
   update strata.datasets as d
-     set trouble_sqlstate = left(p_code, 5), trouble = v_says, remedy = strata.remedy(p_code), failures = d.failures + 1,
+     set trouble_sqlstate = left(p_code, 5), trouble = v_says, remedy = strata.remedy(p_code, d.name), failures = d.failures + 1,
          next_try_at = strata.clock() + interval '1 minute' * power(2, least(d.failures, 8)),
          -- whatever was agreed with the neighbour may be what failed: agree anew
          told_revision = case when left(p_code, 2) in ('ST', '42') then null else d.told_revision end

@@ -180,11 +180,13 @@ begin
   update strata.links as l set next_try_at = null where l.next_try_at > strata.clock();
   update strata.datasets as d set next_try_at = null
    where d.next_try_at > strata.clock() and (p_dataset is null or d.name = p_dataset);
+  update strata.set_aside as s set next_try_at = strata.clock()
+   where s.next_try_at > strata.clock() and (p_dataset is null or s.dataset = p_dataset);
 end
 $$;
 comment on function strata.end_pauses(text) is
-  'Has links, and datasets or one of them, that failed tried again with the next run instead of after their pause; rows that '
-  'are set aside keep theirs.';
+  'Has links, and datasets or one of them with their rows set aside, that failed tried again with the next run instead of after '
+  'their pause.';
 revoke execute on function strata.end_pauses(text) from public;
 
 create procedure strata.process(p_budget interval default '50 seconds')

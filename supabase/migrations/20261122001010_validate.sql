@@ -140,7 +140,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not strata.has_cron() then
-    return query select 'cron', false, 'pg_cron is not in this database: nothing runs by itself',
+    return query select 'cron', not exists (select from strata.stopped_jobs()), 'pg_cron is not in this database: nothing runs by itself',
       'Install pg_cron and set cron.database_name, or call strata.process() from another scheduler.';
     return;
   end if;
@@ -175,7 +175,7 @@ declare
 begin
   for v_dataset in select d.* from strata.datasets as d order by d.name loop
     if to_regclass(strata.relation(v_dataset)) is null then
-      return query select 'dataset ' || v_dataset.name, false, format('table %s is gone', strata.relation(v_dataset)), strata.remedy('42P01');
+      return query select 'dataset ' || v_dataset.name, false, t.says, t.remedy from strata.table_is_gone(v_dataset) as t;
       continue;
     end if;
     return query select 'dataset ' || v_dataset.name, false, o.says, o.hint
@@ -260,6 +260,8 @@ begin
     perform strata.hang_up(v_link.neighbour);
   end loop;
   return query select v.topic, v.ok, v.says, case when not v.ok then v.remedy end from strata.validate_datasets() as v;
+  return query select v.topic, v.ok, v.says, case when not v.ok then v.remedy end from strata.validate_rights() as v;
+  return query select v.* from strata.validate_troubles() as v;
 end
 $$;
 comment on function strata.validate() is

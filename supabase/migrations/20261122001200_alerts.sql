@@ -1,5 +1,8 @@
 -- Alerts: what a person should know, once each.
 --
+-- What is wrong at this moment is decided in one place, strata.what_is_wrong() (troubles); status, report, sync, validate and
+-- the command alerts show it. An alert is what is kept of it: since when, who was told, and when it was over.
+--
 -- An alert is one row per (kind, tier, subject) for as long as it is open, however often it is noticed; when its cause
 -- is gone it is cleared and stays as history. Most kinds are conditions: questions this tier can answer about itself
 -- and its neighbours at any time (alert_conditions). check_alerts() asks them all, raises what is true and clears what
@@ -13,7 +16,8 @@ insert into strata.errors (code, cause, remedy) values
   ('ST060', 'there is no such kind of alert or no such severity', 'kinds are in strata.alert_kinds; severities are info, warning, critical');
 
 insert into strata.settings (name, value, unit, says) values
-  ('failed_moves', 5, 'failures', 'more failed steps than this in 24 hours are an alert'),
+  ('failed_moves', 5, 'failures', 'more failed attempts than this in 24 hours are an alert, until what failed works again'),
+  ('silent_after', 20, 'minutes', 'after so long a neighbour that is down, or that dials and does not, is critical'),
   ('keep_failures', 30, 'days', 'how long failed steps stay in strata.failures'),
   ('keep_alerts', 90, 'days', 'how long cleared alerts stay'),
   ('keep_costs', 400, 'days', 'how long costs and counted usage stay');
@@ -22,17 +26,22 @@ create table strata.alert_kinds (
   kind text not null,
   is_condition boolean not null,
   says text not null,
+  grace interval not null default '0',
+  at_once boolean not null default false,
+  of_moves boolean not null default false,
   constraint alert_kinds_pkey primary key (kind)
 );
 comment on table strata.alert_kinds is
-  'The kinds of alerts. is_condition: check_alerts() raises and clears it; otherwise the function that finds it does.';
+  'The kinds of alerts. is_condition: check_alerts() raises and clears it; otherwise the function that finds it does. grace: how '
+  'long it is a warning before it is critical, where the two differ by nothing else. at_once: its warnings do not wait for the '
+  'report. of_moves: while it is open, rows stay where they are that should move.';
 revoke all on strata.alert_kinds from public;
 alter table strata.alert_kinds enable row level security;
 
 insert into strata.alert_kinds (kind, is_condition, says) values
   ('size_warning', true, 'a tier is above its warning size'),
   ('size_critical', true, 'a tier is above its critical size'),
-  ('failed_moves', true, 'many steps of moves failed within a day'),
+  ('failed_moves', true, 'many attempts to move rows failed within a day, and what failed last does not work yet'),
   ('overdue', true, 'rows have been due for longer than twice the schedule, and nothing moves'),
   ('link_down', true, 'a neighbour cannot be worked with'),
   ('insecure_link', true, 'a neighbour is dialled without checking its certificate'),
@@ -47,7 +56,12 @@ insert into strata.alert_kinds (kind, is_condition, says) values
   ('key_overdue', true, 'a key has not been rotated for too long'),
   ('excess', true, 'a neighbour sent more than it may'),
   ('audit_mismatch', false, 'what the log says moved is not what is there'),
-  ('nothing_movable', false, 'a tier is critical and nothing on it may move');
+  ('nothing_movable', false, 'a tier is critical and nothing on it may move'),
+  ('stands_still', true, 'a dataset stands still'),
+  ('not_as_set_up', true, 'a tier is not as setup made it');
+
+update strata.alert_kinds as k set at_once = true where k.kind in ('cost', 'size_warning');
+update strata.alert_kinds as k set of_moves = true where k.kind in ('link_down', 'silent', 'overdue', 'row_set_aside', 'stands_still');
 
 create table strata.alerts (
   alert_id bigint generated always as identity,
@@ -124,10 +138,12 @@ create table strata.keys (
   name text not null,
   rotated_at timestamptz not null,
   max_age_days integer not null default 90,
+  mark text,
   constraint keys_pkey primary key (name),
   constraint keys_age_is_positive check (max_age_days > 0)
 );
-comment on table strata.keys is 'Passwords and keys by name only: when each was last rotated, and how old it may become.';
+comment on table strata.keys is 'Passwords and keys by name only: when each was last rotated, or first seen, and how old it may become. mark: eight digits of '
+  'a hash of a random key, by which another one is told; never of a password.';
 revoke all on strata.keys from public;
 alter table strata.keys enable row level security;
 
@@ -142,36 +158,21 @@ $$;
 comment on function strata.note_key(text, timestamptz) is 'Notes that a key was made or rotated; its content never comes here.';
 revoke execute on function strata.note_key(text, timestamptz) from public;
 
-create type strata.condition as (kind text, tier text, subject text, severity text, says text, remedy text);
-comment on type strata.condition is 'Something that is wrong now, as raise_alert() takes it.';
-
-create function strata.move_conditions()
-returns setof strata.condition
+create function strata.see_key(p_name text, p_mark text default null)
+returns void
 language sql
-stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select 'failed_moves', strata.tier(), '', 'warning',
-         format('%s steps failed in the last 24 hours, the last with "%s": %s [%s]', f.number, f.dataset, f.says, f.code),
-         strata.remedy(f.code)
-    from (select count(*) over () as number, l.* from strata.failures as l
-           where l.dataset is not null and l.failed_at > strata.clock() - interval '24 hours'
-           order by l.failed_at desc, l.failure_id desc limit 1) as f
-   where f.number > strata.setting('failed_moves')
-  union all
-  select 'link_down', strata.tier(), l.neighbour, 'warning', format('the link to %s is down: %s [%s]%s', l.neighbour, l.trouble,
-           l.trouble_sqlstate, coalesce(', last heard from on ' || to_char(l.last_ok_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), '')),
-         strata.remedy(l.trouble_sqlstate)
-    from strata.links as l where l.trouble is not null and not (l.trouble_sqlstate = '53300' and l.server is not null)
-  union all
-  select 'row_set_aside', strata.tier(), a.dataset, 'warning',
-         format('%s of "%s" could not be moved, the last because: %s [%s]',
-                case a.number when 1 then 'one row' else a.number || ' rows' end, a.dataset, a.says, a.code), a.remedy
-    from (select distinct on (s.dataset) count(*) over (partition by s.dataset) as number, s.*
-            from strata.set_aside as s order by s.dataset, s.last_at desc, s.key) as a
+  insert into strata.keys as k (name, rotated_at, mark) values (p_name, strata.clock(), left(p_mark, 8))
+  on conflict (name) do update set rotated_at = excluded.rotated_at, mark = excluded.mark
+   where k.mark <> excluded.mark or (k.mark is null and excluded.mark is not null)
 $$;
-comment on function strata.move_conditions() is 'Alerts about moves: failed steps, links that are down, rows set aside.';
-revoke execute on function strata.move_conditions() from public;
+comment on function strata.see_key(text, text) is
+  'Notes a key that is in use: as new when it has not been seen before, or when its mark is another one.';
+revoke execute on function strata.see_key(text, text) from public;
+
+create type strata.condition as (kind text, tier text, subject text, severity text, says text, remedy text);
+comment on type strata.condition is 'Something that is wrong now, as raise_alert() takes it.';
 
 create function strata.key_conditions()
 returns setof strata.condition
@@ -182,7 +183,11 @@ as $$
   select 'key_overdue', strata.tier(), k.name, 'warning',
          format('key "%s" was last rotated on %s and may be %s days old', k.name, to_char(k.rotated_at at time zone 'UTC', 'YYYY-MM-DD'), k.max_age_days),
          case when k.name like 'link %' then 'Run `deno task strata setup --rotate`.'
-              else 'Make a new one, run setup with it, then strata.note_key() with its name.' end
+              when k.name = 'wake secret' then format('On %s: select strata.forget_secret(''wake_secret''); then run `deno task strata setup --init` '
+                'and `deno task deploy`.', strata.tier())
+              when k.name in ('secret key', 'telegram', 'webhook') then format('Make a new one, put it in .env, and run `deno task deploy` and '
+                '`deno task strata setup --init`; if it was renewed before, on %s: select strata.note_key(%L);', strata.tier(), k.name)
+              else format('Make a new one, and run setup with it; then, on %s: select strata.note_key(%L);', strata.tier(), k.name) end
     from strata.keys as k where k.rotated_at < strata.clock() - make_interval(days => k.max_age_days)
 $$;
 comment on function strata.key_conditions() is 'Alerts about keys that are too old.';
@@ -243,12 +248,31 @@ begin
     union all select c.* from strata.forecast_conditions() as c
     union all select c.* from strata.watchdog_conditions() as c
     union all select c.* from strata.health_conditions() as c
-    union all select c.* from strata.channel_conditions() as c;
+    union all select c.* from strata.channel_conditions() as c
+    union all select c.* from strata.set_up_conditions() as c where c.severity <> 'info';
 end
 $$;
 comment on function strata.alert_conditions() is
   'Everything that is wrong now as this tier sees it: kind, tier, subject, severity, sentence, remedy. Reads no managed table.';
 revoke execute on function strata.alert_conditions() from public;
+
+-- What is over in a minute is no reason to wake anybody.
+create function strata.after_grace(p_kind text, p_subject text default '')
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when k.grace = interval '0' or exists (
+                select from strata.alerts as a
+                 where a.kind = k.kind and a.tier = strata.tier() and a.subject = p_subject and a.cleared_at is null
+                   and a.first_seen_at <= strata.clock() - k.grace) then 'critical' else 'warning' end
+    from strata.alert_kinds as k where k.kind = p_kind
+$$;
+comment on function strata.after_grace(text, text) is
+  'The severity of something of this tier that is critical only when it lasts: warning, until its alert has been open for the '
+  'grace of its kind.';
+revoke execute on function strata.after_grace(text, text) from public;
 
 create function strata.settle_alerts(p_now strata.condition[], p_kinds text[])
 returns void

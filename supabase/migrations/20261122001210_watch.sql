@@ -2,7 +2,7 @@
 --
 -- strata.watch() writes one sample (billed bytes, level, the largest tables) and raises or clears the alerts about the
 -- size, in few and simple statements: a session of cron's plans all of them anew. Every other condition is looked at by
--- the watchdog, seven minutes later. The level leaves a threshold only when the size is 5 % below it again, so that it does not flicker. Samples stay as they
+-- the watchdog, every five minutes. The level leaves a threshold only when the size is 5 % below it again, so that it does not flicker. Samples stay as they
 -- are for a week; of older days the last one stays, with the day's average, for two years: under 1,500 rows for good.
 -- It works on a database that was turned read-only, and costs the same whatever the tables hold.
 

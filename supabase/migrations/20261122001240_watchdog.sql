@@ -1,6 +1,6 @@
 -- Watchdog: a dead cron cannot report itself, so each tier listens to its neighbours.
 --
--- Every 15 minutes the side that dials a link exchanges heartbeats over it: what either tier says about itself (jobs that
+-- Every five minutes the side that dials a link exchanges heartbeats over it: what either tier says about itself (jobs that
 -- do not run, datasets overdue, open alerts), each asked for at that moment, so that it is true even where nothing runs
 -- any more. Each side keeps what it heard last (strata.heartbeats) and judges it:
 --
@@ -18,7 +18,6 @@ insert into strata.errors (code, cause, remedy) values
   ('ST061', 'a heartbeat came from a tier that is no neighbour', 'run setup on both tiers: both ends must name each other');
 
 insert into strata.settings (name, value, unit, says) values
-  ('silent_after', 120, 'minutes', 'how long a neighbour that dials may be silent'),
   ('overdue_rows', 500, 'rows', 'how many of the oldest rows of a dataset are looked at for something due');
 
 -- What a schedule means in time: the longest pause between two of its runs.
@@ -195,25 +194,32 @@ $$;
 comment on function strata.failed_jobs() is 'Jobs of this tier that pg_cron does not have, whose last run failed, or that hang.';
 revoke execute on function strata.failed_jobs() from public;
 
+alter table strata.self add column looked_at timestamptz;
+comment on column strata.self.looked_at is 'When watchdog() last ran here by itself.';
+
 create function strata.stopped_jobs()
-returns table (job text, says text)
+returns table (job text, says text, dead boolean)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select f.job, f.says from strata.failed_jobs() as f where f.job <> 'strata-watch'
+  select f.job, f.says, false from strata.failed_jobs() as f where f.job <> 'strata-watch'
   union all
   select 'strata-watch', coalesce(
            (select f.says from strata.failed_jobs() as f where f.job = 'strata-watch'),
            format('%s does not watch itself any more: its jobs last ran %s', s.tier,
-                  coalesce(to_char(l.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), 'never')))
-    from strata.self as s, (select max(x.taken_at) as at from strata.samples as x) as l
-   where coalesce(l.at, s.became_at) < strata.clock()
-         -- without pg_cron whoever calls strata.process() decides how often; once a day is the least
-         - case when strata.has_cron() then 2 * strata.period_of('strata-watch') + interval '5 minutes' else interval '1 day' end
+                  coalesce(to_char(greatest(l.at, s.looked_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), 'never'))), x.dead
+    from strata.self as s
+   cross join (select max(x.taken_at) as at from strata.samples as x) as l
+    -- without pg_cron whoever calls strata.process() decides how often; once a day is the least
+   cross join lateral (select case when strata.has_cron() then make_interval(mins => strata.setting('silent_after')::integer)
+                                   else interval '1 day' end as most) as m
+   cross join lateral (select coalesce(greatest(l.at, s.looked_at), s.became_at) < strata.clock() - m.most as dead) as x
+   where x.dead or coalesce(l.at, s.became_at) < strata.clock() - greatest(m.most, 2 * strata.period_of('strata-watch') + interval '5 minutes')
 $$;
 comment on function strata.stopped_jobs() is
-  'Jobs of this tier that do not run: by pg_cron''s own log, and, whoever runs them, by the age of the last sample.';
+  'Jobs of this tier that do not run: by pg_cron''s own log, and, whoever runs them, by the age of the last sample. dead: none has '
+  'run for so long that the tier is as good as down.';
 revoke execute on function strata.stopped_jobs() from public;
 
 create table strata.heartbeats (

@@ -226,19 +226,19 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   with told as ( -- by ourselves, and by whoever was heard
-    select strata.tier() as tier, o.dataset, o.says, null as job from strata.overdue() as o
-    union all select strata.tier(), null, j.says, j.job from strata.stopped_jobs() as j
-    union all select h.neighbour, x.dataset, x.says, null
+    select strata.tier() as tier, o.dataset, o.says, null as job, false as dead from strata.overdue() as o
+    union all select strata.tier(), null, j.says, j.job, j.dead from strata.stopped_jobs() as j
+    union all select h.neighbour, x.dataset, x.says, null, false
                 from strata.heartbeats as h cross join lateral jsonb_to_recordset(h.says -> 'overdue') as x (dataset text, says text)
-    union all select h.neighbour, null, x.says, x.job
-                from strata.heartbeats as h cross join lateral jsonb_to_recordset(h.says -> 'stopped') as x (job text, says text)
+    union all select h.neighbour, null, x.says, x.job, x.dead = 'true'
+                from strata.heartbeats as h cross join lateral jsonb_to_recordset(h.says -> 'stopped') as x (job text, says text, dead text)
   )
-  select case when t.job is null then 'overdue' else 'job_stopped' end, t.tier, coalesce(t.job, t.dataset), 'warning', t.says,
+  select case when t.job is null then 'overdue' else 'job_stopped' end, t.tier, coalesce(t.job, t.dataset), case when t.dead then 'critical' else 'warning' end, t.says,
          case when t.job is null then 'deno task strata sync moves it now; setup --validate on that tier says what is in the way.'
               else 'Look at that tier: is its server up, is pg_cron running, and what does setup --validate say? On a Supabase project: is it paused?' end
     from told as t
   union all
-  select 'silent', l.neighbour, '', 'warning',
+  select 'silent', l.neighbour, '', 'critical',
          case when l.driver = 'relay' then format('no relay has come from %s to %s since %s', l.neighbour, strata.tier(), h.since)
               else format('%s dials %s every few minutes, but has not since %s', l.neighbour, strata.tier(), h.since) end,
          case when l.driver = 'relay' then 'Is the function relay deployed, has it the addresses and keys of both tiers, and does its log complain? Until then nothing settles over that link.'
@@ -253,8 +253,8 @@ comment on function strata.watchdog_conditions() is
   'Alerts about this tier and its neighbours: datasets overdue, jobs that do not run, a neighbour that should dial and does not.';
 revoke execute on function strata.watchdog_conditions() from public;
 
--- Unpinned because it commits.
-create procedure strata.watchdog()
+-- Unpinned because they commit.
+create procedure strata.look(p_retry boolean default true)
 language plpgsql
 as $$
 declare
@@ -264,16 +264,18 @@ begin
   perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
   commit;
   perform strata.note_waiting();
+  perform strata.settle_aside();
+  perform strata.settle_contested(d.name) from strata.datasets as d where d.accepted is not null;
   commit;
-  perform strata.note_part();
-  commit;
-  foreach v_neighbour in array strata.driven_links(false) loop
+  foreach v_neighbour in array strata.driven_links(p_retry) loop
     if strata.contact(v_neighbour) then
       v_heard := v_heard || v_neighbour;
+      perform strata.settle_conflicts(v_neighbour);
     end if;
     commit;
+    perform strata.check_link(v_neighbour);
+    commit;
   end loop;
-  perform strata.retry_briefings();
   perform strata.check_alerts();
   commit;
   foreach v_neighbour in array v_heard loop
@@ -286,11 +288,30 @@ begin
   commit;
 end
 $$;
+comment on procedure strata.look(boolean) is
+  'Looks at everything that can be wrong as it is now, the neighbours that this tier dials included, and raises or clears the alerts '
+  'that follow. p_retry: also at a link that is not to be dialled yet. Commits: must be the only statement, outside a transaction.';
+revoke execute on procedure strata.look(boolean) from public;
+
+create procedure strata.watchdog()
+language plpgsql
+as $$
+begin
+  perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
+  commit;
+  perform strata.note_waiting();
+  commit;
+  perform strata.note_part();
+  update strata.self as s set looked_at = strata.clock() where true;
+  commit;
+  perform strata.retry_briefings();
+  call strata.look(false);
+end
+$$;
 comment on procedure strata.watchdog() is
-  'What cron calls every 15 minutes beside watch(): notes what is due and does not move, exchanges heartbeats over every link '
-  'this tier drives, and raises what follows, here and on the hotter tier. Commits: must be the only statement, outside a '
-  'transaction.';
+  'What cron calls every five minutes: notes what is due and does not move, exchanges heartbeats over every link this tier drives, '
+  'and raises what follows, here and on the hotter tier. Commits: must be the only statement, outside a transaction.';
 revoke execute on procedure strata.watchdog() from public;
 
 insert into strata.schedules (job, cron, command, says) values
-  ('strata-watchdog', '7,22,37,52 * * * *', 'call strata.watchdog()', 'listens to the neighbours; finds what is due and does not move');
+  ('strata-watchdog', '2-57/5 * * * *', 'call strata.watchdog()', 'listens to the neighbours; finds what is due and does not move');

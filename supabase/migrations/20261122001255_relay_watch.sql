@@ -37,7 +37,7 @@ as $$
    where l.driver = 'relay' and l.direction = 'colder' and (l.next_try_at is null or l.next_try_at <= strata.clock())
      and not exists (select from strata.leases as x where x.neighbour = l.neighbour and x.expires_at > clock_timestamp())
      and (strata.datasets_with_work() <> '{}'
-          or not exists (select from strata.heartbeats as h where h.neighbour = l.neighbour and h.heard_at > strata.clock() - interval '15 minutes'))
+          or not exists (select from strata.heartbeats as h where h.neighbour = l.neighbour and h.heard_at > strata.clock() - interval '4 minutes'))
 $$;
 comment on function strata.relays_to_wake() is 'Colder neighbours for whom there are rows or a heartbeat to carry, and nobody at it.';
 revoke execute on function strata.relays_to_wake() from public;

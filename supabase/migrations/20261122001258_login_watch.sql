@@ -8,6 +8,8 @@ insert into strata.alert_kinds (kind, is_condition, says) values
   ('link_crowded', true, 'all connections of a link''s login are in use'),
   ('login_changed', true, 'somebody has changed a link''s login');
 
+update strata.alert_kinds as k set grace = '5 minutes', of_moves = true where k.kind = 'link_crowded';
+
 insert into strata.schedules (job, cron, command, says) values
   ('strata-rotate', '20 4 * * *', 'call strata.rotate_links()', 'gives links that this tier dials new passwords when theirs are old; idle otherwise');
 
@@ -34,11 +36,11 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select 'link_crowded', strata.tier(), s.neighbour, 'critical',
+  select 'link_crowded', strata.tier(), s.neighbour, strata.after_grace('link_crowded', s.neighbour),
          format('all %s connections of %s are in use%s', s.most, s.login, ', from ' || s.hosts), strata.remedy('53300')
     from strata.login_sessions() as s where s.most > 0 and s.sessions >= s.most
   union all
-  select 'link_crowded', strata.tier(), l.neighbour, 'critical', format('the link to %s finds no free connection: %s', l.neighbour, l.trouble),
+  select 'link_crowded', strata.tier(), l.neighbour, strata.after_grace('link_crowded', l.neighbour), format('the link to %s finds no free connection: %s', l.neighbour, l.trouble),
          strata.remedy('53300')
     from strata.links as l where l.trouble_sqlstate = '53300' and l.server is not null
   union all

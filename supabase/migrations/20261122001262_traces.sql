@@ -8,7 +8,7 @@
 alter table strata.alert_kinds add column of_rows boolean not null default false;
 comment on column strata.alert_kinds.of_rows is 'May a key or a value of a row stand in what such an alert says?';
 update strata.alert_kinds as k set of_rows = true
- where k.kind in ('failed_moves', 'overdue', 'row_set_aside', 'audit_mismatch', 'job_stopped', 'link_down');
+ where k.kind in ('failed_moves', 'overdue', 'row_set_aside', 'stands_still', 'not_as_set_up', 'audit_mismatch', 'job_stopped', 'link_down');
 
 create function strata.plain_trouble(p_sqlstate text, p_says text)
 returns text

@@ -17,6 +17,7 @@
 
 insert into strata.alert_kinds (kind, is_condition, says) values
   ('drain_blocked', false, 'a tier is critical and the next one takes nothing in, or nothing can be given back');
+update strata.alert_kinds as k set grace = '10 minutes' where k.kind = 'drain_blocked';
 
 insert into strata.settings (name, value, unit, says) values
   ('drain_to_percent', 80, '% of the warning size', 'a drain goes on until the bill is below this'),
@@ -318,68 +319,3 @@ revoke execute on function strata.claim_to_drain(strata.datasets, text, text, bo
 -- Rows that are deleted keep their room as long as a snapshot from before may see them, and no reclaim gets at it: VACUUM
 -- leaves them, a rewrite copies them, and packing a table makes it larger. Who only reads is of no account in another
 -- database; who writes there is, because the snapshot with which we rewrite is as old as the oldest writer on the server.
-create function strata.what_pins(p_before xid8)
-returns text
-language sql
-volatile
-set search_path = pg_catalog, pg_temp
-as $$
-  select string_agg(p.says, ', ' order by p.says) from (
-    select format('a transaction of %s since %s (process %s)', a.usename,
-                  to_char(coalesce(a.xact_start, a.backend_start) at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), a.pid) as says
-      from pg_catalog.pg_stat_activity as a
-     where a.pid <> pg_backend_pid()
-       and greatest(age(a.backend_xid), case when a.datname = current_database() or a.backend_type = 'walsender'
-                                             then age(a.backend_xmin) end) > age(p_before::xid)
-    union all
-    select format('the prepared transaction %s', x.gid) from pg_catalog.pg_prepared_xacts as x
-     where age(x.transaction) > age(p_before::xid)
-    union all
-    select format('the replication slot %s', t.slot_name) from pg_catalog.pg_replication_slots as t
-     where age(t.xmin) > age(p_before::xid)) as p
-$$;
-comment on function strata.what_pins(xid8) is
-  'What keeps rows that were deleted before a transaction from being given back, as far as this role may see it: '
-  'transactions, prepared ones, slots. Null: nothing.';
-revoke execute on function strata.what_pins(xid8) from public;
-
-create function strata.end_moving(p_drain strata.drains)
-returns void
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  update strata.drains as d set state = 'reclaiming', freed_before = pg_current_xact_id(), waits_since = strata.clock()
-   where d.drain_id = p_drain.drain_id
-$$;
-comment on function strata.end_moving(strata.drains) is
-  'Ends the first half of a round: what is free is given back once nobody can see the rows that left.';
-revoke execute on function strata.end_moving(strata.drains) from public;
-
-create function strata.wait_for_room(p_drain strata.drains)
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  c_moment constant interval := interval '2 seconds'; -- most transactions are over by then
-  v_pins constant text := strata.what_pins(p_drain.freed_before);
-begin
-  if v_pins is null or p_drain.waits_since < strata.clock() - make_interval(mins => strata.setting('drain_wait')::integer) then
-    update strata.drains as d set waits_since = null, says = null where d.drain_id = p_drain.drain_id;
-    perform strata.clear_alert('drain_blocked');
-    perform strata.queue_reclaims('drain');
-    return 'again';
-  elsif clock_timestamp() < p_drain.waits_since + c_moment then
-    return 'wait';
-  end if;
-  update strata.drains as d set says = 'waits for ' || v_pins where d.drain_id = p_drain.drain_id;
-  perform strata.raise_alert('drain_blocked', null, null, 'critical',
-    format('%s is at %s, and the room of rows that have left it is kept by %s', strata.tier(), strata.megabytes(strata.billed_bytes()), v_pins),
-    'End it: the drain goes on by itself.');
-  return 'rest';
-end
-$$;
-comment on function strata.wait_for_room(strata.drains) is
-  'Plans the reclaims of a round once nobody can see the rows that left, or after drain_wait minutes. Returns again, wait (look '
-  'again in a moment) or rest.';
-revoke execute on function strata.wait_for_room(strata.drains) from public;

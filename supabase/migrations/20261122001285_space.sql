@@ -195,7 +195,7 @@ begin
     if v_obstacle is null then
       perform strata.clear_alert('drain_blocked');
     else
-      perform strata.raise_alert('drain_blocked', null, null, 'critical',
+      perform strata.raise_alert('drain_blocked', null, null, strata.after_grace('drain_blocked'),
         format('%s is at %s and has to give rows away, but %s', strata.tier(), strata.megabytes(strata.billed_bytes()), v_obstacle),
         'Bring the next tier back: the drain goes on by itself. Nothing has been deleted meanwhile.');
     end if;

@@ -4,7 +4,7 @@
 create function strata.stock_months(p_dataset text)
 returns text[]
 language plpgsql
-stable
+volatile
 security definer -- a hotter tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
@@ -18,6 +18,7 @@ declare
   v_there boolean;
 begin
   perform strata.check_asker('hotter'), strata.check_settled(p_dataset);
+  perform strata.settle_contested(p_dataset) where current_setting('transaction_read_only') = 'off';
   if to_regclass(strata.relation(v_dataset)) is null then
     return v_months;
   end if;

@@ -13,8 +13,9 @@
 -- acknowledging cannot be told from one before sending, so that delivery is at least once; every message carries its
 -- number, and one that may have been seen before says so (perhaps_sent).
 --
--- Critical alerts go out at once, day and night. Everything else waits for the end of the quiet hours, and warnings are
--- told once a day: by the daily report, or, where that is switched off, by a digest.
+-- Critical alerts go out at once, day and night, and so does the all-clear for each that was told; so do warnings of a kind that
+-- does not wait (alert_kinds.at_once), in the quiet hours without a sound. Everything else waits for their end, and other
+-- warnings are told once a day: by the daily report, or, where that is switched off, by a digest.
 --
 -- A tier with a hotter neighbour only tells what that one cannot: that it is silent or cannot be reached.
 --
@@ -30,7 +31,7 @@ insert into strata.settings (name, value, unit, says) values
   ('delivery_lease', 180, 'seconds', 'how long a claimed message is nobody else''s'),
   ('delivery_retry', 60, 'seconds', 'the pause before the second attempt; doubles, up to an hour'),
   ('channel_retry', 360, 'minutes', 'how long a channel that refuses us is left alone, unless its configuration changes'),
-  ('repeat_alerts', 60, 'minutes', 'the same thing is not told again as critical before so long'),
+  ('repeat_alerts', 30, 'minutes', 'the same thing is not told again at once before so long'),
   ('keep_messages', 30, 'days', 'how long messages, and what they said, stay after they were made');
 
 insert into strata.alert_kinds (kind, is_condition, says) values
@@ -101,7 +102,7 @@ create table strata.outbox (
   expires_at timestamptz,
   constraint outbox_pkey primary key (message_id),
   constraint outbox_key_is_unique unique (key),
-  constraint outbox_kind_is_known check (kind in ('alert', 'digest', 'report', 'notice')),
+  constraint outbox_kind_is_known check (kind in ('alert', 'clear', 'digest', 'report', 'notice')),
   constraint outbox_audience_is_known check (audience in ('owner', 'admin')),
   constraint outbox_severity_is_known check (severity in ('info', 'warning', 'critical'))
 );
@@ -199,6 +200,101 @@ $$;
 comment on function strata.alert_lines(bigint[]) is 'Alerts as a message tells them, the gravest first.';
 revoke execute on function strata.alert_lines(bigint[]) from public;
 
+-- What is critical, and warnings that do not wait for the report.
+create function strata.tell_at_once()
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select strata.tell(format('alert/%s/%s', a.alert_id, a.severity), 'alert', jsonb_build_object('alerts', strata.alert_lines(array[a.alert_id])),
+                     a.severity, 'owner', array[a.alert_id], -- what comes and goes is not told every time
+                     greatest(strata.clock(), o.last_due + make_interval(mins => strata.setting('repeat_alerts')::integer)))
+    from strata.alerts_to_tell() as a
+    join strata.alert_kinds as k on k.kind = a.kind
+    left join lateral (
+      select max(m.due_at) as last_due
+        from strata.alerts as b
+        join strata.outbox as m on m.key = format('alert/%s/%s', b.alert_id, a.severity)
+       where (b.kind, b.tier, b.subject) = (a.kind, a.tier, a.subject) and b.alert_id <> a.alert_id) as o on true
+   where (a.severity = 'critical' or (a.severity = 'warning' and k.at_once))
+     and not exists (select from strata.outbox as m where m.key = format('alert/%s/%s', a.alert_id, a.severity))
+$$;
+comment on function strata.tell_at_once() is 'Puts alerts into the outbox that are critical, or of a kind whose warnings do not wait.';
+revoke execute on function strata.tell_at_once() from public;
+
+create function strata.lasted(p_time interval)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when m.minutes < 120 then greatest(m.minutes, 1) || ' min' when m.minutes < 2880 then m.minutes / 60 || ' hours'
+              else m.minutes / 1440 || ' days' end
+    from (select (extract(epoch from p_time) / 60)::integer as minutes) as m
+$$;
+comment on function strata.lasted(interval) is 'A time in a sentence: minutes, hours or days.';
+revoke execute on function strata.lasted(interval) from public;
+
+create function strata.resolved(p_alert strata.alerts)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('resolved: %s', coalesce(
+           (select format('%s → %s MB in %s', round(s.most / 1048576.0), round(s.last / 1048576.0), strata.lasted(p_alert.cleared_at - p_alert.first_seen_at))
+              from (select max(x.billed_bytes) as most, (array_agg(x.billed_bytes order by x.taken_at desc))[1] as last
+                      from strata.samples as x
+                     where x.taken_at between p_alert.first_seen_at - interval '16 minutes' and p_alert.cleared_at) as s
+             where p_alert.kind in ('size_warning', 'size_critical', 'drain_blocked', 'nothing_movable') and p_alert.tier = strata.tier()
+               and s.most is not null),
+           format('%s, after %s', (select k.says from strata.alert_kinds as k where k.kind = p_alert.kind) || ': not any more',
+                  strata.lasted(p_alert.cleared_at - p_alert.first_seen_at))))
+$$;
+comment on function strata.resolved(strata.alerts) is 'What is to be said of an alert that is over: from what size to what, and how long it lasted.';
+revoke execute on function strata.resolved(strata.alerts) from public;
+
+-- Whoever was told of a critical alert is told when it is over; who was not need not be.
+create function strata.tell_clear()
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select strata.tell(format('alert/%s/clear', a.alert_id), 'clear',
+                     jsonb_build_object('resolved', strata.resolved(a), 'alerts', strata.alert_lines(array[a.alert_id])),
+                     'info', 'owner', array[a.alert_id], null, interval '1 day')
+    from strata.alerts as a
+   where a.cleared_at > strata.clock() - interval '1 day'
+     and exists (select from strata.outbox as m join strata.deliveries as d on d.message_id = m.message_id
+                  where m.kind = 'alert' and m.severity = 'critical' and a.alert_id = any (m.alerts) and (d.state = 'sent' or d.perhaps_sent))
+     and not exists (select from strata.outbox as m where m.key = format('alert/%s/clear', a.alert_id))
+     and not exists (select from strata.alerts as o where o.cleared_at is null and (o.kind, o.tier, o.subject) = (a.kind, a.tier, a.subject))
+$$;
+comment on function strata.tell_clear() is 'Puts the all-clear for critical alerts that people were told of into the outbox.';
+revoke execute on function strata.tell_clear() from public;
+
+-- A neighbour that is down, and a day that has cost too much, do not wait for the next watch to be told of.
+create function strata.look_ahead()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from strata.self) then
+    return;
+  end if;
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/alerts', 0));
+  perform strata.settle_alerts(array(select c::strata.condition from strata.cost_conditions() as c), '{cost}');
+  perform strata.raise_alert(c.kind, c.tier, c.subject, c.severity, c.says, c.remedy)
+     from (select m.* from strata.move_conditions() as m union all select w.* from strata.watchdog_conditions() as w) as c
+    where c.severity = 'critical' and (c.kind in ('link_down', 'silent') or (c.kind = 'job_stopped' and c.tier <> strata.tier()))
+      and not exists (select from strata.alerts as a where a.cleared_at is null and a.severity = c.severity
+                         and (a.kind, a.tier, a.subject) = (c.kind, c.tier, c.subject));
+end
+$$;
+comment on function strata.look_ahead() is 'Raises what is to be told at once and costs little to find: a day''s costs, and neighbours that are down.';
+revoke execute on function strata.look_ahead() from public;
+
 create function strata.tell_alerts()
 returns void
 language plpgsql
@@ -209,16 +305,9 @@ declare
   v_day constant date := (v_now at time zone 'UTC')::date;
   v_untold bigint[];
 begin
-  perform strata.tell('alert/' || a.alert_id || '/critical', 'alert', jsonb_build_object('alerts', strata.alert_lines(array[a.alert_id])),
-                      'critical', 'owner', array[a.alert_id], -- what comes and goes is not told every time
-                      greatest(v_now, o.last_due + make_interval(mins => strata.setting('repeat_alerts')::integer)))
-     from strata.alerts_to_tell() as a
-     left join lateral (
-       select max(m.due_at) as last_due
-         from strata.alerts as b
-         join strata.outbox as m on m.key = 'alert/' || b.alert_id || '/critical'
-        where (b.kind, b.tier, b.subject) = (a.kind, a.tier, a.subject) and b.alert_id <> a.alert_id) as o on true
-    where a.severity = 'critical' and not exists (select from strata.outbox as m where m.key = 'alert/' || a.alert_id || '/critical');
+  perform strata.look_ahead();
+  perform strata.tell_at_once();
+  perform strata.tell_clear();
   -- five minutes after the report, which tells them too
   if (v_now at time zone 'UTC')::time >= make_time((strata.setting('digest_hour') % 24)::integer, 5, 0) then
     v_untold := array(select a.alert_id from strata.alerts_to_tell() as a
@@ -231,7 +320,8 @@ begin
 end
 $$;
 comment on function strata.tell_alerts() is
-  'Puts critical alerts nobody was told of into the outbox, and once a day what no report has told.';
+  'Puts alerts nobody was told of into the outbox: at once what is critical or does not wait, with the all-clear for what was, and '
+  'once a day what no report has told.';
 revoke execute on function strata.tell_alerts() from public;
 
 -- What is to be sent over a channel that works, the gravest first; nothing of it is changed here.
@@ -247,7 +337,7 @@ as $$
     left join strata.deliveries as d on d.message_id = m.message_id and d.channel = c.name
    where m.due_at <= strata.clock() and coalesce(m.expires_at > strata.clock(), true)
      and (m.kind <> 'alert' or exists (select from strata.alerts as a where a.alert_id = any (m.alerts) and a.cleared_at is null))
-     and (m.severity = 'critical' or m.kind = 'notice' or not strata.is_quiet()) -- a notice comes without a sound then
+     and (m.severity = 'critical' or m.kind in ('alert', 'clear', 'notice') or not strata.is_quiet()) -- without a sound then
      and (d.state is null or (d.state = 'waiting' and d.next_try_at <= strata.clock())
           or (d.state = 'claimed' and d.leased_until <= strata.clock()))
    order by array_position(array['critical', 'warning', 'info'], m.severity), m.due_at, m.message_id, c.name

@@ -21,6 +21,7 @@ begin
          trouble_code = case when c.configuration is not distinct from k.value then c.trouble_code end,
          trouble = case when c.configuration is not distinct from k.value then c.trouble end
     from jsonb_each_text(p_channels) as k where k.key = c.name;
+  perform strata.see_key(k.key, k.value) from jsonb_each_text(p_channels) as k where k.value is not null;
 end
 $$;
 comment on function strata.note_channels(jsonb) is
@@ -312,4 +313,4 @@ comment on procedure strata.deliver() is
 revoke execute on procedure strata.deliver() from public;
 
 insert into strata.schedules (job, cron, command, tiers, says) values
-  ('strata-deliver', '*/5 * * * *', 'call strata.deliver()', '{core,main}', 'wakes the function that sends what people should know');
+  ('strata-deliver', '*/5 * * * *', 'call strata.deliver()', '{core,main,archive}', 'wakes the function that sends what people should know');

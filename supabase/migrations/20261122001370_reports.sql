@@ -44,7 +44,7 @@ as $$
   select jsonb_build_object(
     'total', count(*) filter (where m.kind = 'move'),
     'successful', count(*) filter (where m.kind = 'move' and m.state = 'closed'),
-    'failed', count(*) filter (where m.kind = 'move' and m.state <> 'closed' and m.last_sqlstate is not null),
+    'failed', (select count(*) from strata.failures as f, since where f.failed_at >= since.at),
     'rows', coalesce(sum(m.rows_moved) filter (where m.kind = 'move'), 0)::text,
     'bytes', coalesce(sum(m.bytes) filter (where m.kind = 'move' and m.state <> 'claimed'), 0)::text,
     'deleted_rows', coalesce(sum(m.rows_moved) filter (where m.kind = 'delete'), 0)::text,
@@ -55,8 +55,8 @@ as $$
     from recent as m
 $$;
 comment on function strata.report_moves() is
-  'For the report: moves and deletions of the last 24 hours. failed: begun, with an error, and not yet done; failed_steps: every '
-  'step that failed, also of moves that went well later.';
+  'For the report: moves and deletions of the last 24 hours. failed, and failed_steps: every attempt that failed, of a dataset or of '
+  'a link, also where it went well later.';
 revoke execute on function strata.report_moves() from public;
 
 create function strata.due_rows(p_dataset strata.datasets)

@@ -15,7 +15,7 @@ begin
     select jsonb_agg(jsonb_build_object('tier', t.name, 'part', p.says, 'made_at', p.made_at, 'here', t.name = strata.tier(),
              'says', case
                when p.says is null then format('%s has said nothing yet: %s', t.name,
-                 coalesce(l.trouble || ' [' || l.trouble_sqlstate || ']', 'it reports with its heartbeat, every 15 minutes'))
+                 coalesce(l.trouble || ' [' || l.trouble_sqlstate || ']', 'it reports with its heartbeat, every five minutes'))
                when p.made_at < strata.clock() - 3 * make_interval(mins => strata.setting('report_every')::integer)
                  then format('%s was last heard from on %s%s', t.name, to_char(p.made_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
                              coalesce(': ' || l.trouble || ' [' || l.trouble_sqlstate || ']', '')) end)
@@ -47,7 +47,7 @@ begin
   return jsonb_build_object('kind', p_kind, 'tier', strata.tier(), 'made_at', strata.clock(),
     'month', to_char((strata.clock() at time zone 'UTC') - interval '1 month', 'YYYY-MM'),
     'tiers', strata.report_tiers(),
-    'alerts', strata.alert_lines(array(select a.alert_id from strata.alerts as a where a.cleared_at is null)),
+    'alerts', strata.wrong_lines(),
     'channels', (select jsonb_agg(to_jsonb(c)) from strata.channel_states() as c));
 end
 $$;

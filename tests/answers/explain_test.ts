@@ -139,8 +139,8 @@ const STATES: [string, Policy, string | null, string, string[]][] = [
     [
       "where: on core, 59 days old (created_at 2026-01-01 00:00 UTC)",
       "why: its policy keeps it on core for 30 days",
-      "why: the whole dataset stands still: the twin is gone [ST020]. restore it there, or run " +
-      "strata.forget_twin(dataset) on that tier to start it anew",
+      "why: the whole dataset stands still: the twin is gone [ST020]. restore the table on that tier from a backup; if there is none, make it anew there, without those rows: " +
+      "select strata.forget_twin('notes');",
       "next: it moves on to main with the next run in which nothing keeps it",
     ],
   ],

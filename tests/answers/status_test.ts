@@ -87,7 +87,8 @@ Deno.test("status() tells what a dataset's trouble is and what to do", async () 
     dataset: "notes",
     sqlstate: "ST020",
     trouble: "the twin is gone",
-    remedy: "restore it there, or run strata.forget_twin(dataset) on that tier to start it anew",
+    remedy:
+      "restore the table on that tier from a backup; if there is none, make it anew there, without those rows: select strata.forget_twin('notes');",
     next_try_at: "2026-03-01T12:01:00+00:00",
   }]);
 });

@@ -76,7 +76,7 @@ Deno.test("status says which jobs are paused, and how they go on", async () => {
   assert.deepEqual(tiers[1].status.paused_jobs, ["strata-move"]);
 });
 
-Deno.test("alerts shows each alert once, with what to do, and looks again when told to", async () => {
+Deno.test("alerts looks again each time, and shows each alert once, with what to do", async () => {
   await using cli = await chain();
   assert.equal((await cli.strata("alerts")).out, "Nothing is wrong.");
   await cli.sql(
@@ -87,7 +87,9 @@ Deno.test("alerts shows each alert once, with what to do, and looks again when t
   await cli.sql("core")`select strata.note_key('mover', now() - interval '100 days')`;
   const before = await cli.strata("alerts");
   assert.equal(before.code, 1);
-  assert.match(before.out, /^🟡 main: audit mismatch, notes \(since .*\)\n {3}a row\n {3}→ look$/);
+  assert.match(before.out, /^🟡 main: audit mismatch, notes \(since .*\)\n {3}a row\n {3}→ look$/m);
+  assert.match(before.out, /^🟡 core: key overdue, mover/m);
+  assert.equal(before.out.match(/audit mismatch/g)?.length, 1);
 
   const { out } = await cli.strata("alerts", "--check", "--json");
   const { alerts } = JSON.parse(out);

@@ -85,7 +85,7 @@ moveTest(
     await assertOnlyNotesStandStill(chain, notes, {
       code: "ST020",
       says: /the twin public\.notes is gone from main/,
-      remedy: /restore it there, or run strata\.forget_twin/,
+      remedy: /restore the table .* select strata\.forget_twin\('notes'\);$/,
     });
     await main.sql`select strata.forget_twin('notes')`;
     await assertMoves(chain, notes);

@@ -32,8 +32,8 @@ Deno.test("a row that cannot move is set aside with its reason and its remedy, o
     key: ["1"],
     code: "ST040",
     says: "main holds another row under this key",
-    remedy: "compare the two with strata.explain() and delete or re-key one of them; " +
-      "nothing was overwritten",
+    remedy: "nothing was overwritten: compare the two (deno task strata explain), and delete one " +
+      "of them, or give it another key, on its tier; the rest follows by itself",
     attempts: 1,
     first_at: new Date(NOW),
     last_at: new Date(NOW),

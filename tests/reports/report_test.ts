@@ -109,7 +109,7 @@ Deno.test("report: a tier that is down or has never spoken is said to be, the ot
   const report = reportOver(core.sql);
   assert.match(
     await report.get(),
-    /## main\n\n⚪ main has said nothing yet: it reports with its heartbeat, every 15 minutes\n/,
+    /## main\n\n⚪ main has said nothing yet: it reports with its heartbeat, every five minutes\n/,
   );
   await chain.tell();
   await core.sql`select strata.note_link('main', '08006', 'no route to <main>')`;

@@ -39,7 +39,8 @@ const CASES: Case[] = [
     core: "alter table public.notes drop column body",
     code: "ST023",
     says: 'column "body" of public.notes is gone from the hotter tier, on main it is still there',
-    remedy: "drop or rename it on the colder tier as well; its rows there keep what you decide",
+    remedy:
+      "on the colder tier, with the column that the message names: alter table public.notes drop column …; or alter table public.notes rename column … to …;",
     mendOnMain: "alter table public.notes drop column body",
   },
   {
@@ -47,7 +48,8 @@ const CASES: Case[] = [
     core: "alter table public.notes rename column body to content",
     code: "ST023",
     says: 'column "body" of public.notes is gone from the hotter tier, on main it is still there',
-    remedy: "drop or rename it on the colder tier as well; its rows there keep what you decide",
+    remedy:
+      "on the colder tier, with the column that the message names: alter table public.notes drop column …; or alter table public.notes rename column … to …;",
     mendOnMain: "alter table public.notes rename column body to content",
   },
   {
@@ -55,7 +57,8 @@ const CASES: Case[] = [
     core: "alter table public.notes alter column body type varchar(99)",
     code: "ST022",
     says: 'column "body" of public.notes is character varying(99), on main it is text',
-    remedy: "alter one side so that both have the same type",
+    remedy:
+      "on the colder tier, with the column and the type that the message names: alter table public.notes alter column … type …;",
     mendOnMain: "alter table public.notes alter column body type varchar(99)",
   },
   {
@@ -64,7 +67,8 @@ const CASES: Case[] = [
     core: "alter table public.notes add column noticed int",
     code: "ST022",
     says: 'column "body" of public.notes is text, on main it is character varying(20)',
-    remedy: "alter one side so that both have the same type",
+    remedy:
+      "on the colder tier, with the column and the type that the message names: alter table public.notes alter column … type …;",
     mendOnCore: "alter table public.notes alter column body type varchar(20)",
   },
   {
@@ -73,7 +77,7 @@ const CASES: Case[] = [
     code: "ST021",
     says: 'column "body" is gone from twin public.notes on main',
     remedy:
-      "add it again there, or run strata.forget_twin(dataset) on that tier to accept the loss",
+      "add it again on that tier: alter table public.notes add column …; or accept that its values there are lost: select strata.forget_twin('notes');",
     mendOnMain: "alter table public.notes add column body text",
   },
   {
@@ -82,7 +86,7 @@ const CASES: Case[] = [
     code: "ST021",
     says: 'column "body" is gone from twin public.notes on main',
     remedy:
-      "add it again there, or run strata.forget_twin(dataset) on that tier to accept the loss",
+      "add it again on that tier: alter table public.notes add column …; or accept that its values there are lost: select strata.forget_twin('notes');",
     mendOnMain: "select strata.forget_twin('notes')",
   },
   {
@@ -90,7 +94,8 @@ const CASES: Case[] = [
     main: "drop table public.notes",
     code: "ST020",
     says: "the twin public.notes is gone from main",
-    remedy: "restore it there, or run strata.forget_twin(dataset) on that tier to start it anew",
+    remedy:
+      "restore the table on that tier from a backup; if there is none, make it anew there, without those rows: select strata.forget_twin('notes');",
     mendOnMain: "select strata.forget_twin('notes')",
   },
   {
@@ -99,7 +104,8 @@ const CASES: Case[] = [
       select strata.manage('public.notes', p_core_retention_days => 0, p_main_retention_days => 0)`,
     code: "ST024",
     says: "the primary key of public.notes is (id, created_at), on main it is (id)",
-    remedy: "give it the primary key of the hotter tier",
+    remedy:
+      "on the colder tier, with the columns that the message names: alter table public.notes drop constraint …, add primary key (…);",
     mendOnMain:
       "alter table public.notes drop constraint notes_pkey, add primary key (id, created_at)",
   },
@@ -109,7 +115,8 @@ const CASES: Case[] = [
     core: "alter table public.notes add column noticed int",
     code: "ST024",
     says: "the primary key of public.notes is (id), on main it is (missing)",
-    remedy: "give it the primary key of the hotter tier",
+    remedy:
+      "on the colder tier, with the columns that the message names: alter table public.notes drop constraint …, add primary key (…);",
     mendOnMain: "alter table public.notes add primary key (id)",
   },
   {
@@ -118,7 +125,8 @@ const CASES: Case[] = [
     code: "ST025",
     says: 'column "stars" of twin public.notes on main must be filled and is unknown on the ' +
       "hotter tier",
-    remedy: "give it a default or drop its NOT NULL",
+    remedy:
+      "on the colder tier, with the column that the message names: alter table public.notes alter column … drop not null;",
     mendOnMain: "alter table public.notes alter column stars set default 3",
   },
 ];

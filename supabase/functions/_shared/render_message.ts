@@ -6,6 +6,7 @@ import { AlertLine, type Message } from "./strata_outbox.ts";
 import { Report } from "./strata_reports.ts";
 
 const Alerts = z.object({ alerts: z.array(AlertLine), day: z.string().optional() });
+const Clear = z.object({ resolved: z.string(), alerts: z.array(AlertLine).min(1) });
 const Notice = z.object({ title: z.string(), text: z.string() });
 
 /** A message as a document. A body that is not as expected is shown as it is: told badly is told. */
@@ -15,6 +16,8 @@ export function messageDocument(message: Message): Document {
     const read = Alerts.safeParse(body);
     if (read.success) return alertsDocument(kind, message.tier, read.data.alerts);
   }
+  const clear = Clear.safeParse(body);
+  if (kind === "clear" && clear.success) return clearDocument(clear.data);
   if (kind === "report") {
     const report = Report.safeParse(body);
     if (report.success) return reportDocument(report.data);
@@ -24,6 +27,14 @@ export function messageDocument(message: Message): Document {
     return [{ paragraph: [{ bold: notice.data.title }, " ", notice.data.text] }];
   }
   return [{ heading: [message.key] }, { paragraph: [{ code: JSON.stringify(body) }] }];
+}
+
+/** What was critical and is over: "✅ core: size critical", "resolved: 456 → 38 MB in 8 min". */
+function clearDocument({ resolved, alerts }: z.infer<typeof Clear>): Document {
+  const about = alerts.map(({ kind, tier, subject }) =>
+    `${tier}: ${kind.replaceAll("_", " ")}${subject === "" ? "" : `, ${subject}`}`
+  ).join("; ");
+  return [{ paragraph: ["✅ ", { bold: about }, `\n${resolved}`] }];
 }
 
 function alertsDocument(kind: string, tier: string, alerts: readonly AlertLine[]): Document {

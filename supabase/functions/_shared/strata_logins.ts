@@ -78,3 +78,8 @@ export async function rotateLink(sql: Db, neighbour: string): Promise<string | n
   }
   return null;
 }
+
+/** Notes a key in use by its name; a mark tells another one. */
+export async function seeKey(sql: Sql, name: string, mark: string | null): Promise<void> {
+  await sql`select strata.see_key(p_name => ${name}, p_mark => ${mark})`;
+}

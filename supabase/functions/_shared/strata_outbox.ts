@@ -20,7 +20,7 @@ export type AlertLine = z.infer<typeof AlertLine>;
 const Message = z.object({
   message: z.string(),
   key: z.string(),
-  kind: z.enum(["alert", "digest", "report", "notice"]),
+  kind: z.enum(["alert", "clear", "digest", "report", "notice"]),
   audience: z.enum(["owner", "admin"]),
   severity: z.enum(["info", "warning", "critical"]),
   tier: z.string(),

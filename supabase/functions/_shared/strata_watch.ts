@@ -111,6 +111,34 @@ export async function alerts(sql: Db, clearedSince?: string): Promise<Alert[]> {
   ];
 }
 
+/** Something that is wrong at this moment. */
+export interface Wrong {
+  kind: string;
+  tier: string;
+  subject: string;
+  severity: "info" | "warning" | "critical";
+  says: string;
+  remedy: string | null;
+  since: string;
+  heard_from: string | null;
+  /** Rows stay where they are because of it. */
+  of_moves: boolean;
+}
+
+/** Everything that is wrong as a tier knows it, the gravest first; the one place that decides it. */
+export async function whatIsWrong(sql: Db): Promise<Wrong[]> {
+  return [
+    ...await sql<Wrong[]>`
+      select kind, tier, subject, severity, says, remedy, since::text, heard_from, of_moves
+        from strata.what_is_wrong()`,
+  ];
+}
+
+/** Has a tier look at everything as it is now, the neighbours that it dials included. */
+export async function look(sql: Db): Promise<void> {
+  await sql`call strata.look()`;
+}
+
 /** Looks at every condition for alerts anew; returns how many are open. */
 export async function checkAlerts(sql: Db): Promise<number> {
   const [row] = await sql<{ open: number }[]>`select strata.check_alerts() as open`;
