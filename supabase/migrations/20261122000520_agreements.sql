@@ -43,7 +43,7 @@ create table strata.confirmations (
 );
 comment on table strata.confirmations is
   'What the hotter tier last said of the policy that was accepted here: when it was known to hold (confirmed_at), that it is not what was '
-  'told (is_contradicted), which tier waits for its own hotter one (waits_on). server, version: of this row as it was written; '
+  'told, or not confirmed there (is_contradicted), which tier waits for its own hotter one (waits_on). server, version: of this row as it was written; '
   'another one has been put back from a backup.';
 revoke all on strata.confirmations from public;
 alter table strata.confirmations enable row level security;
@@ -153,7 +153,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into strata.confirmations as c (dataset, confirmed_at, is_contradicted, waits_on, server)
-  values (p_dataset, strata.clock() - make_interval(secs => greatest(p_ago, 0)), p_is_contradicted, left(p_waits_on, 40), strata.server_mark())
+  values (p_dataset, case when p_ago is not null then strata.clock() - make_interval(secs => greatest(p_ago, 0)) end, p_is_contradicted or p_ago is null, left(p_waits_on, 40), strata.server_mark())
   on conflict (dataset) do update
      set confirmed_at = coalesce(excluded.confirmed_at, c.confirmed_at), is_contradicted = excluded.is_contradicted,
          waits_on = excluded.waits_on, server = excluded.server;
@@ -197,6 +197,7 @@ begin
     from strata.confirmations as c where c.dataset = p_dataset.name;
   return case
     when v_last.confirmed_at is null then format('%s has not confirmed it yet', p_dataset.accepted_from)
+    when v_last.is_contradicted and v_last.waits_on <> strata.tier() then format('%s waits for the word of the tier above it', v_last.waits_on)
     when v_last.is_contradicted then format('%s has another one, or none, by now', p_dataset.accepted_from)
     when not coalesce(v_last.is_original, false)
       then format('%s has not confirmed it since this server was started or put back from a backup', p_dataset.accepted_from)

@@ -163,7 +163,7 @@ begin
     continue when to_regclass(strata.relation(v_one.d)) is null;
     v_verdict := strata.judge_accepted(v_one.d, v_one.theirs);
     if v_verdict in ('ahead', 'unknown') then
-      perform strata.set_ahead((v_one.d).name, v_one.theirs - 'digest' - 'content') where v_verdict = 'ahead';
+      perform strata.set_ahead((v_one.d).name, v_one.theirs - 'content') where v_verdict = 'ahead';
       continue;
     end if;
     perform strata.set_ahead((v_one.d).name, null);
@@ -266,6 +266,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.lock_dataset(p_dataset), strata.dataset(p_dataset);
+  insert into strata.tellings (dataset, revision, digest) -- it is known here again
+  select d.name, (d.ahead ->> 'revision')::bigint, left(d.ahead ->> 'digest', 40) from strata.datasets as d
+   where d.name = p_dataset and d.ahead is not null on conflict do nothing;
   update strata.datasets as d
      set revision = greatest(d.revision, (d.ahead ->> 'revision')::bigint) + 1, told_revision = null
    where d.name = p_dataset and d.ahead is not null;

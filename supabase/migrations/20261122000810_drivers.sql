@@ -218,7 +218,7 @@ begin
         v_next := strata.begin_flow(v_next, p_link.neighbour);
       end if;
     when 'tell' then
-      if p_link.direction = 'colder' and strata.is_new_offer(p_dataset) then
+      if p_link.direction = 'colder' and strata.is_new_offer(p_journey.dataset) then
         return v_next; -- once this is committed: what was accepted there must be known here, whatever fails
       end if;
       select t.description, t.columns into v_next.description, v_next.columns from strata.drive_tell(p_link, p_journey.dataset) as t;
