@@ -300,6 +300,7 @@ begin
   end if;
   delete from strata.set_aside as a where a.dataset = p_dataset;
   delete from strata.holds as h where h.dataset = p_dataset;
+  delete from strata.left_copies as c where c.dataset = p_dataset;
   delete from strata.datasets as d where d.name = p_dataset;
 end
 $$;

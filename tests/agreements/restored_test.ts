@@ -56,26 +56,30 @@ async function openHolds({ sql }: TestDatabase): Promise<number> {
   return row?.holds;
 }
 
-moveTest("an archive put back from a backup deletes nothing by what it knew then", async (chain) => {
-  const { core, archive } = chain;
-  await settledNotes(chain);
-  await using backup = await backUp(archive);
-  await neverDelete(core);
-  await settle(chain);
-  assert.deepEqual(await deletedAfter(chain), [null, null, null]);
+moveTest(
+  "an archive put back from a backup deletes nothing by what it knew then",
+  async (chain) => {
+    const { core, archive } = chain;
+    await settledNotes(chain);
+    await using backup = await backUp(archive);
+    await neverDelete(core);
+    await settle(chain);
+    assert.deepEqual(await deletedAfter(chain), [null, null, null]);
 
-  await backup.putBack();
-  await grow(archive);
-  await deleteDue(archive);
-  assert.deepEqual(await idsOf(archive), [1, 2, 3, 4, 5]);
+    await backup.putBack();
+    await grow(archive);
+    await deleteDue(archive);
+    assert.deepEqual(await idsOf(archive), [1, 2, 3, 4, 5]);
 
-  await speakAll(chain);
-  await settle(chain);
-  assert.deepEqual(await deletedAfter(chain), [null, null, null]);
-  await deleteDue(archive);
-  assert.deepEqual(await idsOf(archive), [1, 2, 3, 4, 5]);
-  await assertAtPeace(chain);
-}, OPTIONS);
+    await speakAll(chain);
+    await settle(chain);
+    assert.deepEqual(await deletedAfter(chain), [null, null, null]);
+    await deleteDue(archive);
+    assert.deepEqual(await idsOf(archive), [1, 2, 3, 4, 5]);
+    await assertAtPeace(chain);
+  },
+  OPTIONS,
+);
 
 moveTest("an archive put back goes on deleting once its policy is confirmed", async (chain) => {
   const { archive } = chain;
@@ -125,20 +129,24 @@ moveTest("a hold is told again to a tier that was put back from before it", asyn
   await assertAtPeace(chain);
 }, OPTIONS);
 
-moveTest("a hold that was released stays released when the tier below was put back", async (chain) => {
-  const { core, archive } = chain;
-  await settledNotes(chain, 1);
-  const [hold] = await core.sql`
+moveTest(
+  "a hold that was released stays released when the tier below was put back",
+  async (chain) => {
+    const { core, archive } = chain;
+    await settledNotes(chain, 1);
+    const [hold] = await core.sql`
     select strata.hold('notes', p_key => array['1'], p_reason => 'a court asked') as id`;
-  await settle(chain);
-  await using backup = await backUp(archive);
-  await core.sql`select strata.release(${hold?.id})`;
-  await settle(chain);
-  await backup.putBack();
-  await speakAll(chain);
-  await settle(chain);
-  assert.equal(await openHolds(archive), 0);
-}, OPTIONS);
+    await settle(chain);
+    await using backup = await backUp(archive);
+    await core.sql`select strata.release(${hold?.id})`;
+    await settle(chain);
+    await backup.putBack();
+    await speakAll(chain);
+    await settle(chain);
+    assert.equal(await openHolds(archive), 0);
+  },
+  OPTIONS,
+);
 
 /** Core is put back to before its owner said that nothing is ever deleted. */
 async function forgetfulCore(chain: MoveChain, meanwhile?: () => Promise<unknown>) {
@@ -171,7 +179,10 @@ moveTest("a core that has forgotten a never does not take it from the others", a
   await assertAtRest(chain);
   assert.deepEqual(await deletedAfter(chain), [25, null, null]);
   const trouble = await troubleOf(core);
-  assert.match(trouble?.says ?? "", /main has accepted a policy of "notes" that core has forgotten/);
+  assert.match(
+    trouble?.says ?? "",
+    /main has accepted a policy of "notes" that core has forgotten/,
+  );
   assert.match(trouble?.remedy ?? "", /select strata\.keep_policy\('notes'\)/);
 
   await neverDelete(core);
@@ -222,57 +233,71 @@ moveTest("what was told just before a crash is no policy that was forgotten", as
   await assertAtPeace(chain);
 }, OPTIONS);
 
-moveTest("a dataset that was let go of and managed anew is no policy that was forgotten", async (chain) => {
-  const { core } = chain;
-  await settledNotes(chain, 1);
-  await neverDelete(core);
-  await settle(chain);
-  await core.sql`select strata.unmanage('notes')`;
-  await core.sql`select strata.manage('public.notes', p_core_retention_days => 10)`;
-  await settle(chain);
-  await speakAll(chain);
-  assert.deepEqual(await ownAlerts(core, "policy_lost"), []);
-  assert.deepEqual(await deletedAfter(chain), [2555, 2555, 2555]);
-}, OPTIONS);
+moveTest(
+  "a dataset that was let go of and managed anew is no policy that was forgotten",
+  async (chain) => {
+    const { core } = chain;
+    await settledNotes(chain, 1);
+    await neverDelete(core);
+    await settle(chain);
+    await core.sql`select strata.unmanage('notes')`;
+    await core.sql`select strata.manage('public.notes', p_core_retention_days => 10)`;
+    await settle(chain);
+    await speakAll(chain);
+    assert.deepEqual(await ownAlerts(core, "policy_lost"), []);
+    assert.deepEqual(await deletedAfter(chain), [2555, 2555, 2555]);
+  },
+  OPTIONS,
+);
 
-moveTest("without core's word for a day nothing is deleted, which is said until it has come", async (chain) => {
-  const { core, main, archive } = chain;
-  await settledNotes(chain);
-  await grow(archive);
-  await archive.sql`update strata.datasets set managed_at = managed_at - interval '3 days'`;
-  const [later] = await core.sql`select (now() + interval '25 hours')::text as at`;
-  await chain.freezeClock(later?.at);
-  await speak(chain, main, archive); // core is paused
+moveTest(
+  "without core's word for a day nothing is deleted, which is said until it has come",
+  async (chain) => {
+    const { core, main, archive } = chain;
+    await settledNotes(chain);
+    await grow(archive);
+    await archive.sql`update strata.datasets set managed_at = managed_at - interval '3 days'`;
+    const [later] = await core.sql`select (now() + interval '25 hours')::text as at`;
+    await chain.freezeClock(later?.at);
+    await speak(chain, main, archive); // core is paused
 
-  await deleteDue(archive);
-  assert.deepEqual(await idsOf(archive), [1, 2, 3, 4, 5]);
-  assert.deepEqual(await ownAlerts(archive, "unconfirmed", "clock"), ["unconfirmed warning notes"]);
+    await deleteDue(archive);
+    assert.deepEqual(await idsOf(archive), [1, 2, 3, 4, 5]);
+    assert.deepEqual(await ownAlerts(archive, "unconfirmed", "clock"), [
+      "unconfirmed warning notes",
+    ]);
 
-  await speakAll(chain);
-  assert.deepEqual(await ownAlerts(archive, "unconfirmed", "clock"), []);
-  await deleteDue(archive);
-  assert.deepEqual(await idsOf(archive), []);
-}, OPTIONS);
+    await speakAll(chain);
+    assert.deepEqual(await ownAlerts(archive, "unconfirmed", "clock"), []);
+    await deleteDue(archive);
+    assert.deepEqual(await idsOf(archive), []);
+  },
+  OPTIONS,
+);
 
-moveTest("what core no longer manages is not deleted until its owner has said where it belongs", async (chain) => {
-  const { core, main, archive } = chain;
-  await settledNotes(chain);
-  await grow(archive);
-  await core.sql`select strata.unmanage('notes')`;
-  await speakAll(chain);
-  await deleteDue(archive);
-  assert.deepEqual(await idsOf(archive), [1, 2, 3, 4, 5]);
+moveTest(
+  "what core no longer manages is not deleted until its owner has said where it belongs",
+  async (chain) => {
+    const { core, main, archive } = chain;
+    await settledNotes(chain);
+    await grow(archive);
+    await core.sql`select strata.unmanage('notes')`;
+    await speakAll(chain);
+    await deleteDue(archive);
+    assert.deepEqual(await idsOf(archive), [1, 2, 3, 4, 5]);
 
-  const [later] = await core.sql`select (now() + interval '25 hours')::text as at`;
-  await chain.freezeClock(later?.at);
-  await speakAll(chain);
-  const [alert] = await archive.sql`
+    const [later] = await core.sql`select (now() + interval '25 hours')::text as at`;
+    await chain.freezeClock(later?.at);
+    await speakAll(chain);
+    const [alert] = await archive.sql`
     select remedy from strata.alerts where kind = 'unconfirmed' and cleared_at is null`;
-  assert.match(alert?.remedy, /on main: select strata\.forget_twin\('notes'\)/);
+    assert.match(alert?.remedy, /on main: select strata\.forget_twin\('notes'\)/);
 
-  await main.sql`select strata.forget_twin('notes')`;
-  await speakAll(chain);
-  assert.deepEqual(await ownAlerts(archive, "unconfirmed"), []);
-  await deleteDue(archive);
-  assert.deepEqual(await idsOf(archive), []);
-}, OPTIONS);
+    await main.sql`select strata.forget_twin('notes')`;
+    await speakAll(chain);
+    assert.deepEqual(await ownAlerts(archive, "unconfirmed"), []);
+    await deleteDue(archive);
+    assert.deepEqual(await idsOf(archive), []);
+  },
+  OPTIONS,
+);
