@@ -10,7 +10,7 @@ insert into strata.errors (code, cause, remedy) values
 insert into strata.settings (name, value, unit, says) values
   ('clock_skew', 10, 'minutes', 'how far the clocks of two neighbours may differ before nothing is due by them'),
   ('clock_gap', 120, 'minutes', 'how long a tier with neighbours may not have looked at its clock; after that, one of them must agree with it'),
-  ('clock_gap_alone', 2880, 'minutes', 'the same for a tier without neighbours; after that, its owner must say that the clock is right (trust_clock)');
+  ('clock_gap_alone', 2880, 'minutes', 'the same for a tier without neighbours; after that, its owner must say that the clock is right (trust_clock); and until an alert says that a pause has not been settled');
 
 create table strata.clock_seen (
   only_row boolean not null default true,
@@ -59,7 +59,7 @@ $$;
 comment on function strata.clock_differs() is 'The link to a neighbour whose clock is another one than ours, unless the other neighbour agrees with us; else null.';
 revoke execute on function strata.clock_differs() from public;
 
-create function strata.clock_trouble()
+create function strata.clock_trouble(p_is_lasting boolean default false)
 returns text
 language plpgsql
 stable
@@ -75,16 +75,16 @@ begin
     when v_link.neighbour is not null then
       format('the clock of %s was at %s when that of %s was at %s', strata.tier(), strata.clock_says(v_link.compared_at),
              v_link.neighbour, strata.clock_says(v_link.compared_at + v_link.skew))
-    when v_now - v_sure_at > strata.clock_bound(case when v_is_alone then 'clock_gap_alone' else 'clock_gap' end) then
+    when v_now - v_sure_at > strata.clock_bound(case when v_is_alone or p_is_lasting then 'clock_gap_alone' else 'clock_gap' end) then
       format('the clock of %s is at %s, and was last known to be right at %s', strata.tier(), strata.clock_says(v_now), strata.clock_says(v_sure_at))
     when v_sure_at - v_now > strata.clock_bound('clock_skew') then
       format('the clock of %s went back from %s to %s', strata.tier(), strata.clock_says(v_sure_at), strata.clock_says(v_now)) end;
 end
 $$;
-comment on function strata.clock_trouble() is
+comment on function strata.clock_trouble(boolean) is
   'Why this tier''s clock may not decide what is due: it is another one than a neighbour''s, or has jumped since it was last seen and '
-  'no neighbour has agreed with it yet. Null: it may.';
-revoke execute on function strata.clock_trouble() from public;
+  'no neighbour has agreed with it yet. Null: it may. p_is_lasting: a pause that a neighbour is likely to settle within minutes is none.';
+revoke execute on function strata.clock_trouble(boolean) from public;
 
 create function strata.clock_says(p_at timestamptz)
 returns text

@@ -238,7 +238,7 @@ begin
            format('Compare with another clock. If that of %s is wrong, set it by network time (NTP), and it ends when a neighbour has been heard, '
                   'within minutes. If it is right, say so on %s, with today''s date for %s: select strata.trust_clock(date %L)',
                   strata.tier(), strata.tier(), 'YYYY-MM-DD', 'YYYY-MM-DD')
-      from (select strata.clock_trouble() as says) as t where t.says is not null;
+      from (select strata.clock_trouble(true) as says) as t where t.says is not null;
 end
 $$;
 comment on function strata.clock_conditions() is 'The alert that this tier''s clock may not decide what is due.';
