@@ -1,6 +1,6 @@
 -- Purges: the second half of a move at its source. What is proved and unchanged is deleted; the rest is told apart.
 
--- Why the rows that stayed did: changed by their writer or gone, absent or different there, held, referenced or not due any more, busy
+-- Why the rows that stayed did: changed by their writer or gone (left: and the copy is there), absent or different there, held, referenced or not due any more, busy
 -- (somebody else has a lock on them), or not to be deleted here.
 create function strata.reasons(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[], p_kept integer[], p_tried integer[]
@@ -19,7 +19,7 @@ declare
   v_reasons text[];
 begin
   execute format(
-    'select array_agg(case when t.ctid is null then ''changed'' when m.proof is null then ''absent'' '
+    'select array_agg(case when t.ctid is null and m.proof = m.mark then ''left'' when t.ctid is null then ''changed'' when m.proof is null then ''absent'' '
     '                      when m.proof <> m.mark then ''differs'' when %s or %s or (%s) is not true then ''held'' '
     '                      when -(m.o::integer) = any ($7) then ''held'' when not (m.o::integer = any ($7)) then ''busy'' else ''undeleted'' end order by m.o) '
     '  from unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
@@ -33,7 +33,7 @@ begin
 end
 $$;
 comment on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[], integer[]) is
-  'Why each of the positions of a batch was not purged: changed, absent, differs, held, busy or undeleted.';
+  'Why each of the positions of a batch was not purged: left, changed, absent, differs, held, busy or undeleted.';
 revoke execute on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[], integer[]) from public;
 
 create function strata.open_move(p_move uuid)
@@ -206,8 +206,8 @@ declare
 begin
   for v_key in
     select strata.nth_key(m.keys, k.o) from strata.manifests as m
-     cross join lateral unnest(m.kept, m.reasons, p_outcomes) as k (o, reason, outcome)
-     where m.move_id = p_move.move_id and k.reason = 'changed' and k.outcome is null and k.o is not null
+     cross join lateral unnest(m.kept, m.reasons, case when cardinality(p_outcomes) = p_move.rows_kept then p_outcomes end) as k (o, reason, outcome)
+     where m.move_id = p_move.move_id and k.reason = 'left' and k.outcome is distinct from 'retracted'
   loop
     execute format('select exists (select from %s as t where %s)', strata.relation(v_dataset), strata.key_is_sql(v_dataset))
        into v_is_here using v_key;
@@ -263,8 +263,7 @@ begin
     where m.move_id = p_move and f.code is not null
       and not exists (select from strata.set_aside as a -- refused in this very move: said already
                        where a.dataset = v_move.dataset and a.key = strata.nth_key(m.keys, k.o) and a.last_at >= v_move.purged_at);
-  if v_move.rows_kept > coalesce(cardinality(p_outcomes), 0) and to_regclass((
-       select strata.relation(d) from strata.datasets as d where d.name = v_move.dataset)) is not null then
+  if v_move.rows_kept > 0 and to_regclass((select strata.relation(d) from strata.datasets as d where d.name = v_move.dataset)) is not null then
     perform strata.note_left_copies(v_move, p_outcomes);
   end if;
   delete from strata.manifests as m where m.move_id = p_move;
