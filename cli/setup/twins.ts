@@ -1,6 +1,7 @@
 /** The colder tiers are told of the datasets, and what only their owner may decide is decided. */
 import type { Config } from "../config/load.ts";
 import * as strata from "../../supabase/functions/_shared/strata.ts";
+import { exchangeAgreements, offer } from "../../supabase/functions/_shared/strata_agreements.ts";
 import { asFailure } from "../lib/errors.ts";
 import type { OpenTier } from "../lib/session.ts";
 
@@ -23,13 +24,17 @@ export async function makeTwins(
   datasets: readonly string[],
 ): Promise<Refused[]> {
   const refused: Refused[] = [];
+  await exchangeAgreements( // one of them may have been put back from a backup
+    { sql: source.sql, tier: source.tier.key },
+    { sql: target.sql, tier: target.tier.key },
+  );
   for (const dataset of datasets) {
     const policy = config.policies.find((one) => one.dataset === dataset);
     try {
       if (policy !== undefined && await strata.hasTable(target.sql, policy.table)) {
         await strata.allowTwin(target.sql, policy.table);
       }
-      const description = await strata.describe(source.sql, dataset);
+      const description = await offer(source.sql, dataset);
       await strata.accept(target.sql, description, source.tier.key);
       if (policy?.dueWhen != null) {
         await strata.takeConditions(target.sql, dataset, [policy.dueWhen]);

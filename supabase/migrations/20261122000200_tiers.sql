@@ -59,6 +59,8 @@ create table strata.links (
   trouble text,
   next_try_at timestamptz,
   rested interval not null default '0',
+  skew interval,
+  compared_at timestamptz,
   constraint links_pkey primary key (neighbour),
   constraint links_one_per_direction unique (direction),
   constraint links_neighbour_fkey foreign key (neighbour) references strata.tiers (name),
@@ -71,7 +73,7 @@ create table strata.links (
 comment on table strata.links is
   'The neighbours of this tier. server: the postgres_fdw server we dial when we drive the link, else null. '
   'trouble, failures, next_try_at: why the line is down and when it is dialled again. rested: how long runs over it have '
-  'paused, in all, because others were using the hotter tier.';
+  'paused, in all, because others were using the hotter tier. skew, compared_at: how far its clock was ahead of ours, and when by ours.';
 revoke all on strata.links from public;
 alter table strata.links enable row level security;
 

@@ -20,6 +20,10 @@ create table strata.datasets (
   priority integer not null default 100,
   accepted_from text,
   accepted jsonb,
+  accepted_revision bigint,
+  accepted_digest text,
+  accepted_content text,
+  ahead jsonb,
   revision bigint not null default 1,
   told_revision bigint,
   told_shape text,
@@ -46,7 +50,8 @@ create table strata.datasets (
 );
 comment on table strata.datasets is
   'Managed tables. *_retention_days, delete_after_days: ages in days, null = never. due_when: a further SQL condition. waits_for: one of a hotter tier''s that the owner of this tier has not taken yet. '
-  'accepted(_from): the description a hotter tier gave of it. told_*, twin_columns: what the colder tier knows. '
+  'accepted(_from): the description a hotter tier gave of it; accepted_revision, _digest, _content: which one. ahead: a newer policy that '
+  'the colder tier has, and this one has forgotten. told_*, twin_columns: what the colder tier knows. '
   'trouble, remedy, next_try_at: why the dataset stands still and until when.';
 revoke all on strata.datasets from public;
 alter table strata.datasets enable row level security;
@@ -238,11 +243,11 @@ begin
   end if;
   insert into strata.datasets as d
     (name, schema_name, table_name, key_columns, age_column, core_retention_days, main_retention_days,
-     delete_after_days, due_when, waits_for, size_limit_kb, delete_triggers, accepted_from, accepted, managed_at)
+     delete_after_days, due_when, waits_for, size_limit_kb, delete_triggers, accepted_from, accepted, managed_at, revision)
   values
     (p_new.name, p_new.schema_name, p_new.table_name, p_new.key_columns, p_new.age_column, p_new.core_retention_days,
      p_new.main_retention_days, p_new.delete_after_days, p_new.due_when, p_new.waits_for, p_new.size_limit_kb, p_new.delete_triggers,
-     p_new.accepted_from, p_new.accepted, strata.clock())
+     p_new.accepted_from, p_new.accepted, strata.clock(), strata.first_revision(p_new.name))
   on conflict (name) do update
      set key_columns = excluded.key_columns, age_column = excluded.age_column,
          core_retention_days = excluded.core_retention_days, main_retention_days = excluded.main_retention_days,
@@ -296,6 +301,7 @@ begin
   delete from strata.set_aside as a where a.dataset = p_dataset;
   delete from strata.failures as f where f.dataset = p_dataset;
   delete from strata.holds as h where h.dataset = p_dataset;
+  delete from strata.left_copies as c where c.dataset = p_dataset;
   delete from strata.datasets as d where d.name = p_dataset;
 end
 $$;

@@ -220,6 +220,7 @@ language plpgsql
 stable
 security definer -- strata_mover asks, and may not read the catalogue of datasets itself
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC' -- the same text in every session: its digest tells whether it was accepted
 as $$
 declare
   v_dataset constant strata.datasets := strata.dataset(p_dataset);
@@ -235,9 +236,9 @@ begin
     'due_when_sql', case when v_due_when is null then coalesce(v_dataset.waits_for, v_dataset.due_when) end,
     'size_limit_kb', v_dataset.size_limit_kb, 'delete_triggers', v_dataset.delete_triggers,
     'types', strata.describe_types(v_relation), 'columns', strata.describe_attributes(v_relation),
-    'revision', v_dataset.revision, 'shape', strata.shape(v_relation),
+    'revision', v_dataset.revision, 'shape', strata.shape(v_relation), 'confirmed', strata.confirmed(v_dataset),
     'holds', (select coalesce(jsonb_agg(to_jsonb(h) - 'condition' - 'waits_for' || jsonb_build_object('condition', c.tree,
-                'condition_sql', case when c.tree is null then coalesce(h.waits_for, h.condition) end)), '[]')
+                'condition_sql', case when c.tree is null then coalesce(h.waits_for, h.condition) end) order by h.hold_id), '[]')
                 from strata.holds as h, lateral (select case when h.waits_for is null then strata.condition_tree(h.condition) end) as c (tree)
                where h.dataset = p_dataset));
 end

@@ -217,7 +217,7 @@ begin
   end if;
   v_new.size_limit_kb := (p_description ->> 'size_limit_kb')::integer;
   v_new.delete_triggers := coalesce(p_old.delete_triggers, p_description ->> 'delete_triggers');
-  v_new.accepted := p_description - 'holds' - 'revision';
+  v_new.accepted := p_description - 'holds' - 'revision' - 'confirmed';
   return v_new;
 end
 $$;
@@ -245,6 +245,7 @@ begin
   perform set_config('synchronous_commit', 'on', true)
     where current_setting('synchronous_commit') = 'off'; -- what is told once, holds above all, is not told again
   select d.* into v_old from strata.datasets as d where d.name = p_description ->> 'name';
+  perform strata.check_revision(v_old, p_description, p_from);
   for v_type in select t.it from jsonb_array_elements(p_description -> 'types') with ordinality as t (it, position) order by t.position loop
     perform strata.accept_type(v_type);
   end loop;
@@ -273,14 +274,14 @@ begin
   end if;
   perform strata.keep_dataset(v_new);
   perform strata.accept_holds(v_new.name, p_description -> 'holds');
-  perform strata.tell_waiting(v_new.name);
+  perform strata.tell_waiting(v_new.name), strata.note_accepted(p_description);
   return strata.twin_columns(v_new.name, p_description -> 'columns');
 end
 $$;
 comment on function strata.accept(jsonb, text) is
   'Takes a description from the hotter tier: makes or completes types and twin, takes over policy and holds. Returns the '
   'order in which this tier wants the columns of a row: its own, null for one the hotter tier does not have. '
-  'ST020 to ST026, ST037, ST038: the twin cannot match.';
+  'ST020 to ST026, ST037, ST038: the twin cannot match. ST051: it is older than what was accepted.';
 revoke execute on function strata.accept(jsonb, text) from public;
 grant execute on function strata.accept(jsonb, text) to strata_mover;
 
@@ -309,7 +310,8 @@ as $$
 begin
   insert into strata.twins_allowed (schema_name, table_name, allowed_at)
   select d.schema_name, d.table_name, strata.clock() from strata.dataset(p_dataset) as d on conflict do nothing;
-  update strata.datasets as d set accepted = null, accepted_from = null where d.name = p_dataset;
+  update strata.datasets as d set accepted = null, accepted_from = null, accepted_revision = null, accepted_digest = null,
+                                  accepted_content = null where d.name = p_dataset;
   delete from strata.came as c where c.dataset = p_dataset;
 end
 $$;

@@ -212,15 +212,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_relation constant regclass := strata.relation(p_dataset)::regclass;
+  v_is_lost constant boolean := p_at = strata.clock() and strata.clock_trouble() is not null;
   v_days integer;
 begin
   select r.action, r.days into action, v_days from strata.retention(p_dataset) as r;
-  aged := coalesce(format('t.%I <= %s', p_dataset.age_column, strata.cutoff_sql(p_dataset, v_days, p_at)), 'false');
+  aged := case when v_is_lost then 'false' end;
+  aged := coalesce(aged, format('t.%I <= %s', p_dataset.age_column, strata.cutoff_sql(p_dataset, v_days, p_at)), 'false');
   oversize := case when action = 'move' and strata.tier() = 'main' and p_dataset.size_limit_kb is not null
     then format('(%s) > %s', strata.size_sql(v_relation), p_dataset.size_limit_kb::bigint * 1024) else 'false' end;
   ready := case when p_dataset.waits_for is not null then 'false' else coalesce('(' || p_dataset.due_when || ')', 'true') end;
   referenced := strata.references_sql(v_relation);
-  held := strata.held_sql(p_dataset, coalesce(action, 'both'), p_at);
+  held := strata.held_sql(p_dataset, coalesce(action, 'both'), case when v_is_lost then '-infinity' else p_at end);
   set_aside := strata.set_aside_sql(p_dataset, p_at);
   kept := format('%s or (%s) or %s', referenced, held, set_aside);
   due := format('%s and not (%s)', ready, kept);
@@ -228,5 +230,6 @@ end
 $$;
 comment on function strata.conditions(strata.datasets, timestamptz) is
   'A dataset''s policy on this tier as SQL over row t: aged or oversize make it due, ready is its further condition; '
-  'referenced, held and set_aside keep it. due = ready and not kept. action: move, delete or null.';
+  'referenced, held and set_aside keep it. due = ready and not kept. action: move, delete or null. While the clock is not to be '
+  'trusted nothing is aged, and no hold is over.';
 revoke execute on function strata.conditions(strata.datasets, timestamptz) from public;

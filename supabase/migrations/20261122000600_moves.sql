@@ -121,6 +121,7 @@ as $$
   update strata.datasets as d
      set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
    where d.name = p_dataset and (d.trouble is not null or d.failures > 0) and d.trouble_sqlstate is distinct from 'ST028' -- still waits
+     and d.ahead is null
 $$;
 comment on function strata.note_well(text) is 'Takes back what note_failure() wrote: the dataset moves, or has nothing to move.';
 revoke execute on function strata.note_well(text) from public;

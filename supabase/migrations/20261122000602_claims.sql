@@ -250,8 +250,10 @@ begin
   if v_open is not null and p_besides = '{}' then
     return strata.take_up(v_open);
   end if;
+  perform strata.look_at_clock();
   v_batch.dataset := p_dataset;
   v_batch.status := case
+    when v_dataset.ahead is not null then 'nothing'
     when v_open is not null
       or exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null) then 'blocked'
     when (v_dataset.told_revision, v_dataset.told_shape)

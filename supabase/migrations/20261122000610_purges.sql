@@ -1,6 +1,6 @@
 -- Purges: the second half of a move at its source. What is proved and unchanged is deleted; the rest is told apart.
 
--- Why the rows that stayed did: changed by their writer or gone, absent or different there, held, referenced or not due any more, busy
+-- Why the rows that stayed did: changed by their writer or gone (left: and the copy is there), absent or different there, held, referenced or not due any more, busy
 -- (somebody else has a lock on them), or not to be deleted here.
 create function strata.reasons(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[], p_kept integer[], p_tried integer[]
@@ -19,7 +19,7 @@ declare
   v_reasons text[];
 begin
   execute format(
-    'select array_agg(case when t.ctid is null then ''changed'' when m.proof is null then ''absent'' '
+    'select array_agg(case when t.ctid is null and m.proof = m.mark then ''left'' when t.ctid is null then ''changed'' when m.proof is null then ''absent'' '
     '                      when m.proof <> m.mark then ''differs'' when %s or %s or (%s) is not true then ''held'' '
     '                      when -(m.o::integer) = any ($7) then ''held'' when not (m.o::integer = any ($7)) then ''busy'' else ''undeleted'' end order by m.o) '
     '  from unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
@@ -33,7 +33,7 @@ begin
 end
 $$;
 comment on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[], integer[]) is
-  'Why each of the positions of a batch was not purged: changed, absent, differs, held, busy or undeleted.';
+  'Why each of the positions of a batch was not purged: left, changed, absent, differs, held, busy or undeleted.';
 revoke execute on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[], integer[]) from public;
 
 create function strata.open_move(p_move uuid)
@@ -177,6 +177,66 @@ as $$ select array_agg(p_keys[k][p_position] order by k) from generate_series(1,
 comment on function strata.nth_key(text[], integer) is 'The key at one position of a manifest.';
 revoke execute on function strata.nth_key(text[], integer) from public;
 
+-- A source that was put back to the middle of a move goes through it again. Its destination closed the arrival long ago and
+-- no longer knows what it brought, so it takes nothing back on a neighbour's word: what was deleted here is left to the owner.
+create table strata.left_copies (
+  dataset text not null,
+  key text[] not null,
+  tier text not null,
+  noted_at timestamptz not null,
+  constraint left_copies_pkey primary key (dataset, key)
+);
+comment on table strata.left_copies is
+  'Rows that were deleted on this tier after it was put back from a backup to the middle of their move: that tier, or one behind it, '
+  'may have them. The owner deletes them there, or not, and then here (forget_copies).';
+revoke all on strata.left_copies from public;
+alter table strata.left_copies enable row level security;
+
+create function strata.note_left_copies(p_move strata.moves, p_outcomes text[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+as $$
+declare
+  v_dataset constant strata.datasets := (select d from strata.datasets as d where d.name = p_move.dataset);
+  v_key text[];
+  v_is_here boolean;
+begin
+  for v_key in
+    select strata.nth_key(m.keys, k.o) from strata.manifests as m
+     cross join lateral unnest(m.kept, m.reasons, case when cardinality(p_outcomes) = p_move.rows_kept then p_outcomes end) as k (o, reason, outcome)
+     where m.move_id = p_move.move_id and k.reason = 'left' and k.outcome is distinct from 'retracted'
+  loop
+    execute format('select exists (select from %s as t where %s)', strata.relation(v_dataset), strata.key_is_sql(v_dataset))
+       into v_is_here using v_key;
+    insert into strata.left_copies (dataset, key, tier, noted_at)
+    select p_move.dataset, v_key, p_move.to_tier, strata.clock() where not v_is_here -- what is here is moved once more
+    on conflict do nothing;
+  end loop;
+end
+$$;
+comment on function strata.note_left_copies(strata.moves, text[]) is
+  'Notes rows of a move that were deleted here and of which the destination, which had closed the move before, took nothing back.';
+revoke execute on function strata.note_left_copies(strata.moves, text[]) from public;
+
+create function strata.forget_copies(p_dataset text)
+returns integer
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_gone integer;
+begin
+  delete from strata.left_copies as c where c.dataset = p_dataset;
+  get diagnostics v_gone = row_count;
+  return v_gone;
+end
+$$;
+comment on function strata.forget_copies(text) is 'The owner has seen to the copies that were left on a colder tier (left_copies); returns how many were noted.';
+revoke execute on function strata.forget_copies(text) from public;
+
 create function strata.close_move(p_move uuid, p_outcomes text[])
 returns void
 language plpgsql
@@ -205,6 +265,9 @@ begin
     where m.move_id = p_move and f.code is not null
       and not exists (select from strata.set_aside as a -- refused in this very move: said already
                        where a.dataset = v_move.dataset and a.key = strata.nth_key(m.keys, k.o) and a.last_at >= v_move.purged_at);
+  if v_move.rows_kept > 0 and to_regclass((select strata.relation(d) from strata.datasets as d where d.name = v_move.dataset)) is not null then
+    perform strata.note_left_copies(v_move, p_outcomes);
+  end if;
   delete from strata.manifests as m where m.move_id = p_move;
   update strata.moves as m set state = 'closed', finished_at = strata.clock() where m.move_id = p_move;
   if v_move.rows_moved > 0 then

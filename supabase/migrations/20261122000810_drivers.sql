@@ -91,7 +91,7 @@ begin
     columns := strata.ask(p_link.neighbour, format('select strata.accept(strata.take_over(''description'')::jsonb, %L)', strata.tier()),
                           strata.unlogged_sql(strata.handing_sql('description', description::text)))::text[];
   else
-    description := strata.ask(p_link.neighbour, format('select strata.describe(%L)', p_dataset))::jsonb;
+    description := strata.ask(p_link.neighbour, format('select strata.offer(%L)', p_dataset))::jsonb;
     columns := strata.accept(description, p_link.neighbour);
   end if;
 end
@@ -218,6 +218,9 @@ begin
         v_next := strata.begin_flow(v_next, p_link.neighbour);
       end if;
     when 'tell' then
+      if p_link.direction = 'colder' and strata.is_new_offer(p_journey.dataset) then
+        return v_next; -- once this is committed: what was accepted there must be known here, whatever fails
+      end if;
       select t.description, t.columns into v_next.description, v_next.columns from strata.drive_tell(p_link, p_journey.dataset) as t;
       v_next.step := 'told';
     when 'told' then

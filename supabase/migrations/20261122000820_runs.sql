@@ -90,13 +90,15 @@ begin
   perform strata.hang_up(p_neighbour); -- a run that was cancelled in this session may have left the line open
   if v_link.direction = 'colder' then
     v_work := strata.datasets_with_work();
-    if v_work = '{}' and v_link.last_ok_at > strata.clock() - interval '1 day' then
+    if v_work = '{}' and v_link.last_ok_at > strata.clock() - interval '1 day' and strata.clock_trouble() is null then
       return v_work; -- nothing to say: the neighbour is left in peace
     end if;
-    perform strata.dial(p_neighbour);
+    perform strata.agree(p_neighbour);
+    v_work := strata.datasets_with_work();
   elsif p_read_only then
     raise exception '% is read-only: nothing is taken in', strata.tier() using errcode = '25006';
   else
+    perform strata.agree(p_neighbour);
     v_work := strata.ask(p_neighbour, 'select strata.datasets_with_work()')::text[];
   end if;
   perform strata.tidy_arrivals(v_link);

@@ -161,6 +161,32 @@ comment on function strata.relay_note_failure(text, text, text) is
 revoke execute on function strata.relay_note_failure(text, text, text) from public;
 grant execute on function strata.relay_note_failure(text, text, text) to service_role;
 
+create function strata.relay_agreed(p_neighbour text)
+returns text
+language sql
+stable
+security definer -- the relay carries it to the neighbour
+set search_path = pg_catalog, pg_temp
+as $$ select strata.agreed(p_neighbour)::text where strata.check_relay(null, p_neighbour) $$;
+comment on function strata.relay_agreed(text) is 'agreed(), for the relay.';
+revoke execute on function strata.relay_agreed(text) from public;
+grant execute on function strata.relay_agreed(text) to service_role;
+
+create function strata.relay_agree(p_from text, p_said text)
+returns text
+language plpgsql
+security definer -- the relay brings the neighbour's
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform strata.check_relay(null, p_from);
+  return strata.exchange_agreements(p_from, p_said::jsonb)::text;
+end
+$$;
+comment on function strata.relay_agree(text, text) is 'exchange_agreements(), for the relay: takes the neighbour''s, returns ours. ST006: no such relay.';
+revoke execute on function strata.relay_agree(text, text) from public;
+grant execute on function strata.relay_agree(text, text) to service_role;
+
 -- At the source: the steps. A batch that is too long as text is not claimed but tried again smaller; one row that is too
 -- long by itself is set aside.
 create function strata.relay_claim(p_dataset text, p_neighbour text, p_besides text default '{}')
@@ -222,8 +248,8 @@ returns text
 language sql
 security definer -- the relay tells the colder tier
 set search_path = pg_catalog, pg_temp
-as $$ select strata.describe(p_dataset)::text where strata.check_relay('colder') $$;
-comment on function strata.relay_describe(text) is 'describe(), for the relay.';
+as $$ select strata.offer(p_dataset)::text where strata.check_relay('colder') $$;
+comment on function strata.relay_describe(text) is 'offer(), for the relay.';
 revoke execute on function strata.relay_describe(text) from public;
 grant execute on function strata.relay_describe(text) to service_role;
 

@@ -70,8 +70,9 @@ begin
   perform strata.lock_dataset(p_dataset);
   v_dataset := strata.dataset(p_dataset); -- as it is now: whoever had the lock may have changed it, or let go of it
   v_relation := strata.relation(v_dataset);
+  perform strata.look_at_clock();
   v_policy := strata.conditions(v_dataset);
-  if v_policy.action is distinct from 'delete'
+  if v_policy.action is distinct from 'delete' or strata.unconfirmed(v_dataset) is not null
      or exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null) then
     return 0;
   end if;
@@ -99,7 +100,7 @@ end
 $$;
 comment on function strata.delete_batch(text) is
   'Deletes the oldest rows past their deletion age, one batch, and logs it; only on the last tier, never while an arrival '
-  'of the dataset is open. Returns how many; a failure is noted with the dataset.';
+  'of the dataset is open, its policy is not confirmed, or the clock is not to be trusted. Returns how many; a failure is noted with the dataset.';
 revoke execute on function strata.delete_batch(text) from public;
 
 create procedure strata.delete_due(p_budget interval default '50 seconds')
@@ -112,6 +113,8 @@ declare
   v_dataset text;
 begin
   perform strata.prepare_session(v_read_only, 'read committed'); -- a hold made while we wait for our turn counts
+  commit;
+  perform strata.agree_before_deleting();
   commit;
   foreach v_dataset in array array(select d.name from strata.datasets as d order by d.priority, d.name) loop
     while strata.delete_batch(v_dataset) > 0 loop
@@ -134,6 +137,10 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform strata.look_at_clock();
+  if strata.clock_trouble() is not null then
+    return; -- nothing is old by a clock that may be wrong
+  end if;
   delete from strata.arrivals as a
    where a.closed_at < strata.clock() - make_interval(days => strata.setting('keep_closed_arrivals')::integer);
   delete from strata.holds as h
@@ -150,7 +157,7 @@ end
 $$;
 comment on function strata.prune() is
   'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs of its jobs a week '
-  'ago, what prune_records() names, and what tells of rows that are no more (forget()).';
+  'ago, what prune_records() names, and what tells of rows that are no more (forget()). Nothing while the clock is not to be trusted.';
 revoke execute on function strata.prune() from public;
 
 create procedure strata.upkeep(p_budget interval default '50 seconds')

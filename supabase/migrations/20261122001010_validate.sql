@@ -262,9 +262,11 @@ begin
   return query select v.topic, v.ok, v.says, case when not v.ok then v.remedy end from strata.validate_datasets() as v;
   return query select v.topic, v.ok, v.says, case when not v.ok then v.remedy end from strata.validate_rights() as v;
   return query select v.* from strata.validate_troubles() as v;
+  return query select replace(c.kind, '_', ' ') || coalesce(' ' || nullif(c.subject, ''), ''), false, c.says, c.remedy
+                 from (select x.* from strata.clock_conditions() as x union all select x.* from strata.agreement_conditions() as x) as c;
 end
 $$;
 comment on function strata.validate() is
-  'Checks what can be checked from here: server, roles, grants, jobs, links it drives (who answers, clock, TLS), datasets. '
+  'Checks what can be checked from here: server, roles, grants, jobs, links it drives (who answers, clock, TLS), datasets, this clock, confirmed policies. '
   'One row each: ok, a sentence, and a remedy where it is not.';
 revoke execute on function strata.validate() from public;

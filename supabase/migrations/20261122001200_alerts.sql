@@ -54,6 +54,10 @@ insert into strata.alert_kinds (kind, is_condition, says) values
   ('edge_invocations', true, 'the month''s function invocations are nearly used up'),
   ('cost', true, 'a day cost more than it should'),
   ('key_overdue', true, 'a key has not been rotated for too long'),
+  ('clock', true, 'the clock of a tier cannot be trusted, so nothing is due there'),
+  ('unconfirmed', true, 'rows are not deleted, because the hotter tier has not confirmed their policy'),
+  ('policy_lost', true, 'a tier has forgotten a policy that the colder one has'),
+  ('left_copies', true, 'rows were deleted here that a colder tier still has, because this one was put back from a backup'),
   ('excess', true, 'a neighbour sent more than it may'),
   ('audit_mismatch', false, 'what the log says moved is not what is there'),
   ('nothing_movable', false, 'a tier is critical and nothing on it may move'),
@@ -227,6 +231,58 @@ $$;
 comment on function strata.excess_conditions() is 'The alert that a neighbour has sent more than it may, since the last upkeep.';
 revoke execute on function strata.excess_conditions() from public;
 
+create function strata.clock_conditions()
+returns setof strata.condition
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+    select 'clock', strata.tier(), '', 'critical', format('%s: nothing is due, and nothing is deleted, until that is settled', t.says),
+           format('Compare with another clock. If that of %s is wrong, set it by network time (NTP), and it ends when a neighbour has been heard, '
+                  'within minutes. If it is right, say so on %s, with today''s date for %s: select strata.trust_clock(date %L)',
+                  strata.tier(), strata.tier(), 'YYYY-MM-DD', 'YYYY-MM-DD')
+      from (select strata.clock_trouble(true) as says) as t where t.says is not null;
+end
+$$;
+comment on function strata.clock_conditions() is 'The alert that this tier''s clock may not decide what is due.';
+revoke execute on function strata.clock_conditions() from public;
+
+create function strata.agreement_conditions()
+returns setof strata.condition
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+    select 'policy_lost', strata.tier(), d.name, 'critical', strata.ahead_says(d), strata.ahead_remedy(d.name)
+      from strata.datasets as d where d.ahead is not null
+    union all
+    select 'unconfirmed', strata.tier(), d.name, 'warning',
+           format('rows of "%s" past their age are not deleted on %s: by its policy they are to be, but %s', d.name, strata.tier(), strata.unconfirmed(d)),
+           format('See that the tiers hotter than %s run, reach each other and still manage it. If they are gone for good, on %s: select strata.forget_twin(%L); '
+                  'its policy there counts from then on.', w.tier, w.tier, d.name)
+      from strata.datasets as d
+      cross join lateral strata.retention(d) as r
+      left join strata.confirmations as c on c.dataset = d.name
+      cross join lateral (select coalesce(c.waits_on, strata.tier()) as tier) as w
+     where r.action = 'delete' and r.days is not null
+       and greatest(c.confirmed_at, d.managed_at) < strata.clock() - make_interval(mins => strata.setting('confirmed_within')::integer)
+       and strata.unconfirmed(d) is not null
+    union all
+    select 'left_copies', strata.tier(), l.dataset, 'warning',
+           format('%s of "%s" deleted on %s may still be on %s: %s was put back from a backup to the middle of their move',
+                  case l.rows when 1 then 'one row' else l.rows || ' rows' end, l.dataset, strata.tier(), l.tier, strata.tier()),
+           format('Their keys are in strata.left_copies. Delete the rows on %s, or behind it, if they are to go, then on %s: select strata.forget_copies(%L)',
+                  l.tier, strata.tier(), l.dataset)
+      from (select c.dataset, min(c.tier) as tier, count(*) as rows from strata.left_copies as c group by c.dataset) as l;
+end
+$$;
+comment on function strata.agreement_conditions() is 'Alerts about policies: forgotten here, or not confirmed for so long that nothing is deleted by them; and about copies that were left.';
+revoke execute on function strata.agreement_conditions() from public;
+
 -- In plpgsql, because the chapters that answer most of the questions come later.
 create function strata.alert_conditions()
 returns setof strata.condition
@@ -242,6 +298,8 @@ begin
     union all select c.* from strata.login_conditions() as c
     union all select c.* from strata.security_conditions() as c
     union all select c.* from strata.excess_conditions() as c
+    union all select c.* from strata.clock_conditions() as c
+    union all select c.* from strata.agreement_conditions() as c
     union all select c.* from strata.cost_conditions() as c
     union all select c.* from strata.briefing_conditions() as c
     union all select c.* from strata.quota_conditions() as c

@@ -118,6 +118,7 @@ declare
   v_level text;
   v_parts jsonb;
 begin
+  perform strata.look_at_clock();
   select s.* into v_previous from strata.samples as s order by s.taken_at desc limit 1;
   v_level := strata.level_of(v_bytes, v_previous.level);
   begin

@@ -131,6 +131,9 @@ declare
   v_dataset strata.datasets;
   v_moved timestamptz;
 begin
+  if strata.clock_trouble() is not null then
+    return; -- nothing is due, and what was stays noted
+  end if;
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/waiting', 0));
   for v_dataset in select d.* from strata.datasets as d order by d.name loop
     if (strata.retention(v_dataset)).action is null or not strata.is_waiting(v_dataset) then

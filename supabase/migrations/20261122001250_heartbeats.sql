@@ -204,6 +204,7 @@ begin
   perform strata.hear(p_neighbour, strata.ask(p_neighbour,
     format('select strata.exchange_heartbeats(%L, strata.take_over(''heartbeat'')::jsonb)::text', strata.tier()),
     strata.unlogged_sql(strata.handing_sql('heartbeat', strata.heartbeat()::text)))::jsonb);
+  perform strata.agree(p_neighbour);
   perform strata.note_link(p_neighbour, null, null);
   return true;
 exception when others then

@@ -19,6 +19,8 @@ const CALLS: Record<string, string> = {
   relay_note_failure: "'notes', 'XX000', 'x'",
   relay_heartbeat: "",
   relay_hear: "'main', '{}'",
+  relay_agreed: "'main'",
+  relay_agree: "'main', '{}'",
   relay_audit: "'main'",
   relay_answer: "'core', '{}'",
   relay_audit_failed: "'main', 'notes', 'XX000', 'x'",

@@ -73,6 +73,11 @@ export class Source {
     await this.rpc("relay_end", { p_neighbour: this.to, p_token: token, p_left: left });
   }
 
+  /** What the other end is told of policies and the clock. */
+  async agreed(): Promise<Cargo> {
+    return Cargo.parse(await this.rpc("relay_agreed", { p_neighbour: this.to }));
+  }
+
   /** The next batch of a dataset; `besides`: moves of the same run that are still open. */
   async claim(dataset: string, besides: readonly string[] = []): Promise<Batch> {
     const rows = await this.rpc("relay_claim", {
@@ -232,6 +237,14 @@ export class Destination {
 /** Notes at one end how the other is: well, or with an error. */
 export async function noteLink(rpc: Rpc, other: string, code?: string, says?: string) {
   await rpc("relay_note_link", { p_neighbour: other, p_code: code ?? null, p_says: says ?? null });
+}
+
+/** Lets the two ends compare what either believes of the other: clocks, and policies told and accepted. */
+export async function exchangeAgreements(source: Source, destination: Destination): Promise<void> {
+  const agree = async (end: End, from: string, said: Cargo) =>
+    Cargo.parse(await end.rpc("relay_agree", { p_from: from, p_said: said }));
+  const answer = await agree(destination, source.tier, await source.agreed());
+  await agree(source, destination.tier, answer);
 }
 
 /** Lets the two ends hear each other. */

@@ -8,6 +8,7 @@ import type { Log } from "../_shared/log.ts";
 import {
   type Batch,
   Destination,
+  exchangeAgreements,
   exchangeHeartbeats,
   noteLink,
   Source,
@@ -63,9 +64,11 @@ export async function carry(
   const deadline = deps.now() + sliceMs;
   const isSpent = (open = 0) => deps.now() >= deadline || slice.batches + open >= SLICE_BATCHES;
   const slice: Slice = { outcome: "carried", rows: 0, batches: 0, failed: [], left: false };
-  const work = await source.begin(token, LEASE_SECONDS, dataset !== undefined);
-  if (work === undefined) return { ...slice, outcome: "not our turn" };
+  const begin = () => source.begin(token, LEASE_SECONDS, dataset !== undefined);
+  if (await begin() === undefined) return { ...slice, outcome: "not our turn" };
   try {
+    await exchangeAgreements(source, destination);
+    const work = await begin() ?? []; // what has to be told again is among it now
     await tidy(source, destination);
     const names = work.filter((name) => dataset === undefined || name === dataset);
     for (const [at, name] of names.entries()) {
