@@ -13,6 +13,8 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
+import { allSent, deliveriesText, deliverNow } from "../lib/deliver.ts";
+import { Failure } from "../lib/errors.ts";
 
 const LIGHTS = { info: "🔵", warning: "🟡", critical: "🔴" };
 const DAY_MS = 86_400_000;
@@ -20,6 +22,7 @@ const DAY_MS = 86_400_000;
 interface Options extends CommonOptions {
   all?: true;
   check?: true;
+  send?: true;
 }
 
 /** `alerts`: what is wrong, on any tier. */
@@ -27,16 +30,38 @@ export function alerts(io: Io): Command {
   return command("alerts", "what is wrong on any tier, since when, and what to do about it", [
     "alerts",
     "alerts --check    # look again now instead of showing what was found last",
+    "alerts --send     # look again, and have what is critical and was not told yet sent now",
     "alerts --all --json",
   ])
     .option("--all", "also what was cleared in the last seven days")
     .option("--check", "look at every condition again first")
+    .option("--send", "look again, and have function notify deliver what waits")
     .action((options: Options) =>
-      perform(io, options, (context) => report(context, options.all, options.check))
+      perform(
+        io,
+        options,
+        (context) => options.send ? send(context, options) : report(context, options),
+      )
     );
 }
 
-async function report({ session }: Context, all?: true, check?: true): Promise<Report> {
+/** Critical alerts are sent by cron within five minutes: this is for those who will not wait. */
+async function send(context: Context, options: Options): Promise<Report> {
+  const found = await report(context, { ...options, check: true });
+  const [hottest] = context.session.open;
+  if (hottest === undefined) throw new Failure("No tier answers.");
+  const deliveries = await deliverNow(hottest.tier, "What is to be told waits in the outbox.");
+  const none =
+    "Nothing was sent: nothing waits that is due before the daily report, or no channel " +
+    "is configured (`deno task strata status`).";
+  return {
+    document: { ...found.document, deliveries },
+    text: `${found.text}\n\n${deliveriesText(deliveries, none)}`,
+    ok: found.ok !== false && allSent(deliveries),
+  };
+}
+
+async function report({ session }: Context, { all, check }: Options): Promise<Report> {
   const answers = await session.ask(async ({ sql }) => {
     if (check) await checkAlerts(sql);
     const week = all
