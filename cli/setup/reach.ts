@@ -16,6 +16,9 @@ const PATIENCE_MS = 8_000;
 /** The message of Postgres that asks for TLS; the answer is one letter: S, or N. */
 const SSL_REQUEST = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47);
 
+/** Where a tier's database is, and who is believed to be it. */
+export type Door = Pick<Tier, "key" | "dbUrl" | "dbUrlEnv" | "trust">;
+
 /** One step of the way to a tier, and what came of it; ok is null where there was nothing to try. */
 export interface Step {
   step: string;
@@ -52,7 +55,7 @@ export async function inSteps(tries: readonly Try[]): Promise<Step[]> {
 }
 
 /** The steps to a tier's database. */
-export function databaseTries(tier: Tier): Try[] {
+export function databaseTries(tier: Door): Try[] {
   const { hostname, port: written } = new URL(tier.dbUrl);
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
   const port = Number(written === "" ? 5432 : written);
@@ -92,7 +95,7 @@ function opened(host: string, port: number): Promise<Socket> {
 }
 
 /** Whether the server encrypts, and whose certificate it shows. */
-async function tlsOf({ dbUrl, trust }: Tier, host: string, port: number): Promise<string> {
+async function tlsOf({ dbUrl, trust }: Door, host: string, port: number): Promise<string> {
   const { ssl } = dialling(dbUrl, trust);
   const mode = sslmodeOf(dbUrl, trust);
   if (ssl === false) return "not asked for (sslmode disable)";
@@ -154,7 +157,7 @@ function secured(
   });
 }
 
-function loginTries(tier: Tier): Try[] {
+function loginTries(tier: Door): Try[] {
   return [
     ["login", () =>
       asked(tier, async (sql) => {
@@ -176,7 +179,7 @@ function loginTries(tier: Tier): Try[] {
   ];
 }
 
-function mayCreate({ dbUrlEnv }: Tier, login: string, creates: boolean): string {
+function mayCreate({ dbUrlEnv }: Door, login: string, creates: boolean): string {
   if (creates) return `${login} may set Strata up, which is not there yet`;
   throw new Failure(
     `${login} may not make schemas and roles there, which setting Strata up takes`,
@@ -184,7 +187,7 @@ function mayCreate({ dbUrlEnv }: Tier, login: string, creates: boolean): string 
   );
 }
 
-function isTier({ key, dbUrlEnv }: Tier, login: string, self: string | null | undefined): string {
+function isTier({ key, dbUrlEnv }: Door, login: string, self: string | null | undefined): string {
   if (self == null) {
     return `${login} owns Strata there, which has not been told yet which tier it is`;
   }
@@ -194,7 +197,7 @@ function isTier({ key, dbUrlEnv }: Tier, login: string, self: string | null | un
 
 /** Asks a database something over a connection of its own. */
 export async function asked<T>(
-  { dbUrl, trust }: Tier,
+  { dbUrl, trust }: Door,
   question: (sql: ReturnType<typeof connect>) => Promise<T>,
 ): Promise<T> {
   const sql = connect(dbUrl, trust);

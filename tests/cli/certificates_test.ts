@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { connect } from "../../cli/lib/session.ts";
 import { pushMigrations } from "../../cli/lib/supabase.ts";
+import { databaseTries, inSteps } from "../../cli/setup/reach.ts";
 import { connectLocally } from "../../local/cluster.ts";
 import { giveToServer } from "../../local/server_user.ts";
 import { waitFor } from "../../local/wait_for.ts";
@@ -130,6 +131,20 @@ Deno.test("a tier with such a certificate is dialled at an address that is not l
   const sql = connect(real.href, trust);
   assertEquals((await sql`select tier from strata.self`)[0]?.tier, "main");
   await sql.end();
+  const door = { key: "main", dbUrl: real.href, dbUrlEnv: "STRATA_MAIN_DB_URL", trust } as const;
+  const steps = await inSteps(databaseTries(door));
+  assertEquals(steps.map(({ step, ok }) => `${step} ${ok}`), [
+    "name true",
+    "port true",
+    "TLS true",
+    "login true",
+    "right true",
+  ]);
+  assertEquals(steps[2]?.says, `TLSv1.3, its certificate is for ${host} and checked`);
+  const stranger = { ca: await Deno.readTextFile(`${directory}/supabase.crt`) };
+  const doubted = (await inSteps(databaseTries({ ...door, trust: stranger }))).at(-1);
+  assertEquals([doubted?.step, doubted?.ok], ["TLS", false]);
+  assertMatch(doubted?.says ?? "", /^its certificate cannot be believed: /);
   assertMatch(await pushMigrations(real.href, trust), /up to date/i);
   const relay = connectSql(real.href, trust);
   const answer = await relay.rpc("relay_hello").catch(({ code }) => code);
