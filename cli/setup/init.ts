@@ -64,9 +64,10 @@ async function refuseOtherTier({ tier, sql }: OpenTier): Promise<void> {
   );
 }
 
-async function push({ tier }: OpenTier): Promise<void> {
+async function push({ tier, sql }: OpenTier): Promise<void> {
   try {
     await pushMigrations(tier.dbUrl, tier.trust);
+    await strata.reloadRest(sql);
   } catch (error) {
     if (!(error instanceof SupabaseFailed)) throw error;
     const said = error.output.replaceAll(tier.dbUrl, "the tier").trim();
