@@ -6,6 +6,7 @@ import { lookup } from "node:dns/promises";
 import { connect as dial, isIP, type Socket } from "node:net";
 import { connect as encrypt } from "node:tls";
 import { dialling, sslmodeOf } from "../../supabase/functions/_shared/postgres_tls.ts";
+import { isLoopback } from "../../supabase/functions/_shared/safe_address.ts";
 import { tierOf } from "../../supabase/functions/_shared/strata.ts";
 import { rightsOf } from "../../supabase/functions/_shared/strata_rights.ts";
 import type { Tier } from "../config/load.ts";
@@ -110,7 +111,9 @@ async function tlsOf({ dbUrl, trust }: Door, host: string, port: number): Promis
     }
     if (answer === "N") {
       if (mode === "prefer" || mode === "allow") {
-        return "not encrypted, and need not be: this machine";
+        return `not encrypted (sslmode ${mode}), because: ${
+          isLoopback(host) ? "it is this machine" : trust.insecureBecause
+        }`;
       }
       throw new Failure(
         "it does not encrypt",
@@ -119,9 +122,10 @@ async function tlsOf({ dbUrl, trust }: Door, host: string, port: number): Promis
     }
     const isChecked = typeof ssl === "object";
     const protocol = await secured(socket, host, isChecked ? ssl : { rejectUnauthorized: false });
-    return `${protocol}, its certificate is ${
-      isChecked ? `for ${host} and checked` : `not checked (sslmode ${mode})`
-    }`;
+    if (isChecked) return `${protocol}, its certificate is for ${host} and checked`;
+    return isLoopback(host)
+      ? `${protocol}, its certificate is not checked: it is this machine`
+      : `${protocol}, its certificate is not checked (sslmode ${mode}), because: ${trust.insecureBecause}`;
   } finally {
     socket.destroy();
   }
@@ -148,7 +152,9 @@ function secured(
   return new Promise((resolve, reject) => {
     const name = isIP(host) === 0 ? { servername: host } : {};
     const line = encrypt({ socket, host, ...name, ...options });
+    line.setTimeout(PATIENCE_MS, () => line.destroy(coded("ETIMEDOUT")));
     line.once("error", reject);
+    line.once("close", () => reject(coded("ECONNRESET")));
     line.once("secureConnect", () => {
       const protocol = line.getProtocol() ?? "encrypted";
       line.destroy();

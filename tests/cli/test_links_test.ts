@@ -67,7 +67,7 @@ Deno.test("test-links says of each tier what was tried, one line each", async ()
       ["port", "\\d+ is open"],
       [
         "TLS",
-        "TLSv1\\.3, its certificate is not checked \\(sslmode prefer\\)|not encrypted, and need not be: this machine",
+        "TLSv1\\.3, its certificate is not checked: it is this machine",
       ],
       ["login", "postgres is let into database \\w+"],
       ["right", `postgres owns what Strata has there, which is ${tier}`],
@@ -107,6 +107,16 @@ Deno.test("test-links stops at the first step that fails, and says what to do", 
   await assertFails(cli, "main", "port", /^nothing answers there$/, /^Start that database/);
   with_((url) => url.port = new URL(cli.environment.STRATA_CORE_URL ?? "").port);
   await assertFails(cli, "main", "TLS", /is not PostgreSQL$/, /^Correct the host and the port/);
+  {
+    await using cut = answering("S");
+    with_((url) => url.port = cut.port);
+    await assertFails(cli, "main", "TLS", /^the connection was cut$/, /^Run the command again/);
+  }
+  {
+    await using plain = answering("N");
+    with_((url) => [url.port, url.search] = [plain.port, "?sslmode=require"]);
+    await assertFails(cli, "main", "TLS", /^it does not encrypt$/, /^Turn ssl on there/);
+  }
   with_((url) => url.searchParams.set("sslmode", "verify-full"));
   await assertFails(cli, "main", "TLS", /certificate|does not encrypt/, /strata certificates/);
   with_((url) => url.password = "wrong");
@@ -221,6 +231,26 @@ Deno.test("test-links has each link dialled by the database that has to dial it"
   assert.deepEqual([link?.tier, link?.ok], ["main", false]);
   assert.match(link?.says ?? "", /^cannot dial core \(pull\): .*\[\w{5}\]$/);
 });
+
+/** A server that gives one letter for an answer, and closes the line. */
+function answering(letter: string): AsyncDisposable & { port: string } {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const served = (async () => {
+    for await (const line of listener) {
+      if (await line.read(new Uint8Array(8)) !== null) {
+        await line.write(new TextEncoder().encode(letter));
+      }
+      line.close();
+    }
+  })();
+  return {
+    port: String(listener.addr.port),
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await served;
+    },
+  };
+}
 
 function redirecting(url: string): AsyncDisposable & { url: string } {
   const server = Deno.serve(
