@@ -36,7 +36,8 @@ export function apiTries(tier: Tier, isSetUp: () => Promise<boolean>, relays: bo
     ],
     [
       "functions",
-      async () => functionsSay(tier, await calls(tier, api, "/functions/v1/health"), relays),
+      async () =>
+        functionsSay(tier, await calls(tier, api, "/functions/v1/health"), await isSetUp(), relays),
     ],
   ];
 }
@@ -136,11 +137,13 @@ function restSays(tier: Tier, { status, body }: Answer, isSetUp: boolean): strin
 function functionsSay(
   { key, provider }: Tier,
   { status, body }: Answer,
+  isSetUp: boolean,
   relays: boolean,
 ): string | NotTried {
   if (status === 401 || status === 403) throw refused(key);
   const down = Array.isArray(body["down"]) ? body["down"].map(String) : [];
   const says = typeof body["status"] === "string" ? body["status"] : undefined;
+  if (says !== undefined && !isSetUp) return "health answers; Strata is not set up behind it yet";
   if (says !== undefined) return `health answers: ${[says, ...down].join("; ")}`;
   const remedy = provider === "supabase"
     ? "Run `deno task deploy`."
