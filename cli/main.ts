@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import type { Io } from "./lib/command.ts";
 import { asFailure } from "./lib/errors.ts";
+import { inTodaysWords } from "./lib/older_words.ts";
 import { json, withRemedy } from "./lib/output.ts";
 import { visible } from "../supabase/functions/_shared/document.ts";
 import { alerts } from "./commands/alerts.ts";
@@ -21,11 +22,13 @@ import { reclaim } from "./commands/reclaim.ts";
 import { setup } from "./commands/setup.ts";
 import { status } from "./commands/status.ts";
 import { sync } from "./commands/sync.ts";
+import { testLinks } from "./commands/test_links.ts";
 import { voice } from "./commands/voice.ts";
 
 const COMMANDS = [
   setup,
   certificates,
+  testLinks,
   status,
   plan,
   explain,
@@ -55,7 +58,7 @@ export async function run(args: string[], io: Partial<Omit<Io, "exit">> = {}): P
     ...(io.environment === undefined ? {} : { environment: io.environment }),
   };
   try {
-    await program(full, asJson).parseAsync(args, { from: "user" });
+    await program(full, asJson).parseAsync(inTodaysWords(args), { from: "user" });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return usage(error, full, asJson);

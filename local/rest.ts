@@ -42,10 +42,31 @@ export function openRest({ databaseUrl, secretKey, publishableKey }: RestOptions
     auth: { enabled: false, secret_key: secretKey, publishable_key: publishableKey },
     api: { schemas: EXPOSED_SCHEMAS },
   });
+  const ask = async (request: Request) =>
+    await asPostgrest(await app.fetch(request, { peerAddress: null }));
   return {
-    fetch: async (request) => await asPostgrest(await app.fetch(request, { peerAddress: null })),
+    async fetch(request) {
+      const again = request.clone();
+      const answer = await ask(request);
+      if (!await isUnknown(answer)) {
+        await again.body?.cancel();
+        return answer;
+      }
+      await connection.clearSchemaCache();
+      return await ask(again);
+    },
     close: () => connection.close(),
   };
+}
+
+/**
+ * Whether it says that there is no such table or function. It reads the catalogue once; on the platform
+ * PostgREST reads it anew after every change, so what was made meanwhile is looked for again.
+ */
+async function isUnknown(answer: Response): Promise<boolean> {
+  if (answer.status !== 404) return false;
+  const body: unknown = await answer.clone().json().catch(() => undefined);
+  return Missing.safeParse(body).success;
 }
 
 /**
@@ -66,6 +87,7 @@ const Refusal = z.object({
   details: z.string().nullable(),
   hint: z.string().nullable(),
 });
+const Missing = z.object({ code: z.enum(["PGRST202", "PGRST205"]) });
 const Unknown = z.object({ code: z.literal("SUP"), message: z.string() });
 
 /** What the gateway's driver says, with no SQLSTATE, when the server is not there or goes away. */

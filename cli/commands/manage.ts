@@ -1,4 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { policiesOn } from "../config/policy.ts";
+import { hasTable } from "../../supabase/functions/_shared/strata.ts";
 import {
   type DatasetPolicy,
   manage as manageTable,
@@ -78,7 +80,8 @@ async function adopt(context: Context, name: string, flags: ManageFlags): Promis
   const table = name.includes(".") ? name : `public.${name}`;
   const { dataset: _, ...defaults } = config.defaults;
   const before: Partial<DatasetPolicy> = await policyOf(sql, table) === undefined
-    ? config.policies.find((policy) => policy.table === table) ?? defaults
+    ? (await policiesOn((table) => hasTable(sql, table), config.policies))
+      .find((policy) => policy.table === table) ?? defaults
     : {};
   const dataset = await manageTable(sql, {
     dataset: flags.dataset ?? before.dataset,

@@ -34,10 +34,19 @@ export function monitor(io: Io): Command {
     "monitor sizes",
     "monitor sync",
     "monitor lifecycle --json",
+    "monitor sizes sync lifecycle",
   ])
-    .addArgument(new Argument("<view>", "what to look at").choices(Object.keys(VIEWS)))
-    .action((view: keyof typeof VIEWS, options: CommonOptions) =>
-      perform(io, options, VIEWS[view])
+    .addArgument(new Argument("<view...>", "what to look at").choices(Object.keys(VIEWS)))
+    .action((views: (keyof typeof VIEWS)[], options: CommonOptions) =>
+      perform(io, options, async (context) => {
+        const reports: Report[] = [];
+        for (const view of new Set(views)) reports.push(await VIEWS[view](context));
+        return {
+          document: Object.assign({}, ...reports.map(({ document }) => document)),
+          text: reports.map(({ text }) => text).join("\n\n"),
+          ok: reports.every(({ ok }) => ok !== false),
+        };
+      })
     );
 }
 

@@ -1,10 +1,8 @@
 import { type Command, Option } from "commander";
-import { z } from "zod";
 import { toPlain } from "../../supabase/functions/_shared/document.ts";
 import { recommendations } from "../../supabase/functions/_shared/report_advice.ts";
 import { reportDocument } from "../../supabase/functions/_shared/report_document.ts";
 import { Report as Shape } from "../../supabase/functions/_shared/strata_reports.ts";
-import { keyFetch, RedirectError } from "../../supabase/functions/_shared/safe_address.ts";
 import { report as reportOf, tellReport } from "../../supabase/functions/_shared/strata_watch.ts";
 import {
   command,
@@ -15,24 +13,14 @@ import {
   type Report,
 } from "../lib/command.ts";
 import { Failure } from "../lib/errors.ts";
-import { redirected } from "../lib/function.ts";
+import { allSent, deliveriesText, deliverNow } from "../lib/deliver.ts";
 import type { OpenTier } from "../lib/session.ts";
-
-const PATIENCE_MS = 60_000;
 
 interface Options extends CommonOptions {
   month?: true;
   send?: true;
   sendToAdmin?: true;
 }
-
-const Delivered = z.object({
-  deliveries: z.array(z.object({
-    channel: z.string(),
-    outcome: z.string(),
-    says: z.string().optional(),
-  })),
-});
 
 /** `report`: how everything is, shown or sent. */
 export function report(io: Io): Command {
@@ -72,43 +60,16 @@ async function send({ tier, sql }: OpenTier, options: Options): Promise<Report> 
   if (message === null) {
     return { document: { kind, to, sent_before: true }, text: "It was sent before; not again." };
   }
-  const { deliveries } = await wake(tier);
-  const failed = deliveries.filter(({ outcome }) => outcome !== "sent");
-  const lines = deliveries.map(({ channel, outcome, says }) =>
-    `${channel}: ${outcome}${says === undefined ? "" : `, ${says}`}`
+  const deliveries = await deliverNow(
+    tier,
+    "The report waits in the outbox; the next run of notify sends it.",
   );
   return {
     document: { kind, to, sent_before: false, message, deliveries },
-    text: lines.length === 0
-      ? "It waits in the outbox: no channel is configured, or the quiet hours are not over."
-      : lines.join("\n"),
-    ok: failed.length === 0,
+    text: deliveriesText(
+      deliveries,
+      "It waits in the outbox: no channel is configured, or the quiet hours are not over.",
+    ),
+    ok: allSent(deliveries),
   };
-}
-
-/** Has function notify deliver what waits. */
-async function wake({ key, api }: OpenTier["tier"]): Promise<z.infer<typeof Delivered>> {
-  const waits = "The report waits in the outbox; the next run of notify sends it.";
-  if (api === undefined) throw new Failure(`${key} has no REST address in strata.yaml. ${waits}`);
-  try {
-    const response = await keyFetch()(`${api.url}/functions/v1/notify`, {
-      method: "POST",
-      headers: { apikey: api.key, "content-type": "application/json" },
-      body: JSON.stringify({ wait: true }),
-      signal: AbortSignal.timeout(PATIENCE_MS),
-    });
-    if (response.ok) return Delivered.parse(await response.json());
-    await response.body?.cancel();
-    throw new Failure(
-      `Function notify of ${key} answered with status ${response.status}. ${waits}`,
-      "Deploy the functions with `deno task deploy`; on the local stack run `deno task up`.",
-    );
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    if (error instanceof RedirectError) throw redirected(key, error);
-    throw new Failure(
-      `Function notify of ${key} does not answer. ${waits}`,
-      "Is the project up, and is its address in .env right?",
-    );
-  }
 }

@@ -4,21 +4,18 @@ import { TIERS } from "./schema.ts";
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Missing variables, addresses that cannot be, links that are missing, tiers that are the same. */
+/** Missing variables, addresses that cannot be, tiers that are the same. */
 export function tierProblems(document: unknown, variables: Variables): Problem[] {
   const tiers = isRecord(document) ? document["database_tiers"] : undefined;
   if (!isRecord(tiers)) return [];
   const present = TIERS.filter((key) => isRecord(tiers[key]));
-  const problems = present.flatMap((key, index) => {
+  const problems = present.flatMap((key) => {
     const tier = tiers[key];
     if (!isRecord(tier)) return [];
     const path = at("database_tiers", key);
     return [
       ...variableProblems(path, tier, variables),
       ...thresholdProblems(path, tier),
-      ...(index < present.length - 1 && !("link" in tier)
-        ? [{ path: `${path}.link`, says: "is missing: write { driver: pull }, or push, or relay" }]
-        : []),
     ];
   });
   if (present.length < 2) {

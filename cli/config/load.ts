@@ -15,11 +15,14 @@ import {
   schemaProblems,
   shrinkingRetention,
 } from "./problems.ts";
+import { datasetToday, inTodaysWords } from "./older.ts";
 import {
   type Driver,
   type File,
+  type FilePolicy,
   FileSchema,
   type FileTier,
+  PolicySchema,
   type TierName,
   TIERS,
 } from "./schema.ts";
@@ -71,7 +74,7 @@ export interface Config {
   policies: Policy[];
   /** The policy of a table that names none. */
   defaults: Policy;
-  /** What was written down and counts for nothing. */
+  /** What was written down and counts for nothing, or as something else. */
   notes: string[];
 }
 
@@ -103,7 +106,7 @@ export async function loadConfig(path: string, environment: Environment): Promis
     throw new Failure(`There is no configuration at ${path}`, "Name one with --config.", 2);
   }
   const local = await readYaml(path.replace(/(\.ya?ml)?$/, ".local$1"), problems);
-  const document = laidOver(shipped ?? {}, local ?? {});
+  const { document, notes } = inTodaysWords(laidOver(shipped ?? {}, local ?? {}), environment);
 
   const parsed = FileSchema.safeParse(document);
   if (!parsed.success) problems.push(...schemaProblems(parsed.error, document));
@@ -113,7 +116,7 @@ export async function loadConfig(path: string, environment: Environment): Promis
     ...await securityProblems(document, environment, path),
   );
   if (!parsed.success || problems.length > 0) throw new ConfigFailure(problems);
-  return await resolved(parsed.data, { shipped, document, path }, environment);
+  return await resolved(parsed.data, { shipped, document, path, notes }, environment);
 }
 
 /**
@@ -158,6 +161,9 @@ async function readText(path: string): Promise<string | undefined> {
 function laidOver(under: unknown, over: unknown): unknown {
   if (!isRecord(under) || !isRecord(over)) return over;
   const merged = { ...under };
+  const [now, older] = ["delete_after_days", "archive_after_days"] as const; // two names of one key
+  if (now in over) delete merged[older];
+  if (older in over) delete merged[now];
   for (const [key, value] of Object.entries(over)) {
     if (value === null) delete merged[key];
     else merged[key] = key in under ? laidOver(under[key], value) : value;
@@ -174,10 +180,21 @@ function policyProblems(document: unknown): Problem[] {
       ? [
         ...bothNames(dataset, policy),
         ...bothTriggers(dataset, policy),
-        ...shrinkingRetention(dataset, policy, defaults),
+        ...shrinkingRetention(dataset, policyToday(dataset, policy, policies), defaults),
       ]
       : []
   );
+}
+
+/** What is said under an older name is laid over what is said under today's. */
+function policyToday(
+  dataset: string,
+  policy: Record<string, unknown>,
+  policies: Record<string, unknown>,
+): Record<string, unknown> {
+  const today = policies[datasetToday(dataset, policy) ?? ""];
+  const merged = laidOver(today, policy);
+  return isRecord(merged) ? merged : policy;
 }
 
 /** The file as it was read: as shipped, with the local one laid over it, and where it lies. */
@@ -185,6 +202,7 @@ interface Origin {
   shipped: unknown;
   document: unknown;
   path: string;
+  notes: string[];
 }
 
 async function resolved(file: File, origin: Origin, environment: Environment): Promise<Config> {
@@ -226,10 +244,25 @@ async function resolved(file: File, origin: Origin, environment: Environment): P
       })),
     ),
     links,
-    policies: Object.entries(policies).map(([name, policy]) => policyOf(name, policy, defaults)),
+    policies: Object.entries(policies).map(([name, policy]) => ({
+      ...policyOf(name, policy, defaults),
+      ...meantToday(name, policy, policies, defaults),
+    })),
     defaults: policyOf("default", defaults, {}),
-    notes: notesOn(environment),
+    notes: [...origin.notes, ...notesOn(environment)],
   };
+}
+
+/** The policy of the table that a dataset's older name means, for a core without a table of that name. */
+function meantToday(
+  name: string,
+  own: FilePolicy,
+  policies: File["lifecycle_policies"],
+  defaults: FilePolicy,
+): Pick<Policy, "today"> {
+  const today = datasetToday(name, own);
+  if (today === undefined) return {};
+  return { today: policyOf(today, PolicySchema.parse(policyToday(name, own, policies)), defaults) };
 }
 
 function ownPassword(dialled: TierName, environment: Environment): string | undefined {

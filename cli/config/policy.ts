@@ -5,6 +5,8 @@ import type { FilePolicy } from "./schema.ts";
 /** One dataset and its policy. */
 export interface Policy extends DatasetPolicy {
   deleteTriggers: "fire" | "skip" | null;
+  /** Its dataset has an older name: what it says of the table that is meant, if none has that name. */
+  today?: Policy;
 }
 
 const COMPLETED = "status = 'completed'";
@@ -28,3 +30,19 @@ export function policyOf(dataset: string, own: FilePolicy, defaults: FilePolicy)
 const deletionAge = (policy: FilePolicy) => policy.delete_after_days ?? policy.archive_after_days;
 
 const days = (age: number | "never") => age === "never" ? -1 : age;
+
+/** The policies as they count on a core: an older name means its table only where none has that name. */
+export async function policiesOn(
+  hasTable: (table: string) => Promise<boolean>,
+  policies: readonly Policy[],
+): Promise<Policy[]> {
+  const meant: Policy[] = [];
+  const kept: Policy[] = [];
+  for (const policy of policies) {
+    const { today } = policy;
+    if (today !== undefined && !await hasTable(policy.table)) meant.push(today);
+    else kept.push(policy);
+  }
+  const names = meant.map(({ dataset }) => dataset);
+  return [...kept.filter(({ dataset }) => !names.includes(dataset)), ...meant];
+}

@@ -26,6 +26,12 @@ const KNOWN: Record<string, [says: string, remedy: string]> = {
   EAI_AGAIN: ["its host name cannot be looked up just now", "Check this machine's network."],
   ETIMEDOUT: ["it does not answer", "Check its address and the firewalls on the way."],
   CONNECT_TIMEOUT: ["it does not answer", "Check its address and the firewalls on the way."],
+  EHOSTUNREACH: ["there is no way to it from here", "Check this machine's network and its own."],
+  ENETUNREACH: [
+    "there is no way to it from here",
+    "Check this machine's network. A hosted project's direct address is IPv6 only: take its session " +
+    "pooler's.",
+  ],
   CONNECTION_CLOSED: [
     "the connection was closed",
     "Run the command again: it takes up where it was.",

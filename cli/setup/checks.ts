@@ -1,5 +1,7 @@
 /** `setup --validate`: every tier's own checks, and those that only show from outside. */
 import * as strata from "../../supabase/functions/_shared/strata.ts";
+import { policyOf } from "../../supabase/functions/_shared/strata_policies.ts";
+import { policiesOn } from "../config/policy.ts";
 import { sslmodeOf } from "../../supabase/functions/_shared/postgres_tls.ts";
 import { keyWarning } from "../../supabase/functions/_shared/safe_address.ts";
 import { type Context, ROOT } from "../lib/command.ts";
@@ -24,7 +26,7 @@ export async function checks(context: Context): Promise<TierCheck[]> {
   await session.ask(requireSetUp);
   const own = await session.ask(({ sql }) => strata.validate(sql));
   const outside = await session.ask((open) => fromOutside(context, open));
-  const between = await twinChecks(context);
+  const between = [...await twinChecks(context), ...await configuredChecks(context)];
   const clocks = clockCheck(outside.map(({ tier, answer }) => ({ tier, ...answer })));
   const found = context.config.tiers.flatMap(({ key }) => {
     const skipped = session.skipped.find(({ tier }) => tier === key);
@@ -128,6 +130,28 @@ async function migrationCheck(sql: OpenTier["sql"]): Promise<strata.Check> {
       ? "Run `deno task strata setup --init`."
       : "Update this copy of Strata: that tier was set up by a newer one.",
   };
+}
+
+/** What the configuration names and nobody manages was refused, or written down since setup last ran. */
+async function configuredChecks({ config, session }: Context): Promise<TierCheck[]> {
+  const core = session.open.find(({ tier }) => tier.key === "core");
+  if (core === undefined) return [];
+  const { sql } = core;
+  const policies = await policiesOn((table) => strata.hasTable(sql, table), config.policies);
+  const missing: string[] = [];
+  for (const { dataset, table } of policies) {
+    const isThere = await strata.hasTable(sql, table);
+    if (isThere && await policyOf(sql, table) === undefined) missing.push(dataset);
+  }
+  return [{
+    tier: "core",
+    topic: "configuration",
+    ok: missing.length === 0,
+    says: missing.length === 0
+      ? "every table it names is managed"
+      : `it names what is not managed: ${missing.join(", ")}`,
+    remedy: "Run `deno task strata setup --init`, which says why when it refuses a table.",
+  }];
 }
 
 /** The files of secrets on this machine, where there are any. */

@@ -1,5 +1,6 @@
 /** `setup --init`: makes the tiers what the configuration says. Running it again changes nothing. */
 import type { Config, Link, Tier } from "../config/load.ts";
+import { policiesOn } from "../config/policy.ts";
 import * as strata from "../../supabase/functions/_shared/strata.ts";
 import { manage } from "../../supabase/functions/_shared/strata_policies.ts";
 import { bare, keyWarning } from "../../supabase/functions/_shared/safe_address.ts";
@@ -65,9 +66,10 @@ async function refuseOtherTier({ tier, sql }: OpenTier): Promise<void> {
   );
 }
 
-async function push({ tier }: OpenTier): Promise<void> {
+async function push({ tier, sql }: OpenTier): Promise<void> {
   try {
     await pushMigrations(tier.dbUrl, tier.trust);
+    await strata.reloadRest(sql);
   } catch (error) {
     if (!(error instanceof SupabaseFailed)) throw error;
     const said = error.output.replaceAll(tier.dbUrl, "the tier").trim();
@@ -140,9 +142,14 @@ function addressOf(tier: Tier, link: Link, other: Tier): strata.Address {
 }
 
 /** Adopts the configured datasets on core, then tells each colder tier of them. */
-async function manageAll({ config, session }: Context, outcome: InitOutcome): Promise<void> {
+async function manageAll(
+  { config: written, session }: Context,
+  outcome: InitOutcome,
+): Promise<void> {
   const { sql } = session.require("core");
-  for (const policy of config.policies) {
+  const policies = await policiesOn((table) => strata.hasTable(sql, table), written.policies);
+  const config = { ...written, policies };
+  for (const policy of policies) {
     if (!await strata.hasTable(sql, policy.table)) {
       outcome.missing.push(policy.dataset);
       continue;

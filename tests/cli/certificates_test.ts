@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { connect } from "../../cli/lib/session.ts";
 import { pushMigrations } from "../../cli/lib/supabase.ts";
+import { databaseTries, inSteps } from "../../cli/setup/reach.ts";
 import { connectLocally } from "../../local/cluster.ts";
 import { giveToServer } from "../../local/server_user.ts";
 import { waitFor } from "../../local/wait_for.ts";
@@ -130,6 +131,7 @@ Deno.test("a tier with such a certificate is dialled at an address that is not l
   const sql = connect(real.href, trust);
   assertEquals((await sql`select tier from strata.self`)[0]?.tier, "main");
   await sql.end();
+  await assertStepsBelieve(real.href, directory);
   assertMatch(await pushMigrations(real.href, trust), /up to date/i);
   const relay = connectSql(real.href, trust);
   const answer = await relay.rpc("relay_hello").catch(({ code }) => code);
@@ -139,6 +141,30 @@ Deno.test("a tier with such a certificate is dialled at an address that is not l
   await assertRefusedOtherwise(chain, directory, join);
   await Deno.remove(directory, { recursive: true });
 });
+
+/** The steps of test-links go all the way with the CA, and end at TLS with another one. */
+async function assertStepsBelieve(dbUrl: string, directory: string): Promise<void> {
+  const steps = async (authority: string) => {
+    const ca = await Deno.readTextFile(`${directory}/${authority}`);
+    const door = { key: "main", dbUrl, dbUrlEnv: "STRATA_MAIN_DB_URL", trust: { ca } } as const;
+    return await inSteps(databaseTries(door));
+  };
+  const believed = await steps("ca.crt");
+  assertEquals(believed.map(({ step, ok }) => `${step} ${ok}`), [
+    "name true",
+    "port true",
+    "TLS true",
+    "login true",
+    "right true",
+  ]);
+  assertEquals(
+    believed[2]?.says,
+    `TLSv1.3, its certificate is for ${outsideAddress()} and checked`,
+  );
+  const doubted = (await steps("supabase.crt")).at(-1);
+  assertEquals([doubted?.step, doubted?.ok], ["TLS", false]);
+  assertMatch(doubted?.says ?? "", /^its certificate cannot be believed: /);
+}
 
 /** Another CA, another name, an older TLS: each is seen, and the last one also where libpq was not told. */
 async function assertRefusedOtherwise(

@@ -70,6 +70,10 @@ Deno.test("voice: look, estimate, send, look again, over the real REST API and s
   assert.equal(JSON.parse(again.out).briefings[0].state, "already");
   assert.equal(cli.telegram.sent.length, 1);
 
+  const older = await cli.strata("voice", "send_daily");
+  assert.match(older.out, /^2026-11-22 owner: was sent already\nGood morning/m);
+  assert.equal(cli.telegram.sent.length, 1);
+
   const history = await cli.strata("voice", "history", "--limit", "3");
   assert.match(history.out, /^2026-11-22 +sent +voice +\d+ +\d+ +0/m);
   const voices = await cli.strata("voice", "voices");

@@ -60,6 +60,23 @@ Deno.test("a tier's REST API grants nothing to anybody", async () => {
   assertEquals(await granted(), before);
 });
 
+Deno.test("a tier's REST API knows what was made after its first answer", async () => {
+  await using db = await testDatabase();
+  await using project = testProject(db);
+  const secret = clientOf(project);
+  assertEquals((await secret.rpc("late", { p_says: "a" })).error?.code, "PGRST202");
+  assertEquals((await secret.schema("public").from("late").select()).error?.code, "PGRST205");
+  await db.sql.unsafe(`
+    create table public.late (id int primary key);
+    grant select on public.late to service_role;
+    create function strata.late(p_says text) returns text language sql set search_path = ''
+      as 'select p_says';
+    revoke execute on function strata.late from public;
+    grant execute on function strata.late to service_role`);
+  assertEquals((await secret.rpc("late", { p_says: "in time" })).data, "in time");
+  assertEquals((await secret.schema("public").from("late").select()).data, []);
+});
+
 Deno.test("a tier's REST API that loses its database on the way says so as PostgREST does", async () => {
   const message = "Error: write CONNECTION_CLOSED 127.0.0.1:5432"; // its driver's words
   const answer = await asPostgrest(Response.json({ code: "SUP", message }, { status: 500 }));

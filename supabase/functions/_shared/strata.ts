@@ -116,6 +116,11 @@ export async function tierOf(sql: Db): Promise<string | null | undefined> {
   return self?.tier ?? null;
 }
 
+/** Has PostgREST read the catalogue anew, where no event trigger of the platform's does that. */
+export async function reloadRest(sql: Db): Promise<void> {
+  await sql`notify pgrst, 'reload schema'`;
+}
+
 /** Tells a database which tier it is; says what it did about its jobs. */
 export async function become(sql: Db, tier: string, isLast: boolean): Promise<string> {
   const [row] = await sql<{ says: string }[]>`
