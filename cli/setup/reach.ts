@@ -97,7 +97,7 @@ function opened(host: string, port: number): Promise<Socket> {
 
 /** Whether the server encrypts, and whose certificate it shows. */
 async function tlsOf({ dbUrl, trust }: Door, host: string, port: number): Promise<string> {
-  const { ssl } = dialling(dbUrl, trust);
+  const { ssl } = dialling(dbUrl, trust).options;
   const mode = sslmodeOf(dbUrl, trust);
   if (ssl === false) return "not asked for (sslmode disable)";
   const socket = await opened(host, port);
