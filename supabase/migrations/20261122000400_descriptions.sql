@@ -80,6 +80,20 @@ comment on function strata.describe_attributes(oid) is
   'Name, type and collation of each column of a table, or attribute of a composite type, in order.';
 revoke execute on function strata.describe_attributes(oid) from public;
 
+create function strata.type_origin(p_type oid)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select format('%s/%s/%s', s.system_identifier, d.oid, p_type)
+            from pg_catalog.pg_control_system() as s, pg_catalog.pg_database as d where d.datname = current_database());
+end
+$$;
+comment on function strata.type_origin(oid) is 'Server, database and type, within which the numbers of an enum''s labels are its own.';
+revoke execute on function strata.type_origin(oid) from public;
+
 create function strata.describe_type(p_type oid)
 returns jsonb
 language plpgsql
@@ -93,6 +107,9 @@ begin
              'kind', case when e.name is null then t.typtype end,
              'labels', (select jsonb_agg(l.enumlabel order by l.enumsortorder)
                           from pg_catalog.pg_enum as l where l.enumtypid = t.oid),
+             'label_ids', (select jsonb_agg(l.oid::text order by l.enumsortorder)
+                             from pg_catalog.pg_enum as l where l.enumtypid = t.oid and e.name is null),
+             'origin', case when t.typtype = 'e' and e.name is null then strata.type_origin(t.oid) end,
              'base', case when t.typtype = 'd' then strata.type_ref(t.typbasetype, t.typtypmod) end,
              'collation', case t.typtype when 'd' then strata.collation_ref(t.typcollation, b.typcollation)
                                          when 'r' then strata.collation_ref(r.rngcollation, s.typcollation) end,
@@ -116,7 +133,7 @@ begin
 end
 $$;
 comment on function strata.describe_type(oid) is
-  'What one type is made of, in names: an enum''s labels, a domain''s base (its checks stay where they are), a composite''s '
+  'What one type is made of, in names: an enum''s labels (and their numbers, by which a renamed one is recognised), a domain''s base (its checks stay where they are), a composite''s '
   'attributes, a range''s subtype, operator class, collation and multirange; or the extension it comes with.';
 revoke execute on function strata.describe_type(oid) from public;
 
