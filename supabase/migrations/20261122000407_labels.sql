@@ -119,7 +119,7 @@ begin
   select array_agg(t.here order by t.at_here), array_agg(t.is_now order by t.at_here) into v_old, v_new
     from strata.told_labels(p_type, p_here) as t where t.is_now <> t.here;
   if v_old is not null then
-    raise exception 'label % of type % is called % on the hotter tier%; on %: %', quote_literal(v_old[1]), v_name, quote_literal(v_new[1]),
+    raise exception 'label % of type % is called % on the hotter tier%. On %: %', quote_literal(v_old[1]), v_name, quote_literal(v_new[1]),
       case when cardinality(v_old) > 1 then format(', and %s more', cardinality(v_old) - 1) else '' end, strata.tier(),
       strata.renames(v_name, array(select e.enumlabel::text from pg_catalog.pg_enum as e where e.enumtypid = p_here), v_old, v_new)
       using errcode = 'ST034', hint = strata.remedy('ST034');
@@ -178,14 +178,14 @@ begin
       select l.label, l.position, lag(l.label) over (order by l.position) as before_it
         from jsonb_array_elements_text(p_type -> 'labels') with ordinality as l (label, position)
     )
-    select format('alter type %s add value %L%s', v_name, d.label, coalesce(' after ' || quote_literal(d.before_it), ' before ' || quote_literal(f.first)))
+    select format('alter type %s add value %L%s;', v_name, d.label, coalesce(' after ' || quote_literal(d.before_it), ' before ' || quote_literal(f.first)))
       from described as d,
            (select (array_agg(e.enumlabel::text order by e.enumsortorder))[1] as first from pg_catalog.pg_enum as e where e.enumtypid = p_here) as f
      where not exists (select from pg_catalog.pg_enum as e where e.enumtypid = p_here and e.enumlabel = d.label)
      order by d.position
   loop
     if not strata.may_grow(p_type, p_here, p_table) then
-      raise exception 'it is no twin''s, and lacks labels; if it is the same type, on %: %;', strata.tier(), v_statement
+      raise exception 'it is no twin''s and lacks labels. If it is the same type, on %: %', strata.tier(), v_statement
         using errcode = 'ST026', hint = strata.remedy('ST026');
     end if;
     execute v_statement;

@@ -1,6 +1,7 @@
 /** Labels of enums that are renamed on core: rows that settled mean what they meant. */
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
+import { auditAll, mismatches } from "../support/audit.ts";
 import { type MoveChain, moveTest, runOnce, settle, THREE_TIERS } from "../support/moves.ts";
 import { troubleOf } from "../support/notes.ts";
 
@@ -30,7 +31,7 @@ async function renamesSaid(sql: Sql): Promise<string> {
   const trouble = await troubleOf(sql, "orders");
   assert.equal(trouble?.code, "ST034", trouble?.says);
   assert.match(trouble.remedy, /run the statements that the message ends with/);
-  return /; on \w+: (.*)$/.exec(trouble.says)?.[1] ?? "";
+  return /\. On \w+: (.*)$/.exec(trouble.says)?.[1] ?? "";
 }
 
 async function statesOn(sql: Sql): Promise<string[]> {
