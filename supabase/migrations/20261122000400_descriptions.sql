@@ -136,6 +136,7 @@ comment on function strata.describe_type(oid) is
   'What one type is made of, in names: an enum''s labels (and their numbers, by which a renamed one is recognised), a domain''s base (its checks stay where they are), a composite''s '
   'attributes, a range''s subtype, operator class, collation and multirange; or the extension it comes with.';
 revoke execute on function strata.describe_type(oid) from public;
+select strata.pin('strata.describe_type(oid)');
 
 create function strata.describe_types(p_relation regclass)
 returns jsonb

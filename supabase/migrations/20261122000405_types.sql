@@ -66,6 +66,7 @@ end
 $$;
 comment on function strata.type_sql(jsonb) is 'SQL of a type that a neighbour named, written here. ST026: there is no such type.';
 revoke execute on function strata.type_sql(jsonb) from public;
+select strata.pin('strata.type_sql(jsonb)');
 
 create function strata.collation_sql(p_ref jsonb)
 returns text

@@ -164,6 +164,7 @@ $$;
 comment on function strata.twin_objections(jsonb, jsonb, regclass) is
   'Why an existing table cannot be the twin of what is described (ST010, ST021 to ST025); empty when it can.';
 revoke execute on function strata.twin_objections(jsonb, jsonb, regclass) from public;
+select strata.pin('strata.twin_objections(jsonb, jsonb, regclass)');
 
 create function strata.complete_twin(p_description jsonb, p_relation regclass)
 returns void

@@ -90,6 +90,7 @@ as $$
 $$;
 comment on function strata.key_is_sql(strata.datasets, text) is 'SQL: is row t the one under that key, an array of texts? Uses the primary key.';
 revoke execute on function strata.key_is_sql(strata.datasets, text) from public;
+select strata.pin('strata.key_is_sql(strata.datasets, text)');
 
 -- How many days a row may stay on this tier, and what happens then.
 create function strata.retention(p_dataset strata.datasets, out action text, out days integer)
@@ -119,8 +120,6 @@ returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-set datestyle = 'ISO, MDY'
 as $$
 begin
   return (
@@ -135,6 +134,7 @@ $$;
 comment on function strata.cutoff_sql(strata.datasets, integer, timestamptz) is
   'SQL of the latest age-column value that is p_days old at p_at.';
 revoke execute on function strata.cutoff_sql(strata.datasets, integer, timestamptz) from public;
+select strata.pin('strata.cutoff_sql(strata.datasets, integer, timestamptz)');
 
 create function strata.references_sql(p_relation regclass)
 returns text
@@ -179,14 +179,13 @@ end
 $$;
 comment on function strata.held_sql(strata.datasets, text, timestamptz) is 'SQL: is a hold against this action on row t at that time?';
 revoke execute on function strata.held_sql(strata.datasets, text, timestamptz) from public;
+select strata.pin('strata.held_sql(strata.datasets, text, timestamptz)');
 
 create function strata.set_aside_sql(p_dataset strata.datasets, p_at timestamptz default strata.clock())
 returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-set datestyle = 'ISO, MDY' -- read under the same settings
 as $$
 begin
   return (
@@ -199,6 +198,7 @@ end
 $$;
 comment on function strata.set_aside_sql(strata.datasets, timestamptz) is 'SQL: is row t set aside and its pause not over at that time?';
 revoke execute on function strata.set_aside_sql(strata.datasets, timestamptz) from public;
+select strata.pin('strata.set_aside_sql(strata.datasets, timestamptz)');
 
 create function strata.conditions(
   p_dataset strata.datasets,

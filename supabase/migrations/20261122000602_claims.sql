@@ -63,13 +63,6 @@ create function strata.claim_rows(p_dataset strata.datasets, p_to text, p_due te
 returns strata.batch
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
 set row_security = off
 as $$
 declare
@@ -117,6 +110,7 @@ $$;
 comment on function strata.claim_rows(strata.datasets, text, text, bigint, bigint) is
   'Claims the oldest rows meeting a condition, up to p_rows and about p_bytes; null when there are none.';
 revoke execute on function strata.claim_rows(strata.datasets, text, text, bigint, bigint) from public;
+select strata.pin('strata.claim_rows(strata.datasets, text, text, bigint, bigint)');
 
 -- Not the rows of these open moves: they are on their way already, whatever their version is by now. Of a move that has
 -- been purged only what it kept can still be here. And nothing older than theirs, so that what is gone from the front of
@@ -157,6 +151,7 @@ $$;
 comment on function strata.besides_sql(strata.datasets, uuid[], boolean) is
   'SQL that passes over the rows of open moves, changed or not, and over what is older; empty for none.';
 revoke execute on function strata.besides_sql(strata.datasets, uuid[], boolean) from public;
+select strata.pin('strata.besides_sql(strata.datasets, uuid[], boolean)');
 
 -- The first batch in five minutes is a small one: what is wrong with a dataset shows with few rows, and nothing else is done
 -- while it is on its way. If all of it went, others will follow while one is on its way, and the first of them is small as
@@ -290,8 +285,6 @@ create function strata.set_aside_giants(p_dataset strata.datasets, p_due text)
 returns strata.batch
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_key text[];
@@ -315,3 +308,4 @@ $$;
 comment on function strata.set_aside_giants(strata.datasets, text) is
   'After a batch did not fit into one text: sets the rows over 60 MB aside (ST044), so that the others go on.';
 revoke execute on function strata.set_aside_giants(strata.datasets, text) from public;
+select strata.pin('strata.set_aside_giants(strata.datasets, text)');

@@ -82,8 +82,6 @@ set enable_seqscan = off -- the planner would read the whole table for a batch o
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 set lock_timeout = '2s'
 as $$
 declare
@@ -107,6 +105,7 @@ comment on function strata.delete_whole(strata.datasets, strata.manifests) is
   'Deletes the rows of a manifest, all proved, in the file in which they were claimed, if all of them are still the claimed '
   'version, not held and not referenced; else none. Says which.';
 revoke execute on function strata.delete_whole(strata.datasets, strata.manifests) from public;
+select strata.pin('strata.delete_whole(strata.datasets, strata.manifests)');
 
 create function strata.delete_at_places(p_dataset strata.datasets, p_manifest strata.manifests, out places tid[], out ages timestamp[])
 language plpgsql
@@ -115,8 +114,6 @@ set enable_seqscan = off -- the planner would read the whole table for a batch o
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 set lock_timeout = '2s'
 as $$
 begin
@@ -138,6 +135,7 @@ comment on function strata.delete_at_places(strata.datasets, strata.manifests) i
   'Deletes the rows of a manifest, all proved, that are still the claimed version, not held and not referenced, in the file '
   'in which they were claimed; returns their places and ages, or of a whole batch within one month the oldest and youngest.';
 revoke execute on function strata.delete_at_places(strata.datasets, strata.manifests) from public;
+select strata.pin('strata.delete_at_places(strata.datasets, strata.manifests)');
 
 create function strata.is_first_try(p_move uuid)
 returns boolean
@@ -163,13 +161,6 @@ set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
 set lock_timeout = '2s'
 as $$
 declare
@@ -208,6 +199,7 @@ comment on function strata.delete_proved(strata.datasets, strata.manifests, byte
   'Deletes the rows of a manifest whose proof equals their fingerprint and that are still the claimed version, not held '
   'and not referenced, and writes them into the ledger; p_only limits it to some positions.';
 revoke execute on function strata.delete_proved(strata.datasets, strata.manifests, bytea[], integer[]) from public;
+select strata.pin('strata.delete_proved(strata.datasets, strata.manifests, bytea[], integer[])');
 
 create function strata.lock_claimed(p_dataset strata.datasets, p_manifest strata.manifests)
 returns integer[]
@@ -216,8 +208,6 @@ set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
@@ -235,6 +225,7 @@ $$;
 comment on function strata.lock_claimed(strata.datasets, strata.manifests) is
   'Locks the rows of a manifest that are unchanged and that nobody else holds; returns their positions.';
 revoke execute on function strata.lock_claimed(strata.datasets, strata.manifests) from public;
+select strata.pin('strata.lock_claimed(strata.datasets, strata.manifests)');
 
 -- A row that is kept because it is gone or another version is taken for one that its owner has deleted or changed, and its copy
 -- is retracted. A trigger that may fire can bring that about by itself: it deletes the row, or marks it as deleted, and says that
@@ -246,8 +237,6 @@ set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
@@ -270,6 +259,7 @@ $$;
 comment on function strata.check_kept(strata.datasets, strata.manifests, integer[], integer[]) is
   'Refuses (ST043) a deletion in which a trigger deleted or changed a row that is not among the deleted ones.';
 revoke execute on function strata.check_kept(strata.datasets, strata.manifests, integer[], integer[]) from public;
+select strata.pin('strata.check_kept(strata.datasets, strata.manifests, integer[], integer[])');
 
 create function strata.purge_rows(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],

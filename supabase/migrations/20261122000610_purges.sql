@@ -11,8 +11,6 @@ set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
@@ -35,6 +33,7 @@ $$;
 comment on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[], integer[]) is
   'Why each of the positions of a batch was not purged: changed, absent, differs, held, busy or undeleted.';
 revoke execute on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[], integer[]) from public;
+select strata.pin('strata.reasons(strata.datasets, strata.manifests, bytea[], integer[], integer[])');
 
 create function strata.open_move(p_move uuid)
 returns strata.moves
