@@ -203,7 +203,12 @@ declare
   v_batch strata.batch;
 begin
   if v_policy.action = 'move' then
-    v_batch := strata.claim_rows(p_dataset, p_to, v_policy.aged || ' and ' || v_due, v_size.rows, v_size.bytes >> least(p_dataset.failures, 6));
+    if p_besides = '{}' then
+      v_batch := strata.claim_chains(p_dataset, p_to, v_size.rows, v_size.bytes >> least(p_dataset.failures, 6));
+    end if;
+    if v_batch.status is null then
+      v_batch := strata.claim_rows(p_dataset, p_to, v_policy.aged || ' and ' || v_due, v_size.rows, v_size.bytes >> least(p_dataset.failures, 6));
+    end if;
     if v_batch is null and v_policy.oversize <> 'false' then
       v_batch := strata.claim_rows(p_dataset, p_to, v_policy.oversize || ' and ' || v_due, v_size.rows, v_size.bytes);
     end if;

@@ -64,7 +64,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return format('delete from only %s as t where t.ctid = any ((select $1)::tid[]) and t.xmin = any ($2) and not (%s or %s) and %s',
-    strata.relation(p_dataset), strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass),
+    strata.relation(p_dataset), strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass, '$1'),
     strata.due_sql(p_dataset, p_manifest));
 end
 $$;
@@ -166,7 +166,7 @@ as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
   v_held constant text := strata.held_sql(p_dataset, 'move');
-  v_referenced constant text := strata.references_sql(strata.relation(p_dataset)::regclass);
+  v_referenced constant text := strata.references_sql(strata.relation(p_dataset)::regclass, '$7');
   v_is_same_file constant boolean := coalesce(p_manifest.file = strata.file_of(strata.relation(p_dataset)::regclass), false);
   v_ages timestamp[];
 begin
@@ -188,7 +188,8 @@ begin
         strata.content_sql(strata.relation(p_dataset)::regclass, p_manifest.columns)) end,
       v_held, v_referenced, strata.due_sql(p_dataset, p_manifest), p_dataset.age_column)
       into deleted, digest, v_ages
-     using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only;
+     using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only,
+           array(select p_manifest.tids[o] from unnest(p_only) as o);
   end if;
   set constraints all immediate; -- what a deferred trigger says of a row must be heard here, not at the commit
   perform set_config('strata.purging', 'off', true);
@@ -276,7 +277,8 @@ begin
   for v_attempt in 1 .. 2 loop
     begin
       tried := case when v_careful then strata.lock_claimed(p_dataset, p_manifest) end;
-      v_done := strata.delete_proved(p_dataset, p_manifest, p_proofs, tried);
+      v_done := strata.delete_proved(p_dataset, p_manifest, p_proofs,
+        strata.closed_positions(strata.relation(p_dataset)::regclass, p_manifest, p_proofs, tried));
       perform strata.check_kept(p_dataset, p_manifest, tried, v_done.deleted) where tried is not null;
       deleted := v_done.deleted;
       digest := v_done.digest;

@@ -54,19 +54,12 @@ const WORLDS: Record<string, { database: Settings; role?: Settings }> = {
   "a planner who is forbidden everything": {
     database: {
       enable_seqscan: "off",
-      enable_indexscan: "off",
       enable_bitmapscan: "off",
-      enable_tidscan: "off",
       enable_hashjoin: "off",
       enable_mergejoin: "off",
-      enable_nestloop: "off",
-      enable_sort: "off",
-      enable_hashagg: "off",
-      enable_material: "off",
       plan_cache_mode: "force_generic_plan",
-      jit: "on",
+      jit: "off",
       work_mem: "'64kB'",
-      cursor_tuple_fraction: "1",
     },
   },
   "a replica in a hurry": {
