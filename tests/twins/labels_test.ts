@@ -151,6 +151,20 @@ moveTest("a hundred renamed labels are renamed in as many messages as it takes",
   assert.ok(messages > 1);
 }, { drivers: ["pull"] });
 
+moveTest("labels renamed on every tier are no loss to the audit", async (chain) => {
+  await settleOrders(chain);
+  await auditAll(chain);
+  for (const { sql } of chain.databases) {
+    await sql`alter type public.state rename value 'open' to 'fresh'`;
+    await sql`alter type public.state rename value 'done' to 'open'`;
+  }
+  await chain.core
+    .sql`insert into public.orders values (6, now() - interval '1000 days', 'fresh')`;
+  await settle(chain);
+  await auditAll(chain);
+  assert.deepEqual(await mismatches(chain), []);
+}, { drivers: ["pull"] });
+
 const MADE_ANEW: Record<string, { anew: string; says: RegExp | undefined; mend: string }> = {
   "with the same labels": { anew: "'open', 'done'", says: undefined, mend: "" },
   "with one more": { anew: "'open', 'so so', 'done'", says: undefined, mend: "" },
