@@ -25,6 +25,29 @@ Deno.test("every function is pinned; procedures are not, because they commit", a
   assertEquals(await names(pinnedProcedures), []);
 });
 
+Deno.test("every function that writes values, or texts of the catalogue, for another session has all the settings for it, and only one list has them", async () => {
+  await using db = await testDatabase();
+  const wrong = db.sql<{ name: string }[]>`
+    with functions as (
+      select p.oid::regprocedure::text as name, p.prosrc as body,
+             (select count(*) from strata.pins() as i, unnest(p.proconfig) as c where lower(c) = lower(i.name || '=' || i.value)) as pins,
+             exists (select from strata.pins() as i, unnest(p.proconfig) as c
+                      where lower(split_part(c, '=', 1)) = i.name and i.name <> 'standard_conforming_strings') as is_pinned
+        from pg_proc as p where p.pronamespace = 'strata'::regnamespace and p.prokind = 'f'
+    )
+    select f.name from functions as f
+     where case when f.is_pinned then f.pins <> (select count(*) from strata.pins())
+                else f.body ~ 'pg_get_(triggerdef|expr|constraintdef|ruledef|indexdef)|format_type|::reg(type|class|proc|procedure)::text'
+                  or f.body ~ 'execute ' and f.body ~ 'strata[.](key_sql|content_sql|value_sql|key_is_sql|manifest_sql|cutoff_sql|batch_sql|same_line_sql|held_sql|due_sql|conditions)[(]'
+                end order by 1`;
+  // reads a key as whoever gives it writes it, and has strata.text_of() write it
+  assertEquals(await names(wrong), ["strata.normal_key(strata.datasets,text[])"]);
+
+  for await (const text of migrations()) {
+    assert(!/^set (datestyle|intervalstyle|timezone|bytea_output|array_nulls) /m.test(text));
+  }
+});
+
 Deno.test("every function and procedure says what it does", async () => {
   await using db = await testDatabase();
   const silent = db.sql<{ name: string }[]>`

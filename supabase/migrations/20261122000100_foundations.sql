@@ -166,6 +166,7 @@ create trigger settings_make_sense
   before insert or update on strata.settings
   for each row execute function strata.setting_makes_sense();
 comment on trigger settings_make_sense on strata.settings is 'Refuses numbers that are out of range, and says what would do.';
+alter table strata.settings enable always trigger settings_make_sense; -- under session_replication_role = replica as well
 
 insert into strata.settings (name, value, unit, says) values
   ('batch_rows', 20000, 'rows', 'the most rows of one move'),

@@ -32,6 +32,7 @@ as $$
 $$;
 comment on function strata.note_rights() is 'Writes down what is granted on schema strata now: the last thing that the migrations do.';
 revoke execute on function strata.note_rights() from public;
+select strata.pin('strata.note_rights()');
 
 create function strata.missing_rights()
 returns table (says text, statement text)

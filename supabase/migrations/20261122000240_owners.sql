@@ -58,3 +58,4 @@ $$;
 comment on function strata.owner_objections(regclass) is
   'Why Strata would run something of somebody else''s as its own owner if it managed a table; empty when it would not.';
 revoke execute on function strata.owner_objections(regclass) from public;
+select strata.pin('strata.owner_objections(regclass)');

@@ -76,6 +76,7 @@ end
 $$;
 comment on function strata.value_objections(regclass) is 'Columns of a table whose values cannot cross, whatever they are.';
 revoke execute on function strata.value_objections(regclass) from public;
+select strata.pin('strata.value_objections(regclass)');
 
 -- Whether each value was stored as it was given is not known before it is read again: a column may be computed, a number may be that
 -- of something here, and a cast of the owner's may read texts in its own way.
@@ -129,6 +130,7 @@ $$;
 comment on function strata.key_value_sql(oid, integer, oid, text) is
   'SQL that reads a text as a value of a key''s column (its type, modifier and collation), to be compared with it.';
 revoke execute on function strata.key_value_sql(oid, integer, oid, text) from public;
+select strata.pin('strata.key_value_sql(oid, integer, oid, text)');
 
 -- xml is stored as it was given, and written without most of its declaration. Its cast to text leaves it as it is.
 create function strata.contains_xml(p_type oid)
@@ -210,3 +212,4 @@ end
 $$;
 comment on function strata.text_sql(oid, text) is 'SQL for the text of a value of some type, as the type writes it, but for xml, which is as it was given; null for null.';
 revoke execute on function strata.text_sql(oid, text) from public;
+select strata.pin('strata.text_sql(oid, text)');

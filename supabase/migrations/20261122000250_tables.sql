@@ -5,9 +5,8 @@
 -- column, on main an index over its oversize rows, and, where the owner asked for it, one more condition on its delete
 -- triggers. Nothing in here knows of datasets or policies.
 --
--- What is asked of the catalogue for every batch is asked in plpgsql, which keeps the plan for as long as the session
--- lives: planning such a question takes about ten times as long as answering it. And each is answered by an index,
--- because the catalogue grows with the tables.
+-- What is asked of the catalogue for every batch is asked in plpgsql, which keeps the plan while the session lives: planning
+-- takes ten times as long as answering. And each is answered by an index, because the catalogue grows with the tables.
 
 create function strata.key_columns(p_relation regclass)
 returns text[]
@@ -70,6 +69,7 @@ end
 $$;
 comment on function strata.looks_away(oid) is 'Whether a trigger''s WHEN asks for strata.purging.';
 revoke execute on function strata.looks_away(oid) from public;
+select strata.pin('strata.looks_away(oid)');
 
 create function strata.delete_triggers(p_relation regclass, p_guarded boolean)
 returns text[]
@@ -214,6 +214,7 @@ $$;
 comment on function strata.objections(regclass, text, text) is
   'Why a table cannot be managed, or cannot go on being moved: code, sentence and remedy; empty when it can.';
 revoke execute on function strata.objections(regclass, text, text) from public;
+select strata.pin('strata.objections(regclass, text, text)');
 
 -- A trigger is replaced under its own name; how it is enabled and its comment survive.
 create function strata.replace_trigger(p_trigger oid, p_definition text)
@@ -278,6 +279,7 @@ $$;
 comment on function strata.guard_triggers(regclass, boolean) is
   'Adds to every delete trigger of the table the condition that Strata is not purging, or takes it away again.';
 revoke execute on function strata.guard_triggers(regclass, boolean) from public;
+select strata.pin('strata.guard_triggers(regclass, boolean)');
 
 create function strata.ensure_age_index(p_relation regclass, p_age_column text)
 returns boolean

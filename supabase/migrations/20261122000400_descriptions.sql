@@ -68,12 +68,6 @@ returns jsonb
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set quote_all_identifiers = off
 as $$
 begin
   return (
@@ -88,6 +82,21 @@ $$;
 comment on function strata.describe_attributes(oid) is
   'Name, type and collation of each column of a table, or attribute of a composite type, in order; and how it is computed, if it is.';
 revoke execute on function strata.describe_attributes(oid) from public;
+select strata.pin('strata.describe_attributes(oid)');
+
+create function strata.type_origin(p_type oid)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select format('%s/%s/%s', s.system_identifier, d.oid, p_type)
+            from pg_catalog.pg_control_system() as s, pg_catalog.pg_database as d where d.datname = current_database());
+end
+$$;
+comment on function strata.type_origin(oid) is 'Server, database and type, within which the numbers of an enum''s labels are its own.';
+revoke execute on function strata.type_origin(oid) from public;
 
 create function strata.describe_type(p_type oid)
 returns jsonb
@@ -102,6 +111,9 @@ begin
              'kind', case when e.name is null then t.typtype end,
              'labels', (select jsonb_agg(l.enumlabel order by l.enumsortorder)
                           from pg_catalog.pg_enum as l where l.enumtypid = t.oid),
+             'label_ids', (select jsonb_agg(l.oid::text order by l.enumsortorder)
+                             from pg_catalog.pg_enum as l where l.enumtypid = t.oid and e.name is null),
+             'origin', case when t.typtype = 'e' and e.name is null then strata.type_origin(t.oid) end,
              'base', case when t.typtype = 'd' then strata.type_ref(t.typbasetype, t.typtypmod) end,
              'collation', case t.typtype when 'd' then strata.collation_ref(t.typcollation, b.typcollation)
                                          when 'r' then strata.collation_ref(r.rngcollation, s.typcollation) end,
@@ -127,9 +139,10 @@ begin
 end
 $$;
 comment on function strata.describe_type(oid) is
-  'What one type is made of, in names: an enum''s labels, a domain''s base (its checks stay where they are), a composite''s '
+  'What one type is made of, in names: an enum''s labels (and their numbers, by which a renamed one is recognised), a domain''s base (its checks stay where they are), a composite''s '
   'attributes (and whether it is the row type of a table), a range''s subtype, operator class, collation and multirange; or the extension it comes with.';
 revoke execute on function strata.describe_type(oid) from public;
+select strata.pin('strata.describe_type(oid)');
 
 create function strata.describe_types(p_relation regclass)
 returns jsonb
@@ -220,7 +233,6 @@ language plpgsql
 stable
 security definer -- strata_mover asks, and may not read the catalogue of datasets itself
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC' -- the same text in every session: its digest tells whether it was accepted
 as $$
 declare
   v_dataset constant strata.datasets := strata.dataset(p_dataset);
@@ -246,4 +258,5 @@ $$;
 comment on function strata.describe(text) is
   'Everything the colder tier must know of a dataset: table, types, key, policy and holds. ST011: no such dataset.';
 revoke execute on function strata.describe(text) from public;
+select strata.pin('strata.describe(text)');
 grant execute on function strata.describe(text) to strata_mover;

@@ -66,6 +66,7 @@ end
 $$;
 comment on function strata.type_sql(jsonb) is 'SQL of a type that a neighbour named, written here. ST026: there is no such type.';
 revoke execute on function strata.type_sql(jsonb) from public;
+select strata.pin('strata.type_sql(jsonb)');
 
 create function strata.collation_sql(p_ref jsonb)
 returns text
@@ -192,58 +193,3 @@ $$;
 comment on function strata.make_type(jsonb) is
   'Creates one described type, or the extension it belongs to: from names and labels, never from SQL of the neighbour''s.';
 revoke execute on function strata.make_type(jsonb) from public;
-
-create function strata.grow_enum(p_type text, p_labels jsonb)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_first constant text := (select l.enumlabel from pg_catalog.pg_enum as l
-                             where l.enumtypid = p_type::regtype order by l.enumsortorder limit 1);
-  v_label record;
-begin
-  for v_label in
-    select l.label, lag(l.label) over (order by l.position) as before_it
-      from jsonb_array_elements_text(p_labels) with ordinality as l (label, position) order by l.position
-  loop
-    execute format('alter type %s add value if not exists %L%s', p_type, v_label.label,
-                   coalesce(' after ' || quote_literal(v_label.before_it), ' before ' || quote_literal(v_first)));
-  end loop;
-end
-$$;
-comment on function strata.grow_enum(text, jsonb) is 'Gives an enum the labels it lacks, each in its place.';
-revoke execute on function strata.grow_enum(text, jsonb) from public;
-
-create function strata.accept_type(p_type jsonb)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  c_may_differ constant text[] := array['labels', 'not_null', 'is_table']; -- then single rows are refused, with a reason of their own
-  v_name constant text := format('%I.%I', p_type ->> 'schema', p_type ->> 'name');
-  v_here jsonb;
-begin
-  begin
-    if strata.find_type(p_type) is null then
-      perform strata.make_type(p_type);
-    elsif p_type ->> 'kind' = 'e' then
-      perform strata.grow_enum(format_type(strata.find_type(p_type), null), p_type -> 'labels');
-    end if;
-  exception when others then
-    raise exception 'type % cannot be made here: %', v_name, sqlerrm
-      using errcode = case when sqlstate = 'ST029' then sqlstate else 'ST026' end,
-            hint = strata.remedy(case when sqlstate = 'ST029' then sqlstate else 'ST026' end);
-  end;
-  v_here := strata.describe_type(strata.find_type(p_type));
-  if v_here is null or (not p_type ? 'extension' and v_here - c_may_differ is distinct from p_type - c_may_differ) then
-    raise exception 'type % is % here, on the hotter tier it is %', v_name, coalesce(v_here::text, 'missing'), p_type
-      using errcode = 'ST026', hint = strata.remedy('ST026');
-  end if;
-end
-$$;
-comment on function strata.accept_type(jsonb) is
-  'Makes one described type, or gives an enum its new labels. ST026: it cannot be made on this tier, or is another one here.';
-revoke execute on function strata.accept_type(jsonb) from public;
-

@@ -84,6 +84,7 @@ $$;
 comment on function strata.column_objections(jsonb, jsonb, regclass) is
   'Which columns of an existing table are not those that are described (ST021 to ST023, ST025, ST038).';
 revoke execute on function strata.column_objections(jsonb, jsonb, regclass) from public;
+select strata.pin('strata.column_objections(jsonb, jsonb, regclass)');
 
 create function strata.twin_objections(p_description jsonb, p_accepted jsonb, p_relation regclass)
 returns table (code text, says text)
@@ -118,3 +119,4 @@ $$;
 comment on function strata.twin_objections(jsonb, jsonb, regclass) is
   'Why an existing table cannot be the twin of what is described (ST010, ST021 to ST026, ST037, ST038); empty when it can.';
 revoke execute on function strata.twin_objections(jsonb, jsonb, regclass) from public;
+select strata.pin('strata.twin_objections(jsonb, jsonb, regclass)');

@@ -247,7 +247,7 @@ begin
   select d.* into v_old from strata.datasets as d where d.name = p_description ->> 'name';
   perform strata.check_revision(v_old, p_description, p_from);
   for v_type in select t.it from jsonb_array_elements(p_description -> 'types') with ordinality as t (it, position) order by t.position loop
-    perform strata.accept_type(v_type);
+    perform strata.accept_type(v_type, to_regclass(v_relation));
   end loop;
   if to_regclass(v_relation) is null then
     if v_old.accepted is not null then
@@ -281,7 +281,7 @@ $$;
 comment on function strata.accept(jsonb, text) is
   'Takes a description from the hotter tier: makes or completes types and twin, takes over policy and holds. Returns the '
   'order in which this tier wants the columns of a row: its own, null for one the hotter tier does not have. '
-  'ST020 to ST026, ST037, ST038: the twin cannot match. ST051: it is older than what was accepted.';
+  'ST020 to ST026, ST034, ST035, ST037, ST038: the twin cannot match. ST051: it is older than what was accepted.';
 revoke execute on function strata.accept(jsonb, text) from public;
 grant execute on function strata.accept(jsonb, text) to strata_mover;
 
@@ -310,6 +310,9 @@ as $$
 begin
   insert into strata.twins_allowed (schema_name, table_name, allowed_at)
   select d.schema_name, d.table_name, strata.clock() from strata.dataset(p_dataset) as d on conflict do nothing;
+  delete from strata.labels_told as l
+   using strata.datasets as d, jsonb_array_elements(d.accepted -> 'types') as t (it)
+   where d.name = p_dataset and (l.schema_name, l.type_name) = (t.it ->> 'schema', t.it ->> 'name');
   update strata.datasets as d set accepted = null, accepted_from = null, accepted_revision = null, accepted_digest = null,
                                   accepted_content = null where d.name = p_dataset;
   delete from strata.came as c where c.dataset = p_dataset;
@@ -317,7 +320,7 @@ end
 $$;
 comment on function strata.forget_twin(text) is
   'On a colder tier: forgets what was agreed about a twin, so that the next description is taken as the first: a missing '
-  'table or column is made again, empty. Say it only when you know where its rows are.';
+  'table or column is made again, empty, and labels of enums are those of their names. Say it only when you know where its rows are.';
 revoke execute on function strata.forget_twin(text) from public;
 
 create function strata.twin(p_dataset strata.datasets)

@@ -90,6 +90,7 @@ as $$
 $$;
 comment on function strata.key_is_sql(strata.datasets, text) is 'SQL: is row t the one under that key, an array of texts? Uses the primary key.';
 revoke execute on function strata.key_is_sql(strata.datasets, text) from public;
+select strata.pin('strata.key_is_sql(strata.datasets, text)');
 
 -- How many days a row may stay on this tier, and what happens then.
 create function strata.retention(p_dataset strata.datasets, out action text, out days integer)
@@ -119,8 +120,6 @@ returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-set datestyle = 'ISO, MDY'
 as $$
 begin
   return (
@@ -135,8 +134,11 @@ $$;
 comment on function strata.cutoff_sql(strata.datasets, integer, timestamptz) is
   'SQL of the latest age-column value that is p_days old at p_at.';
 revoke execute on function strata.cutoff_sql(strata.datasets, integer, timestamptz) from public;
+select strata.pin('strata.cutoff_sql(strata.datasets, integer, timestamptz)');
 
-create function strata.references_sql(p_relation regclass)
+-- p_among: SQL of the places of rows of the same table that go together with row t, or `all` of them: such rows do not keep it, unless
+-- they would be set to null.
+create function strata.references_sql(p_relation regclass, p_among text default null)
 returns text
 language plpgsql
 stable
@@ -150,14 +152,16 @@ begin
                join pg_catalog.pg_operator as o on o.oid = k.equals
                join pg_catalog.pg_attribute as ra on ra.attrelid = f.conrelid and ra.attnum = k.theirs
                join pg_catalog.pg_attribute as ta on ta.attrelid = f.confrelid and ta.attnum = k.ours),
-             case when f.conrelid = f.confrelid then ' and r.ctid <> t.ctid' else '' end), -- a row may refer to itself
+             case when f.conrelid = f.confrelid then ' and r.ctid <> t.ctid' -- a row may refer to itself
+                     || case when p_among is not null and f.confdeltype in ('a', 'r') then format(' and not r.ctid = any (%s)', p_among) else '' end
+                  else '' end),
              ' or ' order by f.conname), 'false')
       from strata.foreign_keys_to(p_relation) as f
-     where f.conparentid = 0);
+     where f.conparentid = 0 and not (p_among is not distinct from 'all' and f.conrelid = f.confrelid and f.confdeltype in ('a', 'r')));
 end
 $$;
-comment on function strata.references_sql(regclass) is 'SQL: does a foreign key of any table here point at row t?';
-revoke execute on function strata.references_sql(regclass) from public;
+comment on function strata.references_sql(regclass, text) is 'SQL: does a foreign key of any table here point at row t, from a row not among those at some places?';
+revoke execute on function strata.references_sql(regclass, text) from public;
 
 create function strata.held_sql(p_dataset strata.datasets, p_action text, p_at timestamptz default strata.clock())
 returns text
@@ -179,14 +183,13 @@ end
 $$;
 comment on function strata.held_sql(strata.datasets, text, timestamptz) is 'SQL: is a hold against this action on row t at that time?';
 revoke execute on function strata.held_sql(strata.datasets, text, timestamptz) from public;
+select strata.pin('strata.held_sql(strata.datasets, text, timestamptz)');
 
 create function strata.set_aside_sql(p_dataset strata.datasets, p_at timestamptz default strata.clock())
 returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-set datestyle = 'ISO, MDY' -- read under the same settings
 as $$
 begin
   return (
@@ -199,6 +202,7 @@ end
 $$;
 comment on function strata.set_aside_sql(strata.datasets, timestamptz) is 'SQL: is row t set aside and its pause not over at that time?';
 revoke execute on function strata.set_aside_sql(strata.datasets, timestamptz) from public;
+select strata.pin('strata.set_aside_sql(strata.datasets, timestamptz)');
 
 create function strata.conditions(
   p_dataset strata.datasets,

@@ -11,8 +11,6 @@ create function strata.hold(
 returns uuid
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_dataset constant strata.datasets := strata.dataset(p_dataset);
@@ -71,15 +69,26 @@ comment on function strata.release(uuid) is
   'Ends a hold, here at once and on colder tiers with the next run; false when there is no such open hold.';
 revoke execute on function strata.release(uuid) from public;
 
+create function strata.text_of(p_value anyelement)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return concat(p_value);
+end
+$$;
+comment on function strata.text_of(anyelement) is 'A value as its type writes it when Strata writes it.';
+revoke execute on function strata.text_of(anyelement) from public;
+select strata.pin('strata.text_of(anyelement)');
+
+-- Not pinned, nor is who calls it: what a person gives is read as that session reads it.
 create function strata.normal_key(p_dataset strata.datasets, p_key text[])
 returns text[]
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
 as $$
 declare
   v_column record;
@@ -99,7 +108,7 @@ begin
      order by k.position
   loop
     begin
-      execute format('select concat($1::%s)', v_column.type) into v_value using v_column.given;
+      execute format('select strata.text_of($1::%s)', v_column.type) into v_value using v_column.given;
     exception when data_exception or integrity_constraint_violation then -- of a domain
       v_value := null;
     end;

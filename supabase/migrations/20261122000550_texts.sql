@@ -137,6 +137,7 @@ $$;
 comment on function strata.manifest_sql(strata.datasets, text) is
   'SQL to unnest an array of keys: its items, their names, and the comparison with row t.';
 revoke execute on function strata.manifest_sql(strata.datasets, text) from public;
+select strata.pin('strata.manifest_sql(strata.datasets, text)');
 
 -- A cheap guess at a row's bytes, for filling batches: nothing is fetched from TOAST for it.
 create function strata.weight_sql(p_relation regclass)

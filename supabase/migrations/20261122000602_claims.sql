@@ -63,14 +63,6 @@ create function strata.claim_rows(p_dataset strata.datasets, p_to text, p_due te
 returns strata.batch
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set quote_all_identifiers = off
 set row_security = off
 as $$
 declare
@@ -118,6 +110,7 @@ $$;
 comment on function strata.claim_rows(strata.datasets, text, text, bigint, bigint) is
   'Claims the oldest rows meeting a condition, up to p_rows and about p_bytes; null when there are none.';
 revoke execute on function strata.claim_rows(strata.datasets, text, text, bigint, bigint) from public;
+select strata.pin('strata.claim_rows(strata.datasets, text, text, bigint, bigint)');
 
 -- Not the rows of these open moves: they are on their way already, whatever their version is by now. Of a move that has
 -- been purged only what it kept can still be here. And nothing older than theirs, so that what is gone from the front of
@@ -158,6 +151,7 @@ $$;
 comment on function strata.besides_sql(strata.datasets, uuid[], boolean) is
   'SQL that passes over the rows of open moves, changed or not, and over what is older; empty for none.';
 revoke execute on function strata.besides_sql(strata.datasets, uuid[], boolean) from public;
+select strata.pin('strata.besides_sql(strata.datasets, uuid[], boolean)');
 
 -- The first batch in five minutes is a small one: what is wrong with a dataset shows with few rows, and nothing else is done
 -- while it is on its way. If all of it went, others will follow while one is on its way, and the first of them is small as
@@ -209,7 +203,12 @@ declare
   v_batch strata.batch;
 begin
   if v_policy.action = 'move' then
-    v_batch := strata.claim_rows(p_dataset, p_to, v_policy.aged || ' and ' || v_due, v_size.rows, v_size.bytes >> least(p_dataset.failures, 6));
+    if p_besides = '{}' then
+      v_batch := strata.claim_chains(p_dataset, p_to, v_size.rows, v_size.bytes >> least(p_dataset.failures, 6));
+    end if;
+    if v_batch.status is null then
+      v_batch := strata.claim_rows(p_dataset, p_to, v_policy.aged || ' and ' || v_due, v_size.rows, v_size.bytes >> least(p_dataset.failures, 6));
+    end if;
     if v_batch is null and v_policy.oversize <> 'false' then
       v_batch := strata.claim_rows(p_dataset, p_to, v_policy.oversize || ' and ' || v_due, v_size.rows, v_size.bytes);
     end if;
@@ -225,6 +224,24 @@ comment on function strata.claim_by_policy(strata.datasets, text, uuid[], boolea
   'p_besides: as of claim(). p_ties: as of besides_sql().';
 revoke execute on function strata.claim_by_policy(strata.datasets, text, uuid[], boolean) from public;
 
+create function strata.check_table(p_dataset strata.datasets)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_objection record;
+begin
+  for v_objection in
+    select * from strata.objections(strata.relation(p_dataset)::regclass, p_dataset.age_column, p_dataset.delete_triggers) limit 1
+  loop
+    raise exception '%', v_objection.says using errcode = v_objection.code, hint = v_objection.hint;
+  end loop;
+end
+$$;
+comment on function strata.check_table(strata.datasets) is 'Raises what keeps a table from being settled now; ST010 to ST014.';
+revoke execute on function strata.check_table(strata.datasets) from public;
+
 create function strata.claim(p_dataset text, p_to text, p_besides uuid[] default '{}')
 returns strata.batch
 language plpgsql
@@ -235,7 +252,6 @@ declare
   v_dataset strata.datasets;
   v_batch strata.batch;
   v_open uuid;
-  v_objection record;
 begin
   perform strata.check_asker('colder', p_to);
   perform strata.lock_dataset(p_dataset);
@@ -261,11 +277,7 @@ begin
   if v_batch.status is not null then
     return v_batch;
   end if;
-  for v_objection in
-    select * from strata.objections(strata.relation(v_dataset)::regclass, v_dataset.age_column, v_dataset.delete_triggers) limit 1
-  loop
-    raise exception '%', v_objection.says using errcode = v_objection.code, hint = v_objection.hint;
-  end loop;
+  perform strata.check_table(v_dataset);
   if p_besides <> '{}' then
     v_batch := strata.claim_by_policy(v_dataset, p_to, p_besides, false);
   end if;
@@ -299,8 +311,6 @@ create function strata.set_aside_giants(p_dataset strata.datasets, p_due text)
 returns strata.batch
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_key text[];
@@ -324,3 +334,4 @@ $$;
 comment on function strata.set_aside_giants(strata.datasets, text) is
   'After a batch did not fit into one text: sets the rows over 60 MB aside (ST044), so that the others go on.';
 revoke execute on function strata.set_aside_giants(strata.datasets, text) from public;
+select strata.pin('strata.set_aside_giants(strata.datasets, text)');

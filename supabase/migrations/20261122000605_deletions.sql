@@ -64,7 +64,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return format('delete from only %s as t where t.ctid = any ((select $1)::tid[]) and t.xmin = any ($2) and not (%s or %s) and %s',
-    strata.relation(p_dataset), strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass),
+    strata.relation(p_dataset), strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass, '$1'),
     strata.due_sql(p_dataset, p_manifest));
 end
 $$;
@@ -83,8 +83,6 @@ set jit = off -- for what has to be scanned all the same it would compile: a sca
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 set lock_timeout = '2s'
 as $$
 declare
@@ -108,6 +106,7 @@ comment on function strata.delete_whole(strata.datasets, strata.manifests) is
   'Deletes the rows of a manifest, all proved, in the file in which they were claimed, if all of them are still the claimed '
   'version, not held and not referenced; else none. Says which.';
 revoke execute on function strata.delete_whole(strata.datasets, strata.manifests) from public;
+select strata.pin('strata.delete_whole(strata.datasets, strata.manifests)');
 
 create function strata.delete_at_places(p_dataset strata.datasets, p_manifest strata.manifests, out places tid[], out ages timestamp[])
 language plpgsql
@@ -117,8 +116,6 @@ set jit = off -- for what has to be scanned all the same it would compile: a sca
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 set lock_timeout = '2s'
 as $$
 begin
@@ -140,6 +137,7 @@ comment on function strata.delete_at_places(strata.datasets, strata.manifests) i
   'Deletes the rows of a manifest, all proved, that are still the claimed version, not held and not referenced, in the file '
   'in which they were claimed; returns their places and ages, or of a whole batch within one month the oldest and youngest.';
 revoke execute on function strata.delete_at_places(strata.datasets, strata.manifests) from public;
+select strata.pin('strata.delete_at_places(strata.datasets, strata.manifests)');
 
 create function strata.is_first_try(p_move uuid)
 returns boolean
@@ -165,20 +163,12 @@ set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set quote_all_identifiers = off
 set lock_timeout = '2s'
 as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
   v_held constant text := strata.held_sql(p_dataset, 'move');
-  v_referenced constant text := strata.references_sql(strata.relation(p_dataset)::regclass);
+  v_referenced constant text := strata.references_sql(strata.relation(p_dataset)::regclass, '$7');
   v_is_same_file constant boolean := coalesce(p_manifest.file = strata.file_of(strata.relation(p_dataset)::regclass), false);
   v_ages timestamp[];
 begin
@@ -200,7 +190,8 @@ begin
         strata.content_sql(strata.relation(p_dataset)::regclass, p_manifest.columns)) end,
       v_held, v_referenced, strata.due_sql(p_dataset, p_manifest), p_dataset.age_column)
       into deleted, digest, v_ages
-     using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only;
+     using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only,
+           array(select p_manifest.tids[o] from unnest(p_only) as o);
   end if;
   set constraints all immediate; -- what a deferred trigger says of a row must be heard here, not at the commit
   perform set_config('strata.purging', 'off', true);
@@ -211,6 +202,7 @@ comment on function strata.delete_proved(strata.datasets, strata.manifests, byte
   'Deletes the rows of a manifest whose proof equals their fingerprint and that are still the claimed version, not held '
   'and not referenced, and writes them into the ledger; p_only limits it to some positions.';
 revoke execute on function strata.delete_proved(strata.datasets, strata.manifests, bytea[], integer[]) from public;
+select strata.pin('strata.delete_proved(strata.datasets, strata.manifests, bytea[], integer[])');
 
 create function strata.lock_claimed(p_dataset strata.datasets, p_manifest strata.manifests)
 returns integer[]
@@ -219,8 +211,6 @@ set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
@@ -238,6 +228,7 @@ $$;
 comment on function strata.lock_claimed(strata.datasets, strata.manifests) is
   'Locks the rows of a manifest that are unchanged and that nobody else holds; returns their positions.';
 revoke execute on function strata.lock_claimed(strata.datasets, strata.manifests) from public;
+select strata.pin('strata.lock_claimed(strata.datasets, strata.manifests)');
 
 -- A row that is kept because it is gone or another version is taken for one that its owner has deleted or changed, and its copy
 -- is retracted. A trigger that may fire can bring that about by itself: it deletes the row, or marks it as deleted, and says that
@@ -249,8 +240,6 @@ set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
@@ -273,6 +262,7 @@ $$;
 comment on function strata.check_kept(strata.datasets, strata.manifests, integer[], integer[]) is
   'Refuses (ST043) a deletion in which a trigger deleted or changed a row that is not among the deleted ones.';
 revoke execute on function strata.check_kept(strata.datasets, strata.manifests, integer[], integer[]) from public;
+select strata.pin('strata.check_kept(strata.datasets, strata.manifests, integer[], integer[])');
 
 create function strata.purge_rows(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
@@ -289,7 +279,8 @@ begin
   for v_attempt in 1 .. 2 loop
     begin
       tried := case when v_careful then strata.lock_claimed(p_dataset, p_manifest) end;
-      v_done := strata.delete_proved(p_dataset, p_manifest, p_proofs, tried);
+      v_done := strata.delete_proved(p_dataset, p_manifest, p_proofs,
+        strata.closed_positions(strata.relation(p_dataset)::regclass, p_manifest, p_proofs, tried));
       perform strata.check_kept(p_dataset, p_manifest, tried, v_done.deleted) where tried is not null;
       deleted := v_done.deleted;
       digest := v_done.digest;

@@ -91,7 +91,8 @@ declare
   v_done record;
   v_there constant integer[] := strata.lock_claimed(p_dataset, p_manifest); -- a trigger on another row may have taken some along
 begin
-  v_done := strata.delete_proved(p_dataset, p_manifest, p_proofs, array(select x from unnest(p_only) as x where x = any (v_there)));
+  v_done := strata.delete_proved(p_dataset, p_manifest, p_proofs, strata.closed_positions(strata.relation(p_dataset)::regclass,
+    p_manifest, p_proofs, array(select x from unnest(p_only) as x where x = any (v_there))));
   perform strata.check_kept(p_dataset, p_manifest, v_there, v_done.deleted);
   deleted := v_done.deleted;
   digest := v_done.digest;

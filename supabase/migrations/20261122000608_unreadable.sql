@@ -28,9 +28,6 @@ create function strata.read_error(p_relation text, p_text text, p_places tid[])
 returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
 as $$
 begin
   execute format('select count(convert_to(%s, ''UTF8'')) from %s as t where t.ctid = any ($1)', p_text, p_relation) using p_places;
@@ -44,14 +41,12 @@ end
 $$;
 comment on function strata.read_error(text, text, tid[]) is 'What Postgres says when some text of the rows at these places is read; null when nothing.';
 revoke execute on function strata.read_error(text, text, tid[]) from public;
+select strata.pin('strata.read_error(text, text, tid[])');
 
 create function strata.put_aside_unreadable(p_dataset strata.datasets, p_place tid)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
 as $$
 declare
   v_relation constant text := strata.relation(p_dataset);
@@ -72,6 +67,7 @@ end
 $$;
 comment on function strata.put_aside_unreadable(strata.datasets, tid) is 'Sets the row at a place aside, if a column of it cannot be read, and names that.';
 revoke execute on function strata.put_aside_unreadable(strata.datasets, tid) from public;
+select strata.pin('strata.put_aside_unreadable(strata.datasets, tid)');
 
 create function strata.count_unreadable(p_dataset strata.datasets, p_places tid[])
 returns integer

@@ -11,8 +11,6 @@ set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
@@ -35,6 +33,7 @@ $$;
 comment on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[], integer[]) is
   'Why each of the positions of a batch was not purged: left, changed, absent, differs, held, busy or undeleted.';
 revoke execute on function strata.reasons(strata.datasets, strata.manifests, bytea[], integer[], integer[]) from public;
+select strata.pin('strata.reasons(strata.datasets, strata.manifests, bytea[], integer[], integer[])');
 
 create function strata.open_move(p_move uuid)
 returns strata.moves
@@ -196,8 +195,6 @@ create function strata.note_left_copies(p_move strata.moves, p_outcomes text[])
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_dataset constant strata.datasets := (select d from strata.datasets as d where d.name = p_move.dataset);
@@ -220,6 +217,7 @@ $$;
 comment on function strata.note_left_copies(strata.moves, text[]) is
   'Notes rows of a move that were deleted here and of which the destination, which had closed the move before, took nothing back.';
 revoke execute on function strata.note_left_copies(strata.moves, text[]) from public;
+select strata.pin('strata.note_left_copies(strata.moves, text[])');
 
 create function strata.forget_copies(p_dataset text)
 returns integer

@@ -50,16 +50,6 @@ create function strata.insert_batch(
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set quote_all_identifiers = off
-set xmloption = 'content'
-set array_nulls = on
 set row_security = off
 as $$
 declare
@@ -76,6 +66,7 @@ $$;
 comment on function strata.insert_batch(strata.datasets, uuid, text[], text, bigint) is
   'Inserts the rows of a batch (a text per column), all or none; returns where each was put, and the hash of its key. 23505: one is here already.';
 revoke execute on function strata.insert_batch(strata.datasets, uuid, text[], text, bigint) from public;
+select strata.pin('strata.insert_batch(strata.datasets, uuid, text[], text, bigint)');
 
 create function strata.lines_of(p_move uuid, p_columns text[], p_batch text)
 returns text[]
@@ -94,6 +85,7 @@ end
 $$;
 comment on function strata.lines_of(uuid, text[], text) is 'A batch row by row, each as a record literal: for when rows must be looked at one by one.';
 revoke execute on function strata.lines_of(uuid, text[], text) from public;
+select strata.pin('strata.lines_of(uuid, text[], text)');
 
 create function strata.has_insert_triggers(p_relation regclass)
 returns boolean

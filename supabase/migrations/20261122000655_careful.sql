@@ -70,6 +70,7 @@ $$;
 comment on function strata.other_column(strata.datasets, text[], text) is
   'The column of a row that arrived whose value is another one than it was given; null when the row is not there.';
 revoke execute on function strata.other_column(strata.datasets, text[], text) from public;
+select strata.pin('strata.other_column(strata.datasets, text[], text)');
 
 create function strata.refuse_other(p_dataset strata.datasets, p_columns text[], p_lines text[])
 returns void
@@ -135,16 +136,6 @@ create function strata.insert_lines(
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set quote_all_identifiers = off
-set xmloption = 'content'
-set array_nulls = on
 set row_security = off
 as $$
 declare
@@ -175,6 +166,7 @@ comment on function strata.insert_lines(strata.datasets, text[], text[], bigint,
   'table has one file), or where they are read back how many were not here before (then none goes in beside those that were). '
   'ST042, ST046, ST047: one was not stored as it was given.';
 revoke execute on function strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in) from public;
+select strata.pin('strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in)');
 
 create function strata.insert_sql(p_dataset strata.datasets, p_columns text[], out names text, out fields text, out texts text)
 language plpgsql
@@ -193,6 +185,7 @@ $$;
 comment on function strata.insert_sql(strata.datasets, text[]) is
   'The columns that an INSERT names, as fields of a record (s.r) and as texts of a batch (u.c1, …); a computed column is none of them.';
 revoke execute on function strata.insert_sql(strata.datasets, text[]) from public;
+select strata.pin('strata.insert_sql(strata.datasets, text[])');
 
 -- An error that tells of one row's content, not of the table, the disk or the server.
 create function strata.is_row_error(p_sqlstate text)
@@ -223,11 +216,6 @@ create function strata.unread_column(p_dataset strata.datasets, p_columns text[]
 returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set xmloption = 'content'
-set array_nulls = on
 as $$
 declare
   v_column record;
@@ -251,6 +239,7 @@ $$;
 comment on function strata.unread_column(strata.datasets, text[], text, text) is
   'The column of a row, written as a record literal, whose value cannot be read here; null when all can.';
 revoke execute on function strata.unread_column(strata.datasets, text[], text, text) from public;
+select strata.pin('strata.unread_column(strata.datasets, text[], text, text)');
 
 create function strata.refusal(p_sqlstate text, p_says text, p_column text, p_ordinal integer)
 returns jsonb

@@ -233,6 +233,7 @@ comment on function strata.places_sql(text, strata.arrivals, boolean) is
   'SQL for the rows of an arrival at their places ($1), as the version it brought ($2): a FROM item, without an alias. '
   'p_one_by_one: place by place, however they lie.';
 revoke execute on function strata.places_sql(text, strata.arrivals, boolean) from public;
+select strata.pin('strata.places_sql(text, strata.arrivals, boolean)');
 
 -- Looked for by place and version, a row costs half of what it costs by its key, and no key crosses. What is found there is
 -- proved by its content, the key in it, as everywhere: by one hash over all of them, or by one for each if that is not the
@@ -247,14 +248,6 @@ set enable_seqscan = off -- the planner takes xmin = $2 for few rows, and would 
 set jit = off -- a scan that is off counts as dear, and would be compiled
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set quote_all_identifiers = off
 set row_security = off
 as $$
 declare
@@ -290,6 +283,7 @@ comment on function strata.prove_places(uuid, strata.datasets, text[], bytea) is
   'The fingerprints of what an arrival brought, in its order, or the batch proof if it is the one of which the hash was given, if every row is '
   'where it was put; otherwise null.';
 revoke execute on function strata.prove_places(uuid, strata.datasets, text[], bytea) from public;
+select strata.pin('strata.prove_places(uuid, strata.datasets, text[], bytea)');
 
 -- Columns are taken by name: their order may have changed since the copy. Where nothing of the move can be here
 -- (it never arrived, or the twin is gone or was given up), there is nothing to prove, and the source claims anew.
@@ -302,14 +296,6 @@ set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set quote_all_identifiers = off
 set row_security = off
 as $$
 declare
@@ -346,4 +332,5 @@ comment on function strata.prove(uuid, text, text[], text[], bytea) is
   'of an array when not all are found there: ask again with keys; only the batch proof, if it is the one of which the hash was given. Called in a later transaction than receive(). ST021: a column is gone. '
   'ST027: the twin is unlogged.';
 revoke execute on function strata.prove(uuid, text, text[], text[], bytea) from public;
+select strata.pin('strata.prove(uuid, text, text[], text[], bytea)');
 grant execute on function strata.prove(uuid, text, text[], text[], bytea) to strata_mover;

@@ -12,14 +12,6 @@ set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off -- each row by its key or place: never the whole table for a batch of it
 set enable_mergejoin = off
 set enable_memoize = off
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set quote_all_identifiers = off
 set row_security = off
 as $$
 declare
@@ -53,6 +45,7 @@ $$;
 comment on function strata.retract(strata.datasets, text[], integer[], text[], bytea[], strata.arrivals) is
   'Deletes copies their source kept, where they are still exactly what was copied, or the version that was written then; says for each: retracted, absent, other.';
 revoke execute on function strata.retract(strata.datasets, text[], integer[], text[], bytea[], strata.arrivals) from public;
+select strata.pin('strata.retract(strata.datasets, text[], integer[], text[], bytea[], strata.arrivals)');
 
 create function strata.close_arrival(
   p_move uuid, p_dataset text, p_from text, p_columns text[], p_ordinals integer[], p_keys text[], p_fingerprints bytea[]

@@ -71,6 +71,7 @@ create trigger handed_is_kept
   before insert on strata.handed
   for each row execute function strata.hand_over_row();
 comment on trigger handed_is_kept on strata.handed is 'Nothing is stored.';
+alter table strata.handed enable always trigger handed_is_kept; -- under session_replication_role = replica as well
 
 create function strata.handing_sql(p_name text, p_value text)
 returns text

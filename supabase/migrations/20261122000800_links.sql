@@ -115,8 +115,8 @@ begin
   perform strata.check_tls(p_line);
   perform extensions.dblink_exec(v_name, format(
     'set statement_timeout = %L; set lock_timeout = ''10s''; set default_transaction_isolation = ''read committed''; '
-    'set idle_in_transaction_session_timeout = ''60s''; set client_min_messages = ''error''; set array_nulls = on',
-    strata.setting('link_timeout') || 's'));
+    'set idle_in_transaction_session_timeout = ''60s''; set idle_session_timeout = 0; set client_min_messages = ''error''; %s',
+    strata.setting('link_timeout') || 's', (select string_agg(format('set %I = %L', p.name, p.value), '; ') from strata.pins() as p)));
   -- Rows may leave a database that is read-only because it is full; none may come into one.
   perform extensions.dblink_exec(v_name, 'set default_transaction_read_only = off')
      from strata.links as l where l.neighbour = v_tier and l.direction = 'hotter';

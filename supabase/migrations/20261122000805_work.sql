@@ -5,8 +5,6 @@ returns boolean
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_policy constant record := strata.conditions(p_dataset);
@@ -26,6 +24,7 @@ end
 $$;
 comment on function strata.has_due(strata.datasets) is 'Whether any row of a dataset is due on this tier, or wanted by a drain.';
 revoke execute on function strata.has_due(strata.datasets) from public;
+select strata.pin('strata.has_due(strata.datasets)');
 
 create function strata.may_have_due(p_dataset strata.datasets)
 returns boolean

@@ -11,6 +11,7 @@ as $$
 $$;
 comment on function strata.receive_question(strata.batch) is 'SQL with which a colder neighbour takes a batch in.';
 revoke execute on function strata.receive_question(strata.batch) from public;
+select strata.pin('strata.receive_question(strata.batch)');
 
 create function strata.lines_handing(p_batch strata.batch, p_lines text, p_before text default '')
 returns text
@@ -40,6 +41,7 @@ as $$
 $$;
 comment on function strata.prove_question(strata.batch, text[]) is 'SQL with which a colder neighbour proves a batch, by place or by key.';
 revoke execute on function strata.prove_question(strata.batch, text[]) from public;
+select strata.pin('strata.prove_question(strata.batch, text[])');
 
 create function strata.prove_handing(p_batch strata.batch, p_keys text[] default null)
 returns text
@@ -61,6 +63,7 @@ as $$
 $$;
 comment on function strata.purge_question(strata.batch, bytea[], jsonb) is 'SQL with which a hotter neighbour purges a batch.';
 revoke execute on function strata.purge_question(strata.batch, bytea[], jsonb) from public;
+select strata.pin('strata.purge_question(strata.batch, bytea[], jsonb)');
 
 create function strata.purge_handing(p_proofs bytea[], p_refused jsonb)
 returns text
@@ -84,6 +87,7 @@ as $$
 $$;
 comment on function strata.close_question(strata.batch, strata.kept) is 'SQL with which a colder neighbour closes an arrival.';
 revoke execute on function strata.close_question(strata.batch, strata.kept) from public;
+select strata.pin('strata.close_question(strata.batch, strata.kept)');
 
 create function strata.close_handing(p_kept strata.kept)
 returns text
@@ -105,3 +109,4 @@ set search_path = pg_catalog, pg_temp
 as $$ select format('select strata.close_move(%L, %L)::text', p_move, p_outcomes) $$;
 comment on function strata.finish_question(uuid, text[]) is 'SQL with which a hotter neighbour ends a move.';
 revoke execute on function strata.finish_question(uuid, text[]) from public;
+select strata.pin('strata.finish_question(uuid, text[])');

@@ -99,6 +99,7 @@ $$;
 comment on function strata.drive_tell(strata.links, text) is
   'describe() at the hotter end, accept() at the colder one: what was said, and the columns'' order there.';
 revoke execute on function strata.drive_tell(strata.links, text) from public;
+select strata.pin('strata.drive_tell(strata.links, text)');
 
 create function strata.drive_told(p_link strata.links, p_dataset text, p_description jsonb, p_columns text[])
 returns void
@@ -116,6 +117,7 @@ end
 $$;
 comment on function strata.drive_told(strata.links, text, jsonb, text[]) is 'note_told() at the hotter end of a link.';
 revoke execute on function strata.drive_told(strata.links, text, jsonb, text[]) from public;
+select strata.pin('strata.drive_told(strata.links, text, jsonb, text[])');
 
 create function strata.drive_copy(p_link strata.links, p_batch strata.batch, p_lines text)
 returns jsonb
@@ -154,6 +156,7 @@ as $$
 $$;
 comment on function strata.drive_prove_keys(strata.links, strata.batch) is 'prove() at the colder end of a link, with the keys from the hotter one.';
 revoke execute on function strata.drive_prove_keys(strata.links, strata.batch) from public;
+select strata.pin('strata.drive_prove_keys(strata.links, strata.batch)');
 
 create function strata.drive_purge(p_link strata.links, p_batch strata.batch, p_proofs bytea[], p_refused jsonb)
 returns strata.kept
@@ -259,7 +262,6 @@ returns strata.journey
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '10s'
-set array_nulls = on
 as $$
 declare
   v_link strata.links;
@@ -279,6 +281,7 @@ $$;
 comment on function strata.advance(text, strata.journey, text) is
   'take_step(), with an error written down and turned into the end of the dataset''s turn (failed) or of the link''s (link down).';
 revoke execute on function strata.advance(text, strata.journey, text) from public;
+select strata.pin('strata.advance(text, strata.journey, text)');
 
 create function strata.note_step_failure(p_link strata.links, p_dataset text, p_code text, p_says text)
 returns void

@@ -194,7 +194,6 @@ returns table (status text, move_id uuid, columns text, proof_hash text, lines t
 language plpgsql
 security definer -- the relay claims
 set search_path = pg_catalog, pg_temp
-set bytea_output = 'hex'
 as $$
 declare
   c_most constant bigint := strata.setting('relay_text_bytes');
@@ -228,6 +227,7 @@ comment on function strata.relay_claim(text, text, text) is
   'claim(), for the relay: a batch of at most a third more than relay_batch_bytes as texts, or one row of at most '
   'relay_text_bytes. A row longer than that is set aside (ST044).';
 revoke execute on function strata.relay_claim(text, text, text) from public;
+select strata.pin('strata.relay_claim(text, text, text)');
 grant execute on function strata.relay_claim(text, text, text) to service_role;
 
 create function strata.relay_keys(p_move uuid)
@@ -271,8 +271,6 @@ returns table (moved integer, kept text)
 language sql
 security definer -- the relay brings the proofs
 set search_path = pg_catalog, pg_temp
-set array_nulls = on
-set bytea_output = 'hex'
 as $$
   select k.moved, k::text
     from (select strata.check_relay('colder', (select m.to_tier from strata.moves as m where m.move_id = p_move)) as is_ours offset 0) as c,
@@ -280,6 +278,7 @@ as $$
 $$;
 comment on function strata.relay_purge(uuid, text, text) is 'purge(), for the relay: how many rows left, and what was kept, as the colder tier reads it.';
 revoke execute on function strata.relay_purge(uuid, text, text) from public;
+select strata.pin('strata.relay_purge(uuid, text, text)');
 grant execute on function strata.relay_purge(uuid, text, text) to service_role;
 
 create function strata.relay_finish(p_move uuid, p_outcomes text)
@@ -287,13 +286,13 @@ returns void
 language sql
 security definer -- the relay brings the outcomes
 set search_path = pg_catalog, pg_temp
-set array_nulls = on
 as $$
   select strata.close_move(case when strata.check_relay('colder', (select m.to_tier from strata.moves as m where m.move_id = p_move)) then p_move end,
                            p_outcomes::text[])
 $$;
 comment on function strata.relay_finish(uuid, text) is 'close_move(), for the relay.';
 revoke execute on function strata.relay_finish(uuid, text) from public;
+select strata.pin('strata.relay_finish(uuid, text)');
 grant execute on function strata.relay_finish(uuid, text) to service_role;
 
 create function strata.relay_not_open(p_moves text)
@@ -323,12 +322,12 @@ returns text
 language sql
 security definer -- the relay brings the rows
 set search_path = pg_catalog, pg_temp
-set array_nulls = on
 as $$
   select strata.receive(p_move, p_dataset, l.neighbour, p_columns::text[], p_lines)::text from strata.relay_link(p_from, 'hotter') as l
 $$;
 comment on function strata.relay_receive(uuid, text, text, text, text) is 'receive(), for the relay: the rows that were refused.';
 revoke execute on function strata.relay_receive(uuid, text, text, text, text) from public;
+select strata.pin('strata.relay_receive(uuid, text, text, text, text)');
 grant execute on function strata.relay_receive(uuid, text, text, text, text) to service_role;
 
 create function strata.relay_prove(p_move uuid, p_dataset text, p_columns text, p_keys text default null, p_proof_hash text default null)
@@ -337,14 +336,13 @@ language sql
 stable
 security definer -- the relay asks for proofs
 set search_path = pg_catalog, pg_temp
-set array_nulls = on
-set bytea_output = 'hex'
 as $$
   select strata.prove(p_move, p_dataset, p_columns::text[], p_keys::text[], p_proof_hash::bytea)::text
    where strata.check_relay('hotter', (select a.from_tier from strata.arrivals as a where a.move_id = p_move))
 $$;
 comment on function strata.relay_prove(uuid, text, text, text, text) is 'prove(), for the relay, with the hash of the batch proof as claimed; null: to be asked again with the keys.';
 revoke execute on function strata.relay_prove(uuid, text, text, text, text) from public;
+select strata.pin('strata.relay_prove(uuid, text, text, text, text)');
 grant execute on function strata.relay_prove(uuid, text, text, text, text) to service_role;
 
 create function strata.relay_close(p_move uuid, p_dataset text, p_from text, p_columns text, p_kept text)
@@ -352,13 +350,13 @@ returns text
 language sql
 security definer -- the relay brings what was kept
 set search_path = pg_catalog, pg_temp
-set array_nulls = on
 as $$
   select strata.close_arrival(p_move, p_dataset, l.neighbour, p_columns::text[], k.ordinals, k.keys, k.fingerprints)::text
     from strata.relay_link(p_from, 'hotter') as l, (select (p_kept::strata.kept).*) as k
 $$;
 comment on function strata.relay_close(uuid, text, text, text, text) is 'close_arrival(), for the relay: what became of each kept row.';
 revoke execute on function strata.relay_close(uuid, text, text, text, text) from public;
+select strata.pin('strata.relay_close(uuid, text, text, text, text)');
 grant execute on function strata.relay_close(uuid, text, text, text, text) to service_role;
 
 -- The REST API begins its transactions read-write, also on a database that is read-only because it is full.

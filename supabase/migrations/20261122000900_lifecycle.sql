@@ -9,14 +9,6 @@ create function strata.delete_tids(
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set quote_all_identifiers = off
 set row_security = off
 as $$
 declare
@@ -51,13 +43,12 @@ comment on function strata.delete_tids(strata.datasets, tid[], text) is
   'Deletes those of the given rows that meet a condition, and writes them into the ledger; returns how many, and their bytes as '
   'text.';
 revoke execute on function strata.delete_tids(strata.datasets, tid[], text) from public;
+select strata.pin('strata.delete_tids(strata.datasets, tid[], text)');
 
 create function strata.delete_batch(p_dataset text)
 returns integer
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 set row_security = off
 as $$
 declare
@@ -102,6 +93,7 @@ comment on function strata.delete_batch(text) is
   'Deletes the oldest rows past their deletion age, one batch, and logs it; only on the last tier, never while an arrival '
   'of the dataset is open, its policy is not confirmed, or the clock is not to be trusted. Returns how many; a failure is noted with the dataset.';
 revoke execute on function strata.delete_batch(text) from public;
+select strata.pin('strata.delete_batch(text)');
 
 create procedure strata.delete_due(p_budget interval default '50 seconds')
 language plpgsql

@@ -98,6 +98,7 @@ create trigger schedules_take_effect
   after insert or update or delete on strata.schedules
   for each statement execute function strata.schedules_changed();
 comment on trigger schedules_take_effect on strata.schedules is 'Hands changed schedules to pg_cron.';
+alter table strata.schedules enable always trigger schedules_take_effect; -- under session_replication_role = replica as well
 
 create function strata.schedule_resumed()
 returns trigger
@@ -116,6 +117,7 @@ create trigger schedules_resume
   after update of active on strata.schedules
   for each row when (new.active and not old.active and new.job = 'strata-continue') execute function strata.schedule_resumed();
 comment on trigger schedules_resume on strata.schedules is 'Wakes strata-continue when it is no longer paused.';
+alter table strata.schedules enable always trigger schedules_resume; -- under session_replication_role = replica as well
 
 create function strata.keep_going(p_on boolean)
 returns void

@@ -10,8 +10,6 @@ returns table (
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 set row_security = off
 as $$
 declare
@@ -51,6 +49,7 @@ $$;
 comment on function strata.plan_dataset(strata.datasets) is
   'plan() for one dataset; nulls for one that cannot be read as its policy says.';
 revoke execute on function strata.plan_dataset(strata.datasets) from public;
+select strata.pin('strata.plan_dataset(strata.datasets)');
 
 -- In plpgsql, because what could be given back is in a later chapter.
 create function strata.plan(p_dataset text default null)
@@ -131,8 +130,6 @@ returns boolean
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_meets boolean;
@@ -144,40 +141,54 @@ end
 $$;
 comment on function strata.meets(strata.datasets, text[], text) is 'Whether the row under a key meets a condition.';
 revoke execute on function strata.meets(strata.datasets, text[], text) from public;
+select strata.pin('strata.meets(strata.datasets, text[], text)');
 
-create function strata.explain(p_dataset text, variadic p_key text[])
+create function strata.explain_key(p_dataset strata.datasets, p_key text[])
 returns table (tier text, topic text, says text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
-  v_dataset constant strata.datasets := strata.dataset(p_dataset);
-  v_key constant text[] := strata.normal_key(v_dataset, p_key);
-  v_policy constant record := strata.conditions(v_dataset);
+  v_policy constant record := strata.conditions(p_dataset);
   v_tier constant text := strata.tier();
   v_age timestamptz;
   v_flags boolean[];
 begin
   execute format('select t.%I::timestamptz as age, array[coalesce(%s, false), coalesce(%s, false), coalesce(%s, false)] as flags '
                  '  from %s as t where %s',
-                 v_dataset.age_column, v_policy.ready, v_policy.referenced, v_policy.oversize,
-                 strata.relation(v_dataset), strata.key_is_sql(v_dataset)) into v_age, v_flags using v_key;
+                 p_dataset.age_column, v_policy.ready, v_policy.referenced, v_policy.oversize,
+                 strata.relation(p_dataset), strata.key_is_sql(p_dataset)) into v_age, v_flags using p_key;
   if v_flags is null then
     return query select v_tier, 'where', format('not on %s', v_tier);
   else
     return query select v_tier, 'where', format('on %s%s', v_tier, case when isfinite(v_age) then
-      format(', %s days old (%s %s)', floor(extract(epoch from strata.clock() - v_age) / 86400), v_dataset.age_column,
+      format(', %s days old (%s %s)', floor(extract(epoch from strata.clock() - v_age) / 86400), p_dataset.age_column,
              to_char(v_age, 'YYYY-MM-DD HH24:MI TZ')) end);
-    return query select v_tier, e.topic, e.says from strata.explain_row(v_dataset, v_key, v_age, v_flags) as e;
+    return query select v_tier, e.topic, e.says from strata.explain_row(p_dataset, p_key, v_age, v_flags) as e;
   end if;
   return query
     select v_tier, 'history', format('part of move %s to %s, which is %s since %s', m.move_id, m.to_tier, m.state, to_char(m.started_at, 'YYYY-MM-DD HH24:MI'))
       from strata.moves as m join strata.manifests as f on f.move_id = m.move_id
-     where m.dataset = p_dataset
-       and exists (select from generate_subscripts(f.tids, 1) as o where strata.nth_key(f.keys, o) = v_key);
+     where m.dataset = p_dataset.name
+       and exists (select from generate_subscripts(f.tids, 1) as o where strata.nth_key(f.keys, o) = p_key);
+end
+$$;
+comment on function strata.explain_key(strata.datasets, text[]) is 'explain() for a key as Strata writes it.';
+revoke execute on function strata.explain_key(strata.datasets, text[]) from public;
+select strata.pin('strata.explain_key(strata.datasets, text[])');
+
+-- Not pinned: the key is read as whoever asks writes it.
+create function strata.explain(p_dataset text, variadic p_key text[])
+returns table (tier text, topic text, says text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_dataset constant strata.datasets := strata.dataset(p_dataset);
+begin
+  return query select e.* from strata.explain_key(v_dataset, strata.normal_key(v_dataset, p_key)) as e;
 end
 $$;
 comment on function strata.explain(text, text[]) is
@@ -190,14 +201,6 @@ returns table (key text[], fingerprint text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set quote_all_identifiers = off
 set row_security = off
 as $$
 declare
@@ -214,6 +217,7 @@ comment on function strata.inventory(text) is
   'Every row of a dataset on this tier: key and fingerprint, the columns taken in the order of their names, so that the '
   'same row has the same fingerprint on every tier. Reads the whole table.';
 revoke execute on function strata.inventory(text) from public;
+select strata.pin('strata.inventory(text)');
 
 create function strata.status()
 returns jsonb

@@ -131,6 +131,7 @@ as $$
 $$;
 comment on function strata.validate_roles() is 'Checks of roles and grants: the neighbours'' logins and what they reach, and that nothing is open.';
 revoke execute on function strata.validate_roles() from public;
+select strata.pin('strata.validate_roles()');
 
 create function strata.validate_jobs()
 returns table (topic text, ok boolean, says text, remedy text)

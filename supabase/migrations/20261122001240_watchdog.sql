@@ -97,8 +97,6 @@ returns boolean
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_policy record;
@@ -121,6 +119,7 @@ comment on function strata.is_waiting(strata.datasets) is
   'Whether one of the oldest rows of a dataset is due on this tier; looks at a bounded number. A dataset in trouble that '
   'cannot be looked at counts.';
 revoke execute on function strata.is_waiting(strata.datasets) from public;
+select strata.pin('strata.is_waiting(strata.datasets)');
 
 create function strata.note_waiting()
 returns void

@@ -22,8 +22,6 @@ returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 set row_security = off
 as $$
 declare
@@ -42,6 +40,7 @@ $$;
 comment on function strata.aside_row(strata.datasets, text[]) is
   'A hash of the row under a key, if it is to leave this tier; else "not due". Null: it cannot be looked at.';
 revoke execute on function strata.aside_row(strata.datasets, text[]) from public;
+select strata.pin('strata.aside_row(strata.datasets, text[])');
 
 create function strata.settle_aside()
 returns void

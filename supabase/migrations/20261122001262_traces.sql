@@ -47,6 +47,7 @@ create trigger alerts_forget
   for each row when (new.cleared_at is not null and old.cleared_at is null)
   execute function strata.forget_alert();
 comment on trigger alerts_forget on strata.alerts is 'What a cleared alert said of rows goes at once.';
+alter table strata.alerts enable always trigger alerts_forget; -- under session_replication_role = replica as well
 
 -- Which of some keys have no row here. Keys that cannot be read as keys of the table any more are those of no row.
 create function strata.keys_gone(p_dataset text, p_keys text[])

@@ -130,8 +130,6 @@ create function strata.sample_dataset(
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 set row_security = off
 as $$
 declare
@@ -156,6 +154,7 @@ $$;
 comment on function strata.sample_dataset(strata.datasets) is
   'A sample of a dataset: the mean weight of its rows, the share of the weight a drain could take, and that share in pieces by age.';
 revoke execute on function strata.sample_dataset(strata.datasets) from public;
+select strata.pin('strata.sample_dataset(strata.datasets)');
 
 create function strata.drain_sample(p_dataset strata.datasets)
 returns table (row_bytes double precision, weight_factor double precision, movable_bytes bigint, pieces strata.drain_piece[])
@@ -247,8 +246,6 @@ returns boolean
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_drain constant strata.drains := strata.open_drain_row();
@@ -269,6 +266,7 @@ end
 $$;
 comment on function strata.has_drainable(strata.datasets) is 'Whether the drain that is open wants a row of this dataset.';
 revoke execute on function strata.has_drainable(strata.datasets) from public;
+select strata.pin('strata.has_drainable(strata.datasets)');
 
 -- The third rule of claim(), after aged and oversize. Whoever claims beside others may have purged in the same transaction:
 -- rows and moves are locked then, and the drain, which is locked before them everywhere else, is not waited for.
@@ -276,8 +274,6 @@ create function strata.claim_to_drain(p_dataset strata.datasets, p_to text, p_du
 returns strata.batch
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 as $$
 declare
   v_drain strata.drains;
@@ -315,6 +311,7 @@ comment on function strata.claim_to_drain(strata.datasets, text, text, boolean, 
   'Claims the oldest rows a drain wants of a dataset, ahead of their policy, no more of them than are still needed; null '
   'when no drain is open or it wants none. p_due: ready and not kept. p_rows, p_bytes: what a batch may hold.';
 revoke execute on function strata.claim_to_drain(strata.datasets, text, text, boolean, bigint, bigint) from public;
+select strata.pin('strata.claim_to_drain(strata.datasets, text, text, boolean, bigint, bigint)');
 
 -- Rows that are deleted keep their room as long as a snapshot from before may see them, and no reclaim gets at it: VACUUM
 -- leaves them, a rewrite copies them, and packing a table makes it larger. Who only reads is of no account in another

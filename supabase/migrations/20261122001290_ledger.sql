@@ -76,6 +76,7 @@ $$;
 comment on function strata.month_sql(strata.datasets, text) is
   'SQL: is the age of row t in a month of the ledger? For sessions in UTC; uses the age column''s index.';
 revoke execute on function strata.month_sql(strata.datasets, text) from public;
+select strata.pin('strata.month_sql(strata.datasets, text)');
 
 create table strata.ledger_keys (
   only_row boolean not null default true,
@@ -218,14 +219,6 @@ create function strata.note_met(p_move uuid, p_dataset strata.datasets, p_column
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set quote_all_identifiers = off
 set row_security = off
 as $$
 declare
@@ -248,6 +241,7 @@ $$;
 comment on function strata.note_met(uuid, strata.datasets, text[], text[], integer[]) is
   'Writes down which rows of an arriving batch were here already, identical.';
 revoke execute on function strata.note_met(uuid, strata.datasets, text[], text[], integer[]) from public;
+select strata.pin('strata.note_met(uuid, strata.datasets, text[], text[], integer[])');
 
 create function strata.settle_met(p_move uuid, p_dataset text, p_columns text[], p_kept integer[])
 returns void

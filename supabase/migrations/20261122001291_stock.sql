@@ -7,7 +7,6 @@ language plpgsql
 volatile
 security definer -- a hotter tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
 set row_security = off
 as $$
 declare
@@ -40,6 +39,7 @@ end
 $$;
 comment on function strata.stock_months(text) is 'The months of a dataset''s rows on this tier.';
 revoke execute on function strata.stock_months(text) from public;
+select strata.pin('strata.stock_months(text)');
 grant execute on function strata.stock_months(text) to strata_mover;
 
 -- Stable, and so all of it as of one moment: rows, arrivals and ledger agree with each other.
@@ -49,14 +49,6 @@ language plpgsql
 stable
 security definer -- a hotter tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
-set quote_all_identifiers = off
 set row_security = off
 as $$
 declare
@@ -88,4 +80,5 @@ comment on function strata.take_stock(text, text, text[]) is
   'What there is of a dataset''s month on this tier: rows, their digest over the given columns (null: the table''s own; the '
   'answer has none where one is missing), whether an arrival is open, and the ledger''s entries. Reads every row of the month.';
 revoke execute on function strata.take_stock(text, text, text[]) from public;
+select strata.pin('strata.take_stock(text, text, text[])');
 grant execute on function strata.take_stock(text, text, text[]) to strata_mover;

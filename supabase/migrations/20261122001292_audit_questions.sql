@@ -13,6 +13,7 @@ as $$
 $$;
 comment on function strata.audit_arguments(text, text[]) is 'The arguments of a question of the audit, with their types; which are keys of rows?';
 revoke execute on function strata.audit_arguments(text, text[]) from public;
+select strata.pin('strata.audit_arguments(text, text[])');
 
 create function strata.audit_question(p_call text, p_args text[], out question text, out handing text)
 language sql

@@ -22,13 +22,6 @@ create function strata.contested_row(p_dataset strata.datasets, p_key text[], p_
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set lc_monetary = 'C'
-set xmlbinary = 'base64'
 set row_security = off
 as $$
 begin
@@ -39,6 +32,7 @@ end
 $$;
 comment on function strata.contested_row(strata.datasets, text[], text[]) is 'Month and digest of the row under a key here; nulls when there is none.';
 revoke execute on function strata.contested_row(strata.datasets, text[], text[]) from public;
+select strata.pin('strata.contested_row(strata.datasets, text[], text[])');
 
 create function strata.note_contested(p_dataset text, p_columns text[], p_ordinals integer[], p_keys text[], p_outcomes text[])
 returns void

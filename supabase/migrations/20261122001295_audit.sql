@@ -182,11 +182,6 @@ language plpgsql
 stable
 security definer -- a colder tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set extra_float_digits = 1
-set bytea_output = 'hex'
 set row_security = off
 as $$
 declare
@@ -212,6 +207,7 @@ $$;
 comment on function strata.keys_page(text, text[]) is
   'The next keys of a dataset on this tier in their order, as a manifest has them (a row of texts per key column); nulls when there are none.';
 revoke execute on function strata.keys_page(text, text[]) from public;
+select strata.pin('strata.keys_page(text, text[])');
 grant execute on function strata.keys_page(text, text[]) to strata_mover;
 
 create function strata.keys_here(p_dataset text, p_keys text[])
@@ -220,8 +216,6 @@ language plpgsql
 stable
 security definer -- a hotter tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 set row_security = off
 as $$
 declare
@@ -240,6 +234,7 @@ end
 $$;
 comment on function strata.keys_here(text, text[]) is 'The positions of those keys under which there is a row on this tier.';
 revoke execute on function strata.keys_here(text, text[]) from public;
+select strata.pin('strata.keys_here(text, text[])');
 grant execute on function strata.keys_here(text, text[]) to strata_mover;
 
 -- The same mark before and after means: no move of the dataset was open or began in between.
@@ -263,8 +258,6 @@ language plpgsql
 stable
 security definer -- a colder tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 set row_security = off
 as $$
 declare
@@ -288,6 +281,7 @@ $$;
 comment on function strata.still_here(text, text[], text) is
   'Of those keys the ones with a row on this tier, by month: how many and the first three. Null if a move has begun since the mark.';
 revoke execute on function strata.still_here(text, text[], text) from public;
+select strata.pin('strata.still_here(text, text[], text)');
 grant execute on function strata.still_here(text, text[], text) to strata_mover;
 
 create function strata.pick_keys(p_keys text[], p_positions integer[])

@@ -43,6 +43,7 @@ $$;
 comment on function strata.audit_page(strata.links, strata.audit_turns, boolean) is
   'Looks for the next keys of the hotter tier on the colder ones, and writes down those that are there as well: more, busy or end.';
 revoke execute on function strata.audit_page(strata.links, strata.audit_turns, boolean) from public;
+select strata.pin('strata.audit_page(strata.links, strata.audit_turns, boolean)');
 
 create function strata.audit_alert(p_link strata.links, p_dataset text)
 returns void
@@ -235,7 +236,6 @@ returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '10s'
-set array_nulls = on
 as $$
 declare
   v_began constant timestamptz := clock_timestamp();
@@ -267,6 +267,7 @@ $$;
 comment on function strata.audit_step(text, text) is
   'take_audit_step(), with an error written down with the turn: failed or link down. The next run goes on from there.';
 revoke execute on function strata.audit_step(text, text) from public;
+select strata.pin('strata.audit_step(text, text)');
 
 -- Unpinned because it commits.
 create procedure strata.audit(p_budget interval default '50 seconds', p_dataset text default null)

@@ -76,8 +76,6 @@ returns text
 language plpgsql
 security definer -- the relay asks what the audit wants to know
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-set array_nulls = on
 as $$
 declare
   v_link constant strata.links := strata.relay_link(p_neighbour, 'colder');
@@ -102,6 +100,7 @@ comment on function strata.relay_audit(text, text, text) is
   'Goes on with an audit of the link to a colder neighbour. {"state": "ask"} has a question for its relay_answer(); call '
   'again with what was so far and the answer. Otherwise the outcome of a step: more, busy, end, done, failed, or nothing to audit.';
 revoke execute on function strata.relay_audit(text, text, text) from public;
+select strata.pin('strata.relay_audit(text, text, text)');
 grant execute on function strata.relay_audit(text, text, text) to service_role;
 
 create function strata.relay_audit_failed(p_neighbour text, p_dataset text, p_code text, p_says text)
@@ -122,8 +121,6 @@ returns text
 language plpgsql
 security definer -- the relay asks for a hotter tier that audits
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-set array_nulls = on
 as $$
 declare
   v_question constant jsonb := p_question::jsonb;
@@ -139,4 +136,5 @@ $$;
 comment on function strata.relay_answer(text, text) is
   'Answers a question of an audit that the tier before this one makes. ST004: it is none. ST006: no such relay.';
 revoke execute on function strata.relay_answer(text, text) from public;
+select strata.pin('strata.relay_answer(text, text)');
 grant execute on function strata.relay_answer(text, text) to service_role;

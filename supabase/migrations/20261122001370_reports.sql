@@ -64,8 +64,6 @@ returns bigint
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, MDY'
-set timezone = 'UTC'
 set row_security = off
 as $$
 declare
@@ -86,6 +84,7 @@ $$;
 comment on function strata.due_rows(strata.datasets) is
   'How many rows of a dataset are due here, among the oldest that could be; null when it cannot be looked at.';
 revoke execute on function strata.due_rows(strata.datasets) from public;
+select strata.pin('strata.due_rows(strata.datasets)');
 
 create function strata.report_due()
 returns jsonb

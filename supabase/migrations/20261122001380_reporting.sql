@@ -82,6 +82,7 @@ $$;
 comment on function strata.tell_report(text, text) is
   'Puts the report of today, or of last month, into the outbox; null when it has been there. ST112: no such report or reader.';
 revoke execute on function strata.tell_report(text, text) from public;
+select strata.pin('strata.tell_report(text, text)');
 grant execute on function strata.tell_report(text, text) to service_role;
 
 -- Unpinned because they commit: a full database may have been turned read-only.
