@@ -169,6 +169,7 @@ begin
   select p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines), v_arrival.not_ours, v_arrival.refused,
          p.places, p.version, p.file, v_seed, coalesce(v_arrival.brought, '{}')
     from strata.place(strata.relation(v_dataset)::regclass, v_arrival.places) as p;
+  perform strata.book_arrival(v_dataset, v_arrival.places, v_lines, v_arrival);
   return v_arrival.refused;
 end
 $$;

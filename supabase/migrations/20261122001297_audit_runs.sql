@@ -57,7 +57,8 @@ begin
          bool_or(f.kind = 'missing') as lost
     into v_found
     from (select x.*, row_number() over (order by x.month, x.kind) as place from strata.audit_findings as x
-           where x.neighbour = p_link.neighbour and x.dataset = p_dataset and coalesce(x.rows, 1) > x.accepted_rows) as f;
+           where x.neighbour = p_link.neighbour and x.dataset = p_dataset and x.kind not in ('counted', 'partly')
+             and coalesce(x.rows, 1) > x.accepted_rows) as f;
   if v_found.number = 0 then
     perform strata.clear_alert('audit_mismatch', v_colder, p_dataset);
   else
@@ -315,7 +316,7 @@ revoke execute on procedure strata.audit(interval, text) from public;
 create function strata.audit_report()
 returns table (
   neighbour text, colder text, dataset text, finished_at timestamptz, months bigint, rows bigint, keys bigint, skipped bigint,
-  besides bigint, milliseconds bigint, trouble text, carried boolean, findings jsonb
+  besides bigint, milliseconds bigint, trouble text, carried boolean, findings jsonb, notes jsonb
 )
 language sql
 stable
@@ -323,16 +324,21 @@ set search_path = pg_catalog, pg_temp
 as $$
   select t.neighbour, case l.direction when 'colder' then l.neighbour else strata.tier() end, t.dataset, t.finished_at, t.months, t.rows,
          t.keys, t.skipped, t.besides, t.milliseconds, t.trouble, l.driver = 'relay',
-         (select coalesce(jsonb_agg(jsonb_build_object('month', f.month, 'kind', f.kind, 'rows', f.rows, 'says', f.says || f.keys,
-                   'since', f.first_seen_at) order by f.month, f.kind), '[]')
-            from strata.audit_findings as f
-           where f.neighbour = t.neighbour and f.dataset = t.dataset and coalesce(f.rows, 1) > f.accepted_rows)
+         coalesce(f.findings, '[]'), coalesce(f.notes, '[]')
     from strata.audit_turns as t join strata.links as l on l.neighbour = t.neighbour
+    cross join lateral (
+      select jsonb_agg(x.it order by x.month, x.kind) filter (where x.kind not in ('counted', 'partly')) as findings,
+             jsonb_agg(x.it order by x.month, x.kind) filter (where x.kind in ('counted', 'partly')) as notes
+        from (select y.month, y.kind, jsonb_build_object('month', y.month, 'kind', y.kind, 'rows', y.rows, 'says', y.says || y.keys,
+                                                         'since', y.first_seen_at) as it
+                from strata.audit_findings as y
+               where y.neighbour = t.neighbour and y.dataset = t.dataset and coalesce(y.rows, 1) > y.accepted_rows) as x) as f
    order by l.direction, t.dataset
 $$;
 comment on function strata.audit_report() is
   'The last audit of each dataset over the links this tier audits: how much was looked at, how long it took, and what is wrong '
-  'and not accepted. finished_at null: not finished yet; carried: a relay takes the steps.';
+  'and not accepted; notes: what was only counted, or compared in part. finished_at null: not finished yet; carried: a relay takes '
+  'the steps.';
 revoke execute on function strata.audit_report() from public;
 
 create function strata.accept_audit(p_dataset text, p_month text default null)
@@ -344,7 +350,7 @@ declare
   v_accepted integer;
 begin
   update strata.audit_accounts as a
-     set good = strata.kept_sight(strata.kept_sight(a.seen, k.key, 'seen', a.neighbour, a.dataset, a.month), k.key, 'good', a.neighbour, a.dataset, a.month)
+     set aside = null, good = strata.kept_sight(strata.kept_sight(a.seen, k.key, 'seen', a.neighbour, a.dataset, a.month), k.key, 'good', a.neighbour, a.dataset, a.month)
     from strata.audit_findings as f, (select strata.ledger_key() as key) as k
    where (f.neighbour, f.dataset, f.month) = (a.neighbour, a.dataset, a.month) and f.kind not in ('doubled', 'beyond')
      and f.dataset = p_dataset and f.month = coalesce(p_month, f.month);
