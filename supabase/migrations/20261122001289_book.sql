@@ -262,13 +262,16 @@ revoke execute on function strata.keep_seen(text, text, jsonb) from public;
 
 create function strata.book_stock(p_dataset text, p_month text)
 returns void
-language sql
+language plpgsql
 security definer -- a hotter tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  perform strata.check_asker('hotter'), strata.check_settled(p_dataset);
   update strata.books as b
      set names = b.seen_names, marks = b.seen_marks, left_rows = b.seen_left, seen_names = null, seen_marks = null
-   where (b.dataset, b.month) = (p_dataset, p_month) and b.seen_marks is not null and strata.check_asker('hotter')
+   where (b.dataset, b.month) = (p_dataset, p_month) and b.seen_marks is not null;
+end
 $$;
 comment on function strata.book_stock(text, text) is 'The audit found a month right: the book goes by what was seen of it from now on.';
 revoke execute on function strata.book_stock(text, text) from public;
@@ -295,14 +298,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform strata.check_asker('colder'), strata.dataset(p_dataset);
+  perform strata.start_audit(l.neighbour, p_dataset, true) from strata.links as l -- what it says is gone may only have moved on
+    where l.direction = 'hotter' and strata.audits_link(l) and p_dataset in (select strata.audited_datasets(l));
   delete from strata.forgotten as f where (f.dataset, f.month) = (p_dataset, p_month);
-  insert into strata.forgotten (dataset, month, rows) select p_dataset, p_month, p_rows where p_rows > 0
-    and exists (select from unnest(strata.stock_months(p_dataset)) as s (month) where s.month = p_month
-                union all select from strata.books as b where (b.dataset, b.month) = (p_dataset, p_month)
-                union all select from strata.ledger as l where (l.dataset, l.month) = (p_dataset, p_month));
+  insert into strata.forgotten (dataset, month, rows)
+  select p_dataset, p_month, p_rows where p_rows > 0 and p_month ~ '^((19[7-9]|20[0-9])[0-9]-(0[1-9]|1[0-2])|no age|before 1970|from 2100)$';
 end
 $$;
 comment on function strata.note_forgotten(text, text, bigint) is
-  'The colder neighbour has so many rows of a month more than the ledger here says have moved there. Of months that are known here only.';
+  'The colder neighbour has so many rows of a month more than the ledger here says have moved there.';
 revoke execute on function strata.note_forgotten(text, text, bigint) from public;
 grant execute on function strata.note_forgotten(text, text, bigint) to strata_mover;

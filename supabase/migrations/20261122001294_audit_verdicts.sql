@@ -79,7 +79,7 @@ begin
   v.kinds := '{}';
   v.expected := coalesce(p_good.rows, 0) + (p_now.came_rows - coalesce(p_good.came_rows, 0)) - (p_now.met_rows - coalesce(p_good.met_rows, 0))
     - (p_now.left_rows + coalesce(p_now.left_forgotten, 0) - coalesce(p_good.left_rows + coalesce(p_good.left_forgotten, 0), 0));
-  v.diff := p_now.rows - v.expected;
+  v.diff := case when p_now.rows > 0 then p_now.rows - v.expected else least(-v.expected, 0) end; -- rows too many may have left
   v.rewound := greatest(least(coalesce(p_good.ahead, 0), 0) - p_now.ahead, coalesce(p_good.came_rows, 0) - p_now.came_rows, 0);
   if strata.is_comparable(p_good, p_now) then
     v_expected := strata.add_strips(strata.add_strips(strata.add_strips(
@@ -93,7 +93,9 @@ begin
     v.columns := case when p_now.differs <> '{}' then p_now.differs else p_now.unseen end;
     v.kinds := v.kinds || case when p_now.differs <> '{}' then array['altered'] when p_now.unseen <> '{}' and p_now.rows > 0 then array['partly'] else '{}' end;
   end if;
-  v.kinds := v.kinds || case when v.diff < 0 then array['missing'] when v.diff > 0 then array['besides'] else '{}' end
+  -- how many others were changed, or could only be counted, is said with those that are gone or too many
+  v.kinds := case when v.diff < 0 then '{}' when v.diff > 0 then array_remove(v.kinds, 'counted') else v.kinds end
+                     || case when v.diff < 0 then array['missing'] when v.diff > 0 then array['besides'] else '{}' end
                      || case when v.rewound > 0 then array['rewound'] else '{}' end;
   return v;
 end
@@ -113,10 +115,11 @@ as $$
       || case when p_verdict.hurt > 0 then format('; at least %s others are not as they came', p_verdict.hurt) else '' end
       || case when p_now.left_forgotten > 0 then format('; %s more have moved on, which %s has forgotten: they are on the next tier',
                                                          p_now.left_forgotten, e.colder) else '' end
-    when 'besides' then format('%s came by no move, besides %s rows of %s that did%s', p_verdict.diff, p_verdict.expected, p_month,
-      case when p_verdict.unknown is null then ', which could only be counted'
-           when p_verdict.unknown > p_verdict.diff then format('; of those %s could not be told from it and only be counted', p_verdict.unknown - p_verdict.diff)
-           else '' end)
+    when 'besides' then format('%s %s of %s came by no move', p_verdict.diff, case p_verdict.diff when 1 then 'row' else 'rows' end, p_month)
+      || case when p_verdict.unknown is null and p_verdict.expected > 0 then format('; the other %s were only counted', p_verdict.expected)
+              when p_verdict.unknown > p_verdict.diff
+              then format('; of the other %s, %s cannot be told from them and were only counted', p_verdict.expected, p_verdict.unknown - p_verdict.diff)
+              else '' end
     when 'altered' then format('of the %s rows of %s some have another content than when they came', p_now.rows, p_month)
       || case when p_verdict.columns is not null then format(' (in %s)', array_to_string(p_verdict.columns, ', '))
               when p_verdict.hurt > 1 then format(' (at least %s)', p_verdict.hurt) else '' end

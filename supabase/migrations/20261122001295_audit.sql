@@ -82,8 +82,6 @@ as $$
          case when k.kind in ('missing', 'besides') then abs(p_verdict.diff) when k.kind in ('counted', 'partly') then p_now.rows end,
          strata.finding_says(k.kind, p_link, p_month, p_verdict, p_now), p_turn.started_at, strata.clock()
     from unnest(p_verdict.kinds) as k (kind)
-   -- how many others were changed, or could only be counted, is said with those that are gone or too many
-   where not (k.kind = 'altered' and 'missing' = any (p_verdict.kinds)) and not (k.kind = 'counted' and p_verdict.diff <> 0)
   on conflict (neighbour, dataset, month, kind) do update set rows = excluded.rows, says = excluded.says, turn_at = excluded.turn_at
 $$;
 comment on function strata.keep_findings(strata.links, strata.audit_turns, text, strata.verdict, strata.sight) is
