@@ -70,7 +70,9 @@ async function work(context: Context, options: Options): Promise<Report> {
       }
     }
   }
-  const audits = (await turns(context)).filter((one) => dataset === null || one.dataset === dataset);
+  const audits = (await turns(context)).filter((one) =>
+    dataset === null || one.dataset === dataset
+  );
   return report(audits, context.session.skipped.map(({ tier }) => tier), options.last === true);
 }
 
@@ -140,16 +142,19 @@ function unproved(audits: AuditTurn[], skipped: string[]): string[] {
   return [
     ...audits.flatMap(({ dataset, colder, notes }) =>
       notes.map(({ kind, says }) =>
-        `… ${dataset} on ${colder}: ${says}` + (kind === "counted"
+        `… ${dataset} on ${colder}: ${says}` +
+        (kind === "counted"
           ? `\n  → What they say cannot be proved any more. Look at them and accept them: ` +
             `\`deno task strata audit --accept --dataset ${dataset}\``
           : "")
       )
     ),
-    ...audits.filter(({ skipped: parts }) => parts !== "0").map(({ dataset, colder, skipped: parts }) =>
-      `… ${dataset} on ${colder}: ${counted(Number(parts), "part")} busy, left for next time`
+    ...audits.filter(({ skipped: parts }) => parts !== "0").map((
+      { dataset, colder, skipped: parts },
+    ) => `… ${dataset} on ${colder}: ${counted(Number(parts), "part")} busy, left for next time`),
+    ...skipped.map((tier) =>
+      `… ${tier} was not asked: what lies there, or comes from there, is not audited`
     ),
-    ...skipped.map((tier) => `… ${tier} was not asked: what lies there, or comes from there, is not audited`),
   ];
 }
 
@@ -205,7 +210,11 @@ function report(
         ),
         ...open,
         ...(isProved
-          ? [isLast ? `✓ What settled was there, once, ${lastOf(audits)}.` : "✓ What settled is there, once."]
+          ? [
+            isLast
+              ? `✓ What settled was there, once, ${lastOf(audits)}.`
+              : "✓ What settled is there, once.",
+          ]
           : []),
       ].join("\n"),
     ok: findings.length + stuck.length === 0,

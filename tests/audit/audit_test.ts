@@ -169,26 +169,30 @@ moveTest(
   },
 );
 
-dialledTest("a change that comes after such rows is found beside them, and stays", async (chain) => {
-  await settled(chain);
-  const { main } = chain;
-  await main.sql`insert into public.notes select 100 + n, '2026-03-09', 'x' from generate_series(1, 300) as n`;
-  await auditAll(chain);
-  assert.deepEqual(await mismatches(chain), ["main notes 2026-03 besides 300"]);
-  await main.sql`update public.notes set body = 'changed' where id = 2`;
-  for (let times = 0; times < 2; times++) {
+dialledTest(
+  "a change that comes after such rows is found beside them, and stays",
+  async (chain) => {
+    await settled(chain);
+    const { main } = chain;
+    await main
+      .sql`insert into public.notes select 100 + n, '2026-03-09', 'x' from generate_series(1, 300) as n`;
     await auditAll(chain);
-    assert.deepEqual(await mismatches(chain), [
-      "main notes 2026-03 altered",
-      "main notes 2026-03 besides 300",
-    ]);
-  }
-  await main.sql`update public.notes set body = 'note 2' where id = 2`;
-  await marchNotes(chain, 11, 13);
-  await settle(chain);
-  await auditAll(chain);
-  assert.deepEqual(await mismatches(chain), ["main notes 2026-03 besides 300"]);
-});
+    assert.deepEqual(await mismatches(chain), ["main notes 2026-03 besides 300"]);
+    await main.sql`update public.notes set body = 'changed' where id = 2`;
+    for (let times = 0; times < 2; times++) {
+      await auditAll(chain);
+      assert.deepEqual(await mismatches(chain), [
+        "main notes 2026-03 altered",
+        "main notes 2026-03 besides 300",
+      ]);
+    }
+    await main.sql`update public.notes set body = 'note 2' where id = 2`;
+    await marchNotes(chain, 11, 13);
+    await settle(chain);
+    await auditAll(chain);
+    assert.deepEqual(await mismatches(chain), ["main notes 2026-03 besides 300"]);
+  },
+);
 
 dialledTest(
   "what is accepted is right from then on, and the next loss is found all the same",

@@ -28,7 +28,8 @@ async function add({ core }: MoveChain, first: number, last: number): Promise<vo
 async function changed(chain: MoveChain, change: string, onBoth: boolean): Promise<void> {
   const { core, main } = chain;
   await chain.freezeClock("2026-07-01T00:00:00Z");
-  await core.sql`create table public.pots (id int primary key, at timestamptz not null, n integer default 7, body text)`;
+  await core
+    .sql`create table public.pots (id int primary key, at timestamptz not null, n integer default 7, body text)`;
   await core.sql`select strata.manage('public.pots', p_age_column => 'at')`;
   await add(chain, 1, 100);
   await settle(chain);
