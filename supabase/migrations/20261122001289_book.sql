@@ -41,13 +41,25 @@ $$;
 comment on function strata.book_seed(text) is 'What this tier''s marks of a dataset are keyed by.';
 revoke execute on function strata.book_seed(text) from public;
 
+create function strata.book_seed_name()
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return strata.key_name(strata.make_ledger_key());
+end
+$$;
+comment on function strata.book_seed_name() is 'Tells by which key marks are keyed: those of another one cannot be compared.';
+revoke execute on function strata.book_seed_name() from public;
+
 create function strata.book_columns(p_dataset strata.datasets)
 returns text[]
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, format_type(a.atttypid, a.atttypmod),
+  select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, strata.book_seed_name(), format_type(a.atttypid, a.atttypmod),
            case when coalesce(e.typnamespace, t.typnamespace) <> 'pg_catalog'::regnamespace then strata.describe_type(coalesce(e.oid, t.oid)) end))
            order by a.attnum), '{}')
     from pg_catalog.pg_attribute as a
@@ -65,7 +77,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select format('cross join lateral (select hashtextextended(concat_ws(''/'', %s), $2) as strata_key offset 0) as strata_k',
+  select format('cross join lateral (select hashtextextended(concat_ws(''/'', %s) collate "C", $2) as strata_key offset 0) as strata_k',
                 string_agg(format('concat(t.%I)', k.name), ', ' order by k.position))
     from unnest(p_dataset.key_columns) with ordinality as k (name, position)
 $$;
@@ -78,7 +90,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('coalesce(hashtextextended(%s, strata_k.strata_key # %s), ~strata_k.strata_key) as m%s',
+  select string_agg(format('coalesce(hashtextextended((%s) collate "C", strata_k.strata_key # %s), ~strata_k.strata_key) as m%s',
            strata.value_sql(a.atttypid, a.attname), hashtextextended(a.attname, 0), a.o), ', ' order by a.o)
     from (select x.atttypid, x.attname, row_number() over (order by x.attnum) as o from pg_catalog.pg_attribute as x
            where x.attrelid = strata.twin(p_dataset) and x.attnum > 0 and not x.attisdropped) as a
@@ -220,12 +232,12 @@ begin
   select jsonb_build_object('arrived_rows', coalesce(p_book.came, 0), 'names', p_names, 'marks', p_marks, 'turn', coalesce(p_book.changes, 0),
            'differs', to_jsonb(c.differs), 'unseen', to_jsonb(c.unseen))
     from (select case when l.has_book then coalesce(array_agg(n.column_name) filter (where b.mark <> n.mark), '{}') end as differs,
-                 case when l.has_book then coalesce(array_agg(n.column_name) filter (where b.mark is null), '{}') end as unseen
+                 case when l.has_book then coalesce(array_agg(n.column_name) filter (where n.name is not null and b.mark is null), '{}') end as unseen
             from (select p_book.marks is not null and exists (
                            select from unnest(p_names, p_marks) as u (name, mark) join unnest(p_book.names, p_book.marks) as b (name, mark)
                              on b.name = u.name and b.mark is not null) and p_book.left_rows = coalesce(sum(x.rows), 0) as has_book
                     from strata.ledger as x where x.dataset = p_dataset and x.month = p_month and x.what in ('moved', 'deleted')) as l
-            cross join (select u.name, u.mark, left(u.name, -33) as column_name from unnest(p_names, p_marks) as u (name, mark)) as n
+            left join (select u.name, u.mark, left(u.name, -33) as column_name from unnest(p_names, p_marks) as u (name, mark)) as n on true
             left join unnest(p_book.names, p_book.marks) as b (name, mark) on b.name = n.name
            group by l.has_book) as c);
 end

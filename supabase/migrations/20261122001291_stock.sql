@@ -41,6 +41,23 @@ comment on function strata.stock_months(text) is 'The months of a dataset''s row
 revoke execute on function strata.stock_months(text) from public;
 grant execute on function strata.stock_months(text) to strata_mover;
 
+-- A column that is gone from here alone, or has another type here alone, has lost what came in it.
+create function strata.shape_entry(p_dataset strata.datasets, p_columns text[], p_names text[])
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'shape', (select md5(string_agg(n, ',' order by n collate "C")) from unnest(p_names) as n where left(n, -33) = any (p_columns)),
+    'differs', (select jsonb_agg((regexp_match(o.says, '^column "(.*?)" '))[1])
+                  from strata.twin_objections(p_dataset.accepted, p_dataset.accepted, strata.twin(p_dataset)) as o
+                 where p_dataset.accepted is not null and strata.twin(p_dataset) is not null and o.code in ('ST021', 'ST022'))))
+$$;
+comment on function strata.shape_entry(strata.datasets, text[], text[]) is
+  'What these columns are by name and type, and which of the dataset''s are not as the hotter tier describes them.';
+revoke execute on function strata.shape_entry(strata.datasets, text[], text[]) from public;
+
 -- Stable, and so all of it as of one moment: rows, arrivals, ledger and book agree with each other.
 create function strata.count_stock(p_dataset strata.datasets, p_month text, p_columns text[])
 returns jsonb
@@ -86,7 +103,8 @@ begin
   return jsonb_build_object('rows', v_rows, 'digest', (select coalesce(bit_xor(d), 0) from unnest(v_strips[33:]) as d), 'strips', v_strips,
            'columns', v_columns, 'open', exists (select from strata.arrivals as a where a.dataset = p_dataset.name and a.closed_at is null))
          || strata.ledger_entry(p_dataset.name, '{moved,deleted}', p_month, 'left') || strata.ledger_entry(p_dataset.name, '{met}', p_month, 'met')
-         || strata.book_entry(p_dataset.name, p_month, v_book, v_names, v_marks);
+         || strata.book_entry(p_dataset.name, p_month, v_book, v_names, v_marks)
+         || strata.shape_entry(p_dataset, v_columns, v_names);
 end
 $$;
 comment on function strata.count_stock(strata.datasets, text, text[]) is
@@ -103,6 +121,7 @@ declare
   v_stock jsonb;
 begin
   perform strata.check_asker('hotter'), strata.check_settled(p_dataset);
+  perform strata.make_ledger_key();
   v_stock := strata.count_stock(strata.dataset(p_dataset), p_month, p_columns);
   return (v_stock - array['marks', 'names', 'turn']) || jsonb_build_object('to_book', strata.keep_seen(p_dataset, p_month, v_stock));
 end

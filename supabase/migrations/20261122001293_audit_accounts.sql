@@ -1,7 +1,7 @@
 -- Audit accounts: per month what there should be, kept so that it tells nothing of any row.
 
 create type strata.sight as (
-  rows bigint, digest bigint, columns text[], strips bigint[],
+  rows bigint, digest bigint, columns text[], shape text, strips bigint[],
   came_rows bigint, came_digest bigint, came_frames integer, came_columns text[], came_strips bigint[], came_forgotten bigint,
   left_rows bigint, left_digest bigint, left_frames integer, left_columns text[], left_strips bigint[], left_forgotten bigint,
   met_rows bigint, met_digest bigint, met_frames integer, met_columns text[], met_strips bigint[],

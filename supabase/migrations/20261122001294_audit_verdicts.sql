@@ -49,6 +49,7 @@ begin
   return p_now.columns is not null and p_now.strips is not null and coalesce(p_now.left_forgotten, 0) = coalesce(p_good.left_forgotten, 0)
     and v_came >= 0 and v_met >= 0 and (coalesce(p_good.came_frames, 0) < 0) = (p_now.came_frames < 0 and p_good.came_frames is not null)
     and (p_good.columns is null or p_good.columns = p_now.columns)
+    and (case when p_good.shape is null then not coalesce(p_now.unseen && p_now.columns, false) else p_good.shape = p_now.shape end)
     and (p_good.came_frames = p_now.came_frames or v_came <> 0 or p_good.came_frames is null)
     and (p_good.left_frames = p_now.left_frames or v_left <> 0 or p_good.left_frames is null)
     and (p_good.met_frames = p_now.met_frames or v_met <> 0 or p_good.met_frames is null)

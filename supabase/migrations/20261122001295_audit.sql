@@ -34,13 +34,30 @@ create table strata.audit_findings (
   turn_at timestamptz not null,
   first_seen_at timestamptz not null,
   constraint audit_findings_pkey primary key (neighbour, dataset, month, kind),
-  constraint audit_findings_kind_is_known check (kind in ('missing', 'besides', 'altered', 'rewound', 'doubled', 'beyond', 'counted', 'partly'))
+  constraint audit_findings_kind_is_known check (kind in ('missing', 'besides', 'altered', 'rewound', 'doubled', 'beyond'))
 );
 comment on table strata.audit_findings is
   'What the audit of a link finds wrong now: how many rows (null: cannot be told), a sentence, and some of their keys, until the '
-  'next upkeep. Gone when the cause is. counted and partly are not wrong: what was not proved.';
+  'next upkeep. Gone when the cause is.';
 revoke all on strata.audit_findings from public;
 alter table strata.audit_findings enable row level security;
+
+create table strata.audit_notes (
+  neighbour text not null,
+  dataset text not null,
+  month text not null,
+  kind text not null,
+  rows bigint not null,
+  says text not null,
+  first_seen_at timestamptz not null,
+  constraint audit_notes_pkey primary key (neighbour, dataset, month, kind),
+  constraint audit_notes_kind_is_known check (kind in ('counted', 'partly'))
+);
+comment on table strata.audit_notes is
+  'What is not wrong by the audit of a link, and not proved: rows that were only counted, until that is accepted, and rows of which a '
+  'column was not compared this time.';
+revoke all on strata.audit_notes from public;
+alter table strata.audit_notes enable row level security;
 
 create table strata.audit_turns (
   neighbour text not null,
@@ -74,14 +91,19 @@ returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
+  delete from strata.audit_notes as n
+   where (n.neighbour, n.dataset, n.month) = (p_link.neighbour, p_turn.dataset, p_month) and (n.kind = 'partly' or p_now.rows = 0);
+  insert into strata.audit_notes as n (neighbour, dataset, month, kind, rows, says, first_seen_at)
+  select p_link.neighbour, p_turn.dataset, p_month, k.kind, p_now.rows, strata.finding_says(k.kind, p_link, p_month, p_verdict, p_now), strata.clock()
+    from unnest(p_verdict.kinds) as k (kind) where k.kind in ('counted', 'partly')
+  on conflict (neighbour, dataset, month, kind) do update set rows = excluded.rows, says = excluded.says;
   delete from strata.audit_findings as f
-   where f.neighbour = p_link.neighbour and f.dataset = p_turn.dataset and f.month = p_month
-     and f.kind not in ('doubled', 'beyond') and (f.kind <> 'counted' or p_now.rows = 0) and f.kind <> all (p_verdict.kinds);
+   where (f.neighbour, f.dataset, f.month) = (p_link.neighbour, p_turn.dataset, p_month)
+     and f.kind not in ('doubled', 'beyond') and f.kind <> all (p_verdict.kinds);
   insert into strata.audit_findings as f (neighbour, dataset, month, kind, rows, says, turn_at, first_seen_at)
-  select p_link.neighbour, p_turn.dataset, p_month, k.kind,
-         case when k.kind in ('missing', 'besides') then abs(p_verdict.diff) when k.kind in ('counted', 'partly') then p_now.rows end,
+  select p_link.neighbour, p_turn.dataset, p_month, k.kind, case when k.kind in ('missing', 'besides') then abs(p_verdict.diff) end,
          strata.finding_says(k.kind, p_link, p_month, p_verdict, p_now), p_turn.started_at, strata.clock()
-    from unnest(p_verdict.kinds) as k (kind)
+    from unnest(p_verdict.kinds) as k (kind) where k.kind not in ('counted', 'partly')
   on conflict (neighbour, dataset, month, kind) do update set rows = excluded.rows, says = excluded.says, turn_at = excluded.turn_at
 $$;
 comment on function strata.keep_findings(strata.links, strata.audit_turns, text, strata.verdict, strata.sight) is

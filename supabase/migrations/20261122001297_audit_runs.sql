@@ -57,8 +57,7 @@ begin
          bool_or(f.kind = 'missing') as lost
     into v_found
     from (select x.*, row_number() over (order by x.month, x.kind) as place from strata.audit_findings as x
-           where x.neighbour = p_link.neighbour and x.dataset = p_dataset and x.kind not in ('counted', 'partly')
-             and coalesce(x.rows, 1) > x.accepted_rows) as f;
+           where x.neighbour = p_link.neighbour and x.dataset = p_dataset and coalesce(x.rows, 1) > x.accepted_rows) as f;
   if v_found.number = 0 then
     perform strata.clear_alert('audit_mismatch', v_colder, p_dataset);
   else
@@ -348,6 +347,8 @@ as $$
    where a.kind = 'audit_mismatch' and a.heard_from is null and a.cleared_at is null and a.subject in (select f.dataset from findings as f);
   delete from strata.audit_accounts as a
    where not exists (select from strata.audit_turns as t where (t.neighbour, t.dataset) = (a.neighbour, a.dataset));
+  delete from strata.audit_notes as n
+   where not exists (select from strata.audit_turns as t where (t.neighbour, t.dataset) = (n.neighbour, n.dataset));
   delete from strata.keys_beyond as b where b.seen_at < strata.clock() - make_interval(days => 4 * strata.setting('audit_every')::integer);
   delete from strata.passed_keys as p where strata.colder() is null or not exists (select from strata.datasets as d where d.name = p.dataset);
   delete from strata.books as b where not exists (select from strata.datasets as d where d.name = b.dataset);

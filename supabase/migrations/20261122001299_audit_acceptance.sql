@@ -11,15 +11,14 @@ set search_path = pg_catalog, pg_temp
 as $$
   select t.neighbour, case l.direction when 'colder' then l.neighbour else strata.tier() end, t.dataset, t.finished_at, t.months, t.rows,
          t.keys, t.skipped, t.besides, t.milliseconds, t.trouble, l.driver = 'relay',
-         coalesce(f.findings, '[]'), coalesce(f.notes, '[]')
+         (select coalesce(jsonb_agg(jsonb_build_object('month', f.month, 'kind', f.kind, 'rows', f.rows, 'says', f.says || f.keys,
+                   'since', f.first_seen_at) order by f.month, f.kind), '[]')
+            from strata.audit_findings as f
+           where f.neighbour = t.neighbour and f.dataset = t.dataset and coalesce(f.rows, 1) > f.accepted_rows),
+         (select coalesce(jsonb_agg(jsonb_build_object('month', n.month, 'kind', n.kind, 'rows', n.rows, 'says', n.says,
+                   'since', n.first_seen_at) order by n.month, n.kind), '[]')
+            from strata.audit_notes as n where n.neighbour = t.neighbour and n.dataset = t.dataset)
     from strata.audit_turns as t join strata.links as l on l.neighbour = t.neighbour
-    cross join lateral (
-      select jsonb_agg(x.it order by x.month, x.kind) filter (where x.kind not in ('counted', 'partly')) as findings,
-             jsonb_agg(x.it order by x.month, x.kind) filter (where x.kind in ('counted', 'partly')) as notes
-        from (select y.month, y.kind, jsonb_build_object('month', y.month, 'kind', y.kind, 'rows', y.rows, 'says', y.says || y.keys,
-                                                         'since', y.first_seen_at) as it
-                from strata.audit_findings as y
-               where y.neighbour = t.neighbour and y.dataset = t.dataset and coalesce(y.rows, 1) > y.accepted_rows) as x) as f
    order by l.direction, t.dataset
 $$;
 comment on function strata.audit_report() is
@@ -35,6 +34,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_accepted integer;
+  v_notes integer;
 begin
   update strata.audit_accounts as a
      set aside = null, good = strata.kept_sight(strata.kept_sight(a.seen, k.key, 'seen', a.neighbour, a.dataset, a.month), k.key, 'good', a.neighbour, a.dataset, a.month)
@@ -44,6 +44,9 @@ begin
   update strata.audit_findings as f set accepted_rows = coalesce(f.rows, 1)
    where f.dataset = p_dataset and f.month = coalesce(p_month, f.month) and coalesce(f.rows, 1) > f.accepted_rows;
   get diagnostics v_accepted = row_count;
+  delete from strata.audit_notes as n where n.dataset = p_dataset and n.month = coalesce(p_month, n.month);
+  get diagnostics v_notes = row_count;
+  v_accepted := v_accepted + v_notes;
   if v_accepted = 0 then
     raise exception 'the audit has found nothing wrong with "%"%', p_dataset, coalesce(' in ' || p_month, '')
       using errcode = 'ST080', hint = strata.remedy('ST080');
