@@ -169,15 +169,17 @@ set row_security = off
 as $$
 declare
   v_names constant text[] := strata.book_columns(p_dataset);
-  v_month record;
+  v_month timestamp;
+  v_rows bigint;
+  v_marks bigint[];
 begin
-  for v_month in execute format(
+  for v_month, v_rows, v_marks in execute format(
     'select date_trunc(''month'', z.age) as month, count(*) as rows, array[%s]::bigint[] as marks '
     '  from (select t.%I::timestamp as age, %s from %s %s) as z group by 1 order by 1',
     strata.gather_sql('z', v_names), p_dataset.age_column, strata.marks_sql(p_dataset), p_rows, strata.key_hash_sql(p_dataset))
     using p_places, strata.book_seed(p_dataset.name), p_lines
   loop
-    perform strata.add_to_book(p_dataset.name, strata.month_of(v_month.month), p_sign * v_month.rows, v_names, v_month.marks);
+    perform strata.add_to_book(p_dataset.name, strata.month_of(v_month), p_sign * v_rows, v_names, v_marks);
   end loop;
 end
 $$;

@@ -135,30 +135,35 @@ comment on function strata.finding_says(text, strata.links, text, strata.verdict
 revoke execute on function strata.finding_says(text, strata.links, text, strata.verdict, strata.sight) from public;
 
 -- While there are rows too many that nobody accepted, the others are compared with how they were beside them as well.
-create function strata.judge_month(p_account strata.audit_accounts, p_key bytea, p_now strata.sight, out verdict strata.verdict, out aside strata.sight)
+create type strata.judgement as (verdict strata.verdict, aside strata.sight);
+comment on type strata.judgement is 'What is to be said of a month, and how it is to be remembered beside the rows it has too many.';
+
+create function strata.judge_month(p_account strata.audit_accounts, p_key bytea, p_now strata.sight)
+returns strata.judgement
 language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_verdict strata.verdict := strata.judge(strata.sight_of(p_account, 'good', p_key), p_now);
+  v_aside strata.sight;
   v_beside strata.verdict;
 begin
-  verdict := strata.judge(strata.sight_of(p_account, 'good', p_key), p_now);
-  if not 'besides' = any (verdict.kinds) then
-    return;
-  end if;
-  aside := strata.sight_of(p_account, 'aside', p_key);
-  if aside.rows is not null and not 'altered' = any (verdict.kinds) then
-    v_beside := strata.judge(aside, p_now);
-    if v_beside.kinds && array['altered', 'missing'] then
-      verdict.kinds := verdict.kinds || array['altered'];
-      verdict.hurt := greatest(v_beside.hurt, -v_beside.diff, 0);
-      verdict.columns := v_beside.columns;
+  if 'besides' = any (v_verdict.kinds) then
+    v_aside := strata.sight_of(p_account, 'aside', p_key);
+    if v_aside.rows is not null and not 'altered' = any (v_verdict.kinds) then
+      v_beside := strata.judge(v_aside, p_now);
+      if v_beside.kinds && array['altered', 'missing'] then
+        v_verdict.kinds := v_verdict.kinds || array['altered'];
+        v_verdict.hurt := greatest(v_beside.hurt, -v_beside.diff, 0);
+        v_verdict.columns := v_beside.columns;
+      end if;
+    end if;
+    if not 'altered' = any (v_verdict.kinds) then
+      v_aside := p_now;
     end if;
   end if;
-  if not 'altered' = any (verdict.kinds) then
-    aside := p_now;
-  end if;
+  return row(v_verdict, v_aside)::strata.judgement;
 end
 $$;
 comment on function strata.judge_month(strata.audit_accounts, bytea, strata.sight) is
