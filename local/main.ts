@@ -1,15 +1,17 @@
 /** `deno task up`, `down`, `status` and `reset`: the local stack from the command line. */
 import { bold, dim, green, red, setColorEnabled, stripAnsiCode, yellow } from "@std/fmt/colors";
 import { warnOfOpenFiles } from "../cli/lib/command.ts";
+import { confirmed } from "../cli/lib/confirm.ts";
+import { Failure } from "../cli/lib/errors.ts";
 import { down, removeStack, type RunningStack, status, up } from "./stack.ts";
 import { gatewayPort, REPOSITORY, StackError, TIERS } from "./settings.ts";
 
-const USAGE = `Usage: deno task up | down | status | reset
+const USAGE = `Usage: deno task up | down | status | reset [--yes]
 
 Three tiers on this machine: up starts them with REST and functions, down stops them, status shows
-them, reset forgets their data and starts them empty.`;
+them, reset forgets their data and starts them empty: it asks first, unless --yes is said.`;
 
-const commands: Record<string, () => Promise<number>> = {
+const commands: Record<string, (yes: boolean) => Promise<number>> = {
   async up() {
     const begun = performance.now();
     await warnOfOpenFiles({ err: console.error });
@@ -25,9 +27,13 @@ const commands: Record<string, () => Promise<number>> = {
     return 0;
   },
 
-  async reset() {
+  async reset(yes) {
+    if (!confirmed("All rows on the three local tiers are deleted.", yes)) {
+      console.log("Nothing was deleted.");
+      return 1;
+    }
     await removeStack();
-    return await commands.up?.() ?? 1;
+    return await commands.up?.(yes) ?? 1;
   },
 
   async status() {
@@ -75,13 +81,18 @@ function shown(path: string): string {
 
 async function main(name: string | undefined, rest: string[]): Promise<number> {
   const command = commands[name ?? ""];
-  if (command === undefined || rest.length > 0) {
+  const yes = name === "reset" && rest.length === 1 && rest[0] === "--yes";
+  if (command === undefined || (rest.length > 0 && !yes)) {
     console.error(USAGE);
     return ["--help", "-h"].includes(rest[0] ?? "") ? 0 : 2;
   }
   try {
-    return await command();
+    return await command(yes);
   } catch (error) {
+    if (error instanceof Failure) {
+      console.error(`${red(error.message)}\n${error.remedy}`);
+      return error.exitCode;
+    }
     if (!(error instanceof StackError)) throw error;
     console.error(`${red(error.message)}\n${error.remedy}`);
     return 1;

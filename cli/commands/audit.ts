@@ -14,6 +14,7 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
+import { confirmed } from "../lib/confirm.ts";
 import { Failure, noDataset } from "../lib/errors.ts";
 import { count, duration, rows, table } from "../lib/output.ts";
 import type { OpenTier } from "../lib/session.ts";
@@ -28,6 +29,7 @@ interface Options extends CommonOptions {
   last?: true;
   accept?: true;
   month?: string;
+  yes?: true;
 }
 
 /** `audit`: is what settled still there, and every row in one tier only. */
@@ -42,6 +44,7 @@ export function audit(io: Io): Command {
     .option("--last", "only show what was found last")
     .option("--accept", "take what was found wrong with --dataset as right from now on")
     .option("--month <month>", "with --accept: only this month, such as 2026-03")
+    .option("--yes", "with --accept: do not ask")
     .action((options: Options) => perform(io, options, (context) => work(context, options)));
 }
 
@@ -54,19 +57,23 @@ async function work(context: Context, options: Options): Promise<Report> {
     throw new Failure(`--month is "${options.month}"`, "Write the month as 2026-03.", 2);
   }
   if (dataset !== null && !await isKnown(context, dataset)) throw noDataset(dataset);
-  if (options.accept) return await accepted(context, dataset, options.month ?? null);
+  if (options.accept) {
+    return await accepted(context, dataset, options.month ?? null, options.yes === true);
+  }
   if (options.last !== true) {
-    await Promise.all(context.session.open.map(async (open) => {
+    // The coldest first: of what has moved on, the tier before it may have to be told.
+    for (const open of context.session.open.toReversed()) {
       try {
         await auditTier(open, dataset);
       } catch (error) {
         context.session.skip(open, error);
       }
-    }));
+    }
   }
-  return report(
-    (await turns(context)).filter((one) => dataset === null || one.dataset === dataset),
+  const audits = (await turns(context)).filter((one) =>
+    dataset === null || one.dataset === dataset
   );
+  return report(audits, context.session.skipped.map(({ tier }) => tier), options.last === true);
 }
 
 /** Managed on any tier, or let go of since it was audited. */
@@ -99,12 +106,24 @@ async function accepted(
   { session }: Context,
   dataset: string | null,
   month: string | null,
+  yes: boolean,
 ): Promise<Report> {
   if (dataset === null) throw new Failure("--accept needs a --dataset", "Name the dataset.", 2);
+  const open = (await session.ask(({ sql }) => auditReport(sql)))
+    .flatMap(({ answer }) => answer)
+    .filter((one) => one.dataset === dataset)
+    .flatMap(({ colder, findings, notes }) =>
+      [...findings, ...notes].filter((one) => month === null || one.month === month)
+        .map(({ says }) => `on ${colder}: ${says}`)
+    );
+  if (
+    open.length > 0 &&
+    !confirmed(`Of ${dataset} is taken as right from now on: ${open.join("; ")}.`, yes)
+  ) return { document: { dataset, month, accepted: 0 }, text: "Nothing was accepted.", ok: false };
   const answers = await session.ask(async ({ sql }) => {
     const found = (await auditReport(sql)).some((one) =>
       one.dataset === dataset &&
-      one.findings.some((finding) => month === null || finding.month === month)
+      [...one.findings, ...one.notes].some((found) => month === null || found.month === month)
     );
     return found ? await acceptAudit(sql, dataset, month) : 0;
   });
@@ -118,19 +137,32 @@ async function accepted(
   };
 }
 
-function report(audits: (AuditTurn & { dialled_by: string })[]): Report {
-  const drawn = table(
-    ["dataset", "on", ">months", ">rows there", ">keys before it", ">took", ""],
-    audits.map((one) => [
-      one.dataset,
-      one.colder,
-      count(one.months),
-      count(one.rows),
-      count(one.keys),
-      duration(Number(one.milliseconds)),
-      verdict(one),
-    ]),
-  );
+/** What keeps an audit from having proved everything, though nothing is wrong. */
+function unproved(audits: AuditTurn[], skipped: string[]): string[] {
+  return [
+    ...audits.flatMap(({ dataset, colder, notes }) =>
+      notes.map(({ kind, says }) =>
+        `… ${dataset} on ${colder}: ${says}` +
+        (kind === "counted"
+          ? `\n  → What they say cannot be proved any more. Look at them and accept them: ` +
+            `\`deno task strata audit --accept --dataset ${dataset}\``
+          : "")
+      )
+    ),
+    ...audits.filter(({ skipped: parts }) => parts !== "0").map((
+      { dataset, colder, skipped: parts },
+    ) => `… ${dataset} on ${colder}: ${counted(Number(parts), "part")} busy, left for next time`),
+    ...skipped.map((tier) =>
+      `… ${tier} was not asked: what lies there, or comes from there, is not audited`
+    ),
+  ];
+}
+
+function report(
+  audits: (AuditTurn & { dialled_by: string })[],
+  skipped: string[],
+  isLast: boolean,
+): Report {
   const findings = audits.flatMap(({ dataset, colder, findings }) =>
     findings.map(({ says }) =>
       `✗ ${dataset} on ${colder}: ${says}\n` +
@@ -144,12 +176,19 @@ function report(audits: (AuditTurn & { dialled_by: string })[]): Report {
     unfinished.filter(isCarried),
     unfinished.filter((one) => !isCarried(one)),
   ];
+  const open = unproved(audits, skipped);
+  const isProved = findings.length + unfinished.length + open.length === 0;
   return {
-    document: { audits },
+    document: { audits, proved: isProved && audits.length > 0 },
     text: audits.length === 0
-      ? "Nothing has settled over a link between these tiers: there is nothing to audit."
+      ? [
+        skipped.length === 0
+          ? "Nothing has settled over a link between these tiers: there is nothing to audit."
+          : "Nothing was audited.",
+        ...open,
+      ].join("\n")
       : [
-        drawn,
+        drawn(audits),
         ...findings,
         ...stuck.map(({ dataset, colder, trouble }) =>
           `✗ ${dataset} on ${colder}: not finished${trouble === null ? "" : `: ${trouble}`}`
@@ -157,20 +196,51 @@ function report(audits: (AuditTurn & { dialled_by: string })[]): Report {
         ...carried.map(({ dataset, colder }) =>
           `… ${dataset} on ${colder}: the relay goes on with it; see \`deno task strata audit --last\``
         ),
-        ...(findings.length + unfinished.length === 0 ? ["✓ What settled is there, once."] : []),
+        ...open,
+        ...(isProved
+          ? [
+            isLast
+              ? `✓ What settled was there, once, ${lastOf(audits)}.`
+              : "✓ What settled is there, once.",
+          ]
+          : []),
       ].join("\n"),
     ok: findings.length + stuck.length === 0,
   };
 }
 
-function verdict({ finished_at, findings, besides, skipped }: AuditTurn): string {
+function drawn(audits: AuditTurn[]): string {
+  return table(
+    ["dataset", "on", ">months", ">rows there", ">keys before it", ">took", ""],
+    audits.map((one) => [
+      one.dataset,
+      one.colder,
+      count(one.months),
+      count(one.rows),
+      count(one.keys),
+      duration(Number(one.milliseconds)),
+      verdict(one),
+    ]),
+  );
+}
+
+/** When the oldest of these audits came to its end. */
+function lastOf(audits: AuditTurn[]): string {
+  const ends = audits.map(({ finished_at }) => finished_at ?? "").sort();
+  return `when last audited (${ends[0]?.slice(0, 16)})`;
+}
+
+function verdict({ finished_at, findings, notes, skipped }: AuditTurn): string {
   if (finished_at === null) return "not finished";
   if (findings.length > 0) return counted(findings.length, "finding");
-  const notes = [
-    ...(besides === "0" ? [] : [`${rows(besides)} written there directly`]),
-    ...(skipped === "0" ? [] : [`${counted(Number(skipped), "part")} busy, left for next time`]),
+  const only = notes.filter(({ kind }) => kind === "counted");
+  const total = only.reduce((sum, one) => sum + (one.rows ?? 0), 0);
+  const open = [
+    ...(only.length === 0 ? [] : [`${rows(String(total))} only counted`]),
+    ...(notes.length === only.length ? [] : ["compared in part"]),
+    ...(skipped === "0" ? [] : [`${counted(Number(skipped), "part")} busy`]),
   ];
-  return notes.length === 0 ? "✓" : `✓ ${notes.join(", ")}`;
+  return open.length === 0 ? "✓" : open.join(", ");
 }
 
 function counted(many: number, what: string): string {

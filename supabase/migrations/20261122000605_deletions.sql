@@ -195,7 +195,7 @@ begin
   end if;
   set constraints all immediate; -- what a deferred trigger says of a row must be heard here, not at the commit
   perform set_config('strata.purging', 'off', true);
-  perform strata.note_moved(p_dataset.name, p_manifest, deleted, v_ages, digest);
+  perform strata.note_moved(p_dataset.name, p_manifest, deleted, v_ages);
 end
 $$;
 comment on function strata.delete_proved(strata.datasets, strata.manifests, bytea[], integer[]) is

@@ -113,6 +113,15 @@ $$;
 comment on function strata.check_source(strata.datasets, text) is 'ST029: rows come for a dataset that is this tier''s own, or another neighbour''s.';
 revoke execute on function strata.check_source(strata.datasets, text) from public;
 
+create function strata.random_seed()
+returns bigint
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$ select ('x' || encode(substr(uuid_send(gen_random_uuid()), 9, 8), 'hex'))::bit(64)::bigint $$;
+comment on function strata.random_seed() is 'A seed for hashes that nobody can guess: 62 random bits.';
+revoke execute on function strata.random_seed() from public;
+
 create function strata.receive(p_move uuid, p_dataset text, p_from text, p_columns text[], p_lines text)
 returns jsonb
 language plpgsql
@@ -124,7 +133,7 @@ declare
   v_arrival strata.arrivals;
   v_lines text[];
   v_way strata.way_in;
-  v_seed constant bigint := ('x' || encode(substr(uuid_send(gen_random_uuid()), 9, 8), 'hex'))::bit(64)::bigint;
+  v_seed constant bigint := strata.random_seed();
 begin
   perform strata.check_asker('hotter', coalesce(p_from, ''));
   perform strata.lock_dataset(p_dataset);
@@ -136,8 +145,7 @@ begin
   elsif v_arrival.move_id is not null then
     return v_arrival.refused;
   end if;
-  perform strata.keep_memory(octet_length(p_lines));
-  perform strata.check_columns(v_dataset, p_columns);
+  perform strata.keep_memory(octet_length(p_lines)), strata.check_columns(v_dataset, p_columns);
   v_way := strata.way_in(v_dataset, p_columns);
   perform set_config('synchronous_commit', 'on', true)
     where current_setting('synchronous_commit') = 'off'; -- a proof promises that the row is on disk
@@ -170,6 +178,7 @@ begin
   select p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines), v_arrival.not_ours, v_arrival.refused,
          p.places, p.version, strata.distinct_versions(v_arrival.versions), p.file, v_seed, coalesce(v_arrival.brought, '{}')
     from strata.place(strata.relation(v_dataset)::regclass, v_arrival.places) as p;
+  perform strata.book_arrival(v_dataset, v_arrival.places, v_lines, v_arrival);
   return v_arrival.refused;
 end
 $$;

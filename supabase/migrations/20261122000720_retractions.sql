@@ -17,6 +17,7 @@ as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
   v_retracted bigint[];
+  v_places tid[];
   v_outcomes text[];
 begin
   if strata.missing_columns(p_dataset, p_columns) <> '{}' then
@@ -24,15 +25,19 @@ begin
   end if;
   perform set_config('strata.purging', 'on', true);
   execute format(
-    'with gone as (delete from %s as t using unnest(%s, $2, $3) with ordinality as m (%s, ordinal, mark, o) '
-    '  where %s and not (m.ordinal = any ($4)) and hashtextextended(concat_ws(''/'', %s), $6) = any ($5) '
-    '    and (t.xmin = any ($7) or strata.fingerprint(%s) = m.mark) returning m.o) '
-    'select coalesce(array_agg(g.o), ''{}'') from gone as g',
-    strata.relation(p_dataset), v_sql.items, v_sql.names, v_sql.same_key,
+    'select coalesce(array_agg(g.o), ''{}''), coalesce(array_agg(g.place), ''{}'') from ( '
+    '  select m.o, t.ctid as place from unnest(%s, $2, $3) with ordinality as m (%s, ordinal, mark, o) join %s as t on %s '
+    '   where not (m.ordinal = any ($4)) and hashtextextended(concat_ws(''/'', %s), $6) = any ($5) '
+    '     and (t.xmin = any ($7) or strata.fingerprint(%s) = m.mark) for update of t) as g',
+    v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key,
     (select string_agg('m.k' || n, ', ' order by n) from generate_series(1, cardinality(p_dataset.key_columns)) as n),
     strata.content_sql(strata.relation(p_dataset)::regclass, p_columns))
-    into v_retracted using p_keys, p_ordinals, p_fingerprints, p_arrival.not_ours, p_arrival.brought, p_arrival.seed,
+    into v_retracted, v_places using p_keys, p_ordinals, p_fingerprints, p_arrival.not_ours, p_arrival.brought, p_arrival.seed,
       case when p_arrival.file = strata.file_of(strata.twin(p_dataset)) then array_append(p_arrival.versions, p_arrival.version) else '{}' end;
+  perform strata.unbook_places(p_dataset, v_places);
+  execute format( -- by key: in a table of parts a place is one of each part
+    'delete from %s as t using unnest(%s) with ordinality as m (%s, o) where %s and m.o = any ($2)',
+    strata.relation(p_dataset), v_sql.items, v_sql.names, v_sql.same_key) using p_keys, v_retracted;
   perform set_config('strata.purging', 'off', true);
   execute format(
     'select array_agg(case when m.o = any ($2) then ''retracted'' when t.ctid is null then ''absent'' else ''other'' end order by m.o) '

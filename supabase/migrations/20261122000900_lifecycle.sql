@@ -19,21 +19,21 @@ declare
   v_month timestamp;
   v_rows integer;
   v_bytes bigint;
-  v_digest bigint;
+  v_marks bytea[];
 begin
   rows := 0;
   bytes := 0;
   perform set_config('strata.purging', 'on', true);
-  for v_month, v_rows, v_bytes, v_digest in execute format(
+  for v_month, v_rows, v_bytes, v_marks in execute format(
     'with gone as (delete from %s as t where t.ctid = any ($1) and %s '
     '               returning %s as content, date_trunc(''month'', t.%I::timestamp) as month) '
-    'select g.month, count(*)::integer, sum(octet_length(g.content)), bit_xor(strata.digest(strata.fingerprint(g.content))) '
+    'select g.month, count(*)::integer, sum(octet_length(g.content)), array_agg(strata.fingerprint(g.content)) '
     '  from gone as g group by g.month',
     strata.relation(p_dataset), p_due, strata.content_sql(v_relation, v_columns), p_dataset.age_column) using p_tids
   loop
     rows := rows + v_rows;
     bytes := bytes + v_bytes;
-    perform strata.note_left(p_dataset.name, 'deleted', v_month, v_rows, v_digest, v_columns, strata.shape(v_relation));
+    perform strata.note_left(p_dataset.name, 'deleted', v_month, v_marks, v_columns, strata.shape(v_relation));
   end loop;
   set constraints all immediate; -- what a deferred trigger says must be heard here, not at the commit
   perform set_config('strata.purging', 'off', true);

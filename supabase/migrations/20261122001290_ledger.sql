@@ -20,6 +20,7 @@ create table strata.ledger (
   month text not null,
   rows bigint not null,
   digest bigint not null,
+  strips bigint[] not null,
   frame text not null,
   columns text[] not null,
   frames integer not null default 1,
@@ -29,8 +30,8 @@ create table strata.ledger (
 );
 comment on table strata.ledger is
   'Rows that left this tier, per dataset and month of their age: moved to the next, or deleted at their age. met: rows of '
-  'moves into this tier that were here already. digest: xor of their fingerprints over columns, since the frame began, under '
-  'the mask made of the key that mask names.';
+  'moves into this tier that were here already. digest: xor of their fingerprints over columns, since the frame began, and '
+  'strips: the same of each strip, under what is made of the key that mask names.';
 revoke all on strata.ledger from public;
 alter table strata.ledger enable row level security;
 
@@ -38,7 +39,7 @@ create table strata.met (
   move_id uuid not null,
   ordinal integer not null,
   month text not null,
-  digest bigint not null,
+  fingerprint bytea not null,
   constraint met_pkey primary key (move_id, ordinal)
 );
 comment on table strata.met is
@@ -147,47 +148,72 @@ as $$ select left(encode(sha256(p_key), 'hex'), 8) $$;
 comment on function strata.key_name(bytea) is 'Tells keys apart without telling anything of them.';
 revoke execute on function strata.key_name(bytea) from public;
 
+create function strata.masked(p_entry strata.ledger, p_key bytea)
+returns strata.ledger
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_entry strata.ledger := p_entry;
+begin
+  v_entry.digest := p_entry.digest # strata.mask(p_key, p_entry.dataset, p_entry.what, p_entry.month, p_entry.rows::text, p_entry.frames::text);
+  v_entry.strips := strata.seal_strips(p_entry.strips, p_key, p_entry.dataset, p_entry.what, p_entry.month, p_entry.rows::text, p_entry.frames::text);
+  return v_entry;
+end
+$$;
+comment on function strata.masked(strata.ledger, bytea) is 'An entry of the ledger with the mask put on, or taken off.';
+revoke execute on function strata.masked(strata.ledger, bytea) from public;
+
 -- The counts are part of the mask: two copies of the ledger tell nothing of the rows that left in between.
-create function strata.add_to_ledger(p_dataset text, p_what text, p_month text, p_rows bigint, p_digest bigint, p_columns text[], p_frame text)
+create function strata.add_to_ledger(p_dataset text, p_what text, p_month text, p_fingerprints bytea[], p_columns text[], p_frame text)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key constant bytea := strata.make_ledger_key();
-  v_mask constant text := strata.key_name(v_key);
+  v_strips constant bigint[] := strata.strips_of(p_fingerprints);
+  v_old strata.ledger;
+  v_new strata.ledger;
 begin
-  insert into strata.ledger as l (dataset, what, month, rows, digest, frame, columns, mask)
-  values (p_dataset, p_what, p_month, p_rows, p_digest # strata.mask(v_key, p_dataset, p_what, p_month, p_rows::text, '1'),
-          md5(p_frame || v_mask), p_columns, v_mask)
+  select l.* into v_old from strata.ledger as l where (l.dataset, l.what, l.month) = (p_dataset, p_what, p_month) for update;
+  v_new := row(p_dataset, p_what, p_month, coalesce(v_old.rows, 0) + cardinality(p_fingerprints),
+               (select bit_xor(d) from unnest(v_strips[33:]) as d), v_strips, md5(p_frame || strata.key_name(v_key)), p_columns,
+               coalesce(v_old.frames, 1), strata.key_name(v_key));
+  if v_old.frame = v_new.frame then
+    v_old := strata.masked(v_old, v_key);
+    v_new.digest := v_new.digest # v_old.digest;
+    v_new.strips := strata.add_strips(v_old.strips, v_new.strips);
+  else
+    v_new.frames := v_new.frames + (v_old.frame is not null)::integer;
+  end if;
+  v_new := strata.masked(v_new, v_key);
+  insert into strata.ledger as l select v_new.*
   on conflict (dataset, what, month) do update
-     set rows = l.rows + excluded.rows, frame = excluded.frame, columns = excluded.columns, mask = excluded.mask,
-         frames = l.frames + (l.frame <> excluded.frame)::integer,
-         digest = p_digest # strata.mask(v_key, p_dataset, p_what, p_month, (l.rows + excluded.rows)::text, (l.frames + (l.frame <> excluded.frame)::integer)::text)
-                  # case when l.frame = excluded.frame
-                         then l.digest # strata.mask(v_key, p_dataset, p_what, p_month, l.rows::text, l.frames::text) else 0 end;
+     set rows = excluded.rows, digest = excluded.digest, strips = excluded.strips, frame = excluded.frame, columns = excluded.columns,
+         frames = excluded.frames, mask = excluded.mask;
 end
 $$;
-comment on function strata.add_to_ledger(text, text, text, bigint, bigint, text[], text) is
-  'Adds rows to what the ledger has of a month; a new frame begins where they have other columns or types, or the key is another.';
-revoke execute on function strata.add_to_ledger(text, text, text, bigint, bigint, text[], text) from public;
+comment on function strata.add_to_ledger(text, text, text, bytea[], text[], text) is
+  'Adds rows, of which these are the fingerprints, to what the ledger has of a month; a new frame begins where they have other '
+  'columns or types, or the key is another. One transaction at a time has a dataset''s lock here.';
+revoke execute on function strata.add_to_ledger(text, text, text, bytea[], text[], text) from public;
 
-create function strata.note_left(
-  p_dataset text, p_what text, p_month timestamp, p_rows bigint, p_digest bigint, p_columns text[], p_shape text
-)
+create function strata.note_left(p_dataset text, p_what text, p_month timestamp, p_fingerprints bytea[], p_columns text[], p_shape text)
 returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
-  select strata.add_to_ledger(p_dataset, p_what, strata.month_of(p_month), p_rows, p_digest, c.names, p_shape || c.names::text)
+  select strata.add_to_ledger(p_dataset, p_what, strata.month_of(p_month), p_fingerprints, c.names, p_shape || c.names::text)
     from (select array_remove(p_columns, null) as names) as c
 $$;
-comment on function strata.note_left(text, text, timestamp, bigint, bigint, text[], text) is
+comment on function strata.note_left(text, text, timestamp, bytea[], text[], text) is
   'Adds rows of one month to the ledger, in the transaction that deletes them.';
-revoke execute on function strata.note_left(text, text, timestamp, bigint, bigint, text[], text) from public;
+revoke execute on function strata.note_left(text, text, timestamp, bytea[], text[], text) from public;
 
 -- Batches are claimed by age: most lie within one month, and then nothing is looked at row by row.
-create function strata.note_moved(p_dataset text, p_manifest strata.manifests, p_moved integer[], p_ages timestamp[], p_digest bigint)
+create function strata.note_moved(p_dataset text, p_manifest strata.manifests, p_moved integer[], p_ages timestamp[])
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -199,19 +225,22 @@ declare
 begin
   select date_trunc('month', min(a.age)), date_trunc('month', max(a.age)) into v_first, v_last from unnest(p_ages) as a (age);
   if v_first = v_last and array_position(p_ages, null) is null then
-    perform strata.note_left(p_dataset, 'moved', v_first, cardinality(p_moved), p_digest, p_manifest.columns, p_manifest.shape);
+    perform strata.note_left(p_dataset, 'moved', v_first,
+      case when cardinality(p_moved) = cardinality(p_manifest.fingerprints) then p_manifest.fingerprints
+           else (select array_agg(f.mark) from unnest(p_moved) as g (o)
+                   join unnest(p_manifest.fingerprints) with ordinality as f (mark, o) on f.o = g.o) end, p_manifest.columns, p_manifest.shape);
   else
-    perform strata.note_left(p_dataset, 'moved', m.month, m.rows, m.digest, p_manifest.columns, p_manifest.shape)
-       from (select date_trunc('month', g.age) as month, count(*) as rows, bit_xor(strata.digest(f.mark)) as digest
+    perform strata.note_left(p_dataset, 'moved', m.month, m.marks, p_manifest.columns, p_manifest.shape)
+       from (select date_trunc('month', g.age) as month, array_agg(f.mark) as marks
                from unnest(p_moved, p_ages) as g (o, age)
                join unnest(p_manifest.fingerprints) with ordinality as f (mark, o) on f.o = g.o
               group by 1 order by 1) as m;
   end if;
 end
 $$;
-comment on function strata.note_moved(text, strata.manifests, integer[], timestamp[], bigint) is
-  'Adds what a purge has deleted (positions in the manifest, ages in UTC, digest of all) to the ledger, month by month.';
-revoke execute on function strata.note_moved(text, strata.manifests, integer[], timestamp[], bigint) from public;
+comment on function strata.note_moved(text, strata.manifests, integer[], timestamp[]) is
+  'Adds what a purge has deleted (positions in the manifest, ages in UTC) to the ledger, month by month.';
+revoke execute on function strata.note_moved(text, strata.manifests, integer[], timestamp[]) from public;
 
 -- Seldom, and so it may cost: a copy that was left here by a source put back from a backup, or a row its owner wrote to
 -- both tiers. Only identical ones count: another row under the same key is a conflict and does not leave its source.
@@ -228,8 +257,8 @@ begin
     return;
   end if;
   execute format(
-    'insert into strata.met (move_id, ordinal, month, digest) '
-    'select $1, l.o, strata.month_of(t.%I::timestamp), strata.digest(strata.fingerprint(%s)) '
+    'insert into strata.met (move_id, ordinal, month, fingerprint) '
+    'select $1, l.o, strata.month_of(t.%I::timestamp), strata.fingerprint(%s) '
     '  from (select i.o, ($2)[i.o] as line from unnest($3) as i (o)) as l '
     '  join %s as t on %s '
     ' where %s = l.line on conflict do nothing',
@@ -252,14 +281,13 @@ declare
   v_month record;
 begin
   for v_month in
-    select m.month, count(*) as rows, bit_xor(m.digest) as digest
+    select m.month, array_agg(m.fingerprint) as marks
       from strata.met as m
      where m.move_id = p_move and cardinality(p_columns) > 0 -- else it was abandoned: nothing left its source
        and not (m.ordinal = any (coalesce(p_kept, '{}')))
      group by m.month order by m.month
   loop
-    perform strata.add_to_ledger(p_dataset, 'met', v_month.month, v_month.rows, v_month.digest, array_remove(p_columns, null),
-                                 array_remove(p_columns, null)::text);
+    perform strata.add_to_ledger(p_dataset, 'met', v_month.month, v_month.marks, array_remove(p_columns, null), array_remove(p_columns, null)::text);
   end loop;
   delete from strata.met as m where m.move_id = p_move;
 end
@@ -277,21 +305,33 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key constant bytea := strata.ledger_key();
+  v_entry strata.ledger;
+  v_sum strata.ledger;
 begin
   perform strata.check_asker(null);
-  return (
-    select jsonb_build_object(
-             p_prefix || '_rows', coalesce(sum(l.rows), 0),
-             p_prefix || '_digest', coalesce(bit_xor(l.digest # strata.mask(v_key, l.dataset, l.what, l.month, l.rows::text, l.frames::text))
-                                             filter (where l.mask = strata.key_name(v_key)), 0),
-             p_prefix || '_frames', coalesce(sum(l.frames + (l.mask is distinct from strata.key_name(v_key))::integer), 0),
-             p_prefix || '_columns', case when count(distinct l.columns) = 1 then (array_agg(to_jsonb(l.columns)))[1] end)
-      from strata.ledger as l
-     where l.dataset = p_dataset and l.what = any (p_whats) and l.month = p_month);
+  v_sum.rows := 0; v_sum.digest := 0; v_sum.frames := 0; v_sum.strips := strata.no_strips();
+  for v_entry in
+    select l.* from strata.ledger as l where l.dataset = p_dataset and l.what = any (p_whats) and l.month = p_month
+  loop
+    v_sum.rows := v_sum.rows + v_entry.rows;
+    v_sum.frames := v_sum.frames + v_entry.frames;
+    v_sum.columns := case when v_sum.mask is null or v_sum.columns = v_entry.columns then v_entry.columns end;
+    v_sum.mask := 'some';
+    if v_entry.mask = strata.key_name(v_key) then
+      v_entry := strata.masked(v_entry, v_key);
+      v_sum.digest := v_sum.digest # v_entry.digest;
+      v_sum.strips := strata.add_strips(v_sum.strips, v_entry.strips);
+    else -- as if a new frame had begun
+      v_sum.frames := v_sum.frames + 1;
+    end if;
+  end loop;
+  return jsonb_build_object(p_prefix || '_rows', v_sum.rows, p_prefix || '_digest', v_sum.digest, p_prefix || '_frames', v_sum.frames,
+                            p_prefix || '_columns', v_sum.columns, p_prefix || '_strips', v_sum.strips, p_prefix || '_forgotten',
+           coalesce((select f.rows from strata.forgotten as f where f.dataset = p_dataset and f.month = p_month and 'moved' = any (p_whats)), 0));
 end
 $$;
 comment on function strata.ledger_entry(text, text[], text, text) is
-  'What the ledger has of one dataset and month, its fields named with a prefix: rows, digest (without its mask), frames, columns.';
+  'What the ledger has of one dataset and month, its fields named with a prefix: rows, digest and strips (without their mask), frames, columns.';
 revoke execute on function strata.ledger_entry(text, text[], text, text) from public;
 grant execute on function strata.ledger_entry(text, text[], text, text) to strata_mover;
 

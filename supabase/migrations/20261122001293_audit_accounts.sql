@@ -1,27 +1,31 @@
 -- Audit accounts: per month what there should be, kept so that it tells nothing of any row.
 
 create type strata.sight as (
-  rows bigint, digest bigint, columns text[],
-  came_rows bigint, came_digest bigint, came_frames integer, came_columns text[],
-  left_rows bigint, left_digest bigint, left_frames integer, left_columns text[],
-  met_rows bigint, met_digest bigint, met_frames integer, met_columns text[]
+  rows bigint, digest bigint, columns text[], shape text, strips bigint[],
+  came_rows bigint, came_digest bigint, came_frames integer, came_columns text[], came_strips bigint[], came_forgotten bigint,
+  left_rows bigint, left_digest bigint, left_frames integer, left_columns text[], left_strips bigint[], left_forgotten bigint,
+  met_rows bigint, met_digest bigint, met_frames integer, met_columns text[], met_strips bigint[],
+  arrived_rows bigint, ahead bigint, differs text[], unseen text[]
 );
 comment on type strata.sight is
   'One month of a dataset on a colder tier: what is there, what the hotter tier says came, what this one says left, and what '
-  'of what came was there before.';
+  'of what came was there before; how many came by this one''s book, and by how many the hotter tier''s ledger is ahead of it; '
+  'which columns differ from that book, and which it does not know. forgotten: by that ledger, rows it should have and has not.';
 
 create table strata.audit_accounts (
   neighbour text not null,
   dataset text not null,
   month text not null,
   good strata.sight not null,
+  aside strata.sight,
   seen strata.sight not null,
   seen_at timestamptz not null,
   mask text not null,
   constraint audit_accounts_pkey primary key (neighbour, dataset, month)
 );
 comment on table strata.audit_accounts is
-  'Per link, dataset and month: how it was when last in order or accepted, and how it was last seen; of the digests only what '
+  'Per link, dataset and month: how it was when last in order or accepted; the same with rows that are too many, while they are '
+  'not accepted (aside); and how it was last seen; of the digests only what '
   'they are together, masked as in the ledger: see kept_sight().';
 revoke all on strata.audit_accounts from public;
 alter table strata.audit_accounts enable row level security;
@@ -39,34 +43,39 @@ declare
 begin
   v_kept.digest := coalesce(p_sight.digest, 0) # coalesce(p_sight.came_digest, 0) # coalesce(p_sight.left_digest, 0) # coalesce(p_sight.met_digest, 0)
     # strata.mask(p_key, p_which, p_neighbour, p_dataset, p_month, p_sight.rows::text, p_sight.came_rows::text, p_sight.left_rows::text);
-  v_kept.came_digest := 0;
-  v_kept.left_digest := 0;
-  v_kept.met_digest := 0;
+  v_kept.came_digest := 0; v_kept.left_digest := 0; v_kept.met_digest := 0;
+  v_kept.strips := strata.seal_strips(
+    strata.add_strips(strata.add_strips(strata.add_strips(p_sight.strips, coalesce(p_sight.came_strips, strata.no_strips()), -1),
+                                        coalesce(p_sight.left_strips, strata.no_strips())), coalesce(p_sight.met_strips, strata.no_strips())),
+    p_key, p_which, p_neighbour, p_dataset, p_month, p_sight.rows::text, p_sight.came_rows::text, p_sight.left_rows::text);
+  v_kept.came_strips := null; v_kept.left_strips := null; v_kept.met_strips := null;
+  v_kept.differs := null; v_kept.unseen := null;
   return v_kept;
 end
 $$;
 comment on function strata.kept_sight(strata.sight, bytea, text, text, text, text) is
-  'A month as an account keeps it (p_which: good or seen), or as it was, of one that is kept.';
+  'A month as an account keeps it (p_which: good, aside or seen), or as it was, of one that is kept.';
 revoke execute on function strata.kept_sight(strata.sight, bytea, text, text, text, text) from public;
 
-create function strata.good_sight(p_account strata.audit_accounts, p_key bytea)
+create function strata.sight_of(p_account strata.audit_accounts, p_which text, p_key bytea)
 returns strata.sight
 language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_good strata.sight;
+  v_sight strata.sight := case p_which when 'good' then p_account.good else p_account.aside end;
 begin
-  if p_account.month is null then
+  if v_sight.rows is null then
     return null;
   end if;
-  v_good := strata.kept_sight(p_account.good, p_key, 'good', p_account.neighbour, p_account.dataset, p_account.month);
+  v_sight := strata.kept_sight(v_sight, p_key, p_which, p_account.neighbour, p_account.dataset, p_account.month);
   if p_account.mask <> strata.key_name(p_key) then
-    v_good.columns := '{}'; -- the digest cannot be read any more: content cannot be compared
+    v_sight.columns := '{}'; -- the digest cannot be read any more: content cannot be compared
   end if;
-  return v_good;
+  return v_sight;
 end
 $$;
-comment on function strata.good_sight(strata.audit_accounts, bytea) is 'How a month was when last in order, of its account; null when there is none.';
-revoke execute on function strata.good_sight(strata.audit_accounts, bytea) from public;
+comment on function strata.sight_of(strata.audit_accounts, text, bytea) is
+  'How a month was when last in order (good), or with the rows it has too many (aside), of its account; null when there is none.';
+revoke execute on function strata.sight_of(strata.audit_accounts, text, bytea) from public;

@@ -5,14 +5,12 @@
 -- one, since the account was last in order, must be the difference between what was there then and what is there now. Then
 -- it goes through the hotter tier's keys and asks the colder one for them: none may be there.
 --
---   missing   fewer rows than there should be        altered   as many, with another content
---   rewound   the hotter tier's ledger went back     doubled   the same key on both tiers
+--   doubled   the same key on both tiers
 --   beyond    the same key on the hotter tier and on the one after the colder (audit_beyond)
 --
--- More rows than came by moves are no mismatch: somebody wrote them there. They are taken into the account, as is every
--- month found in order; so in a month that gained rows this way the content is trusted, not proved, and a loss may hide
--- behind a gain of the same week. Whoever deletes or changes rows on a colder tier himself finds a mismatch, and accepts it
--- (accept_audit). Content cannot be compared after the columns changed while rows moved: then only counts are.
+-- What is found of a month is in audit_verdicts. Only a month found in order is taken into the account, and so one in which rows
+-- are missing, too many or changed is found again until it is mended or accepted (accept_audit). Whoever deletes, changes or
+-- writes rows on a colder tier himself finds a mismatch, and accepts it.
 --
 -- What is seen of one month is of one moment on the colder tier, with no arrival open, and the hotter tier's ledger is
 -- read before and after: rows on their way are never taken for lost or doubled. A month that is never quiet is skipped.
@@ -36,13 +34,30 @@ create table strata.audit_findings (
   turn_at timestamptz not null,
   first_seen_at timestamptz not null,
   constraint audit_findings_pkey primary key (neighbour, dataset, month, kind),
-  constraint audit_findings_kind_is_known check (kind in ('missing', 'altered', 'rewound', 'doubled', 'beyond'))
+  constraint audit_findings_kind_is_known check (kind in ('missing', 'besides', 'altered', 'rewound', 'doubled', 'beyond'))
 );
 comment on table strata.audit_findings is
   'What the audit of a link finds wrong now: how many rows (null: cannot be told), a sentence, and some of their keys, until the '
   'next upkeep. Gone when the cause is.';
 revoke all on strata.audit_findings from public;
 alter table strata.audit_findings enable row level security;
+
+create table strata.audit_notes (
+  neighbour text not null,
+  dataset text not null,
+  month text not null,
+  kind text not null,
+  rows bigint not null,
+  says text not null,
+  first_seen_at timestamptz not null,
+  constraint audit_notes_pkey primary key (neighbour, dataset, month, kind),
+  constraint audit_notes_kind_is_known check (kind in ('counted', 'partly'))
+);
+comment on table strata.audit_notes is
+  'What is not wrong by the audit of a link, and not proved: rows that were only counted, until that is accepted, and rows of which a '
+  'column was not compared this time.';
+revoke all on strata.audit_notes from public;
+alter table strata.audit_notes enable row level security;
 
 create table strata.audit_turns (
   neighbour text not null,
@@ -71,57 +86,57 @@ comment on table strata.audit_turns is
 revoke all on strata.audit_turns from public;
 alter table strata.audit_turns enable row level security;
 
--- Months: the account.
-create function strata.judge(p_good strata.sight, p_now strata.sight, out kind text, out rows bigint, out expected bigint)
+create function strata.keep_findings(p_link strata.links, p_turn strata.audit_turns, p_month text, p_verdict strata.verdict, p_now strata.sight)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  delete from strata.audit_notes as n
+   where (n.neighbour, n.dataset, n.month) = (p_link.neighbour, p_turn.dataset, p_month) and (n.kind = 'partly' or p_now.rows = 0);
+  insert into strata.audit_notes as n (neighbour, dataset, month, kind, rows, says, first_seen_at)
+  select p_link.neighbour, p_turn.dataset, p_month, k.kind, p_now.rows, strata.finding_says(k.kind, p_link, p_month, p_verdict, p_now), strata.clock()
+    from unnest(p_verdict.kinds) as k (kind) where k.kind in ('counted', 'partly')
+  on conflict (neighbour, dataset, month, kind) do update set rows = excluded.rows, says = excluded.says;
+  delete from strata.audit_findings as f
+   where (f.neighbour, f.dataset, f.month) = (p_link.neighbour, p_turn.dataset, p_month)
+     and f.kind not in ('doubled', 'beyond') and f.kind <> all (p_verdict.kinds);
+  insert into strata.audit_findings as f (neighbour, dataset, month, kind, rows, says, turn_at, first_seen_at)
+  select p_link.neighbour, p_turn.dataset, p_month, k.kind, case when k.kind in ('missing', 'besides') then abs(p_verdict.diff) end,
+         strata.finding_says(k.kind, p_link, p_month, p_verdict, p_now), p_turn.started_at, strata.clock()
+    from unnest(p_verdict.kinds) as k (kind) where k.kind not in ('counted', 'partly')
+  on conflict (neighbour, dataset, month, kind) do update set rows = excluded.rows, says = excluded.says, turn_at = excluded.turn_at
+$$;
+comment on function strata.keep_findings(strata.links, strata.audit_turns, text, strata.verdict, strata.sight) is
+  'Writes down what was found of a month, and drops what is not so any more; what was only counted stays until it is accepted.';
+revoke execute on function strata.keep_findings(strata.links, strata.audit_turns, text, strata.verdict, strata.sight) from public;
+
+create function strata.keep_account(
+  p_account strata.audit_accounts, p_neighbour text, p_dataset text, p_month text, p_verdict strata.verdict, p_aside strata.sight, p_now strata.sight
+)
+returns void
 language plpgsql
-immutable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_came constant bigint := p_now.came_rows - coalesce(p_good.came_rows, 0);
-  v_left constant bigint := p_now.left_rows - coalesce(p_good.left_rows, 0);
-  v_met constant bigint := p_now.met_rows - coalesce(p_good.met_rows, 0);
-  v_comparable constant boolean := p_now.columns is not null
-    and (p_good.columns is null or p_good.columns = p_now.columns)
-    and (p_good.came_frames = p_now.came_frames or v_came <> 0 or p_good.came_frames is null)
-    and (p_good.left_frames = p_now.left_frames or v_left <> 0 or p_good.left_frames is null)
-    and (p_good.met_frames = p_now.met_frames or v_met <> 0 or p_good.met_frames is null)
-    and (v_came = 0 or (p_now.came_columns = p_now.columns and p_now.came_frames = greatest(p_good.came_frames, 1)))
-    and (v_left = 0 or (p_now.left_columns = p_now.columns and p_now.left_frames = greatest(p_good.left_frames, 1)))
-    and (v_met = 0 or (p_now.met_columns = p_now.columns and p_now.met_frames = greatest(p_good.met_frames, 1)));
+  v_key constant bytea := strata.make_ledger_key();
+  v_good strata.sight := strata.sight_of(p_account, 'good', v_key);
 begin
-  expected := coalesce(p_good.rows, 0) + v_came - v_left - v_met;
-  rows := abs(p_now.rows - expected);
-  kind := case
-    when v_came < 0 then 'rewound'
-    when p_now.rows < expected then 'missing'
-    when p_now.rows > expected then 'besides'
-    when not v_comparable then 'counted'
-    when p_now.digest <> (coalesce(p_good.digest, 0) # p_now.came_digest # coalesce(p_good.came_digest, 0)
-                          # p_now.left_digest # coalesce(p_good.left_digest, 0) # p_now.met_digest # coalesce(p_good.met_digest, 0))
-      then 'altered'
-    else 'good' end;
+  if p_verdict.kinds <@ array['counted', 'partly'] then
+    v_good := p_now;
+  elsif v_good.rows is null then -- never in order yet: nothing was there and nothing had come
+    v_good := jsonb_populate_record(null::strata.sight, '{"rows": 0}');
+  end if;
+  insert into strata.audit_accounts as a (neighbour, dataset, month, good, aside, seen, seen_at, mask)
+  select p_neighbour, p_dataset, p_month, strata.kept_sight(v_good, v_key, 'good', p_neighbour, p_dataset, p_month),
+         case when p_aside.rows is not null then strata.kept_sight(p_aside, v_key, 'aside', p_neighbour, p_dataset, p_month) end,
+         strata.kept_sight(p_now, v_key, 'seen', p_neighbour, p_dataset, p_month), strata.clock(), strata.key_name(v_key)
+  on conflict (neighbour, dataset, month) do update
+     set good = excluded.good, aside = excluded.aside, seen = excluded.seen, seen_at = excluded.seen_at, mask = excluded.mask;
 end
 $$;
-comment on function strata.judge(strata.sight, strata.sight) is
-  'Compares a month with how it was when in order (null: never): good; counted (the content could not be compared); besides '
-  '(more rows than came); missing, altered or rewound.';
-revoke execute on function strata.judge(strata.sight, strata.sight) from public;
-
-create function strata.finding_says(p_kind text, p_link strata.links, p_month text, p_rows bigint, p_expected bigint, p_there bigint)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select case p_kind
-    when 'missing' then format('%s of %s rows of %s are gone', p_rows, p_expected, p_month)
-    when 'altered' then format('of the %s rows of %s some have another content than when they came', p_there, p_month)
-    when 'rewound' then format('%s has forgotten moves of %s: was it put back from a backup?', e.hotter, p_month) end
-    from (select case p_link.direction when 'hotter' then p_link.neighbour else strata.tier() end as hotter) as e
-$$;
-comment on function strata.finding_says(text, strata.links, text, bigint, bigint, bigint) is 'What is wrong with a month, in words.';
-revoke execute on function strata.finding_says(text, strata.links, text, bigint, bigint, bigint) from public;
+comment on function strata.keep_account(strata.audit_accounts, text, text, text, strata.verdict, strata.sight, strata.sight) is
+  'Brings the account of a month up to date: as it was seen, and as right if it is in order.';
+revoke execute on function strata.keep_account(strata.audit_accounts, text, text, text, strata.verdict, strata.sight, strata.sight) from public;
 
 -- Looks at one month; false when rows are on their way and it must be looked at again.
 create function strata.audit_month(p_link strata.links, p_turn strata.audit_turns, p_month text)
@@ -135,7 +150,7 @@ declare
   v_account strata.audit_accounts;
   v_stock jsonb;
   v_now strata.sight;
-  v_verdict record;
+  v_judged record;
 begin
   select a.* into v_account from strata.audit_accounts as a
    where a.neighbour = p_link.neighbour and a.dataset = p_turn.dataset and a.month = p_month;
@@ -146,27 +161,16 @@ begin
      or strata.ask_end(p_link, 'hotter', 'ledger_entry', p_turn.dataset, '{moved}', p_month, 'came')::jsonb <> v_before then
     return false;
   end if;
-  v_now := jsonb_populate_record(null::strata.sight, v_stock || v_before);
-  v_verdict := strata.judge(strata.good_sight(v_account, v_key), v_now);
-  delete from strata.audit_findings as f
-   where f.neighbour = p_link.neighbour and f.dataset = p_turn.dataset and f.month = p_month and f.kind not in ('doubled', 'beyond', v_verdict.kind);
-  insert into strata.audit_findings as f (neighbour, dataset, month, kind, rows, says, turn_at, first_seen_at)
-  select p_link.neighbour, p_turn.dataset, p_month, v_verdict.kind, case v_verdict.kind when 'missing' then v_verdict.rows end,
-         strata.finding_says(v_verdict.kind, p_link, p_month, v_verdict.rows, v_verdict.expected, v_now.rows), p_turn.started_at, strata.clock()
-   where v_verdict.kind in ('missing', 'altered', 'rewound')
-  on conflict (neighbour, dataset, month, kind) do update set rows = excluded.rows, says = excluded.says, turn_at = excluded.turn_at;
-  insert into strata.audit_accounts as a (neighbour, dataset, month, good, seen, seen_at, mask)
-  select p_link.neighbour, p_turn.dataset, p_month, strata.kept_sight(
-           case when v_verdict.kind in ('good', 'counted', 'besides') then v_now
-                -- never in order yet: nothing was there and nothing had come
-                else coalesce(strata.good_sight(v_account, v_key), jsonb_populate_record(null::strata.sight, '{"rows": 0}')) end,
-           v_key, 'good', p_link.neighbour, p_turn.dataset, p_month),
-         strata.kept_sight(v_now, v_key, 'seen', p_link.neighbour, p_turn.dataset, p_month), strata.clock(), strata.key_name(v_key)
-  on conflict (neighbour, dataset, month) do update
-     set good = excluded.good, seen = excluded.seen, seen_at = excluded.seen_at, mask = excluded.mask;
+  v_now := strata.reconciled(jsonb_populate_record(null::strata.sight, v_stock || v_before));
+  v_judged := strata.judge_month(v_account, v_key, v_now);
+  perform strata.ask_end(p_link, 'hotter', 'note_forgotten', p_turn.dataset, p_month, greatest(-v_now.ahead, 0)::text)
+    where v_now.came_forgotten <> greatest(-v_now.ahead, 0);
+  perform strata.ask_end(p_link, 'colder', 'book_stock', p_turn.dataset, p_month)
+    where (v_stock ->> 'to_book')::boolean and (v_judged.verdict).kinds <@ array['counted', 'partly', 'rewound'];
+  perform strata.keep_findings(p_link, p_turn, p_month, v_judged.verdict, v_now);
+  perform strata.keep_account(v_account, p_link.neighbour, p_turn.dataset, p_month, v_judged.verdict, v_judged.aside, v_now);
   update strata.audit_turns as t
-     set months = t.months + 1, rows = t.rows + v_now.rows,
-         besides = t.besides + case v_verdict.kind when 'besides' then v_verdict.rows else 0 end
+     set months = t.months + 1, rows = t.rows + v_now.rows, besides = t.besides + greatest((v_judged.verdict).diff, 0)
    where t.neighbour = p_link.neighbour and t.dataset = p_turn.dataset;
   return true;
 end

@@ -148,6 +148,22 @@ comment on function strata.audit_anew(text) is
   'Makes every dataset, or one, due for an audit over the links this tier audits, whenever its last was; returns how many.';
 revoke execute on function strata.audit_anew(text) from public;
 
+-- Of what the hotter tier has forgotten to have moved, it may still have some: put back with it, and on both tiers until they move
+-- once more.
+create function strata.tell_doubled(p_link strata.links, p_turn strata.audit_turns)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select strata.ask_end(p_link, 'hotter', 'note_forgotten', p_turn.dataset, f.month, greatest(-(a.seen).ahead - f.rows, 0)::text)
+    from strata.audit_findings as f
+    join strata.audit_accounts as a on (a.neighbour, a.dataset, a.month) = (f.neighbour, f.dataset, f.month)
+   where (f.neighbour, f.dataset, f.kind) = (p_link.neighbour, p_turn.dataset, 'doubled') and (a.seen).ahead < 0
+$$;
+comment on function strata.tell_doubled(strata.links, strata.audit_turns) is
+  'Tells the hotter tier how many rows it has forgotten to have moved, without those it has still.';
+revoke execute on function strata.tell_doubled(strata.links, strata.audit_turns) from public;
+
 -- Takes one step of a turn: more, busy or done.
 create function strata.take_audit_step(p_link strata.links, p_turn strata.audit_turns)
 returns text
@@ -192,6 +208,7 @@ begin
     else
       delete from strata.audit_findings as f
        where f.neighbour = p_link.neighbour and f.dataset = p_turn.dataset and f.kind in ('doubled', 'beyond') and f.turn_at < p_turn.started_at;
+      perform strata.tell_doubled(p_link, p_turn);
       perform strata.audit_alert(p_link, p_turn.dataset);
       v_next.step := 'done';
       update strata.audit_turns as t set key_after = null where t.neighbour = p_link.neighbour and t.dataset = p_turn.dataset;
@@ -313,59 +330,6 @@ comment on procedure strata.audit(interval, text) is
   'strata.audit_findings and an alert. Where an edge function drives, it is only begun here. Commits: must be the only statement, outside a transaction.';
 revoke execute on procedure strata.audit(interval, text) from public;
 
-create function strata.audit_report()
-returns table (
-  neighbour text, colder text, dataset text, finished_at timestamptz, months bigint, rows bigint, keys bigint, skipped bigint,
-  besides bigint, milliseconds bigint, trouble text, carried boolean, findings jsonb
-)
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select t.neighbour, case l.direction when 'colder' then l.neighbour else strata.tier() end, t.dataset, t.finished_at, t.months, t.rows,
-         t.keys, t.skipped, t.besides, t.milliseconds, t.trouble, l.driver = 'relay',
-         (select coalesce(jsonb_agg(jsonb_build_object('month', f.month, 'kind', f.kind, 'rows', f.rows, 'says', f.says || f.keys,
-                   'since', f.first_seen_at) order by f.month, f.kind), '[]')
-            from strata.audit_findings as f
-           where f.neighbour = t.neighbour and f.dataset = t.dataset and coalesce(f.rows, 1) > f.accepted_rows)
-    from strata.audit_turns as t join strata.links as l on l.neighbour = t.neighbour
-   order by l.direction, t.dataset
-$$;
-comment on function strata.audit_report() is
-  'The last audit of each dataset over the links this tier audits: how much was looked at, how long it took, and what is wrong '
-  'and not accepted. finished_at null: not finished yet; carried: a relay takes the steps.';
-revoke execute on function strata.audit_report() from public;
-
-create function strata.accept_audit(p_dataset text, p_month text default null)
-returns integer
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_accepted integer;
-begin
-  update strata.audit_accounts as a
-     set good = strata.kept_sight(strata.kept_sight(a.seen, k.key, 'seen', a.neighbour, a.dataset, a.month), k.key, 'good', a.neighbour, a.dataset, a.month)
-    from strata.audit_findings as f, (select strata.ledger_key() as key) as k
-   where (f.neighbour, f.dataset, f.month) = (a.neighbour, a.dataset, a.month) and f.kind not in ('doubled', 'beyond')
-     and f.dataset = p_dataset and f.month = coalesce(p_month, f.month);
-  update strata.audit_findings as f set accepted_rows = coalesce(f.rows, 1)
-   where f.dataset = p_dataset and f.month = coalesce(p_month, f.month) and coalesce(f.rows, 1) > f.accepted_rows;
-  get diagnostics v_accepted = row_count;
-  if v_accepted = 0 then
-    raise exception 'the audit has found nothing wrong with "%"%', p_dataset, coalesce(' in ' || p_month, '')
-      using errcode = 'ST080', hint = strata.remedy('ST080');
-  end if;
-  delete from strata.audit_findings as f where f.dataset = p_dataset and f.month = coalesce(p_month, f.month) and f.kind not in ('doubled', 'beyond');
-  perform strata.audit_alert(l, p_dataset) from strata.links as l where strata.audits_link(l);
-  return v_accepted;
-end
-$$;
-comment on function strata.accept_audit(text, text) is
-  'Takes what the audit last saw of a dataset, or of one month of it, as right from now on; returns how many findings that '
-  'settles. Call it on the tier that dials the link. ST080: there is nothing to accept.';
-revoke execute on function strata.accept_audit(text, text) from public;
-
 create function strata.prune_audit()
 returns void
 language sql
@@ -384,8 +348,12 @@ as $$
    where a.kind = 'audit_mismatch' and a.heard_from is null and a.cleared_at is null and a.subject in (select f.dataset from findings as f);
   delete from strata.audit_accounts as a
    where not exists (select from strata.audit_turns as t where (t.neighbour, t.dataset) = (a.neighbour, a.dataset));
+  delete from strata.audit_notes as n
+   where not exists (select from strata.audit_turns as t where (t.neighbour, t.dataset) = (n.neighbour, n.dataset));
   delete from strata.keys_beyond as b where b.seen_at < strata.clock() - make_interval(days => 4 * strata.setting('audit_every')::integer);
   delete from strata.passed_keys as p where strata.colder() is null or not exists (select from strata.datasets as d where d.name = p.dataset);
+  delete from strata.books as b where not exists (select from strata.datasets as d where d.name = b.dataset);
+  delete from strata.forgotten as f where not exists (select from strata.datasets as d where d.name = f.dataset);
   delete from strata.met as m where not exists (select from strata.arrivals as a where a.move_id = m.move_id and a.closed_at is null)
 $$;
 comment on function strata.prune_audit() is 'Drops audits of datasets and links that are no more. What is kept is a row per dataset and month.';

@@ -126,7 +126,7 @@ declare
   v_question constant jsonb := p_question::jsonb;
 begin
   perform strata.relay_link(p_from, 'hotter');
-  if not (v_question ->> 'call' = any (array['stock_months', 'take_stock', 'look_for', 'keys_here'])) then
+  if not (v_question ->> 'call' = any (array['stock_months', 'take_stock', 'book_stock', 'look_for', 'keys_here'])) then
     raise exception 'an audit asks for % here, which is no question of it', v_question ->> 'call' using errcode = 'ST004', hint = strata.remedy('ST004');
   end if;
   return strata.audit_answer(v_question ->> 'call', array(

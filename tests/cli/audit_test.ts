@@ -42,10 +42,53 @@ Deno.test("audit says that all is there, or what is not, and lets it be accepted
     assert.deepEqual([none.code, none.out], [2, ""]);
     assert.equal(none.err, `--month is "${month}"\n→ Write the month as 2026-03.`);
   }
-  const accepted = await cli.strata("audit", "--accept", "--dataset", "notes", "--json");
+  const unasked = await cli.strata("audit", "--accept", "--dataset", "notes");
+  assert.deepEqual([unasked.code, unasked.out], [2, ""]);
+  assert.match(
+    unasked.err,
+    /2 of 10 rows of 2026-01 are gone\. There is no terminal .*\n→ Say --yes/,
+  );
+  const accepted = await cli.strata("audit", "--accept", "--dataset", "notes", "--yes", "--json");
   assert.deepEqual([accepted.code, JSON.parse(accepted.out).accepted], [0, 1]);
   assert.equal((await cli.strata("audit")).code, 0);
   assert.equal((await cli.strata("alerts")).code, 0);
+});
+
+Deno.test("audit prints no ✓ for what it has not proved, and says what that is", async () => {
+  await using cli = await chain();
+  assert.equal((await cli.strata("audit")).code, 0);
+  const last = await cli.strata("audit", "--last");
+  assert.match(last.out, /✓ What settled was there, once, when last audited \(\d{4}-/);
+  await cli.sql("main")`update strata.books set names = null, marks = null`;
+  await cli.sql("core")`alter table public.notes add column colour text`;
+  await cli.sql("core")`insert into public.notes values (11, '2026-01-06', 'note', 'red')`;
+  assert.equal((await cli.strata("sync")).code, 0);
+  for (let times = 0; times < 2; times++) {
+    const { code, out } = await cli.strata("audit", "--dataset", "notes");
+    assert.equal(code, 0);
+    assert.match(out, /^notes +main .* 11 rows only counted$/m);
+    assert.match(out, /… notes on main: 11 rows of 2026-01 were only counted\n {2}→ .*--accept/);
+    assert.doesNotMatch(out, /✓ What/);
+  }
+  const accepted = await cli.strata("audit", "--accept", "--dataset", "notes", "--yes");
+  assert.deepEqual([accepted.code, accepted.out], [
+    0,
+    "1 finding of notes taken as right from now on.",
+  ]);
+  await cli.sql("main")`insert into public.notes values (12, '2026-01-07', 'by hand', null)`;
+  const besides = await cli.strata("audit", "--dataset", "notes");
+  assert.equal(besides.code, 1);
+  assert.match(besides.out, /✗ notes on main: 1 row of 2026-01 came by no move/);
+  assert.doesNotMatch(besides.out, /✓ What/);
+});
+
+Deno.test("audit prints no ✓ while a tier cannot be asked", async () => {
+  await using cli = await chain();
+  await cli.sql("archive").end();
+  cli.environment.STRATA_ARCHIVE_DB_URL = "postgres://strata@127.0.0.1:9/none";
+  const { out } = await cli.strata("audit");
+  assert.match(out, /… archive was not asked: /);
+  assert.doesNotMatch(out, /✓ What/);
 });
 
 Deno.test("audit --json has every dataset of every link, and an audit that cannot end is not well", async () => {

@@ -2,10 +2,18 @@
 import type { Sql } from "postgres";
 import type { Db } from "./strata.ts";
 
-/** Something the audit finds wrong in one month of a dataset's rows. */
+/** Something the audit finds wrong in one month of a dataset's rows, or could not prove. */
 export interface Finding {
   month: string;
-  kind: "missing" | "altered" | "rewound" | "doubled" | "beyond";
+  kind:
+    | "missing"
+    | "besides"
+    | "altered"
+    | "rewound"
+    | "doubled"
+    | "beyond"
+    | "counted"
+    | "partly";
   rows: number | null;
   says: string;
   since: string;
@@ -27,6 +35,8 @@ export interface AuditTurn {
   /** A relay goes on with it, when it comes by. */
   carried: boolean;
   findings: Finding[];
+  /** What is not wrong and not proved: rows that were only counted, or compared without a column. */
+  notes: Finding[];
 }
 
 /** Makes every dataset, or one, due for an audit over the links this tier audits. */
@@ -44,7 +54,7 @@ export async function auditReport(sql: Db): Promise<AuditTurn[]> {
   return [
     ...await sql<AuditTurn[]>`
       select neighbour, colder, dataset, finished_at::text, months, rows, keys, skipped, besides,
-             milliseconds, trouble, carried, findings
+             milliseconds, trouble, carried, findings, notes
         from strata.audit_report()`,
   ];
 }

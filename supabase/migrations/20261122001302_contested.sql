@@ -8,29 +8,29 @@ create table strata.contested (
   dataset text not null,
   key text[] not null,
   month text not null,
-  digest bigint not null,
+  fingerprint bytea not null,
   columns text[] not null,
   noted_at timestamptz not null,
   constraint contested_pkey primary key (dataset, key)
 );
 comment on table strata.contested is
-  'Rows here that keep others of the hotter tier from arriving: key, month of their age, digest over columns, when they last did.';
+  'Rows here that keep others of the hotter tier from arriving: key, month of their age, fingerprint over columns, when they last did.';
 revoke all on strata.contested from public;
 alter table strata.contested enable row level security;
 
-create function strata.contested_row(p_dataset strata.datasets, p_key text[], p_columns text[], out month text, out digest bigint)
+create function strata.contested_row(p_dataset strata.datasets, p_key text[], p_columns text[], out month text, out fingerprint bytea)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 begin
-  execute format('select strata.month_of(t.%I::timestamp), strata.digest(strata.fingerprint(%s)) from %s as t where %s', p_dataset.age_column,
+  execute format('select strata.month_of(t.%I::timestamp), strata.fingerprint(%s) from %s as t where %s', p_dataset.age_column,
                  strata.content_sql(strata.relation(p_dataset)::regclass, p_columns), strata.relation(p_dataset), strata.key_is_sql(p_dataset))
-     into month, digest using p_key;
+     into month, fingerprint using p_key;
 end
 $$;
-comment on function strata.contested_row(strata.datasets, text[], text[]) is 'Month and digest of the row under a key here; nulls when there is none.';
+comment on function strata.contested_row(strata.datasets, text[], text[]) is 'Month and fingerprint of the row under a key here; nulls when there is none.';
 revoke execute on function strata.contested_row(strata.datasets, text[], text[]) from public;
 select strata.pin('strata.contested_row(strata.datasets, text[], text[])');
 
@@ -44,14 +44,14 @@ declare
   v_dataset strata.datasets;
 begin
   select d.* into v_dataset from strata.datasets as d where d.name = p_dataset;
-  insert into strata.contested (dataset, key, month, digest, columns, noted_at)
-  select p_dataset, k.key, r.month, r.digest, array_remove(p_columns, null), strata.clock()
+  insert into strata.contested (dataset, key, month, fingerprint, columns, noted_at)
+  select p_dataset, k.key, r.month, r.fingerprint, array_remove(p_columns, null), strata.clock()
     from (select strata.nth_key(p_keys, o) as key from generate_series(1, cardinality(p_ordinals)) as o
            where p_outcomes[o] = 'other' limit c_most) as k
    cross join lateral strata.contested_row(v_dataset, k.key, array_remove(p_columns, null)) as r
-   where r.digest is not null
+   where r.fingerprint is not null
   on conflict (dataset, key) do update
-     set month = excluded.month, digest = excluded.digest, columns = excluded.columns, noted_at = excluded.noted_at;
+     set month = excluded.month, fingerprint = excluded.fingerprint, columns = excluded.columns, noted_at = excluded.noted_at;
 exception when others then
   return; -- a row that cannot be read here is no reason to keep an arrival open
 end
@@ -72,8 +72,8 @@ begin
   for v_row in select c.* from strata.contested as c where c.dataset = p_dataset order by c.key loop
     begin
       select r.* into v_now from strata.datasets as d cross join lateral strata.contested_row(d, v_row.key, v_row.columns) as r where d.name = p_dataset;
-      if v_now.digest is distinct from v_row.digest then
-        perform strata.add_to_ledger(p_dataset, 'deleted', v_row.month, 1, v_row.digest, v_row.columns, v_row.columns::text);
+      if v_now.fingerprint is distinct from v_row.fingerprint then
+        perform strata.add_to_ledger(p_dataset, 'deleted', v_row.month, array[v_row.fingerprint], v_row.columns, v_row.columns::text);
         delete from strata.contested as c where c.dataset = v_row.dataset and c.key = v_row.key;
       end if;
     exception when others then
