@@ -1,6 +1,8 @@
 /** How results look to people: tables without frames, sizes as they are billed, numbers to read. */
 import Table from "cli-table3";
 
+export { count, noun, plural, rows, size } from "../../supabase/functions/_shared/amounts.ts";
+
 const BARE = {
   "top": "",
   "top-mid": "",
@@ -32,28 +34,6 @@ export function table(columns: Column[], rows: (string | number)[][]): string {
   });
   drawn.push(...rows);
   return drawn.toString().split("\n").map((line) => line.trimEnd()).join("\n");
-}
-
-/** A size in the units of the bill: 1 MB is 1024 * 1024 bytes. */
-export function size(bytes: bigint | number | string): string {
-  let value = Number(bytes); // shown with three digits, so a double is exact enough
-  for (const unit of ["B", "KB", "MB", "GB"]) {
-    if (value < 1024) {
-      return `${value < 10 && unit !== "B" ? value.toFixed(1) : Math.round(value)} ${unit}`;
-    }
-    value /= 1024;
-  }
-  return `${value.toFixed(1)} TB`;
-}
-
-/** A number with its thousands apart. */
-export function count(value: bigint | number | string): string {
-  return BigInt(value).toLocaleString("en-US");
-}
-
-/** "1 row", "2 rows". */
-export function rows(value: bigint | number | string): string {
-  return `${count(value)} ${BigInt(value) === 1n ? "row" : "rows"}`;
 }
 
 /** Seconds to read: 850 ms, 12.3 s, 2 min 5 s. */

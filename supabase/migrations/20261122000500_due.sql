@@ -136,6 +136,22 @@ comment on function strata.cutoff_sql(strata.datasets, integer, timestamptz) is
   'SQL of the latest age-column value that is p_days old at p_at.';
 revoke execute on function strata.cutoff_sql(strata.datasets, integer, timestamptz) from public;
 
+create function strata.reference_sql(p_key pg_catalog.pg_constraint)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format('t.%I operator(%s.%s) r.%I', ta.attname, o.oprnamespace::regnamespace::text, o.oprname, ra.attname), ' and ')
+         || case when p_key.conrelid = p_key.confrelid then ' and r.ctid <> t.ctid' else '' end -- a row may refer to itself
+    from unnest(p_key.conkey, p_key.confkey, p_key.conpfeqop) as k (theirs, ours, equals)
+    join pg_catalog.pg_operator as o on o.oid = k.equals
+    join pg_catalog.pg_attribute as ra on ra.attrelid = p_key.conrelid and ra.attnum = k.theirs
+    join pg_catalog.pg_attribute as ta on ta.attrelid = p_key.confrelid and ta.attnum = k.ours
+$$;
+comment on function strata.reference_sql(pg_catalog.pg_constraint) is 'SQL: does row r refer to row t by this foreign key?';
+revoke execute on function strata.reference_sql(pg_catalog.pg_constraint) from public;
+
 create function strata.references_sql(p_relation regclass)
 returns text
 language plpgsql
@@ -144,13 +160,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
-    select coalesce(string_agg(format('exists (select from %s as r where %s%s)', f.conrelid::regclass, (
-             select string_agg(format('t.%I operator(%s.%s) r.%I', ta.attname, o.oprnamespace::regnamespace::text, o.oprname, ra.attname), ' and ')
-               from unnest(f.conkey, f.confkey, f.conpfeqop) as k (theirs, ours, equals)
-               join pg_catalog.pg_operator as o on o.oid = k.equals
-               join pg_catalog.pg_attribute as ra on ra.attrelid = f.conrelid and ra.attnum = k.theirs
-               join pg_catalog.pg_attribute as ta on ta.attrelid = f.confrelid and ta.attnum = k.ours),
-             case when f.conrelid = f.confrelid then ' and r.ctid <> t.ctid' else '' end), -- a row may refer to itself
+    select coalesce(string_agg(format('exists (select from %s as r where %s)', f.conrelid::regclass, strata.reference_sql(f)),
              ' or ' order by f.conname), 'false')
       from strata.foreign_keys_to(p_relation) as f
      where f.conparentid = 0);
