@@ -14,7 +14,7 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
-import { Failure, noDataset } from "../lib/errors.ts";
+import { Failure } from "../lib/errors.ts";
 import { count, duration, rows, table } from "../lib/output.ts";
 import type { OpenTier } from "../lib/session.ts";
 
@@ -35,7 +35,7 @@ export function audit(io: Io): Command {
   return command("audit", "compare what has settled with what is there, on every tier", [
     "audit",
     "audit --dataset journal_entries",
-    "audit --last --json    # what the weekly audit found",
+    "audit --last --json    # what the audit that runs by itself found",
     "audit --accept --dataset tasks --month 2026-03    # I deleted these myself",
   ])
     .option("--dataset <name>", "only this dataset")
@@ -53,7 +53,9 @@ async function work(context: Context, options: Options): Promise<Report> {
   if (options.month !== undefined && !MONTH.test(options.month)) {
     throw new Failure(`--month is "${options.month}"`, "Write the month as 2026-03.", 2);
   }
-  if (dataset !== null && !await isKnown(context, dataset)) throw noDataset(dataset);
+  if (dataset !== null && !await isKnown(context, dataset)) {
+    throw await context.session.noDataset(dataset);
+  }
   if (options.accept) return await accepted(context, dataset, options.month ?? null);
   if (options.last !== true) {
     await Promise.all(context.session.open.map(async (open) => {

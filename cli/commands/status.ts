@@ -13,7 +13,8 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
-import { sum, table, withRemedy } from "../lib/output.ts";
+import { count, plural, sum, table, withRemedy } from "../lib/output.ts";
+import { drainText } from "../../supabase/functions/_shared/report_document.ts";
 import { light, percent, roomOf } from "./monitor.ts";
 import { planEverywhere } from "./plan.ts";
 
@@ -44,8 +45,8 @@ async function report(context: Context): Promise<Report> {
       `${light(answer)} ${key}`,
       name,
       percent(answer),
-      String(due(key, "move")),
-      String(due(key, "delete")),
+      count(due(key, "move")),
+      count(due(key, "delete")),
     ];
   });
   return {
@@ -59,6 +60,7 @@ async function report(context: Context): Promise<Report> {
     },
     text: [
       table(["tier", "", "used", ">due to move", ">due to delete"], lines),
+      ...tiers.flatMap(({ tier, answer }) => drainLines(tier, answer.status)),
       ...tiers.flatMap(({ tier, answer }) => pausedLines(tier, answer.status)),
       ...tiers.flatMap(({ tier, answer }) => insecureLines(tier, answer.status)),
       ...channelLines(tiers[0]?.answer.channels ?? []),
@@ -67,10 +69,17 @@ async function report(context: Context): Promise<Report> {
   };
 }
 
+/** A drain under way, and what it waits for. */
+function drainLines(tier: string, { drain }: Status): string[] {
+  return drain === null ? [] : ["", `${tier} is ${drainText(drain)}.`];
+}
+
 /** Which jobs of a tier do not run because somebody paused them. */
 function pausedLines(tier: string, { paused_jobs }: Status): string[] {
   if (paused_jobs.length === 0) return [];
-  const named = paused_jobs.length <= NAMED ? paused_jobs.join(", ") : `${paused_jobs.length} jobs`;
+  const named = paused_jobs.length <= NAMED
+    ? paused_jobs.join(", ")
+    : plural(paused_jobs.length, "job");
   return [
     "",
     withRemedy(

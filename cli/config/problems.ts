@@ -7,6 +7,8 @@ import { knownKeys, TIERS } from "./schema.ts";
 export interface Problem {
   path: string;
   says: string;
+  /** The file is no YAML from there on. */
+  unreadable?: boolean;
 }
 
 /** Names a place in the file as people write it: `lifecycle_policies.tasks.trigger`. */

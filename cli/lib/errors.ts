@@ -104,6 +104,12 @@ function unsafeLine(code: string, message: string): string | undefined {
   return undefined;
 }
 
+/** Whether a failure is about the line or the server: nothing else can be asked there either. */
+export function isLost({ code }: Failure): boolean {
+  const isSqlstate = /^(?=.*\d)[0-9A-Z]{5}$/.test(code);
+  return code !== "" && (!isSqlstate || /^(08|57P)/.test(code));
+}
+
 /** Whether a failure is about what was asked, not about the tier that was asked. */
 export function isAboutTheQuestion({ code }: Failure): boolean {
   return /^(ST01|ST05|22|42P01|42703|3F)/.test(code);

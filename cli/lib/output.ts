@@ -1,6 +1,8 @@
 /** How results look to people: tables without frames, sizes as they are billed, numbers to read. */
 import Table from "cli-table3";
 
+import { count } from "../../supabase/functions/_shared/amounts.ts";
+
 export { count, noun, plural, rows, size } from "../../supabase/functions/_shared/amounts.ts";
 
 const BARE = {
@@ -63,4 +65,24 @@ export function json(document: unknown): string {
 /** What is wrong, and below it what to do about it. */
 export function withRemedy(says: string, remedy: string): string {
   return remedy === "" ? says : `${says}\n→ ${remedy}`;
+}
+
+/** What has the same key, together: the first of each, and the rest. */
+export function grouped<T>(
+  all: readonly T[],
+  key: (one: T) => string,
+): { first: T; rest: T[]; all: T[] }[] {
+  return [...Map.groupBy(all, key).values()].flatMap((group) => {
+    const [first, ...rest] = group;
+    return first === undefined ? [] : [{ first, rest, all: group }];
+  });
+}
+
+/** "a, b and c", and of many "a, b, c and 14 more". */
+export function some(names: readonly string[], most = 3): string {
+  const shown = names.length <= most + 1 ? names : names.slice(0, most);
+  const more = names.length - shown.length;
+  const last = more > 0 ? `${count(more)} more` : shown.at(-1) ?? "";
+  const before = more > 0 ? shown : shown.slice(0, -1);
+  return before.length === 0 ? last : `${before.join(", ")} and ${last}`;
 }

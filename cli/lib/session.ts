@@ -4,7 +4,7 @@ import type { Config, Tier } from "../config/load.ts";
 import type { TierName } from "../config/schema.ts";
 import { dialling, type Trust } from "../../supabase/functions/_shared/postgres_tls.ts";
 import { datasets, tierOf } from "../../supabase/functions/_shared/strata.ts";
-import { asFailure, Failure, isAboutTheQuestion } from "./errors.ts";
+import { asFailure, Failure, isAboutTheQuestion, noDataset } from "./errors.ts";
 
 const CONNECT_SECONDS = 8;
 
@@ -74,6 +74,17 @@ export class Session implements AsyncDisposable {
     const tiers = answers.filter(({ answer }) => answer.some(({ name }) => name === dataset))
       .map(({ tier }) => tier);
     return this.open.filter(({ tier }) => tiers.includes(tier.key));
+  }
+
+  /** That no tier manages a dataset of this name, and which was perhaps meant. */
+  async noDataset(name: string): Promise<Failure> {
+    const answers = await this.ask(({ sql }) => datasets(sql));
+    return noDataset(name, answers.flatMap(({ answer }) => answer.map((dataset) => dataset.name)));
+  }
+
+  /** Whether every tier of the configuration has answered so far. */
+  get isComplete(): boolean {
+    return this.skipped.length === 0;
   }
 
   /** Leaves a tier out from here on. */
