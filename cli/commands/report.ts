@@ -80,7 +80,7 @@ async function send({ tier, sql }: OpenTier, options: Options): Promise<Report> 
   return {
     document: { kind, to, sent_before: false, message, deliveries },
     text: lines.length === 0
-      ? "It waits in the outbox: no channel is configured, or the quiet hours are not over."
+      ? "It waits in the outbox: no channel takes it. `deno task strata status` says how each one is."
       : lines.join("\n"),
     ok: failed.length === 0,
   };

@@ -311,3 +311,21 @@ Deno.test("a report or a reader nobody knows is refused", async () => {
     assert.equal(refused, "ST112");
   }
 });
+
+Deno.test("a report that somebody asks for in quiet hours goes out at once, with what is so now", async () => {
+  await using db = await quietlessCore();
+  await db.sql`update strata.quiet_hours set starts = '00:00', ends = '23:59:59.999', zone = 'UTC'`;
+  await db.freezeClock("2026-03-01T12:00:00Z");
+  const due = async () =>
+    (await db.sql`select key from strata.due_messages('{telegram}') as m
+    join strata.outbox as o on o.message_id = m.message_id`).map(({ key }) => key);
+  await db.sql`select strata.tell_report()`; // as cron does it
+  assert.deepEqual(await due(), []);
+  await db.freezeClock("2026-03-01T12:28:00Z");
+  const [asked] = await db.sql`select strata.tell_report(p_asked => true) as message`;
+  assert.ok(asked?.message !== null);
+  assert.deepEqual(await due(), ["report/2026-03-01/owner"]);
+  const [made] = await db
+    .sql`select body ->> 'made_at' as at from strata.outbox where kind = 'report'`;
+  assert.match(made?.at, /T12:28:00/);
+});

@@ -134,13 +134,13 @@ export async function readReport(rpc: Rpc, kind: ReportKind): Promise<Report> {
   return Report.parse(await rpc("report", { p_kind: kind }));
 }
 
-/** Puts the report into the outbox; null: that of this day or month has been there. */
+/** Puts the report somebody asks for into the outbox; null: that of this day or month was sent. */
 export async function tellReport(
   rpc: Rpc,
   kind: ReportKind,
   audience: "owner" | "admin",
 ): Promise<string | null> {
   return z.string().nullable().parse(
-    await rpc("tell_report", { p_kind: kind, p_audience: audience }),
+    await rpc("tell_report", { p_kind: kind, p_audience: audience, p_asked: true }),
   );
 }
