@@ -14,7 +14,7 @@ const SAID: [unknown, string][] = [
   [{ limit: 0 }, '"limit" must be at least 1.'],
   [{ limit: 101 }, '"limit" must be at most 100.'],
   [{ limit: 1.5 }, '"limit" must be a whole number.'],
-  [{}, '"limit" must be a number.'],
+  [{}, '"limit" is missing.'],
   [{ limit: 1, age: -2 }, '"age" must be at least -1.'],
   [{ limit: 1, name: "x" }, '"name" must have at least 2 characters.'],
   [{ limit: 1, name: "long" }, '"name" must have at most 3 characters.'],

@@ -72,7 +72,7 @@ Deno.test("report: every tier's size, moves, what is due and where that leads, i
   assert.match(markdown, /\| filled by \| size \|\n\| --- \| --- \|\n\| \S+ \(\w+\) \| \d+/);
   assert.match(
     markdown,
-    /- moves of the last 24 hours: 1, 1 successful, 0 failed; 1 row, \d+ B\n- deleted in the last 24 hours: 0 rows/,
+    /- moves of the last 24 hours: 1, 1 successful, 0 failed; 1 row, \d+ B carried\n- deleted in the last 24 hours: 0 rows/,
   );
   assert.match(markdown, /- due to move: \*\*notes\*\*, 1 row[,\n]/);
   assert.match(markdown, /## main, as of 2026-03-01 12:00 UTC\n\n🟡 \*\*8\.8 GB of 10,000 MB/);

@@ -27,7 +27,7 @@ function where({ path }: z.core.$ZodIssue): string {
 function wanted(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "invalid_type":
-      return issue.input === undefined && /undefined/.test(issue.message)
+      return /received undefined$/.test(issue.message)
         ? "is missing"
         : `must be ${kind(issue.expected)}`;
     case "too_small":
