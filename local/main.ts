@@ -1,15 +1,18 @@
 /** `deno task up`, `down`, `status` and `reset`: the local stack from the command line. */
 import { bold, dim, green, red, setColorEnabled, stripAnsiCode, yellow } from "@std/fmt/colors";
 import { warnOfOpenFiles } from "../cli/lib/command.ts";
+import { confirm } from "../cli/lib/confirm.ts";
+import { Failure } from "../cli/lib/errors.ts";
+import { withRemedy } from "../cli/lib/output.ts";
 import { down, removeStack, type RunningStack, status, up } from "./stack.ts";
 import { gatewayPort, REPOSITORY, StackError, TIERS } from "./settings.ts";
 
 const USAGE = `Usage: deno task up | down | status | reset
 
 Three tiers on this machine: up starts them with REST and functions, down stops them, status shows
-them, reset forgets their data and starts them empty.`;
+them, reset forgets their data and starts them empty (--yes: without asking).`;
 
-const commands: Record<string, () => Promise<number>> = {
+const commands: Record<string, (options: { yes: boolean }) => Promise<number>> = {
   async up() {
     const begun = performance.now();
     await warnOfOpenFiles({ err: console.error });
@@ -25,9 +28,10 @@ const commands: Record<string, () => Promise<number>> = {
     return 0;
   },
 
-  async reset() {
+  async reset({ yes }) {
+    confirm("Every row on the three tiers of the local stack is forgotten.", yes);
     await removeStack();
-    return await commands.up?.() ?? 1;
+    return await commands.up?.({ yes: true }) ?? 1;
   },
 
   async status() {
@@ -46,7 +50,9 @@ const commands: Record<string, () => Promise<number>> = {
 function printRunning({ stack, server, env, started }: RunningStack, took: number): void {
   for (const tier of TIERS) {
     const state = started.includes(tier) ? "started" : "was running";
-    console.log(line(bold(tier), green(state), env[`STRATA_${tier.toUpperCase()}_DB_URL`] ?? ""));
+    console.log(
+      line(bold(tier), green(state), address(env[`STRATA_${tier.toUpperCase()}_DB_URL`])),
+    );
   }
   const seconds = (took / 1000).toFixed(1);
   console.log(dim(`PostgreSQL ${server.major} from ${server.bin} · ${seconds} s`));
@@ -58,6 +64,13 @@ REST and functions answer on ports ${gatewayPort(stack, "core")} to ${
 What functions log is in ${bold(shown(`${stack.home}/functions.log`))}.
 All addresses and passwords are in ${bold(shown(`${stack.home}/env`))}.
 Stop it with ${bold("deno task down")}; its data stays until ${bold("deno task reset")}.`);
+}
+
+/** Where a database is, without what opens it: a terminal keeps what it has shown. */
+function address(url: string | undefined): string {
+  if (url === undefined) return "";
+  const { hostname, port, pathname } = new URL(url);
+  return `${hostname}:${port}${pathname}`;
 }
 
 /** One tier's line: columns as wide as their longest word, colours not counted. */
@@ -74,13 +87,18 @@ function shown(path: string): string {
 
 async function main(name: string | undefined, rest: string[]): Promise<number> {
   const command = commands[name ?? ""];
-  if (command === undefined || rest.length > 0) {
+  const yes = name === "reset" && rest[0] === "--yes";
+  if (command === undefined || rest.length > (yes ? 1 : 0)) {
     console.error(USAGE);
     return ["--help", "-h"].includes(rest[0] ?? "") ? 0 : 2;
   }
   try {
-    return await command();
+    return await command({ yes });
   } catch (error) {
+    if (error instanceof Failure) {
+      console.error(withRemedy(error.message, error.remedy));
+      return error.exitCode;
+    }
     if (!(error instanceof StackError)) throw error;
     console.error(`${red(error.message)}\n${error.remedy}`);
     return 1;

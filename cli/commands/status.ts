@@ -1,4 +1,5 @@
-import type { Command } from "commander";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Command, InvalidArgumentError } from "commander";
 import { type Status, status as statusOf } from "../../supabase/functions/_shared/strata.ts";
 import {
   billedBytes,
@@ -18,6 +19,7 @@ import { drainText } from "../../supabase/functions/_shared/report_document.ts";
 import { light, percent, roomOf } from "./monitor.ts";
 import { planEverywhere } from "./plan.ts";
 
+const EVERY_SECONDS = 5;
 /** Of so many jobs the names are of use; `setup --validate` has them all. */
 const NAMED = 3;
 
@@ -25,8 +27,25 @@ const NAMED = 3;
 export function status(io: Io): Command {
   return command("status", "every tier in one line: reachable, how full, what is due", [
     "status",
+    "status --watch 10    # again and again, until you press Ctrl+C",
     "status --json",
-  ]).action((options: CommonOptions) => perform(io, options, report));
+  ])
+    .option("--watch [seconds]", "show it again and again (default: every 5 seconds)", seconds)
+    .action(async (options: CommonOptions & { watch?: true | number }) => {
+      await perform(io, options, report);
+      while (options.watch !== undefined) {
+        await delay((options.watch === true ? EVERY_SECONDS : options.watch) * 1000);
+        if (Deno.stdout.isTerminal() && !options.json) console.clear();
+        await perform(io, options, report);
+      }
+    });
+}
+
+function seconds(value: string): number {
+  if (!/^[1-9]\d{0,4}$/.test(value)) {
+    throw new InvalidArgumentError("Write a number of seconds, such as 5.");
+  }
+  return Number(value);
 }
 
 async function report(context: Context): Promise<Report> {

@@ -102,15 +102,22 @@ export class Session implements AsyncDisposable {
 
 /** Opens every tier that answers; whether Strata is set up there is not asked. */
 export async function openTiers(config: Config): Promise<Session> {
-  const open = config.tiers.map((tier) => ({ tier, sql: connect(tier.dbUrl, tier.trust) }));
-  const session = new Session(open, []);
+  const session = dialled(config);
   await session.ask(({ sql }) => sql`select`);
   return session;
 }
 
+/** A connection is made with the first question that is asked over it. */
+function dialled(config: Config): Session {
+  return new Session(
+    config.tiers.map((tier) => ({ tier, sql: connect(tier.dbUrl, tier.trust) })),
+    [],
+  );
+}
+
 /** Opens every tier that answers and is the tier the configuration takes it for. */
 export async function openStrata(config: Config): Promise<Session> {
-  const session = await openTiers(config);
+  const session = dialled(config);
   await session.ask(async ({ tier, sql }) => {
     const self = await tierOf(sql);
     if (self === tier.key) return;

@@ -100,7 +100,14 @@ Deno.test("report: every tier's size, moves, what is due and where that leads, i
   assert.equal(typeof json.recommendations[0].command, "string");
 
   const html = await report.get("?format=html");
-  assert.match(html, /^<h2>Strata, 2026-03-01<\/h2>\n<p>As core/);
+  assert.match(html, /^<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">/);
+  assert.match(html, /<title>Strata, 2026-03-01<\/title>/);
+  assert.match(
+    html,
+    /<svg role="img"[^]*>core<\/text>[^]*>main<\/text>[^]*<\/svg>\n<h2>Strata, 2026-03-01<\/h2>\n<p>As core/,
+  );
+  assert.doesNotMatch(html, /<script|javascript:|style="|\son\w+=|(src|href)=/);
+  assert.match(html, /<\/body>\n<\/html>\n$/);
 });
 
 Deno.test("report: a tier that is down or has never spoken is said to be, the others are there", async () => {
