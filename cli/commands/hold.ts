@@ -10,7 +10,7 @@ import {
 } from "../lib/command.ts";
 import { Failure } from "../lib/errors.ts";
 import { plural, table } from "../lib/output.ts";
-import type { OpenTier } from "../lib/session.ts";
+import type { OpenTier, Session } from "../lib/session.ts";
 
 interface HoldFlags extends CommonOptions {
   where?: string;
@@ -78,11 +78,7 @@ async function keep(
 }
 
 async function list({ session }: Context, dataset: string | undefined): Promise<Report> {
-  const found = new Map<string, holds.Hold>();
-  for (const { answer } of await session.ask(({ sql }) => holds.holds(sql))) {
-    for (const one of answer) found.set(one.hold_id, found.get(one.hold_id) ?? one);
-  }
-  const open = [...found.values()].filter((one) =>
+  const open = (await openHolds(session)).filter((one) =>
     dataset === undefined || one.dataset === dataset
   );
   return {
@@ -108,6 +104,19 @@ async function list({ session }: Context, dataset: string | undefined): Promise<
   };
 }
 
+/** Each hold once; where it was made it is known first that it is over. */
+async function openHolds(session: Session): Promise<holds.Hold[]> {
+  const answers = await session.ask(({ sql }) => holds.holds(sql));
+  const found = new Map<string, holds.Hold>();
+  for (const { tier, answer } of answers) {
+    for (const one of answer) {
+      const isSaidThere = one.made_on === tier || !answers.some(({ tier }) => tier === one.made_on);
+      if (isSaidThere && !found.has(one.hold_id)) found.set(one.hold_id, one);
+    }
+  }
+  return [...found.values()];
+}
+
 /** `release <hold>`: ends a hold where it was made. */
 export function release(io: Io): Command {
   return command("release", "end a hold, on the tier where it was made", [
@@ -120,8 +129,7 @@ export function release(io: Io): Command {
 }
 
 async function end({ session }: Context, id: string): Promise<Report> {
-  const known = await session.ask(({ sql }) => holds.holds(sql));
-  const found = known.flatMap(({ answer }) => answer).find(({ hold_id }) => hold_id === id);
+  const found = (await openHolds(session)).find(({ hold_id }) => hold_id === id);
   if (found === undefined) {
     throw new Failure(`There is no open hold ${id}`, "`deno task strata hold --list` has them.", 2);
   }
