@@ -20,7 +20,8 @@ set row_security = off
 as $$
 declare
   v_key record;
-  v_found record;
+  v_rows bigint;
+  v_first text;
 begin
   for v_key in
     select f.conname, f.conrelid::regclass as relation, strata.reference_sql(f) as condition,
@@ -34,11 +35,11 @@ begin
     execute format('select count(*) as rows, min(array_to_string(x.key, '' '')) as first '
                    '  from (select %s as key from %s as t join %s as r on %s where %s limit 1000) as x',
                    v_key.key, strata.relation(p_dataset), v_key.relation, v_key.condition, strata.key_is_sql(p_dataset))
-       into v_found using p_key;
-    continue when v_found.rows = 0;
-    return next format(case v_found.rows when 1 then '%s of %s refers to it by %s: %s' else '%s of %s refer to it by %s, such as %s' end,
-      case v_found.rows when 1 then 'a row' when 1000 then '1000 or more rows' else v_found.rows || ' rows' end,
-      v_key.relation, quote_ident(v_key.conname), v_found.first);
+       into v_rows, v_first using p_key;
+    continue when v_rows = 0;
+    return next format(case v_rows when 1 then '%s of %s refers to it by %s: %s' else '%s of %s refer to it by %s, such as %s' end,
+      case v_rows when 1 then 'a row' when 1000 then '1000 or more rows' else v_rows || ' rows' end,
+      v_key.relation, quote_ident(v_key.conname), v_first);
   end loop;
 end
 $$;
