@@ -4,61 +4,50 @@ import type { Io } from "./lib/command.ts";
 import { asFailure } from "./lib/errors.ts";
 import { inTodaysWords } from "./lib/older_words.ts";
 import { json, withRemedy } from "./lib/output.ts";
+import { painted } from "./lib/paint.ts";
+import { completions } from "./commands/completions.ts";
 import { visible } from "../supabase/functions/_shared/document.ts";
-import { alerts } from "./commands/alerts.ts";
-import { audit } from "./commands/audit.ts";
-import { certificates } from "./commands/certificates.ts";
-import { drain } from "./commands/drain.ts";
-import { explain } from "./commands/explain.ts";
-import { forecast } from "./commands/forecast.ts";
-import { load } from "./commands/load.ts";
-import { manage } from "./commands/manage.ts";
-import { monitor } from "./commands/monitor.ts";
-import { plan } from "./commands/plan.ts";
-import { process } from "./commands/process.ts";
-import { quota } from "./commands/quota.ts";
-import { report } from "./commands/report.ts";
-import { reclaim } from "./commands/reclaim.ts";
-import { setup } from "./commands/setup.ts";
-import { status } from "./commands/status.ts";
-import { sync } from "./commands/sync.ts";
-import { testLinks } from "./commands/test_links.ts";
-import { voice } from "./commands/voice.ts";
+import { VERSION } from "../supabase/functions/_shared/version.ts";
 
-const COMMANDS = [
-  setup,
-  certificates,
-  testLinks,
-  status,
-  plan,
-  explain,
-  sync,
-  process,
-  monitor,
-  forecast,
-  quota,
-  drain,
-  reclaim,
-  alerts,
-  report,
-  audit,
-  manage,
-  load,
-  voice,
-];
+/** Each command by its name, in the order of the help; only the one that is called is loaded. */
+const COMMANDS: Record<string, () => Promise<(io: Io) => Command>> = {
+  setup: async () => (await import("./commands/setup.ts")).setup,
+  certificates: async () => (await import("./commands/certificates.ts")).certificates,
+  "test-links": async () => (await import("./commands/test_links.ts")).testLinks,
+  status: async () => (await import("./commands/status.ts")).status,
+  plan: async () => (await import("./commands/plan.ts")).plan,
+  explain: async () => (await import("./commands/explain.ts")).explain,
+  sync: async () => (await import("./commands/sync.ts")).sync,
+  process: async () => (await import("./commands/process.ts")).process,
+  monitor: async () => (await import("./commands/monitor.ts")).monitor,
+  forecast: async () => (await import("./commands/forecast.ts")).forecast,
+  quota: async () => (await import("./commands/quota.ts")).quota,
+  drain: async () => (await import("./commands/drain.ts")).drain,
+  reclaim: async () => (await import("./commands/reclaim.ts")).reclaim,
+  alerts: async () => (await import("./commands/alerts.ts")).alerts,
+  report: async () => (await import("./commands/report.ts")).report,
+  audit: async () => (await import("./commands/audit.ts")).audit,
+  manage: async () => (await import("./commands/manage.ts")).manage,
+  hold: async () => (await import("./commands/hold.ts")).hold,
+  release: async () => (await import("./commands/hold.ts")).release,
+  unmanage: async () => (await import("./commands/unmanage.ts")).unmanage,
+  load: async () => (await import("./commands/load.ts")).load,
+  voice: async () => (await import("./commands/voice.ts")).voice,
+};
 
 /** Runs one command line; returns its exit code: 0 done, 1 something is wrong, 2 wrongly called. */
 export async function run(args: string[], io: Partial<Omit<Io, "exit">> = {}): Promise<number> {
   let exitCode = 0;
   const asJson = args.includes("--json");
   const full: Io = {
-    out: seen(io.out ?? console.log, asJson),
-    err: seen(io.err ?? console.error, false),
+    out: seen(io.out ?? painted(console.log, Deno.stdout, asJson), asJson),
+    err: seen(io.err ?? painted(console.error, Deno.stderr, false), false),
     exit: (code) => exitCode = Math.max(exitCode, code),
     ...(io.environment === undefined ? {} : { environment: io.environment }),
   };
   try {
-    await program(full, asJson).parseAsync(inTodaysWords(args), { from: "user" });
+    const words = inTodaysWords(args);
+    await (await program(full, asJson, words)).parseAsync(words, { from: "user" });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return usage(error, full, asJson);
@@ -80,10 +69,11 @@ function seen(write: (text: string) => void, asJson: boolean): (text: string) =>
   return (text) => write(asJson ? visible(text, escape) : visible(text));
 }
 
-function program(io: Io, quiet: boolean): Command {
+async function program(io: Io, quiet: boolean, args: readonly string[]): Promise<Command> {
   const program = new Command("strata")
     .description("Rows settle from core to main to archive, proved, then deleted.")
     .usage("<command> [options]")
+    .version(VERSION, "-V, --version", "print the version")
     .configureOutput({
       writeOut: (text) => io.out(text.trimEnd()),
       writeErr: (text) => quiet || io.err(text.trimEnd()),
@@ -95,9 +85,13 @@ function program(io: Io, quiet: boolean): Command {
         "\nare in the environment, .env, or what the local stack wrote for itself." +
         "\n\nExit codes: 0 done, 1 something is wrong, 2 wrongly called or configured.",
     );
-  for (const make of COMMANDS) {
-    const command = make(io).copyInheritedSettings(program);
-    program.addCommand(command);
+  const called = COMMANDS[args[0] ?? ""];
+  const needed = called === undefined ? Object.values(COMMANDS) : [called];
+  for (const make of await Promise.all(needed.map((load) => load()))) {
+    program.addCommand(make(io).copyInheritedSettings(program));
+  }
+  if (called === undefined) {
+    program.addCommand(completions(io, program).copyInheritedSettings(program));
   }
   return program;
 }

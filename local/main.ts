@@ -3,6 +3,7 @@ import { bold, dim, green, red, setColorEnabled, stripAnsiCode, yellow } from "@
 import { warnOfOpenFiles } from "../cli/lib/command.ts";
 import { confirmed } from "../cli/lib/confirm.ts";
 import { Failure } from "../cli/lib/errors.ts";
+import { withRemedy } from "../cli/lib/output.ts";
 import { down, removeStack, type RunningStack, status, up } from "./stack.ts";
 import { gatewayPort, REPOSITORY, StackError, TIERS } from "./settings.ts";
 
@@ -52,7 +53,9 @@ const commands: Record<string, (yes: boolean) => Promise<number>> = {
 function printRunning({ stack, servers, env, started }: RunningStack, took: number): void {
   for (const tier of TIERS) {
     const state = started.includes(tier) ? "started" : "was running";
-    console.log(line(bold(tier), green(state), env[`STRATA_${tier.toUpperCase()}_DB_URL`] ?? ""));
+    console.log(
+      line(bold(tier), green(state), address(env[`STRATA_${tier.toUpperCase()}_DB_URL`])),
+    );
   }
   const seconds = (took / 1000).toFixed(1);
   const from = new Set(TIERS.map((tier) => `${servers[tier].major} from ${servers[tier].bin}`));
@@ -65,6 +68,13 @@ REST and functions answer on ports ${gatewayPort(stack, "core")} to ${
 What functions log is in ${bold(shown(`${stack.home}/functions.log`))}.
 All addresses and passwords are in ${bold(shown(`${stack.home}/env`))}.
 Stop it with ${bold("deno task down")}; its data stays until ${bold("deno task reset")}.`);
+}
+
+/** Where a database is, without what opens it: a terminal keeps what it has shown. */
+function address(url: string | undefined): string {
+  if (url === undefined) return "";
+  const { hostname, port, pathname } = new URL(url);
+  return `${hostname}:${port}${pathname}`;
 }
 
 /** One tier's line: columns as wide as their longest word, colours not counted. */
@@ -90,7 +100,7 @@ async function main(name: string | undefined, rest: string[]): Promise<number> {
     return await command(yes);
   } catch (error) {
     if (error instanceof Failure) {
-      console.error(`${red(error.message)}\n${error.remedy}`);
+      console.error(withRemedy(error.message, error.remedy));
       return error.exitCode;
     }
     if (!(error instanceof StackError)) throw error;

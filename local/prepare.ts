@@ -33,6 +33,7 @@ export async function prepareCluster(server: Postgres, cluster: Cluster): Promis
 /** Gives a new database what a hosted one has before the first migration. */
 export async function prepareDatabase(server: Postgres, sql: Sql): Promise<void> {
   await sql.unsafe(await read("database"));
+  await sql.unsafe(await read("auth"));
   if (server.extensions.has("plpgsql_check")) { // what `supabase db lint` works with
     await sql.unsafe("create extension plpgsql_check with schema extensions");
   }

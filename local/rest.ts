@@ -25,8 +25,31 @@ export interface RestOptions {
 /** Schemas that answer over REST: those of supabase/config.toml. */
 export const EXPOSED_SCHEMAS = ["public", "strata"];
 
-/** Opens the gateway to a database. */
-export function openRest({ databaseUrl, secretKey, publishableKey }: RestOptions): Rest {
+/** Opens the gateway to a database, and anew after the database was away when it wanted to look. */
+export function openRest(options: RestOptions): Rest {
+  let gateway = openGateway(options);
+  let mustLookAgain = false;
+  return {
+    async fetch(request) {
+      if (mustLookAgain) {
+        if (!await answers(options.databaseUrl)) return noSchemaCache();
+        const blind = gateway;
+        gateway = openGateway(options);
+        mustLookAgain = false;
+        await blind.close();
+      }
+      const response = await gateway.fetch(request);
+      // Without a database the gateway sees an empty one, in which there is nothing of that name.
+      if (response.status !== 404 || await answers(options.databaseUrl)) return response;
+      mustLookAgain = true;
+      await response.body?.cancel();
+      return noSchemaCache();
+    },
+    close: () => gateway.close(),
+  };
+}
+
+function openGateway({ databaseUrl, secretKey, publishableKey }: RestOptions): Rest {
   const connection = createPostgresConnection({
     url: databaseUrl,
     postgresOptions: {
@@ -57,6 +80,25 @@ export function openRest({ databaseUrl, secretKey, publishableKey }: RestOptions
     },
     close: () => connection.close(),
   };
+}
+
+/** As PostgREST says it while its database is away. */
+function noSchemaCache(): Response {
+  const message = "Could not query the database for the schema cache. Retrying.";
+  return Response.json({ code: "PGRST002", message, details: null, hint: null }, { status: 503 });
+}
+
+/** Whether the database can be asked anything now. */
+async function answers(databaseUrl: string): Promise<boolean> {
+  const sql = postgres(databaseUrl, { max: 1, connect_timeout: 5, onnotice: () => {} });
+  try {
+    await sql`select`;
+    return true;
+  } catch {
+    return false; // whatever is in the way, the gateway has it in its way as well
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
 }
 
 /**

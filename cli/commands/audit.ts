@@ -15,7 +15,7 @@ import {
   type Report,
 } from "../lib/command.ts";
 import { confirmed } from "../lib/confirm.ts";
-import { Failure, noDataset } from "../lib/errors.ts";
+import { Failure } from "../lib/errors.ts";
 import { count, duration, rows, table } from "../lib/output.ts";
 import type { OpenTier } from "../lib/session.ts";
 
@@ -37,7 +37,7 @@ export function audit(io: Io): Command {
   return command("audit", "compare what has settled with what is there, on every tier", [
     "audit",
     "audit --dataset journal_entries",
-    "audit --last --json    # what the weekly audit found",
+    "audit --last --json    # what the audit that runs by itself found",
     "audit --accept --dataset tasks --month 2026-03    # I deleted these myself",
   ])
     .option("--dataset <name>", "only this dataset")
@@ -56,7 +56,9 @@ async function work(context: Context, options: Options): Promise<Report> {
   if (options.month !== undefined && !MONTH.test(options.month)) {
     throw new Failure(`--month is "${options.month}"`, "Write the month as 2026-03.", 2);
   }
-  if (dataset !== null && !await isKnown(context, dataset)) throw noDataset(dataset);
+  if (dataset !== null && !await isKnown(context, dataset)) {
+    throw await context.session.noDataset(dataset);
+  }
   if (options.accept) {
     return await accepted(context, dataset, options.month ?? null, options.yes === true);
   }

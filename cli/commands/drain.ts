@@ -51,11 +51,14 @@ export function drain(io: Io): Command {
 }
 
 function planReport({ tier }: OpenTier, plan: DrainPlan): Report {
-  const head = `${tier.key}: ${size(plan.billed_bytes)}, to become ${size(plan.target_bytes)}`;
+  const isBelow = BigInt(plan.billed_bytes) <= BigInt(plan.target_bytes);
+  const head = isBelow
+    ? `${tier.key}: ${size(plan.billed_bytes)}, below the ${size(plan.target_bytes)} a drain is for`
+    : `${tier.key}: ${size(plan.billed_bytes)}, to become ${size(plan.target_bytes)}`;
   const shares = plan.shares.filter(({ until }) => until !== null);
   const lines = plan.need_bytes === "0"
     ? [
-      BigInt(plan.billed_bytes) <= BigInt(plan.target_bytes)
+      isBelow
         ? `${head}: nothing to do.`
         : `${head}. Giving back what is free already is enough: see \`deno task strata reclaim\`.`,
     ]

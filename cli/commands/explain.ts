@@ -8,7 +8,6 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
-import { noDataset } from "../lib/errors.ts";
 import { table } from "../lib/output.ts";
 
 /** `explain <dataset> <key...>`: where one row is, why, and what happens to it when. */
@@ -24,24 +23,27 @@ export function explain(io: Io): Command {
     );
 }
 
-async function report({ session }: Context, dataset: string, key: string[]): Promise<Report> {
+async function report(
+  { session, config }: Context,
+  dataset: string,
+  key: string[],
+): Promise<Report> {
   const managing = await session.managing(dataset);
-  const [hottest] = managing;
-  if (hottest === undefined) throw noDataset(dataset);
+  if (managing.length === 0) throw await session.noDataset(dataset);
   const answers = await session.ask(({ sql }) => explainOf(sql, dataset, key), managing);
-  const from = session.open.indexOf(hottest);
-  const explanations = session.open.flatMap((open, at): Explanation[] => {
-    const tier = open.tier.key;
-    if (managing.includes(open)) return answers.find((one) => one.tier === tier)?.answer ?? [];
+  const from = config.tiers.findIndex(({ key }) => managing.some(({ tier }) => tier.key === key));
+  const explanations = config.tiers.flatMap(({ key: tier }, at): Explanation[] => {
+    const found = answers.find((one) => one.tier === tier);
+    if (found !== undefined) return found.answer;
+    if (session.skipped.some((skipped) => skipped.tier === tier)) {
+      return [{ tier, topic: "where", says: `not known: ${tier} does not answer` }];
+    }
     if (at < from) return []; // the dataset settles from a colder tier on
-    return [{
-      tier,
-      topic: "where",
-      says: `not on ${tier}, which learns of ${dataset} with the first move`,
-    }];
+    const says = `not on ${tier}, which learns of ${dataset} with the first move`;
+    return [{ tier, topic: "where", says }];
   });
-  const isNowhere = session.skipped.length === 0 && from === 0 &&
-    explanations.every(({ topic }) => topic === "where");
+  const isKnown = !explanations.some(({ says }) => says.startsWith("not known"));
+  const isNowhere = isKnown && from === 0 && explanations.every(({ topic }) => topic === "where");
   const drawn = table(
     ["tier", "", `${dataset} ${key.join(" ")}`],
     explanations.map((line, index) => [
@@ -53,5 +55,6 @@ async function report({ session }: Context, dataset: string, key: string[]): Pro
   return {
     document: { dataset, key, explanations },
     text: isNowhere ? `${drawn}\n\nNo tier has this row: it was deleted, or never was.` : drawn,
+    ok: isKnown,
   };
 }

@@ -26,6 +26,7 @@ async function report({ session }: Context): Promise<Report> {
   return {
     document: { forecast: answers.flatMap(({ answer }) => answer) },
     text: answers.map(({ tier, answer }) => tierText(tier, answer)).join("\n\n"),
+    ok: session.isComplete,
   };
 }
 

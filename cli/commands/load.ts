@@ -8,7 +8,7 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
-import { count, rows, size } from "../lib/output.ts";
+import { count, grouped, plural, rows, size, some } from "../lib/output.ts";
 import { Progress } from "../lib/progress.ts";
 
 interface LoadFlags extends CommonOptions {
@@ -17,14 +17,14 @@ interface LoadFlags extends CommonOptions {
 
 /** `load <dataset> <file>`: rows of a CSV or JSON Lines file into core. */
 export function load(io: Io): Command {
-  return command("load", "load a .csv or .jsonl file into a dataset on core", [
+  return command("load", "load a .csv, .tsv or .jsonl file into a dataset on core", [
     "load journal_entries journal.jsonl",
     "load contacts contacts.csv --skip-bad",
   ])
     .argument("<dataset>", "the dataset")
     .argument(
       "<file>",
-      "CSV with a header line, or JSON Lines; columns by name, others get defaults",
+      "CSV (comma, semicolon or tab) with a header line, or JSON Lines; columns by name, others get defaults",
     )
     .option("--skip-bad", "keep the good lines of a file that has bad ones")
     .action((dataset: string, file: string, options: LoadFlags) =>
@@ -43,12 +43,25 @@ export function load(io: Io): Command {
     );
 }
 
+/** What is said of a line without the values that are the line's own. */
+function cause(says: string): string {
+  return says.replaceAll(/\(.*?\)=\(.*\)|"[^"]*"|\d+/g, "…");
+}
+
 function report(dataset: string, { loaded, bad, badCount, kept, readToEnd }: LoadResult): Report {
   const unseen = badCount - bad.length;
   const lines = [
-    ...bad.map(({ line, says }) => `line ${line}: ${says}`),
+    ...grouped(bad, ({ says }) => cause(says)).map(({ first, rest, all }) =>
+      rest.length === 0
+        ? `line ${first.line}: ${first.says}`
+        : `lines ${some(all.map(({ line }) => count(line)))}: ${first.says}, and alike`
+    ),
     ...(unseen > 0
-      ? [`… and ${count(unseen)} more${readToEnd ? "" : "; the rest of the file was not read"}`]
+      ? [
+        `… and ${plural(unseen, "more line")}${
+          readToEnd ? "" : "; the rest of the file was not read"
+        }`,
+      ]
       : []),
     kept && loaded + badCount === 0
       ? "No rows found in the file."

@@ -3,6 +3,7 @@ import type { Tier } from "../config/load.ts";
 import {
   datasets as datasetsOf,
   moves as movesOf,
+  type SetAside,
   setAside as setAsideOf,
   troubles as troublesOf,
 } from "../../supabase/functions/_shared/strata.ts";
@@ -20,9 +21,9 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
-import { count, size, sum, table, withRemedy } from "../lib/output.ts";
+import { count, grouped, noun, plural, size, some, sum, table, withRemedy } from "../lib/output.ts";
 import { planEverywhere } from "./plan.ts";
-import { troubleText } from "./run.ts";
+import { troublesText } from "./run.ts";
 
 const VIEWS = { sizes, sync, lifecycle };
 const LARGEST = 8;
@@ -95,7 +96,7 @@ async function sizes({ session }: Context): Promise<Report> {
   return {
     document: { tiers: tiers.map(({ tier, answer }) => ({ tier, ...answer })) },
     text,
-    ok: tiers.every(({ answer }) => answer.level !== "critical"),
+    ok: session.isComplete && tiers.every(({ answer }) => answer.level !== "critical"),
   };
 }
 
@@ -128,7 +129,7 @@ async function sync({ session }: Context): Promise<Report> {
   );
   const parts = [
     moves.length === 0 ? "No move yet." : table(
-      ["began", "dataset", "from", "to", ">rows", ">size", "state"],
+      ["began", "dataset", "from", "to", ">rows", ">carried", "state"],
       moves.map((m) => [
         m.started_at.slice(0, 19),
         m.dataset,
@@ -139,22 +140,30 @@ async function sync({ session }: Context): Promise<Report> {
         m.finished_at === null ? `${m.state}, open` : "done",
       ]),
     ),
-    ...troubles.map((trouble) => `\n${troubleText(trouble)}`),
-    ...(aside.length === 0 ? [] : [
-      "\nSet aside, and tried again with growing pauses:",
-      table(
-        ["tier", "dataset", "key", "why", "remedy"],
-        aside.map((
-          r,
-        ) => [r.tier, r.dataset, r.key.join(" "), `${r.says} (${r.sqlstate})`, r.remedy]),
-      ),
-    ]),
+    ...troublesText(troubles).map((text) => `\n${text}`),
+    ...(aside.length === 0
+      ? []
+      : ["\nSet aside, and tried again with growing pauses:", ...asideLines(aside)]),
   ];
   return {
     document: { moves, troubles, set_aside: aside },
     text: parts.join("\n"),
-    ok: troubles.length === 0 && aside.length === 0,
+    ok: session.isComplete && troubles.length === 0 && aside.length === 0,
   };
+}
+
+/** Rows of one dataset that failed alike have one cause: they are told together. */
+function asideLines(aside: readonly (SetAside & { tier: string })[]): string[] {
+  const alike = ({ tier, dataset, sqlstate, remedy }: SetAside & { tier: string }) =>
+    [tier, dataset, sqlstate, remedy].join("\n");
+  return grouped(aside, alike).map(({ first, all }) =>
+    withRemedy(
+      `${first.tier}, ${first.dataset}, ${plural(all.length, "row")} (${
+        some(all.map(({ key }) => key.join(" ")))
+      }): ${first.says} (${first.sqlstate})`,
+      first.remedy,
+    )
+  );
 }
 
 async function lifecycle(context: Context): Promise<Report> {
@@ -185,12 +194,19 @@ async function lifecycle(context: Context): Promise<Report> {
         .filter((part) => part !== "").join("; "),
     ]),
   );
-  const troubled = datasets.flatMap(({ name, trouble, remedy }) =>
-    trouble === null ? [] : [withRemedy(`${name} stands still: ${trouble}`, remedy ?? "")]
-  );
+  const troubled = grouped(
+    datasets.filter(({ trouble }) => trouble !== null),
+    ({ remedy }) => remedy ?? "",
+  ).map(({ all, first }) => {
+    const [names, why] = [all.map(({ name }) => name), all.map(({ trouble }) => trouble ?? "")];
+    const says = `${some(names)} ${noun(all.length, "stands", "stand")} still: ${
+      some([...new Set(why)])
+    }`;
+    return withRemedy(says, first.remedy ?? "");
+  });
   return {
     document: { datasets },
     text: [drawn, ...troubled].join("\n\n"),
-    ok: troubled.length === 0,
+    ok: context.session.isComplete && troubled.length === 0,
   };
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { plan as planOf, type PlanRow } from "../../supabase/functions/_shared/strata.ts";
+import { scheduleOf } from "../../supabase/functions/_shared/strata_holdings.ts";
 import {
   command,
   type CommonOptions,
@@ -8,7 +9,7 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
-import { noDataset } from "../lib/errors.ts";
+import { cronText } from "../lib/cron_text.ts";
 import { count, rows, size, sum, table } from "../lib/output.ts";
 
 /** `plan [dataset]`: what would move or be deleted, without changing anything. */
@@ -31,24 +32,30 @@ export async function planEverywhere(
 ): Promise<PlanRow[]> {
   const answers = await session.ask(({ sql }) => planOf(sql, dataset));
   const plan = answers.flatMap(({ answer }) => answer);
-  if (dataset !== null && plan.length === 0) throw noDataset(dataset);
+  if (dataset !== null && plan.length === 0) throw await session.noDataset(dataset);
   return plan
     .sort((a, b) => a.dataset < b.dataset ? -1 : a.dataset > b.dataset ? 1 : 0);
 }
 
 async function report(context: Context, dataset: string | null): Promise<Report> {
   const plan = await planEverywhere(context, dataset);
-  return { document: { plan }, text: planText(plan) };
+  const last = context.session.open.at(-1);
+  const cron = last === undefined ? undefined : await scheduleOf(last.sql, "strata-upkeep");
+  return {
+    document: { plan },
+    text: planText(plan, cron === undefined ? "when it is called" : cronText(cron)),
+    ok: context.session.isComplete,
+  };
 }
 
-function planText(plan: PlanRow[]): string {
+function planText(plan: PlanRow[], upkeep: string): string {
   const given = plan.filter(({ action }) => action === "reclaim").map((row) =>
     `Upkeep gives ${size(row.bytes_now ?? 0)} of ${row.dataset} back to the disk of ${row.tier}.`
   );
-  return [dueText(plan.filter(({ action }) => action !== "reclaim")), ...given].join("\n");
+  return [dueText(plan.filter(({ action }) => action !== "reclaim"), upkeep), ...given].join("\n");
 }
 
-function dueText(plan: PlanRow[]): string {
+function dueText(plan: PlanRow[], upkeep: string): string {
   const told = plan.filter((row) =>
     [row.rows_30d, row.held, row.set_aside, row.referenced, row.without_age].some((n) => n !== "0")
   );
@@ -74,18 +81,28 @@ function dueText(plan: PlanRow[]): string {
     `${drawn}\n\nDue now: ${rows(now("move"))} to move, ${rows(now("delete"))} to delete.`,
     ...(past === 0n ? [] : [
       `Past its deletion age, of what moves: ${rows(past)}; \`process\` deletes that as well, ` +
-      "after `sync` the weekly upkeep does.",
+      `after \`sync\` the upkeep does (${upkeep}).`,
     ]),
   ].join("\n");
 }
 
 function reasons(row: PlanRow): string {
-  const kinds = [
-    [row.held, "held"],
-    [row.set_aside, "set aside"],
-    [row.referenced, "referenced"],
-    [row.without_age, "without an age"],
-  ] as const;
   if (row.rows_now === null) return "its policy does not fit its table";
-  return kinds.filter(([n]) => n !== "0").map(([n, why]) => `${count(n ?? 0)} ${why}`).join(", ");
+  const ageless = row.without_age ?? "0";
+  return [
+    ...keptText([row]),
+    ...(ageless === "0" ? [] : [`${count(ageless)} without an age`]),
+  ].join(", ");
+}
+
+/** Of rows that are old enough: how many stay, for which reason. One row may stay for several. */
+export function keptText(plan: readonly PlanRow[]): string[] {
+  const kinds = [["held", "held"], ["set_aside", "set aside"], [
+    "referenced",
+    "referenced",
+  ]] as const;
+  return kinds.flatMap(([key, why]) => {
+    const kept = sum(plan.map((row) => row[key]));
+    return kept === 0n ? [] : [`${count(kept)} ${why}`];
+  });
 }

@@ -39,7 +39,8 @@ async function report({ session }: Context): Promise<Report> {
         one.source,
       ]),
     ),
-    ok: quotas.every(({ used, limit }) => limit === null || BigInt(used) < BigInt(limit)),
+    ok: session.isComplete &&
+      quotas.every(({ used, limit }) => limit === null || BigInt(used) < BigInt(limit)),
   };
 }
 

@@ -57,6 +57,7 @@ async function plan({ session }: Context): Promise<Report> {
         WAYS[one.method],
       ]),
     ),
+    ok: session.isComplete,
   };
 }
 
@@ -81,7 +82,7 @@ async function work({ session, say }: Context): Promise<Report> {
       })),
     },
     text: done.length === 0 ? "There is nothing to give back." : given.join("\n"),
-    ok: done.every(({ state }) => state === "done"),
+    ok: session.isComplete && done.every(({ state }) => state === "done"),
   };
 }
 

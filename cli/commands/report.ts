@@ -68,7 +68,7 @@ async function send({ tier, sql }: OpenTier, options: Options): Promise<Report> 
     document: { kind, to, sent_before: false, message, deliveries },
     text: deliveriesText(
       deliveries,
-      "It waits in the outbox: no channel is configured, or the quiet hours are not over.",
+      "It waits in the outbox: no channel takes it. `deno task strata status` says how each one is.",
     ),
     ok: allSent(deliveries),
   };

@@ -10,11 +10,21 @@ import {
 } from "../../supabase/functions/_shared/strata.ts";
 import type { Wrong } from "../../supabase/functions/_shared/strata_watch.ts";
 import type { Context, Report } from "../lib/command.ts";
-import { count, duration, rows, size, sum, table, withRemedy } from "../lib/output.ts";
+import {
+  count,
+  duration,
+  grouped,
+  rows,
+  size,
+  some,
+  sum,
+  table,
+  withRemedy,
+} from "../lib/output.ts";
 import { Progress } from "../lib/progress.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
 import { wrongEverywhere, wrongText } from "../lib/wrong.ts";
-import { planEverywhere } from "./plan.ts";
+import { keptText, planEverywhere } from "./plan.ts";
 
 /** One pass of a procedure over one tier. */
 export type Pass = (open: OpenTier) => Promise<void>;
@@ -38,27 +48,30 @@ export async function runUntilDone(context: Context, scope: Scope, pass: Pass): 
   const since = new Map(
     (await session.ask(({ sql }) => clock(sql))).map(({ tier, answer }) => [tier, answer]),
   );
-  let due = await dueNow(context, scope); // first: it says when there is no such dataset
+  let plan = await planOf(context, scope); // first: it says when there is no such dataset
+  const sizes = new Sizes(plan);
   await session.ask(({ sql }) => endPauses(sql, scope.dataset));
   let moves: Move[] = [];
-  using progress = new Progress(scope.label, Number(due), count);
+  using progress = new Progress(scope.label, Number(stepsAhead(context, plan)), count);
   while (true) {
     const before = settled(moves);
-    const expected = Number(before + due);
+    const expected = Number(before + stepsAhead(context, plan));
     await watched(
       () => round(session, pass),
       async () => progress.at(Number(settled(await glimpse(session, since))), expected),
     );
     moves = await movesSince(session, since);
-    due = await dueNow(context, scope);
-    if (due === 0n || settled(moves) === before) break;
+    plan = await planOf(context, scope);
+    sizes.learn(plan);
+    if (dueIn(plan) === 0n || settled(moves) === before) break;
   }
   const standing = await session.ask(({ sql }) => troublesOf(sql));
   const wrong = (await wrongEverywhere(session)).filter(isElse);
   return summary({
     moves,
     wrong,
-    due,
+    sizes,
+    plan,
     troubles: standing.flatMap(({ tier, answer }) => answer.map((t) => ({ tier, ...t }))),
     took: Date.now() - began,
     actions: scope.actions,
@@ -97,9 +110,17 @@ async function watched(work: () => Promise<void>, look: () => Promise<void>): Pr
   }
 }
 
-async function dueNow(context: Context, scope: Scope): Promise<bigint> {
+async function planOf(context: Context, scope: Scope): Promise<PlanRow[]> {
   const plan = await planEverywhere(context, scope.dataset);
-  return sum(plan.filter((row) => scope.actions.includes(row.action)).map((row) => row.rows_now));
+  return plan.filter(({ action }) => scope.actions.includes(action));
+}
+
+const dueIn = (plan: readonly PlanRow[]) => sum(plan.map((row) => row.rows_now));
+
+/** How many steps are ahead: a row that main will pass on at once takes two. */
+function stepsAhead({ config }: Context, plan: readonly PlanRow[]): bigint {
+  const isPassedOn = config.tiers.at(-1)?.key !== "main";
+  return dueIn(plan) + (isPassedOn ? sum(plan.map((row) => row.past_next)) : 0n);
 }
 
 async function movesSince(session: Session, since: Map<string, string>): Promise<Move[]> {
@@ -119,18 +140,54 @@ async function glimpse(session: Session, since: Map<string, string>): Promise<Mo
 
 const settled = (moves: Move[]) => sum(moves.map((move) => move.rows_moved));
 
-/** Why a link or a dataset of a tier stands still, until when, and what to do about it. */
-export function troubleText(
-  { tier, about, says, sqlstate, remedy, next_try_at }: Trouble & { tier: string },
-): string {
-  const next = next_try_at === null ? "with the next run" : `on ${next_try_at.slice(0, 16)} UTC`;
-  return withRemedy(`On ${tier}, ${about}: ${says} (${sqlstate}). Next try ${next}.`, remedy);
+type TierTrouble = Trouble & { tier: string };
+
+/** Why links or datasets of a tier stand still, until when, and what to do: each cause once. */
+export function troublesText(troubles: readonly TierTrouble[]): string[] {
+  const cause = ({ tier, sqlstate, remedy }: TierTrouble) => [tier, sqlstate, remedy].join("\n");
+  return grouped(troubles, cause).map(({ first, all }) => {
+    const { tier, sqlstate, remedy } = first;
+    const next = all.map(({ next_try_at }) => next_try_at ?? "").sort()[0] ?? "";
+    const again = next === "" ? "with the next run" : `on ${next.slice(0, 16)} UTC`;
+    const about = all.length === 1
+      ? first.about
+      : some(all.map(({ about }) => about.replace(/^dataset /, "")));
+    const says = some([...new Set(all.map(({ says }) => says))]);
+    return withRemedy(`On ${tier}, ${about}: ${says} (${sqlstate}). Next try ${again}.`, remedy);
+  });
+}
+
+/** How large a row of a dataset is on its tier's disk, as the plan has it: one measure for both. */
+class Sizes {
+  readonly #perRow = new Map<string, number>();
+
+  constructor(plan: readonly PlanRow[]) {
+    this.learn(plan);
+  }
+
+  /** Notes what a plan says of datasets that were not due before. */
+  learn(plan: readonly PlanRow[]): void {
+    for (const { tier, dataset, rows_now, bytes_now } of plan) {
+      const key = `${tier}\n${dataset}`;
+      if (this.#perRow.has(key) || Number(rows_now ?? 0) === 0) continue;
+      this.#perRow.set(key, Number(bytes_now) / Number(rows_now));
+    }
+  }
+
+  /** What rows of a dataset took on a tier; where they only passed through, what they took before. */
+  of(tier: string, dataset: string, rows: bigint): bigint {
+    const known = this.#perRow.get(`${tier}\n${dataset}`) ??
+      [...this.#perRow].find(([key]) => key.endsWith(`\n${dataset}`))?.[1] ?? 0;
+    return BigInt(Math.round(known * Number(rows)));
+  }
 }
 
 interface Outcome {
   moves: Move[];
-  due: bigint;
-  troubles: (Trouble & { tier: string })[];
+  sizes: Sizes;
+  /** What is due, and what stays, when the run is over. */
+  plan: PlanRow[];
+  troubles: TierTrouble[];
   wrong: Wrong[];
   took: number;
   actions: Scope["actions"];
@@ -139,26 +196,45 @@ interface Outcome {
 }
 
 /** What was moved, per dataset and way, and what was not. */
-function summary({ moves, due, troubles, wrong, took, actions, complete }: Outcome): Report {
+function summary(outcome: Outcome): Report {
+  const { moves, sizes, plan, troubles, wrong, took, actions, complete } = outcome;
+  const due = dueIn(plan);
+  const kept = keptText(plan);
   const ways = Map.groupBy(moves, (m) => `${m.dataset}\n${m.from_tier}\n${m.to_tier ?? "deleted"}`);
   const moved = [...ways].map(([way, batch]) => {
     const [dataset = "", from = "", to = ""] = way.split("\n");
-    return { dataset, from, to, rows: settled(batch), bytes: sum(batch.map((m) => m.bytes)) };
+    const rows = settled(batch);
+    return { dataset, from, to, rows, bytes: sizes.of(from, dataset, rows) };
   }).filter((way) => way.rows > 0n).sort((a, b) => a.dataset < b.dataset ? -1 : 1);
   const drawn = table(
-    ["dataset", "from", "to", ">rows", ">size"],
+    ["dataset", "from", "to", ">rows", ">size, about"],
     moved.map((way) => [way.dataset, way.from, way.to, count(way.rows), size(way.bytes)]),
   );
   const lines = [
     moved.length === 0
       ? `Nothing was moved${actions.includes("delete") ? " or deleted" : ""}.`
       : `${drawn}\n\n${stepsText(moved)} in ${duration(took)}.`,
-    ...troubles.map((trouble) => troubleText(trouble)),
+    ...troublesText(troubles),
     ...wrong.map(wrongText),
+    ...(kept.length === 0 ? [] : [
+      `Old enough, but they stay: ${
+        kept.join(", ")
+      }. \`deno task strata plan\` says of which dataset.`,
+    ]),
     ...(due === 0n ? [] : [`${rows(due)} still due: see \`deno task strata monitor sync\`.`]),
   ];
   return {
-    document: { moved, rows: settled(moves), still_due: due, troubles, wrong, milliseconds: took },
+    document: {
+      moved,
+      rows: settled(moves),
+      still_due: due,
+      held: sum(plan.map((row) => row.held)),
+      set_aside: sum(plan.map((row) => row.set_aside)),
+      referenced: sum(plan.map((row) => row.referenced)),
+      troubles,
+      wrong,
+      milliseconds: took,
+    },
     text: lines.join("\n"),
     ok: troubles.length === 0 && wrong.length === 0 && due === 0n && complete,
   };

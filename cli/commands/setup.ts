@@ -1,5 +1,7 @@
 import type { Command } from "commander";
-import { checks, type TierCheck } from "../setup/checks.ts";
+import { checks } from "../setup/checks.ts";
+import { checksText } from "../setup/checks_text.ts";
+import { noTableText } from "../setup/names.ts";
 import type { Config } from "../config/load.ts";
 import { init, type InitOutcome } from "../setup/init.ts";
 import { rotateLinks } from "../setup/links.ts";
@@ -14,7 +16,7 @@ import {
 } from "../lib/command.ts";
 import { Failure } from "../lib/errors.ts";
 import { isLocal } from "../lib/local.ts";
-import { count, rows, sum, table, withRemedy } from "../lib/output.ts";
+import { count, grouped, noun, plural, rows, some, sum, table, withRemedy } from "../lib/output.ts";
 import { openStrata, openTiers, type Session } from "../lib/session.ts";
 
 interface SetupFlags extends CommonOptions {
@@ -23,6 +25,7 @@ interface SetupFlags extends CommonOptions {
   rotate?: true;
   validate?: true;
   all?: true;
+  verbose?: true;
 }
 
 /** `setup`: makes the tiers what the configuration says, and checks that they are. */
@@ -37,13 +40,16 @@ export function setup(io: Io): Command {
     .option("--sample-data", "load three years of an invented life into core, on this machine only")
     .option("--rotate", "give every link a new password; nothing is refused meanwhile")
     .option("--validate", "check every promise that can be checked; exit code 1 if one is broken")
+    .option("--verbose", "with --validate: every check, also those that hold")
     .option("--all", "--init, --sample-data and --validate, where core is on this machine")
     .action(async (flags: SetupFlags) => {
       const parts = [
         ...(flags.init || flags.all ? [initReport] : []),
         ...(flags.sampleData || flags.all ? [sampleReport] : []),
         ...(flags.rotate ? [rotateReport] : []),
-        ...(flags.validate || flags.all ? [validateReport] : []),
+        ...(flags.validate || flags.all
+          ? [(context: Context) => validateReport(context, flags.verbose === true)]
+          : []),
       ];
       if (parts.length === 0) return made.outputHelp();
       await perform(
@@ -91,19 +97,35 @@ async function initReport(context: Context): Promise<Report> {
   return {
     document: { init: outcome },
     text: initText(outcome),
-    ok: outcome.refused.length === 0 && context.session.skipped.length === 0,
+    ok: outcome.refused.length + outcome.missing.length === 0 &&
+      context.session.skipped.length === 0,
   };
 }
 
-function initText({ tiers, links, managed, missing, refused }: InitOutcome): string {
+function initText({ tiers, links, managed, others, missing, refused }: InitOutcome): string {
   if (tiers.length === 0) return "No tier was set up.";
   return [
     ...tiers.map(({ tier, says }) => `${tier} is set up: ${says}.`),
     ...links.map(({ says }) => `${says}.`),
-    `${managed.length} datasets are managed.`,
-    ...(missing.length === 0 ? [] : [`Without a table on core: ${missing.join(", ")}.`]),
-    ...refused.map((r) => withRemedy(`${r.dataset} is refused: ${r.says}`, r.remedy)),
+    managedText(managed, others),
+    ...missing.map(noTableText),
+    ...grouped(refused, ({ remedy }) => remedy).map(({ first, rest }) =>
+      withRemedy(
+        [first, ...rest].map((r) => `${r.dataset} is refused: ${r.says}`).join("\n"),
+        first.remedy,
+      )
+    ),
   ].join("\n");
+}
+
+/** All that are managed, and which of them the configuration does not name. */
+function managedText(managed: string[], others: string[]): string {
+  const all = managed.length + others.length;
+  const says = `${plural(all, "dataset")} ${noun(all, "is", "are")} managed`;
+  if (others.length === 0) return `${says}.`;
+  return `${says}; ${some(others)} ${
+    noun(others.length, "has", "have")
+  } no policy in the configuration.`;
 }
 
 async function sampleReport(context: Context): Promise<Report> {
@@ -136,42 +158,11 @@ async function rotateReport(context: Context): Promise<Report> {
   };
 }
 
-async function validateReport(context: Context): Promise<Report> {
+async function validateReport(context: Context, verbose: boolean): Promise<Report> {
   const found = await checks(context);
-  const wrong = found.filter(({ ok }) => !ok);
   return {
     document: { checks: found },
-    text: [
-      table(
-        ["", "tier", "check", "found"],
-        withoutSound(found).map(({ tier, ok, topic, says, remedy }) => [
-          ok ? "✓" : "✗",
-          tier,
-          topic,
-          ok ? says : withRemedy(says, remedy ?? ""),
-        ]),
-      ),
-      "",
-      wrong.length === 0
-        ? `All ${found.length} checks hold.`
-        : `${wrong.length} of ${found.length} checks do not hold; → says what to do.`,
-    ].join("\n"),
-    ok: wrong.length === 0,
+    text: checksText(found, verbose),
+    ok: found.every(({ ok }) => ok),
   };
-}
-
-/** A line for each sound dataset of each tier would bury the others: they are counted instead. */
-function withoutSound(found: TierCheck[]): TierCheck[] {
-  const sound = found.filter(({ ok, topic }) => ok && topic.startsWith("dataset "));
-  const counts = Map.groupBy(sound, ({ tier }) => tier);
-  return [
-    ...found.filter((check) => !sound.includes(check)),
-    ...[...counts].map(([tier, checks]) => ({
-      tier,
-      ok: true,
-      topic: "datasets",
-      says: `${checks.length} without an objection`,
-      remedy: null,
-    })),
-  ];
 }

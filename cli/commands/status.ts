@@ -1,4 +1,5 @@
-import type { Command } from "commander";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Command, InvalidArgumentError } from "commander";
 import { type Status, status as statusOf } from "../../supabase/functions/_shared/strata.ts";
 import {
   billedBytes,
@@ -14,11 +15,13 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
-import { sum, table, withRemedy } from "../lib/output.ts";
+import { count, plural, sum, table, withRemedy } from "../lib/output.ts";
+import { drainText } from "../../supabase/functions/_shared/report_document.ts";
 import { light, percent, roomOf } from "./monitor.ts";
 import { LIGHTS, lookEverywhere } from "../lib/wrong.ts";
 import { planEverywhere } from "./plan.ts";
 
+const EVERY_SECONDS = 5;
 /** Of so many jobs the names are of use; `setup --validate` has them all. */
 const NAMED = 3;
 
@@ -26,8 +29,25 @@ const NAMED = 3;
 export function status(io: Io): Command {
   return command("status", "every tier in one line: reachable, how full, what is due", [
     "status",
+    "status --watch 10    # again and again, until you press Ctrl+C",
     "status --json",
-  ]).action((options: CommonOptions) => perform(io, options, report));
+  ])
+    .option("--watch [seconds]", "show it again and again (default: every 5 seconds)", seconds)
+    .action(async (options: CommonOptions & { watch?: true | number }) => {
+      await perform(io, options, report);
+      while (options.watch !== undefined) {
+        await delay((options.watch === true ? EVERY_SECONDS : options.watch) * 1000);
+        if (Deno.stdout.isTerminal() && !options.json) console.clear();
+        await perform(io, options, report);
+      }
+    });
+}
+
+function seconds(value: string): number {
+  if (!/^[1-9]\d{0,4}$/.test(value)) {
+    throw new InvalidArgumentError("Write a number of seconds, such as 5.");
+  }
+  return Number(value);
 }
 
 async function report(context: Context): Promise<Report> {
@@ -47,8 +67,8 @@ async function report(context: Context): Promise<Report> {
       `${light(answer)} ${key}`,
       name,
       percent(answer),
-      String(due(key, "move")),
-      String(due(key, "delete")),
+      count(due(key, "move")),
+      count(due(key, "delete")),
     ];
   });
   return {
@@ -63,6 +83,7 @@ async function report(context: Context): Promise<Report> {
     },
     text: [
       table(["tier", "", "used", ">due to move", ">due to delete"], lines),
+      ...tiers.flatMap(({ tier, answer }) => drainLines(tier, answer.status)),
       ...tiers.flatMap(({ tier, answer }) => pausedLines(tier, answer.status)),
       ...tiers.flatMap(({ tier, answer }) => insecureLines(tier, answer.status)),
       ...channelLines(tiers[0]?.answer.channels ?? []),
@@ -72,10 +93,17 @@ async function report(context: Context): Promise<Report> {
   };
 }
 
+/** A drain under way, and what it waits for. */
+function drainLines(tier: string, { drain }: Status): string[] {
+  return drain === null ? [] : ["", `${tier} is ${drainText(drain)}.`];
+}
+
 /** Which jobs of a tier do not run because somebody paused them. */
 function pausedLines(tier: string, { paused_jobs }: Status): string[] {
   if (paused_jobs.length === 0) return [];
-  const named = paused_jobs.length <= NAMED ? paused_jobs.join(", ") : `${paused_jobs.length} jobs`;
+  const named = paused_jobs.length <= NAMED
+    ? paused_jobs.join(", ")
+    : plural(paused_jobs.length, "job");
   return [
     "",
     withRemedy(

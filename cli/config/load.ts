@@ -4,8 +4,9 @@
  */
 import { join } from "@std/path";
 import { parseEnv } from "node:util";
-import { LineCounter, parseDocument } from "yaml";
+import { LineCounter, parseDocument, type YAMLParseError } from "yaml";
 import { Failure } from "../lib/errors.ts";
+import { plural } from "../../supabase/functions/_shared/amounts.ts";
 import { passwordVariable, tierProblems } from "./environment.ts";
 import {
   bothNames,
@@ -27,6 +28,7 @@ import {
   TIERS,
 } from "./schema.ts";
 import { type Policy, policyOf } from "./policy.ts";
+import { SHIPPED } from "./shipped.ts";
 import { securityProblems, type TierTrust, trustOf } from "./security.ts";
 
 /** How two neighbouring tiers reach each other. */
@@ -88,9 +90,11 @@ export type Environment = Record<string, string | undefined>;
 /** The configuration's faults, all of them. */
 export class ConfigFailure extends Failure {
   constructor(readonly problems: Problem[]) {
-    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     super(
-      [`The configuration has ${count}:`, ...problems.map((p) => `  ${p.path} ${p.says}`)]
+      [
+        `The configuration has ${plural(problems.length, "problem")}:`,
+        ...problems.map((p) => `  ${p.path} ${p.says}`),
+      ]
         .join("\n"),
       "Nothing was changed.",
       2,
@@ -106,6 +110,8 @@ export async function loadConfig(path: string, environment: Environment): Promis
     throw new Failure(`There is no configuration at ${path}`, "Name one with --config.", 2);
   }
   const local = await readYaml(path.replace(/(\.ya?ml)?$/, ".local$1"), problems);
+  // What would be said of the rest of a file that cannot be read would be about our guess at it.
+  if (problems.some(({ unreadable }) => unreadable)) throw new ConfigFailure(problems);
   const { document, notes } = inTodaysWords(laidOver(shipped ?? {}, local ?? {}), environment);
 
   const parsed = FileSchema.safeParse(document);
@@ -116,7 +122,7 @@ export async function loadConfig(path: string, environment: Environment): Promis
     ...await securityProblems(document, environment, path),
   );
   if (!parsed.success || problems.length > 0) throw new ConfigFailure(problems);
-  return await resolved(parsed.data, { shipped, document, path, notes }, environment);
+  return await resolved(parsed.data, { shipped, local, document, path, notes }, environment);
 }
 
 /**
@@ -135,14 +141,25 @@ async function readYaml(path: string, problems: Problem[]): Promise<unknown> {
   if (text === undefined) return undefined;
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  for (const error of document.errors) {
+  for (const error of withoutEchoes(document.errors)) {
     const { line, col } = lines.linePos(error.pos[0]);
     const says = error.code === "DUPLICATE_KEY"
       ? "names this key a second time: write it once"
+      : error.code === "TAB_AS_INDENT"
+      ? "is indented by a tab, which YAML does not take: write blanks"
       : `is not YAML: ${error.message}`;
-    problems.push({ path: `${path}:${line}:${col}`, says });
+    const unreadable = error.code !== "DUPLICATE_KEY";
+    problems.push({ path: `${path}:${line}:${col}`, says, unreadable });
   }
   return document.toJS() ?? {};
+}
+
+/** One fault makes the parser stumble on: what comes after the first one may be none. */
+function withoutEchoes(errors: readonly YAMLParseError[]): readonly YAMLParseError[] {
+  const first = errors.find(({ code }) => code !== "DUPLICATE_KEY");
+  return first === undefined
+    ? errors
+    : errors.filter((error) => error === first || error.code === "DUPLICATE_KEY");
 }
 
 async function readText(path: string): Promise<string | undefined> {
@@ -200,6 +217,7 @@ function policyToday(
 /** The file as it was read: as shipped, with the local one laid over it, and where it lies. */
 interface Origin {
   shipped: unknown;
+  local: unknown;
   document: unknown;
   path: string;
   notes: string[];
@@ -245,7 +263,7 @@ async function resolved(file: File, origin: Origin, environment: Environment): P
     ),
     links,
     policies: Object.entries(policies).map(([name, policy]) => ({
-      ...policyOf(name, policy, defaults),
+      ...policyOf(name, policy, defaults, !SHIPPED.includes(name) || isNamed(origin.local, name)),
       ...meantToday(name, policy, policies, defaults),
     })),
     defaults: policyOf("default", defaults, {}),
@@ -263,6 +281,12 @@ function meantToday(
   const today = datasetToday(name, own);
   if (today === undefined) return {};
   return { today: policyOf(today, PolicySchema.parse(policyToday(name, own, policies)), defaults) };
+}
+
+/** Whether a file has a policy for a dataset. */
+function isNamed(document: unknown, dataset: string): boolean {
+  const policies = isRecord(document) ? document["lifecycle_policies"] : undefined;
+  return isRecord(policies) && dataset in policies;
 }
 
 function ownPassword(dialled: TierName, environment: Environment): string | undefined {

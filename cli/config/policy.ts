@@ -7,12 +7,19 @@ export interface Policy extends DatasetPolicy {
   deleteTriggers: "fire" | "skip" | null;
   /** Its dataset has an older name: what it says of the table that is meant, if none has that name. */
   today?: Policy;
+  /** False: the shipped strata.yaml names it, and nobody else does. */
+  own: boolean;
 }
 
 const COMPLETED = "status = 'completed'";
 
 /** A dataset's policy: what it names, and for the rest the default's ages and age column. */
-export function policyOf(dataset: string, own: FilePolicy, defaults: FilePolicy): Policy {
+export function policyOf(
+  dataset: string,
+  own: FilePolicy,
+  defaults: FilePolicy,
+  isOwn = true,
+): Policy {
   return {
     dataset,
     table: own.table ?? `public.${dataset}`,
@@ -23,6 +30,7 @@ export function policyOf(dataset: string, own: FilePolicy, defaults: FilePolicy)
     dueWhen: own.due_when ?? (own.trigger === "completed" ? COMPLETED : null),
     sizeLimitKb: own.size_limit_kb ?? null,
     deleteTriggers: own.delete_triggers ?? null,
+    own: isOwn,
   };
 }
 

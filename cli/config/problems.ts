@@ -1,12 +1,14 @@
 /** What can be wrong with a configuration, as sentences. */
 import { z } from "zod";
-import { closestString, levenshteinDistance } from "@std/text";
+import { nearest } from "../lib/nearest.ts";
 import { knownKeys, TIERS } from "./schema.ts";
 
 /** One thing that is wrong: where, and a sentence that ends in what to write instead. */
 export interface Problem {
   path: string;
   says: string;
+  /** The file is no YAML from there on. */
+  unreadable?: boolean;
 }
 
 /** Names a place in the file as people write it: `lifecycle_policies.tasks.trigger`. */
@@ -73,13 +75,12 @@ export function bothTriggers(dataset: string, policy: Record<string, unknown>): 
 
 function unknownKey(path: PropertyKey[], key: string): Problem {
   const known = knownKeys(path);
-  const near = known.length > 0 ? closestString(key, known) : undefined;
-  const close = near !== undefined && isNear(key, near);
+  const near = nearest(key, known);
   const kind = path.length === 1 && path[0] === "database_tiers" ? "tier" : "key";
   return {
     path: at(...path, key),
     says: `is not a ${kind} Strata knows: ` +
-      (close
+      (near !== undefined
         ? `write ${near}`
         : `remove it (known here: ${(kind === "tier" ? [...TIERS] : known).join(", ")})`),
   };
@@ -95,11 +96,6 @@ function wrongValue(issue: z.core.$ZodIssue, document: unknown): Problem {
     ? "is not a variable's name"
     : `is ${JSON.stringify(value)}`;
   return { path: at(...issue.path), says: `${found}: write ${issue.message}` };
-}
-
-/** Near enough to be a slip of the keyboard. */
-function isNear(written: string, known: string): boolean {
-  return levenshteinDistance(written, known) <= Math.max(2, known.length / 3);
 }
 
 function valueAt(document: unknown, path: readonly PropertyKey[]): unknown {

@@ -29,9 +29,8 @@ const threshold = matching(/^\d+(\.\d+)? ?(MB|%)$/, 'a size such as "400 MB", or
 const ca = (where: string) => text(`the file of the CA's certificate (${where}), or system`);
 const reason = matching(/\S/, 'a reason, such as "WireGuard encrypts it"');
 /** -1 is the older way to write never. */
-const days = z.union([z.literal("never"), z.int().gte(-1)], {
-  error: "a whole number of days, such as 30, or never",
-});
+const DAYS = "a whole number of days, such as 30, or never";
+const days = z.union([z.literal("never"), whole(-1, DAYS)], { error: DAYS });
 
 /** How a tier hands its rows to the next one. */
 export const LinkSchema = z.strictObject({

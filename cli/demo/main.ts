@@ -11,7 +11,7 @@ import { type Config, loadConfig } from "../config/load.ts";
 import type { TierName } from "../config/schema.ts";
 import { type Context, DEFAULT_CONFIG, skippedText } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
-import { count, duration, size, table, withRemedy } from "../lib/output.ts";
+import { count, duration, plural, size, table, withRemedy } from "../lib/output.ts";
 import { openTiers, type Session } from "../lib/session.ts";
 import { DEFAULT_SEED, sampleId } from "../sample/life.ts";
 import { init } from "../setup/init.ts";
@@ -87,7 +87,7 @@ async function setUp(context: Context): Promise<boolean> {
   const outcome = await init(context);
   for (const { tier, says } of outcome.tiers) console.log(`  ${tier}: ${says}`);
   for (const { says } of outcome.links) console.log(`  ${says}`);
-  console.log(`  ${outcome.managed.length} datasets are managed`);
+  console.log(`  ${plural(outcome.managed.length, "dataset")} managed`);
   for (const { dataset, says } of outcome.refused) console.log(`  ${dataset} is refused: ${says}`);
   if (session.skipped.length > 0) {
     throw new Failure(session.skipped.map(skippedText).join("\n"));

@@ -7,6 +7,7 @@ import { ROOT } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import { isLocal } from "../lib/local.ts";
 import { connect } from "../lib/session.ts";
+import { exposedSchemas } from "./exposed.ts";
 import { PUSH, pushMigrations, SupabaseFailed, supabaseHosted } from "../lib/supabase.ts";
 
 /** One command of a deployment. */
@@ -23,6 +24,8 @@ export interface Given {
   secretsFile?: string | undefined;
   /** Variables for the CLI besides those of this process. */
   env?: Record<string, string>;
+  /** Tells which schemas a project's REST API shows now. */
+  exposed?: (tier: Tier) => Promise<string[]>;
 }
 
 /** Every step for every tier: migrations everywhere, the rest where Supabase hosts the project. */
@@ -64,7 +67,8 @@ function checked({ dbUrl, trust }: Tier): string {
   return `PGSSLMODE=verify-full${ca} `;
 }
 
-function hostedSteps(tier: Tier, { secretsFile, env = {} }: Given): Step[] {
+function hostedSteps(tier: Tier, given: Given): Step[] {
+  const { secretsFile, env = {} } = given;
   const project = `--remote=${projectRef(tier)}`;
   const hosted = (says: string, command: string, args: string[], shown = args): Step => ({
     says: `${says} of ${tier.key}`,
@@ -73,7 +77,7 @@ function hostedSteps(tier: Tier, { secretsFile, env = {} }: Given): Step[] {
   });
   const file = (path: string) => ["--env-file", path, project, "--yes"];
   return [
-    hosted("Exposing schema strata to the secret key", "config push", [project, "--yes"]),
+    exposeStep(tier, project, given),
     ...(secretsFile === undefined ? [] : [
       hosted(
         "Setting the functions' secrets",
@@ -85,6 +89,20 @@ function hostedSteps(tier: Tier, { secretsFile, env = {} }: Given): Step[] {
     wakeStep(tier, project, env),
     hosted("Deploying the functions", "functions deploy", ["--use-api", project, "--yes"]),
   ];
+}
+
+/** Pushing the configuration replaces the project's list of schemas: so it is pushed with that list. */
+function exposeStep(tier: Tier, project: string, given: Given): Step {
+  const { env = {}, exposed = exposedSchemas } = given;
+  return {
+    says: `Exposing schema strata to the secret key of ${tier.key}`,
+    command: `supabase config push ${project} --yes` +
+      "  # with the schemas in [api] of supabase/config.toml that are exposed now, and strata",
+    async run() {
+      const schemas = [...new Set([...await exposed(tier), "strata"])];
+      return await supabaseHosted("config push", [project, "--yes"], env, schemas);
+    },
+  };
 }
 
 /** The functions take wakes that are signed with what lies in the database's Vault, made now if it is missing. */

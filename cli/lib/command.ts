@@ -44,6 +44,7 @@ export function command(name: string, description: string, examples: string[]): 
   return new Command(name)
     .description(description)
     .option("--json", "print one JSON document instead of text")
+    .option("--quiet", "print nothing unless something is wrong")
     .option("--config <file>", "the configuration (default: strata.yaml)")
     .addHelpText(
       "after",
@@ -54,6 +55,7 @@ export function command(name: string, description: string, examples: string[]): 
 /** The options of {@link command}. */
 export interface CommonOptions {
   json?: true;
+  quiet?: true;
   config?: string;
 }
 
@@ -68,7 +70,7 @@ export async function perform(
   if (io.environment === undefined) await warnOfOpenFiles(io);
   const config = await loadConfig(path, io.environment ?? await readEnvironment(ROOT));
   await using session = await open(config);
-  const say = options.json ? () => {} : io.out;
+  const say = options.json || options.quiet ? () => {} : io.out;
   const told = new Set<SkippedTier>();
   const tellSkipped = () => {
     for (const skipped of session.skipped) {
@@ -82,7 +84,8 @@ export async function perform(
   tellSkipped();
   const report = await work({ config, session, say });
   tellSkipped();
-  io.out(options.json ? json({ ...report.document, skipped: session.skipped }) : report.text);
+  if (options.json) io.out(json({ ...report.document, skipped: session.skipped }));
+  else if (!options.quiet || report.ok === false) io.out(report.text);
   if (report.ok === false) io.exit(1);
 }
 

@@ -1,4 +1,5 @@
 /** Failures people can act on: one plain sentence, one remedy, never a stack trace. */
+import { nearest } from "./nearest.ts";
 
 /** What went wrong, and what to do about it. */
 export class Failure extends Error {
@@ -70,9 +71,12 @@ const KNOWN: Record<string, [says: string, remedy: string]> = {
 /** The command named something that is not there, or that no key of its table can be. */
 const MISNAMED = ["ST011", "ST050", "42P01", "3F000", "42602", "22P02", "22003", "22007", "22008"];
 
-/** The command named a dataset that no tier has. */
-export function noDataset(name: string): Failure {
-  return new Failure(`There is no dataset "${name}"`, KNOWN["ST011"]?.[1], 2);
+/** The command named a dataset that no tier has; `known` are those there are. */
+export function noDataset(name: string, known: readonly string[] = []): Failure {
+  const near = nearest(name, known);
+  const remedy = KNOWN["ST011"]?.[1] ?? "";
+  const says = `There is no dataset "${name}"`;
+  return new Failure(says, near === undefined ? remedy : `Did you mean ${near}? ${remedy}`, 2);
 }
 
 /** Turns whatever was thrown into a failure; `subject` is what it happened to, such as a tier. */
@@ -104,6 +108,12 @@ function unsafeLine(code: string, message: string): string | undefined {
     return "it does not encrypt as it must (TLS 1.3)";
   }
   return undefined;
+}
+
+/** Whether a failure is about the line or the server: nothing else can be asked there either. */
+export function isLost({ code }: Failure): boolean {
+  const isSqlstate = /^(?=.*\d)[0-9A-Z]{5}$/.test(code);
+  return code !== "" && (!isSqlstate || /^(08|57P)/.test(code));
 }
 
 /** Whether a failure is about what was asked, not about the tier that was asked. */

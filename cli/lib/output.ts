@@ -1,6 +1,10 @@
 /** How results look to people: tables without frames, sizes as they are billed, numbers to read. */
 import Table from "cli-table3";
 
+import { count } from "../../supabase/functions/_shared/amounts.ts";
+
+export { count, noun, plural, rows, size } from "../../supabase/functions/_shared/amounts.ts";
+
 const BARE = {
   "top": "",
   "top-mid": "",
@@ -34,28 +38,6 @@ export function table(columns: Column[], rows: (string | number)[][]): string {
   return drawn.toString().split("\n").map((line) => line.trimEnd()).join("\n");
 }
 
-/** A size in the units of the bill: 1 MB is 1024 * 1024 bytes. */
-export function size(bytes: bigint | number | string): string {
-  let value = Number(bytes); // shown with three digits, so a double is exact enough
-  for (const unit of ["B", "KB", "MB", "GB"]) {
-    if (value < 1024) {
-      return `${value < 10 && unit !== "B" ? value.toFixed(1) : Math.round(value)} ${unit}`;
-    }
-    value /= 1024;
-  }
-  return `${value.toFixed(1)} TB`;
-}
-
-/** A number with its thousands apart. */
-export function count(value: bigint | number | string): string {
-  return BigInt(value).toLocaleString("en-US");
-}
-
-/** "1 row", "2 rows". */
-export function rows(value: bigint | number | string): string {
-  return `${count(value)} ${BigInt(value) === 1n ? "row" : "rows"}`;
-}
-
 /** Seconds to read: 850 ms, 12.3 s, 2 min 5 s. */
 export function duration(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
@@ -83,4 +65,24 @@ export function json(document: unknown): string {
 /** What is wrong, and below it what to do about it. */
 export function withRemedy(says: string, remedy: string): string {
   return remedy === "" ? says : `${says}\n→ ${remedy}`;
+}
+
+/** What has the same key, together: the first of each, and the rest. */
+export function grouped<T>(
+  all: readonly T[],
+  key: (one: T) => string,
+): { first: T; rest: T[]; all: T[] }[] {
+  return [...Map.groupBy(all, key).values()].flatMap((group) => {
+    const [first, ...rest] = group;
+    return first === undefined ? [] : [{ first, rest, all: group }];
+  });
+}
+
+/** "a, b and c", and of many "a, b, c and 14 more". */
+export function some(names: readonly string[], most = 3): string {
+  const shown = names.length <= most + 1 ? names : names.slice(0, most);
+  const more = names.length - shown.length;
+  const last = more > 0 ? `${count(more)} more` : shown.at(-1) ?? "";
+  const before = more > 0 ? shown : shown.slice(0, -1);
+  return before.length === 0 ? last : `${before.join(", ")} and ${last}`;
 }

@@ -37,7 +37,8 @@ export class Progress implements Disposable {
     const part = this.total === 0 ? 1 : this.#done / this.total;
     const filled = Math.round(part * WIDTH);
     const bar = "█".repeat(filled) + "░".repeat(WIDTH - filled);
-    const percent = `${Math.floor(part * 100)} %`.padStart(5);
+    // What is not foreseen may follow: nothing is called done before it is.
+    const percent = `${Math.min(99, Math.floor(part * 100))} %`.padStart(5);
     write(
       `\r\x1b[K${this.label}  ${bar} ${percent}  ${this.show(this.#done)} of ${
         this.show(this.total)

@@ -4,7 +4,7 @@ import type { Config, Tier } from "../config/load.ts";
 import type { TierName } from "../config/schema.ts";
 import { dialling, type Trust } from "../../supabase/functions/_shared/postgres_tls.ts";
 import { datasets, tierOf } from "../../supabase/functions/_shared/strata.ts";
-import { asFailure, Failure, isAboutTheQuestion } from "./errors.ts";
+import { asFailure, Failure, isAboutTheQuestion, noDataset } from "./errors.ts";
 
 const CONNECT_SECONDS = 8;
 
@@ -76,6 +76,17 @@ export class Session implements AsyncDisposable {
     return this.open.filter(({ tier }) => tiers.includes(tier.key));
   }
 
+  /** That no tier manages a dataset of this name, and which was perhaps meant. */
+  async noDataset(name: string): Promise<Failure> {
+    const answers = await this.ask(({ sql }) => datasets(sql));
+    return noDataset(name, answers.flatMap(({ answer }) => answer.map((dataset) => dataset.name)));
+  }
+
+  /** Whether every tier of the configuration has answered so far. */
+  get isComplete(): boolean {
+    return this.skipped.length === 0;
+  }
+
   /** Leaves a tier out from here on. */
   skip(open: OpenTier, error: unknown): void {
     const { message, remedy } = asFailure(error);
@@ -91,15 +102,22 @@ export class Session implements AsyncDisposable {
 
 /** Opens every tier that answers; whether Strata is set up there is not asked. */
 export async function openTiers(config: Config): Promise<Session> {
-  const open = config.tiers.map((tier) => ({ tier, sql: connect(tier.dbUrl, tier.trust) }));
-  const session = new Session(open, []);
+  const session = dialled(config);
   await session.ask(({ sql }) => sql`select`);
   return session;
 }
 
+/** A connection is made with the first question that is asked over it. */
+function dialled(config: Config): Session {
+  return new Session(
+    config.tiers.map((tier) => ({ tier, sql: connect(tier.dbUrl, tier.trust) })),
+    [],
+  );
+}
+
 /** Opens every tier that answers and is the tier the configuration takes it for. */
 export async function openStrata(config: Config): Promise<Session> {
-  const session = await openTiers(config);
+  const session = dialled(config);
   await session.ask(async ({ tier, sql }) => {
     const self = await tierOf(sql);
     if (self === tier.key) return;

@@ -34,11 +34,20 @@ export function supabaseHosted(
   command: string,
   args: string[],
   env: Record<string, string> = {},
+  schemas?: readonly string[],
 ): Promise<string> {
   return onCopy(async (copy) => {
     await copyProject(PROJECT, copy, true);
+    if (schemas !== undefined) await exposing(`${copy}/supabase/config.toml`, schemas);
     return await runCli(copy, command, args, env);
   });
+}
+
+/** Has a copy of config.toml name other schemas than ours: pushing it replaces the project's list. */
+async function exposing(path: string, schemas: readonly string[]): Promise<void> {
+  const text = await Deno.readTextFile(path);
+  const changed = text.replace(/^schemas = .*$/m, () => `schemas = ${JSON.stringify(schemas)}`);
+  await Deno.writeTextFile(path, changed);
 }
 
 async function onCopy(work: (copy: string) => Promise<string>): Promise<string> {

@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { parse } from "csv-parse";
 import { z } from "zod";
 import { Failure } from "../lib/errors.ts";
+import { plural } from "../lib/output.ts";
 
 /** A row of the file, or why it is none. */
 export type Line =
@@ -22,8 +23,8 @@ export interface Format {
 /** The format of a file, by its name. */
 export function formatOf(path: string): Format {
   if (/\.(jsonl|ndjson)$/i.test(path)) return { read: readJsonLines, jsonAsText: false };
-  if (/\.csv$/i.test(path)) return { read: readCsv, jsonAsText: true };
-  throw new Failure(`${path} is neither .csv nor .jsonl`, "Name it by what it holds.", 2);
+  if (/\.(csv|tsv|tab)$/i.test(path)) return { read: readCsv, jsonAsText: true };
+  throw new Failure(`${path} is neither .csv, .tsv nor .jsonl`, "Name it by what it holds.", 2);
 }
 
 /**
@@ -52,7 +53,9 @@ async function* readJsonLines(
 
 /**
  * CSV with a header line. As in Postgres' own CSV, an empty field is NULL and "" is an empty text;
- * every other value goes to Postgres as text, which reads it as the column's type.
+ * every other value goes to Postgres as text, which reads it as the column's type. Fields are told
+ * apart by what tells the header's apart: a comma, a semicolon (as spreadsheets write it where the
+ * comma is a decimal sign) or a tab.
  */
 async function* readCsv(path: string, onBytes: (count: number) => void): AsyncGenerator<Line> {
   const skipped: Line[] = [];
@@ -64,6 +67,7 @@ async function* readCsv(path: string, onBytes: (count: number) => void): AsyncGe
   };
   const parser = parse({
     bom: true,
+    delimiter: await delimiterOf(path),
     columns: (header: string[]) => header.map((name) => name.trim()),
     cast: (value, { quoting, header }) => value === "" && !quoting && !header ? null : value,
     skip_empty_lines: true,
@@ -89,15 +93,36 @@ async function* readCsv(path: string, onBytes: (count: number) => void): AsyncGe
   }
 }
 
+/** Longer than any line of column names. */
+const LONGEST_HEADER = 65_536;
+
+/** What stands between the names of the first line, outside quotes. */
+async function delimiterOf(path: string): Promise<string> {
+  const file = await Deno.open(path);
+  try {
+    const bytes = new Uint8Array(LONGEST_HEADER);
+    let length = 0;
+    while (length < bytes.length) {
+      const read = await file.read(bytes.subarray(length));
+      if (read === null) break;
+      length += read;
+    }
+    const start = new TextDecoder().decode(bytes.subarray(0, length)).trimStart();
+    const header = (start.split(/\r?\n|\r/)[0] ?? "").replaceAll(/"(?:[^"]|"")*"/g, "");
+    const found = [",", ";", "\t"].map((sign) => ({ sign, times: header.split(sign).length }));
+    return found.reduce((best, one) => one.times > best.times ? one : best).sign;
+  } finally {
+    file.close();
+  }
+}
+
 /** Why a record of a CSV file is none, in our words where the parser's are about itself. */
 function badRecord(error: unknown): string {
   const uneven = z.object({ record: z.array(z.unknown()), columns: z.array(z.unknown()) });
   const { success, data } = uneven.safeParse(error);
   if (!success) return error instanceof Error ? error.message : "it is not CSV";
   const fields = data.record.length;
-  return `it has ${fields} ${
-    fields === 1 ? "field" : "fields"
-  }, the header has ${data.columns.length}`;
+  return `it has ${plural(fields, "field")}, the header has ${data.columns.length}`;
 }
 
 /** The bytes of a file as they come; the parser would read what is no UTF-8 without a word. */

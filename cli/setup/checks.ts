@@ -5,11 +5,15 @@ import { policiesOn } from "../config/policy.ts";
 import { sslmodeOf } from "../../supabase/functions/_shared/postgres_tls.ts";
 import { keyWarning } from "../../supabase/functions/_shared/safe_address.ts";
 import { type Context, ROOT } from "../lib/command.ts";
-import { asFailure, Failure } from "../lib/errors.ts";
+import { asFailure, Failure, isLost } from "../lib/errors.ts";
 import { isLocal } from "../lib/local.ts";
 import { compareVersions, versionsIn } from "../lib/migrations.ts";
 import { openFiles, secretFiles } from "../lib/secret_files.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
+import { some } from "../lib/output.ts";
+import type { Link } from "../config/load.ts";
+import { type Twin, twinOf } from "../../supabase/functions/_shared/strata_twins.ts";
+import { remedy as remedyOfName, tablesMissing } from "./names.ts";
 import { wakeCheck } from "./wakes.ts";
 
 /** A check of one tier, or of what lies between two. */
@@ -20,26 +24,58 @@ export interface TierCheck extends strata.Check {
 const CLOCK_SKEW_SECONDS = 2;
 const OLD_TLS = ["SSLv3", "TLSv1", "TLSv1.1"];
 
-/** Everything that can be checked, tier by tier. */
+/** Everything that can be checked, tier by tier; what cannot be is a check that does not hold. */
 export async function checks(context: Context): Promise<TierCheck[]> {
-  const { session } = context;
+  const { session, config } = context;
   await session.ask(requireSetUp);
-  const own = await session.ask(({ sql }) => strata.validate(sql));
-  const outside = await session.ask((open) => fromOutside(context, open));
-  const between = [...await twinChecks(context), ...await configuredChecks(context)];
-  const clocks = clockCheck(outside.map(({ tier, answer }) => ({ tier, ...answer })));
-  const found = context.config.tiers.flatMap(({ key }) => {
+  const clocks: Clock[] = [];
+  const own = await session.ask(async (open) => [
+    ...await outsideChecks(context, open, clocks),
+    ...await attempt("checks of its own", () => strata.validate(open.sql)),
+    ...(open.tier.key === "core" ? await attempt("names", () => nameChecks(context, open)) : []),
+  ]);
+  const between: TierCheck[] = [];
+  for (const link of config.links) between.push(...await twinChecks(context, link));
+  between.push(...await configuredChecks(context));
+  const found = config.tiers.flatMap(({ key }) => {
     const skipped = session.skipped.find(({ tier }) => tier === key);
-    const of = (answers: { tier: string; answer: strata.Check[] }[]) =>
-      answers.filter(({ tier }) => tier === key).flatMap(({ answer }) => answer);
     return [
-      reachable(skipped),
-      ...of(outside.map(({ tier, answer }) => ({ tier, answer: answer.checks }))),
-      ...of(own),
+      { ...reachable(skipped), tier: key },
+      ...own.filter(({ tier }) => tier === key)
+        .flatMap(({ answer }) => answer.map((check) => ({ ...check, tier: key }))),
       ...between.filter(({ tier }) => tier === key),
-    ].map((check) => ({ ...check, tier: key }));
+    ];
   });
-  return [...found, ...clocks, ...await fileChecks()];
+  return [...found, ...clockChecks(config, clocks), ...await fileChecks()];
+}
+
+/** Only a tier that is gone is left out of the rest; everything else that fails is a check. */
+async function attempt(
+  topic: string,
+  work: () => Promise<strata.Check[]>,
+): Promise<strata.Check[]> {
+  try {
+    return await work();
+  } catch (error) {
+    const failure = asFailure(error);
+    if (failure.code === "" && failure !== error) throw error; // a fault of this program
+    if (isLost(failure)) throw failure;
+    const says = `this cannot be checked: ${failure.message}`;
+    const remedy = failure.remedy === ""
+      ? "Read the message: it names what is missing."
+      : failure.remedy;
+    return [{ topic, ok: false, says, remedy }];
+  }
+}
+
+/** The names of the configuration that are the user's own. */
+async function nameChecks({ config }: Context, { sql }: OpenTier): Promise<strata.Check[]> {
+  return (await tablesMissing(config, sql)).map(({ dataset, table, near }) => ({
+    topic: `lifecycle_policies.${dataset}`,
+    ok: false,
+    says: `there is no table ${table}`,
+    remedy: remedyOfName(near),
+  }));
 }
 
 async function requireSetUp({ tier, sql }: OpenTier): Promise<void> {
@@ -56,41 +92,53 @@ function reachable(skipped: Session["skipped"][number] | undefined): strata.Chec
     : { topic: "reachable", ok: false, says: skipped.says, remedy: skipped.remedy };
 }
 
-interface Outside {
-  checks: strata.Check[];
-  /** How far the server's clock is ahead of this machine's, and how uncertain that is. */
+/** How far a server's clock is ahead of this machine's, and how uncertain that is. */
+interface Clock {
+  tier: string;
   ahead: number;
   within: number;
 }
 
-async function fromOutside(context: Context, { tier, sql }: OpenTier): Promise<Outside> {
-  const asked = performance.timeOrigin + performance.now();
-  const { tls, clock } = await strata.facts(sql);
-  const took = performance.timeOrigin + performance.now() - asked;
-  const links = await strata.links(sql);
-  const wanted = context.config.links.filter(({ from, to }) => [from, to].includes(tier.key));
-  const checks: strata.Check[] = [
-    {
-      topic: "TLS from here",
-      ok: tls !== null && !OLD_TLS.includes(tls),
-      says: tls ?? "not encrypted",
-      remedy: "Turn on ssl in its postgresql.conf, with TLS 1.2 or newer.",
-    },
-    ...addressChecks(tier),
-    await migrationCheck(sql),
-    ...await wakeCheck({ tier, sql }),
-    ...wanted.map(({ from, to, driver }) => {
-      const neighbour = from === tier.key ? to : from;
-      const found = links.find((link) => link.neighbour === neighbour)?.driver;
-      return {
-        topic: `link with ${neighbour}`,
-        ok: found === driver,
-        says: `${found ?? "not declared"}, configured as ${driver}`,
-        remedy: "Run `deno task strata setup --init`.",
-      };
+async function outsideChecks(
+  context: Context,
+  open: OpenTier,
+  clocks: Clock[],
+): Promise<strata.Check[]> {
+  const { tier, sql } = open;
+  return [
+    ...await attempt("TLS from here", async () => {
+      const asked = performance.timeOrigin + performance.now();
+      const { tls, clock } = await strata.facts(sql);
+      const took = performance.timeOrigin + performance.now() - asked;
+      const ahead = clock - (asked + took / 2) / 1000;
+      clocks.push({ tier: tier.key, ahead, within: took / 2000 });
+      return [{
+        topic: "TLS from here",
+        ok: tls !== null && !OLD_TLS.includes(tls),
+        says: tls ?? "not encrypted",
+        remedy: "Turn on ssl in its postgresql.conf, with TLS 1.2 or newer.",
+      }];
     }),
+    ...addressChecks(tier),
+    ...await attempt("migrations", async () => [await migrationCheck(sql)]),
+    ...await attempt("waking functions", () => wakeCheck(open)),
+    ...await attempt("links", () => linkChecks(context, open)),
   ];
-  return { checks, ahead: clock - (asked + took / 2) / 1000, within: took / 2000 };
+}
+
+async function linkChecks({ config }: Context, { tier, sql }: OpenTier): Promise<strata.Check[]> {
+  const links = await strata.links(sql);
+  const wanted = config.links.filter(({ from, to }) => [from, to].includes(tier.key));
+  return wanted.map(({ from, to, driver }) => {
+    const neighbour = from === tier.key ? to : from;
+    const found = links.find((link) => link.neighbour === neighbour)?.driver;
+    return {
+      topic: `link with ${neighbour}`,
+      ok: found === driver,
+      says: `${found ?? "not declared"}, configured as ${driver}`,
+      remedy: "Run `deno task strata setup --init`.",
+    };
+  });
 }
 
 /** What is a decision of the owner's, or no fault in a network of one's own, is said all the same. */
@@ -172,8 +220,10 @@ async function fileChecks(root = ROOT): Promise<TierCheck[]> {
 }
 
 /** Ages are told by each tier's own clock, so the clocks must agree. */
-function clockCheck(clocks: { tier: string; ahead: number; within: number }[]): TierCheck[] {
-  const [hottest, ...others] = clocks;
+function clockChecks({ tiers }: Context["config"], clocks: readonly Clock[]): TierCheck[] {
+  const [hottest, ...others] = tiers.flatMap(({ key }) =>
+    clocks.find(({ tier }) => tier === key) ?? []
+  );
   if (hottest === undefined) return [];
   return others.map(({ tier, ahead, within }) => {
     const skew = Math.abs(ahead - hottest.ahead);
@@ -188,47 +238,71 @@ function clockCheck(clocks: { tier: string; ahead: number; within: number }[]): 
   });
 }
 
-/** Why a twin does not fit; undefined when there is none. What cannot even be described says so. */
-async function saidOfTwin(
+/** A twin as far as it could be looked at; that the source's own table is gone is said there. */
+async function lookAt(
   source: OpenTier,
   target: OpenTier,
   dataset: string,
-): Promise<string[] | undefined> {
+): Promise<Twin | undefined> {
   try {
-    return await strata.twinObjections(target.sql, await strata.describe(source.sql, dataset));
+    return await twinOf(target.sql, await strata.describe(source.sql, dataset));
   } catch (error) {
-    return [`${dataset}: ${asFailure(error).message}`];
+    const failure = asFailure(error);
+    if (isLost(failure)) throw error;
+    if (["42P01", "3F000"].includes(failure.code)) return undefined;
+    return { state: "there", objections: [`${dataset}: ${failure.message}`] };
   }
 }
 
-/** Each colder tier's twins against what the tier before it describes. */
-async function twinChecks({ config, session }: Context): Promise<TierCheck[]> {
-  const found: TierCheck[] = [];
-  for (const { from, to } of config.links) {
-    const source = session.open.find(({ tier }) => tier.key === from);
-    const target = session.open.find(({ tier }) => tier.key === to);
-    if (source === undefined || target === undefined) continue;
-    const objections: string[] = [];
-    const unknown: string[] = [];
-    const datasets = await strata.datasets(source.sql);
-    for (const { name } of datasets) {
-      const said = await saidOfTwin(source, target, name);
-      if (said === undefined) unknown.push(name);
-      else objections.push(...said);
+/** A colder tier's twins against what the tier before it describes. */
+async function twinChecks({ session }: Context, { from, to }: Link): Promise<TierCheck[]> {
+  const source = session.open.find(({ tier }) => tier.key === from);
+  const target = session.open.find(({ tier }) => tier.key === to);
+  if (source === undefined || target === undefined) return [];
+  const topic = `twins of ${from}`;
+  const found = await attempt(topic, async () => {
+    const names = (await strata.datasets(source.sql)).map(({ name }) => name);
+    const twins: [string, Twin][] = [];
+    for (const name of names) {
+      const twin = await lookAt(source, target, name);
+      if (twin !== undefined) twins.push([name, twin]);
     }
-    found.push({
-      tier: to,
-      topic: `twins of ${from}`,
-      ok: objections.length === 0 && unknown.length === 0,
-      says: [
-        `${datasets.length - unknown.length} of ${datasets.length} are there`,
-        ...objections,
-        ...(unknown.length === 0 ? [] : [`not there yet: ${unknown.join(", ")}`]),
-      ].join("; "),
-      remedy: objections.length > 0
-        ? "Make the two tables alike: `deno task strata monitor lifecycle` says how."
-        : "Run `deno task strata setup --init`, or wait for the first move.",
-    });
-  }
-  return found;
+    return twinLines(topic, to, twins);
+  }).catch((error): strata.Check[] => {
+    const { message, remedy } = asFailure(error);
+    return [{ topic, ok: false, says: `this cannot be checked: ${message}`, remedy }];
+  });
+  return found.map((check) => ({ ...check, tier: to }));
+}
+
+/** One line for those that are as they must be, one for each way of being otherwise. */
+function twinLines(topic: string, tier: string, twins: [string, Twin][]): strata.Check[] {
+  const waiting = twins.filter(([, { state }]) => state === "unknown").map(([name]) => name);
+  const gone = twins.flatMap(([name, twin]) =>
+    twin.state === "gone" ? [{ name, table: twin.table }] : []
+  );
+  const objections = twins.flatMap(([, twin]) => twin.state === "there" ? twin.objections : []);
+  const there = twins.length - waiting.length - gone.length;
+  return [
+    {
+      topic,
+      ok: true,
+      says: `${there} of ${twins.length} are there` +
+        (waiting.length === 0 ? "" : `; ${some(waiting)} will be with the first move`),
+      remedy: null,
+    },
+    ...(objections.length === 0 ? [] : [{
+      topic,
+      ok: false,
+      says: some(objections, 5),
+      remedy: "Make the two tables alike: alter the one that is not as it should be.",
+    }]),
+    ...gone.map(({ name, table }) => ({
+      topic: `twin ${name}`,
+      ok: false,
+      says: `table ${table} is gone on ${tier}, with the rows that had settled in it`,
+      remedy: `Restore it there from a backup; or start it anew, on ${tier}: ` +
+        `select strata.forget_twin('${name.replaceAll("'", "''")}');`,
+    })),
+  ];
 }

@@ -11,6 +11,7 @@ import { pushMigrations, SupabaseFailed } from "../lib/supabase.ts";
 import { refuseToAbandon } from "./leave.ts";
 import { noteKeys } from "./keys.ts";
 import { openLinks } from "./links.ts";
+import { type NoTable, tablesMissing } from "./names.ts";
 import { makeTwins } from "./twins.ts";
 import { tellProjects } from "./wakes.ts";
 
@@ -19,8 +20,10 @@ export interface InitOutcome {
   tiers: { tier: string; says: string }[];
   links: { tier: string; says: string }[];
   managed: string[];
-  /** Datasets of the configuration without a table on core. */
-  missing: string[];
+  /** Datasets on core that the configuration does not name: others have adopted them. */
+  others: string[];
+  /** What the user's own configuration names without there being such a table on core. */
+  missing: NoTable[];
   refused: { dataset: string; says: string; remedy: string }[];
 }
 
@@ -45,6 +48,7 @@ export async function init(context: Context): Promise<InitOutcome> {
       ...config.notes.map((says) => ({ tier: "", says })),
     ],
     managed: [],
+    others: [],
     missing: [],
     refused: opened.filter(({ ok }) => !ok).map(({ tier, says, remedy }) => ({
       dataset: `a link of ${tier}`,
@@ -149,18 +153,18 @@ async function manageAll(
   const { sql } = session.require("core");
   const policies = await policiesOn((table) => strata.hasTable(sql, table), written.policies);
   const config = { ...written, policies };
+  outcome.missing.push(...await tablesMissing(config, sql));
   for (const policy of policies) {
-    if (!await strata.hasTable(sql, policy.table)) {
-      outcome.missing.push(policy.dataset);
-      continue;
-    }
     try {
+      if (!await strata.hasTable(sql, policy.table)) continue;
       outcome.managed.push(await manage(sql, policy));
     } catch (error) {
       const { message, remedy } = asFailure(error);
       outcome.refused.push({ dataset: policy.dataset, says: message, remedy });
     }
   }
+  outcome.others = (await strata.datasets(sql)).map(({ name }) => name)
+    .filter((name) => !outcome.managed.includes(name));
   for (const { from, to } of config.links) {
     const source = session.open.find(({ tier }) => tier.key === from);
     const target = session.open.find(({ tier }) => tier.key === to);

@@ -136,6 +136,22 @@ comment on function strata.cutoff_sql(strata.datasets, integer, timestamptz) is
 revoke execute on function strata.cutoff_sql(strata.datasets, integer, timestamptz) from public;
 select strata.pin('strata.cutoff_sql(strata.datasets, integer, timestamptz)');
 
+create function strata.reference_sql(p_key pg_catalog.pg_constraint)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format('t.%I operator(%s.%s) r.%I', ta.attname, o.oprnamespace::regnamespace::text, o.oprname, ra.attname), ' and ')
+         || case when p_key.conrelid = p_key.confrelid then ' and r.ctid <> t.ctid' else '' end -- a row may refer to itself
+    from unnest(p_key.conkey, p_key.confkey, p_key.conpfeqop) as k (theirs, ours, equals)
+    join pg_catalog.pg_operator as o on o.oid = k.equals
+    join pg_catalog.pg_attribute as ra on ra.attrelid = p_key.conrelid and ra.attnum = k.theirs
+    join pg_catalog.pg_attribute as ta on ta.attrelid = p_key.confrelid and ta.attnum = k.ours
+$$;
+comment on function strata.reference_sql(pg_catalog.pg_constraint) is 'SQL: does row r refer to row t by this foreign key?';
+revoke execute on function strata.reference_sql(pg_catalog.pg_constraint) from public;
+
 -- p_among: SQL of the places of rows of the same table that go together with row t, or `all` of them: such rows do not keep it, unless
 -- they would be set to null.
 create function strata.references_sql(p_relation regclass, p_among text default null)
@@ -146,15 +162,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
-    select coalesce(string_agg(format('exists (select from %s as r where %s%s)', f.conrelid::regclass, (
-             select string_agg(format('t.%I operator(%s.%s) r.%I', ta.attname, o.oprnamespace::regnamespace::text, o.oprname, ra.attname), ' and ')
-               from unnest(f.conkey, f.confkey, f.conpfeqop) as k (theirs, ours, equals)
-               join pg_catalog.pg_operator as o on o.oid = k.equals
-               join pg_catalog.pg_attribute as ra on ra.attrelid = f.conrelid and ra.attnum = k.theirs
-               join pg_catalog.pg_attribute as ta on ta.attrelid = f.confrelid and ta.attnum = k.ours),
-             case when f.conrelid = f.confrelid then ' and r.ctid <> t.ctid' -- a row may refer to itself
-                     || case when p_among is not null and f.confdeltype in ('a', 'r') then format(' and not r.ctid = any (%s)', p_among) else '' end
-                  else '' end),
+    select coalesce(string_agg(format('exists (select from %s as r where %s%s)', f.conrelid::regclass, strata.reference_sql(f),
+             case when f.conrelid = f.confrelid and p_among is not null and f.confdeltype in ('a', 'r')
+                  then format(' and not r.ctid = any (%s)', p_among) else '' end),
              ' or ' order by f.conname), 'false')
       from strata.foreign_keys_to(p_relation) as f
      where f.conparentid = 0 and not (p_among is not distinct from 'all' and f.conrelid = f.confrelid and f.confdeltype in ('a', 'r')));

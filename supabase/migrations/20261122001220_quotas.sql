@@ -119,14 +119,15 @@ begin
     from (select avg(coalesce(s.day_average, s.billed_bytes)) as bytes from strata.samples as s
            where s.taken_at >= v_period.starts and s.taken_at <= v_now
            group by date_trunc('day', s.taken_at, 'UTC')) as d;
+  used := coalesce(used, strata.billed_bytes()); -- before the month's first sample
   v_left := extract(epoch from v_period.ends - v_now) / 86400;
-  select s.billed_bytes into v_last from strata.samples as s order by s.taken_at desc limit 1;
+  v_last := coalesce((select s.billed_bytes from strata.samples as s order by s.taken_at desc limit 1), strata.billed_bytes());
   projection := (used * v_days + v_left * (v_last + coalesce(p_per_day, 0) * v_left / 2)) / (v_days + v_left);
 end
 $$;
 comment on function strata.average_size(numeric) is
-  'The average daily size of the billing month so far, and as it will be at its end if so many bytes a day are added; nulls '
-  'before the first sample of it.';
+  'The average daily size of the billing month so far, and as it will be at its end if so many bytes a day are added; '
+  'before its first sample, of the size as it is now.';
 revoke execute on function strata.average_size(numeric) from public;
 
 create function strata.quota()
@@ -147,11 +148,11 @@ begin
       join strata.tiers as t on t.name = strata.tier() and t.name = any (q.tiers)
       cross join lateral (
         select s.billed_bytes::numeric as used, s.billed_bytes + v_trend.per_day * v_left as projection
-          from (select x.billed_bytes from strata.samples as x order by x.taken_at desc limit 1) as s where q.name = 'database_size'
+          from (select strata.billed_bytes() as billed_bytes) as s where q.name = 'database_size'
         union all
         select a.used, a.projection from strata.average_size(v_trend.per_day) as a where q.name = 'average_size'
         union all
-        select sum(greatest(c.reltuples, 0))::numeric, null
+        select case q.name when 'rows' then coalesce(sum(strata.live_rows(c.oid)), 0) end, null
           from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
          where q.name = 'rows' and c.relkind = 'r' and n.nspname !~ '^(pg_|information_schema$|strata$)'
         union all -- the pace of the last week, so that one large day early in the month does not count for all of it
@@ -164,7 +165,7 @@ begin
 end
 $$;
 comment on function strata.quota() is
-  'Each limit of the plan: used, allowed (null: no limit), unit, period, projection to the end of the billing month (null: not '
+  'Each limit of the plan, as of now: used, allowed (null: no limit), unit, period, projection to the end of the billing month (null: not '
   'enough data) and where the limit is written.';
 revoke execute on function strata.quota() from public;
 

@@ -166,6 +166,27 @@ $$;
 comment on function strata.drain_obstacle() is 'Why rows cannot leave this tier now; null when they can.';
 revoke execute on function strata.drain_obstacle() from public;
 
+create function strata.drain_progress()
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object('state', d.state, 'reason', d.reason, 'round', d.round, 'started_at', d.started_at,
+           'billed_before', d.billed_before::text, 'target_bytes', d.target_bytes::text, 'need_bytes', d.need_bytes::text,
+           'freed_bytes', least(greatest(d.need_bytes - strata.drain_left(d), 0), d.need_bytes)::text,
+           'waits_for', case
+             when d.round = 0 then 'its first round'
+             when d.state = 'moving' then coalesce(case when o.says is not null then format('%s (%s)', strata.colder(), o.says) end, d.says)
+             when d.waits_since is not null then coalesce(d.says, 'transactions that still see the rows')
+             else d.says end)
+    from strata.drains as d left join lateral (select strata.drain_obstacle() as says) as o on true
+   where d.ended_at is null
+$$;
+comment on function strata.drain_progress() is
+  'The drain that is open, null when none is: its state, how much of what its round needs has been freed, what it waits for.';
+revoke execute on function strata.drain_progress() from public;
+
 -- Without anything having left since then, what is free by now is worth more than waiting.
 create function strata.has_stalled(p_drain strata.drains)
 returns boolean

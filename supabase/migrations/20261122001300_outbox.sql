@@ -100,6 +100,7 @@ create table strata.outbox (
   made_at timestamptz not null,
   due_at timestamptz not null,
   expires_at timestamptz,
+  at_once boolean not null default false,
   constraint outbox_pkey primary key (message_id),
   constraint outbox_key_is_unique unique (key),
   constraint outbox_kind_is_known check (kind in ('alert', 'clear', 'digest', 'report', 'notice')),
@@ -108,7 +109,7 @@ create table strata.outbox (
 );
 comment on table strata.outbox is
   'Messages to people: key (what is told; unique), body (what to render), alerts (the ids of those it tells of), when it is '
-  'due and when it is of no use any more.';
+  'due and when it is of no use any more; at_once: somebody has asked for it and waits, quiet hours or not.';
 revoke all on strata.outbox from public;
 alter table strata.outbox enable row level security;
 create index outbox_made_idx on strata.outbox (made_at);
@@ -337,7 +338,7 @@ as $$
     left join strata.deliveries as d on d.message_id = m.message_id and d.channel = c.name
    where m.due_at <= strata.clock() and coalesce(m.expires_at > strata.clock(), true)
      and (m.kind <> 'alert' or exists (select from strata.alerts as a where a.alert_id = any (m.alerts) and a.cleared_at is null))
-     and (m.severity = 'critical' or m.kind in ('alert', 'clear', 'notice') or not strata.is_quiet()) -- without a sound then
+     and (m.severity = 'critical' or m.kind in ('alert', 'clear', 'notice') or m.at_once or not strata.is_quiet()) -- without a sound then
      and (d.state is null or (d.state = 'waiting' and d.next_try_at <= strata.clock())
           or (d.state = 'claimed' and d.leased_until <= strata.clock()))
    order by array_position(array['critical', 'warning', 'info'], m.severity), m.due_at, m.message_id, c.name

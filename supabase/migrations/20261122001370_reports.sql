@@ -22,13 +22,14 @@ set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object('billed_bytes', b.bytes::text, 'capacity_mb', t.capacity_mb, 'warn_mb', t.warn_mb,
            'critical_mb', t.critical_mb, 'level', strata.level_of(b.bytes, strata.level()),
+           'drain', strata.drain_progress(),
            'reclaimable_bytes', (select coalesce(sum(p.reclaimable_bytes), 0)::text from strata.parts() as p where p.billed),
            'fills', (select jsonb_agg(jsonb_build_object('part', f.part, 'kind', f.kind, 'bytes', f.bytes::text)
                                       order by f.bytes desc)
                        from strata.who_fills(5) as f where f.billed and f.kind <> 'rest'))
     from strata.tiers as t, (select strata.billed_bytes() as bytes) as b where t.name = strata.tier()
 $$;
-comment on function strata.report_size() is 'For the report: what is billed, the level that means, and who fills it most.';
+comment on function strata.report_size() is 'For the report: what is billed, the level that means, a drain that is open, and who fills it most.';
 revoke execute on function strata.report_size() from public;
 
 create function strata.report_moves()

@@ -47,8 +47,8 @@ const STATES: [string, Policy, string | null, string, string[]][] = [
     "",
     [
       "where: on core, 59 days old (created_at 2026-01-01 00:00 UTC)",
-      "why: its policy keeps it on core for 30 days",
-      "next: it moves on to main with the next run in which nothing keeps it",
+      "why: its policy keeps it on core no longer: 30 days were over on 2026-01-31",
+      "next: it moves on to main with the next run",
     ],
   ],
   [
@@ -69,7 +69,6 @@ const STATES: [string, Policy, string | null, string, string[]][] = [
     "",
     [
       "where: on core",
-      "why: its policy keeps it on core for 30 days",
       "why: created_at is not set: a row without an age is never due",
       "next: nothing: it stays",
     ],
@@ -79,7 +78,11 @@ const STATES: [string, Policy, string | null, string, string[]][] = [
     {},
     "infinity",
     "",
-    ["where: on core", "why: its policy keeps it on core for 30 days", "next: nothing: it stays"],
+    [
+      "where: on core",
+      "why: its policy keeps it on core for 30 days from created_at on, which is infinity",
+      "next: nothing: it stays",
+    ],
   ],
   [
     "is from before all time",
@@ -88,8 +91,8 @@ const STATES: [string, Policy, string | null, string, string[]][] = [
     "",
     [
       "where: on core",
-      "why: its policy keeps it on core for 30 days",
-      "next: it moves on to main with the next run in which nothing keeps it",
+      "why: its policy keeps it on core no longer: 30 days were over long ago",
+      "next: it moves on to main with the next run",
     ],
   ],
   [
@@ -99,9 +102,9 @@ const STATES: [string, Policy, string | null, string, string[]][] = [
     "",
     [
       "where: on core, 59 days old (created_at 2026-01-01 00:00 UTC)",
-      "why: its policy keeps it on core for 30 days",
+      "why: its policy keeps it on core no longer: 30 days were over on 2026-01-31",
       "why: it is not ready: id > 1 does not hold",
-      "next: it moves on to main with the next run in which nothing keeps it",
+      "next: it moves on to main once id > 1 holds",
     ],
   ],
   [
@@ -112,9 +115,9 @@ const STATES: [string, Policy, string | null, string, string[]][] = [
      insert into public.quotes values (1)`,
     [
       "where: on core, 59 days old (created_at 2026-01-01 00:00 UTC)",
-      "why: its policy keeps it on core for 30 days",
-      "why: another row here refers to it",
-      "next: it moves on to main with the next run in which nothing keeps it",
+      "why: its policy keeps it on core no longer: 30 days were over on 2026-01-31",
+      "why: a row of public.quotes refers to it by quotes_note_fkey: (0,1)",
+      "next: it moves on to main once nothing refers to it",
     ],
   ],
   [
@@ -124,11 +127,11 @@ const STATES: [string, Policy, string | null, string, string[]][] = [
     "select strata.put_aside('notes', '{1}', '23514', 'main refuses the row: too red')",
     [
       "where: on core, 59 days old (created_at 2026-01-01 00:00 UTC)",
-      "why: its policy keeps it on core for 30 days",
-      "why: set aside after 1 attempt(s): main refuses the row: too red [23514]. drop that " +
+      "why: its policy keeps it on core no longer: 30 days were over on 2026-01-31",
+      "why: set aside after 1 attempt: main refuses the row: too red [23514]. drop that " +
       "constraint on the twin, or mend the row; twins need only their primary key. " +
       "Next try 2026-03-01 12:15",
-      "next: it moves on to main with the next run in which nothing keeps it",
+      "next: it moves on to main after 2026-03-01 12:15 UTC",
     ],
   ],
   [
@@ -138,10 +141,10 @@ const STATES: [string, Policy, string | null, string, string[]][] = [
     "select strata.note_failure('notes', 'ST020', 'the twin is gone')",
     [
       "where: on core, 59 days old (created_at 2026-01-01 00:00 UTC)",
-      "why: its policy keeps it on core for 30 days",
+      "why: its policy keeps it on core no longer: 30 days were over on 2026-01-31",
       "why: the whole dataset stands still: the twin is gone [ST020]. restore the table on that tier from a backup; if there is none, make it anew there, without those rows: " +
       "select strata.forget_twin('notes');",
-      "next: it moves on to main with the next run in which nothing keeps it",
+      "next: it moves on to main once that is mended",
     ],
   ],
 ];
@@ -174,6 +177,59 @@ Deno.test("explain() names every hold on a row, and no others", async () => {
   ]);
 });
 
+Deno.test("explain() promises no date that a hold makes untrue", async () => {
+  await using db = await coreWithNotes();
+  await addNote(db.sql, 1, "2026-02-20");
+  const next = async () => (await explained(db.sql)).at(-1);
+  assertEquals(await next(), "next: it moves on to main after 2026-03-22 00:00 UTC");
+  await db.sql`select strata.hold('notes', '{1}', p_reason => 'ours', p_until => '2026-06-01')`;
+  assertEquals(await next(), "next: it moves on to main after 2026-06-01 00:00 UTC");
+  await db.sql`select strata.hold('notes', '{1}', p_reason => 'a will', p_prevents => 'delete')`;
+  assertEquals(await next(), "next: it moves on to main after 2026-06-01 00:00 UTC");
+  await db.sql`select strata.hold('notes', '{1}', p_reason => 'a court asked')`;
+  assertEquals(
+    await next(),
+    "next: it moves on to main once that hold is released, and not before 2026-06-01 00:00 UTC",
+  );
+});
+
+Deno.test("explain() names every table and key that refers to a row, itself not counted", async () => {
+  await using db = await coreWithNotes();
+  await addNote(db.sql, 1, "2026-01-01");
+  await addNote(db.sql, 2, "2026-01-01");
+  await db.sql.unsafe(`
+    create schema "My Shop";
+    create table "My Shop"."Lines" (bill text, pos int, note int constraint "Line note" references public.notes,
+      primary key (bill, pos));
+    insert into "My Shop"."Lines" select 'b' || n % 2, n, 1 from generate_series(1, 3) as n;
+    alter table public.notes add parent int references public.notes;
+    update public.notes set parent = 1`);
+  const says = (await explained(db.sql)).filter((line) => line.includes("refer"));
+  assertEquals(says, [
+    'why: 3 rows of "My Shop"."Lines" refer to it by "Line note", such as b0 2',
+    "why: a row of public.notes refers to it by notes_parent_fkey: 2",
+    "next: it moves on to main once nothing refers to it",
+  ]);
+});
+
+Deno.test("explain() says that nothing moves on while the next tier does not answer", async () => {
+  await using db = await coreWithNotes();
+  await addNote(db.sql, 1, "2026-01-01");
+  await db.sql`select strata.note_link('main', '08001', 'nothing answers there')`;
+  assertEquals((await explained(db.sql)).slice(-2), [
+    "why: nothing moves on: the link to main is down: nothing answers there [08001]",
+    "next: it moves on to main once that is mended",
+  ]);
+});
+
+Deno.test("explain() does not take a table that is gone for a row that is not there", async () => {
+  await using db = await coreWithNotes();
+  await db.sql`drop table public.notes`;
+  assertEquals(await explained(db.sql), [
+    "where: not known: table public.notes of notes is gone on core",
+  ]);
+});
+
 Deno.test("explain() says when a row goes on for its size", async () => {
   await using db = await testDatabase("main");
   await db.freezeClock(NOW);
@@ -181,10 +237,10 @@ Deno.test("explain() says when a row goes on for its size", async () => {
   await db.sql`select strata.join_tier('archive', 'pull')`;
   await manageNotes(db.sql);
   await addNote(db.sql, 1, "2026-02-28", "x".repeat(200_000));
-  assertEquals(
-    (await explained(db.sql)).at(-1),
-    "next: it moves on to archive with the next run: it is over the size limit of 100 KB",
-  );
+  assertEquals((await explained(db.sql)).slice(-2), [
+    "why: it is over the size limit of 100 KB, whatever its age",
+    "next: it moves on to archive with the next run",
+  ]);
 });
 
 Deno.test("explain() says when a row is deleted, and when there is nowhere to go", async () => {

@@ -26,6 +26,7 @@ Deno.test("status() of a new tier has nothing to tell", async () => {
     open_arrivals: 0,
     set_aside: 0,
     holds: 0,
+    drain: null,
     last_move_at: null,
     paused_jobs: [],
     has_cron: false,

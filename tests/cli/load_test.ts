@@ -234,3 +234,27 @@ Deno.test("load() takes the owner's journal as it is", async () => {
         or j.date is distinct from (j.created_at at time zone 'utc')::date`;
   assert.equal(differing?.count, "0");
 });
+
+Deno.test("load() tells fields apart by what the header's are told apart by", async () => {
+  await using db = await core();
+  const files = [
+    ["a.csv", 'id;name;note\n1;"a;b";one, two\n2;c;\n'],
+    ["b.csv", "id\tname\tnote\n3\ta,b\tx;y\n"],
+    ["c.tsv", "id\tname\n4\td\n"],
+    ["d.csv", '"id","name","note"\n5,e,"a;b;c;d"\n'],
+    ["e.csv", '\uFEFF"id";"name";"note"\r\n6;f;"g"\r\n'],
+  ] as const;
+  for (const [name, text] of files) {
+    const { badCount, bad } = await loaded(db, name, text);
+    assert.equal(badCount, 0, `${name}: ${bad[0]?.says}`);
+  }
+  const rows = (await all(db)).map(({ id, name, note }) => [id, name, note]);
+  assert.deepEqual(rows, [
+    ["1", "a;b", "one, two"],
+    ["2", "c", null],
+    ["3", "a,b", "x;y"],
+    ["4", "d", "none"],
+    ["5", "e", "a;b;c;d"],
+    ["6", "f", "g"],
+  ]);
+});

@@ -75,7 +75,7 @@ Deno.test("setup --init takes over a changed driver and policy", async () => {
   );
   const { out } = await cli.strata("setup", "--init");
   assert.match(out, /core dials main \(push\)/);
-  assert.match(out, /Without a table on core: absent/);
+  assert.match(out, /lifecycle_policies\.absent: there is no table public\.absent on core/);
   const [dataset] = await cli.sql("core")<{ days: number }[]>`
     select core_retention_days as days from strata.datasets where name = 'journal_entries'`;
   assert.equal(dataset?.days, 14);

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { loadConfig } from "../../cli/config/load.ts";
 import { carryOut, deploySteps, type Given, type Step } from "../../cli/deploy/steps.ts";
+import { exposedSchemas } from "../../cli/deploy/exposed.ts";
 import { Failure } from "../../cli/lib/errors.ts";
 import { wakeSecret } from "../../supabase/functions/_shared/strata_wake.ts";
 import { REPOSITORY } from "../../local/settings.ts";
@@ -35,7 +36,8 @@ Deno.test("deploying is what a person would type, and shows no password", async 
   const steps = deploySteps(await config(), { secretsFile: "/somewhere/.env" });
   assertEquals(steps.map(({ command }) => command), [
     'supabase db push --remote="$STRATA_CORE_DB_URL" --include-all --yes',
-    `supabase config push --remote=${PROJECT} --yes`,
+    `supabase config push --remote=${PROJECT} --yes` +
+    "  # with the schemas in [api] of supabase/config.toml that are exposed now, and strata",
     `supabase secrets set --env-file supabase/functions/.env --remote=${PROJECT} --yes`,
     `psql "$STRATA_CORE_DB_URL" -Atc "select 'STRATA_WAKE_SECRET=' || strata.secret('wake_secret')" > wake.env && ` +
     `supabase secrets set --env-file wake.env --remote=${PROJECT} --yes`,
@@ -109,7 +111,10 @@ Deno.test("schema strata is exposed, nothing else of the project is changed, and
   const directory = await Deno.makeTempDir();
   await using api = managementApi();
   try {
-    const push = await step("config push", { env: await api.environment(directory) });
+    const push = await step("config push", {
+      env: await api.environment(directory),
+      exposed: () => Promise.resolve([...api.exposed]),
+    });
     await carryOut(push);
     const settings = await Deno.readTextFile(`${REPOSITORY}/supabase/config.toml`);
     assertStringIncludes(settings, `schemas = ${JSON.stringify(EXPOSED).replaceAll(",", ", ")}`);
@@ -124,11 +129,57 @@ Deno.test("schema strata is exposed, nothing else of the project is changed, and
   }
 });
 
+Deno.test("the owner's own list of schemas is added to, and nothing is taken from it", async () => {
+  const directory = await Deno.makeTempDir();
+  await using api = managementApi();
+  try {
+    api.exposed.splice(0, Infinity, "public", "shop", "api");
+    const push = await step("config push", {
+      env: await api.environment(directory),
+      exposed: () => Promise.resolve([...api.exposed]),
+    });
+    await carryOut(push);
+    assertEquals(api.exposed, ["public", "shop", "api", "strata"]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("which schemas are exposed is what the REST API itself says, in either of its wordings", async () => {
+  const answers = [
+    {
+      code: "PGRST106",
+      message: "The schema must be one of the following: public, shop",
+      hint: null,
+    },
+    {
+      code: "PGRST106",
+      message: "Invalid schema: x",
+      hint: "Only the following schemas are exposed: public, shop",
+    },
+    { message: "no" },
+  ];
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => {
+    return Response.json(answers.shift(), { status: 406 });
+  });
+  const tier = {
+    key: "core" as const,
+    api: { url: `http://127.0.0.1:${server.addr.port}`, key: "k" },
+  };
+  assertEquals(await exposedSchemas(tier), ["public", "shop"]);
+  assertEquals(await exposedSchemas(tier), ["public", "shop"]);
+  const failure = await assertRejects(() => exposedSchemas(tier), Failure);
+  assertStringIncludes(failure.message, "might take yours away");
+});
+
 Deno.test("settings that the platform refuses end the deployment with what it said", async () => {
   const directory = await Deno.makeTempDir();
   await using api = managementApi({ refuse: 403 });
   try {
-    const push = await step("config push", { env: await api.environment(directory) });
+    const push = await step("config push", {
+      exposed: () => Promise.resolve([...api.exposed]),
+      env: await api.environment(directory),
+    });
     const failure = await assertRejects(() => carryOut(push), Failure);
     assertStringIncludes(
       failure.message,

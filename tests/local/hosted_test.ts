@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { TIERS } from "../../local/settings.ts";
+import { testDatabase } from "../support/database.ts";
 import { sharedSession } from "../support/session.ts";
 import { databaseUrl } from "../support/template.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -98,4 +99,36 @@ Deno.test("a cron job may call a procedure that commits", async () => {
     await sql`drop procedure public.hosted_test_steps`;
     await sql`drop table public.hosted_test_log`;
   }
+});
+
+Deno.test("a migration finds schema auth: who calls, in which role, and the users it refers to", async () => {
+  await using db = await testDatabase("core");
+  await db.sql.unsafe(`
+    create table public.profiles (id uuid primary key references auth.users (id) on delete cascade, name text);
+    alter table public.profiles enable row level security;
+    create policy own on public.profiles to authenticated using (auth.uid() = id);
+    grant select on public.profiles to authenticated;
+    insert into auth.users (id, email) select ('00000000-0000-4000-8000-00000000000' || n)::uuid, n || '@example.org'
+      from generate_series(1, 2) as n;
+    insert into public.profiles (id, name) select u.id, u.email from auth.users as u`);
+  const seen = await db.sql.begin(async (tx) => {
+    const claims = {
+      sub: "00000000-0000-4000-8000-000000000001",
+      role: "authenticated",
+      email: "1@example.org",
+    };
+    await tx`select set_config('request.jwt.claims', ${JSON.stringify(claims)}, true)`;
+    await tx`set local role authenticated`;
+    return [
+      ...await tx`select p.name, auth.role(), auth.email(), auth.jwt() ->> 'sub' as sub from public.profiles as p`,
+    ];
+  });
+  assert.deepEqual(seen.map((row) => ({ ...row })), [{
+    name: "1@example.org",
+    role: "authenticated",
+    email: "1@example.org",
+    sub: "00000000-0000-4000-8000-000000000001",
+  }]);
+  const [nobody] = await db.sql`select auth.uid() as uid, auth.role() as role, auth.jwt() as jwt`;
+  assert.deepEqual({ ...nobody }, { uid: null, role: null, jwt: null });
 });

@@ -3,7 +3,7 @@ import postgres from "postgres";
 import { createClient } from "@supabase/supabase-js";
 import { killProcesses } from "../../local/processes.ts";
 import { projectServers } from "../../local/projects_process.ts";
-import { asPostgrest } from "../../local/rest.ts";
+import { asPostgrest, openRest } from "../../local/rest.ts";
 import { down, status, up } from "../../local/stack.ts";
 import { testDatabase } from "../support/database.ts";
 import { ownStack } from "../support/own_stack.ts";
@@ -82,6 +82,54 @@ Deno.test("a tier's REST API that loses its database on the way says so as Postg
   const answer = await asPostgrest(Response.json({ code: "SUP", message }, { status: 500 }));
   const { code } = await answer.json();
   assertEquals([answer.status, code], [503, "PGRST001"]);
+});
+
+Deno.test("the gateway says that its database is away, and finds everything when it is back", async () => {
+  await using db = await testDatabase();
+  const reached = new URL(db.url);
+  const proxy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const port = proxy.addr.port;
+  proxy.close(); // nobody listens there by now
+  const through = new URL(db.url);
+  through.port = String(port);
+  const rest = openRest({
+    databaseUrl: through.href,
+    secretKey: "sb_secret_x",
+    publishableKey: "sb_publishable_x",
+  });
+  const ask = async () => {
+    const response = await rest.fetch(
+      new Request("http://127.0.0.1/rest/v1/rpc/health", {
+        method: "POST",
+        body: "{}",
+        headers: {
+          apikey: "sb_secret_x",
+          "content-type": "application/json",
+          "content-profile": "strata",
+        },
+      }),
+    );
+    return [response.status, (await response.json()).code];
+  };
+  try {
+    assertEquals(await ask(), [503, "PGRST002"]);
+    const line = Deno.listen({ hostname: "127.0.0.1", port });
+    const carrying = (async () => {
+      for await (const one of line) {
+        const other = await Deno.connect({
+          hostname: reached.hostname,
+          port: Number(reached.port),
+        });
+        one.readable.pipeTo(other.writable).catch(() => {});
+        other.readable.pipeTo(one.writable).catch(() => {});
+      }
+    })();
+    assertEquals(await ask(), [200, undefined]);
+    line.close();
+    await carrying.catch(() => {});
+  } finally {
+    await rest.close();
+  }
 });
 
 Deno.test("a function that is not there is answered as hosted does", async () => {

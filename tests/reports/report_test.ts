@@ -72,7 +72,7 @@ Deno.test("report: every tier's size, moves, what is due and where that leads, i
   assert.match(markdown, /\| filled by \| size \|\n\| --- \| --- \|\n\| \S+ \(\w+\) \| \d+/);
   assert.match(
     markdown,
-    /- moves of the last 24 hours: 1, 1 successful, 0 failed; 1 row, \d+ B\n- deleted in the last 24 hours: 0 rows/,
+    /- moves of the last 24 hours: 1, 1 successful, 0 failed; 1 row, \d+ B carried\n- deleted in the last 24 hours: 0 rows/,
   );
   assert.match(markdown, /- due to move: \*\*notes\*\*, 1 row[,\n]/);
   assert.match(markdown, /## main, as of 2026-03-01 12:00 UTC\n\n🟡 \*\*8\.8 GB of 10,000 MB/);
@@ -100,7 +100,14 @@ Deno.test("report: every tier's size, moves, what is due and where that leads, i
   assert.equal(typeof json.recommendations[0].command, "string");
 
   const html = await report.get("?format=html");
-  assert.match(html, /^<h2>Strata, 2026-03-01<\/h2>\n<p>As core/);
+  assert.match(html, /^<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">/);
+  assert.match(html, /<title>Strata, 2026-03-01<\/title>/);
+  assert.match(
+    html,
+    /<svg role="img"[^]*>core<\/text>[^]*>main<\/text>[^]*<\/svg>\n<h2>Strata, 2026-03-01<\/h2>\n<p>As core/,
+  );
+  assert.doesNotMatch(html, /<script|javascript:|style="|\son\w+=|(src|href)=/);
+  assert.match(html, /<\/body>\n<\/html>\n$/);
 });
 
 Deno.test("report: a tier that is down or has never spoken is said to be, the others are there", async () => {
@@ -171,7 +178,9 @@ Deno.test("report: what another tier says is text, whatever stands in it", async
   const tags = [...(await report.get("?format=html")).matchAll(/<\/?([^\s<>]+)/g)].map(([, t]) =>
     t
   );
-  const known = "h2 p b i code ul li table thead tbody tr th td".split(" ");
+  const known =
+    ("h2 p b i code ul li table thead tbody tr th td !doctype html head meta title style " +
+      "body svg text rect line").split(" ");
   assert.deepEqual(tags.filter((tag) => !known.includes(tag ?? "")), []);
 
   await using telegram = telegramServer();
@@ -310,4 +319,22 @@ Deno.test("a report or a reader nobody knows is refused", async () => {
       .then(() => "told", (error) => error.code);
     assert.equal(refused, "ST112");
   }
+});
+
+Deno.test("a report that somebody asks for in quiet hours goes out at once, with what is so now", async () => {
+  await using db = await quietlessCore();
+  await db.sql`update strata.quiet_hours set starts = '00:00', ends = '23:59:59.999', zone = 'UTC'`;
+  await db.freezeClock("2026-03-01T12:00:00Z");
+  const due = async () =>
+    (await db.sql`select key from strata.due_messages('{telegram}') as m
+    join strata.outbox as o on o.message_id = m.message_id`).map(({ key }) => key);
+  await db.sql`select strata.tell_report()`; // as cron does it
+  assert.deepEqual(await due(), []);
+  await db.freezeClock("2026-03-01T12:28:00Z");
+  const [asked] = await db.sql`select strata.tell_report(p_asked => true) as message`;
+  assert.ok(asked?.message !== null);
+  assert.deepEqual(await due(), ["report/2026-03-01/owner"]);
+  const [made] = await db
+    .sql`select body ->> 'made_at' as at from strata.outbox where kind = 'report'`;
+  assert.match(made?.at, /T12:28:00/);
 });

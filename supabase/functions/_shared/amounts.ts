@@ -1,7 +1,10 @@
 /** Sizes, numbers and points in time as people read them. */
 
+/** A whole number, as Postgres or a program writes it. */
+export type Whole = string | number | bigint;
+
 /** A size in the units of the bill: 1 MB is 1024 * 1024 bytes. */
-export function size(bytes: string | bigint): string {
+export function size(bytes: Whole): string {
   let value = Number(bytes); // shown with three digits, so a double is exact enough
   for (const unit of ["B", "KB", "MB", "GB"]) {
     if (Math.abs(value) < 1024) {
@@ -14,13 +17,23 @@ export function size(bytes: string | bigint): string {
 }
 
 /** A whole number with its thousands apart. */
-export function count(value: string | number | bigint): string {
+export function count(value: Whole): string {
   return BigInt(value).toLocaleString("en-US");
 }
 
+/** "1 step", "2,000 steps", "3 entries": the one place that knows how a number and its noun agree. */
+export function plural(value: Whole, one: string, many = `${one}s`): string {
+  return `${count(value)} ${noun(value, one, many)}`;
+}
+
+/** The noun, or any other word, that agrees with a number: `noun(n, "is", "are")`. */
+export function noun(value: Whole, one: string, many = `${one}s`): string {
+  return BigInt(value) === 1n ? one : many;
+}
+
 /** "1 row", "2 rows". */
-export function rows(value: string): string {
-  return `${count(value)} ${value === "1" ? "row" : "rows"}`;
+export function rows(value: Whole): string {
+  return plural(value, "row");
 }
 
 /** US dollars to a hundredth of a cent, without zeros nobody needs. */

@@ -21,6 +21,7 @@ import { z } from "zod";
 import type { Authorize } from "./auth.ts";
 import { HttpError, toHttpError } from "./errors.ts";
 import type { Log } from "./log.ts";
+import { describeIssues } from "./issues.ts";
 import { readBody, requireJson } from "./read_body.ts";
 import { WAKE_HEADER, type WakeCheck } from "./wake.ts";
 
@@ -48,6 +49,8 @@ export interface Signed {
   isGenuine(request: Request, bytes: Uint8Array): Promise<boolean>;
   /** What to do, for whom it does not let in. */
   says: string;
+  /** The same for who has signed, but not this body or not with this secret. */
+  wrong?: string;
 }
 
 /** Who may use a route: holders of the secret key, anybody, or whoever signs. */
@@ -134,7 +137,7 @@ async function admit(
   if (!access.mayBe(request)) throw unauthorized(access.says);
   requireJson(request);
   const bytes = await readBody(request, maxBytes);
-  if (!await access.isGenuine(request, bytes)) throw unauthorized(access.says);
+  if (!await access.isGenuine(request, bytes)) throw unauthorized(access.wrong ?? access.says);
   return bytes;
 }
 
@@ -180,7 +183,11 @@ function readJson(request: Request, bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
-    throw new HttpError(400, "invalid_json", "The body is no JSON.");
+    throw new HttpError(
+      400,
+      "invalid_json",
+      'The body is not JSON. Send one object, with its names in double quotes: {"name": "value"}.',
+    );
   }
 }
 
@@ -188,7 +195,7 @@ function splitQuery(params: URLSearchParams, previews: boolean) {
   const entries = [...params];
   const names = new Set(entries.map(([name]) => name));
   if (names.size < entries.length) {
-    throw new HttpError(400, "invalid_query", "Give each parameter once.");
+    throw new HttpError(400, "invalid_query", "A parameter is there twice. Give each one once.");
   }
   if (!previews || !names.has("dry_run")) {
     return { dryRun: false, rest: Object.fromEntries(entries) };
@@ -201,5 +208,5 @@ function splitQuery(params: URLSearchParams, previews: boolean) {
 function check<T>(schema: z.ZodType<T>, value: unknown, code: string): T {
   const read = schema.safeParse(value);
   if (read.success) return read.data;
-  throw new HttpError(400, code, z.prettifyError(read.error).slice(0, 1_000));
+  throw new HttpError(400, code, describeIssues(read.error));
 }

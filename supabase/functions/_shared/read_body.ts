@@ -29,7 +29,11 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
 /** Refuses what does not call itself JSON. */
 export function requireJson(request: Request): void {
   if (JSON_TYPE.test(request.headers.get("content-type") ?? "")) return;
-  throw new HttpError(415, "not_json", "Send the body as application/json.");
+  throw new HttpError(
+    415,
+    "not_json",
+    "Send the body as JSON, with the header content-type: application/json.",
+  );
 }
 
 async function readAll(
@@ -52,7 +56,13 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new HttpError(408, "body_too_slow", "The body did not come within 5 seconds."));
+      reject(
+        new HttpError(
+          408,
+          "body_too_slow",
+          "The body did not come within 5 seconds. Send it again, in one go.",
+        ),
+      );
     }, PATIENCE_MS);
   });
   try {
@@ -64,6 +74,7 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
 }
 
 function tooLarge(limit: number): HttpError {
-  const message = `The body may have ${limit} bytes at the most, and no more than it announces.`;
+  const message =
+    `The body is too large. Send at most ${limit} bytes, and no more than content-length announces.`;
   return new HttpError(413, "body_too_large", message);
 }

@@ -1,5 +1,5 @@
 /** What a report recommends: a reason, and the command to run. */
-import { count, size } from "./amounts.ts";
+import { noun, plural, rows, size } from "./amounts.ts";
 import type { Report } from "./strata_reports.ts";
 
 /** Something to be done. */
@@ -57,16 +57,17 @@ function adviceOn(
     },
     overdue.length > 0 &&
     {
-      says: `rows of ${overdue.length} ${
-        overdue.length === 1 ? "dataset" : "datasets"
-      } wait on ${tier}`,
+      says: `rows of ${plural(overdue.length, "dataset")} wait on ${tier}`,
       command: "deno task strata sync",
     },
     moves !== undefined && moves.failed_steps + moves.set_aside > 0 &&
     {
-      says:
-        `${count(moves.failed_steps)} steps failed and ${count(moves.set_aside)} rows are set ` +
-        `aside on ${tier}`,
+      says: [
+        ...(moves.failed_steps === 0 ? [] : [`${plural(moves.failed_steps, "step")} failed`]),
+        ...(moves.set_aside === 0
+          ? []
+          : [`${rows(moves.set_aside)} ${noun(moves.set_aside, "is", "are")} set aside`]),
+      ].join(" and ") + ` on ${tier}`,
       command: "deno task strata monitor sync",
     },
     full !== undefined && room?.level === "ok" &&

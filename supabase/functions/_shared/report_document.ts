@@ -1,5 +1,5 @@
 /** What a report says, in words; forms are documents' affair. */
-import { count, dollars, minute, percent, rows, size } from "./amounts.ts";
+import { count, dollars, minute, percent, plural, rows, size } from "./amounts.ts";
 import type { Block, Document, Line } from "./document.ts";
 import { monthBlocks } from "./report_months.ts";
 import { recommendations } from "./report_advice.ts";
@@ -72,7 +72,7 @@ function missingBlocks(tier: string, part: Part): Block[] {
 
 function sizeBlocks({ size: room }: Part): Block[] {
   if (room === undefined) return [];
-  const { billed_bytes, capacity_mb, level, fills, reclaimable_bytes } = room;
+  const { billed_bytes, capacity_mb, level, fills, reclaimable_bytes, drain } = room;
   const capacity = String(capacity_mb * 1024 * 1024);
   const used = `${size(billed_bytes)} of ${count(capacity_mb)} MB (${
     percent(billed_bytes, capacity)
@@ -80,11 +80,32 @@ function sizeBlocks({ size: room }: Part): Block[] {
   const back = Number(reclaimable_bytes) >= 1024 * 1024
     ? `, ${size(reclaimable_bytes)} of it could be given back`
     : "";
+  const draining = drain === null || drain === undefined ? "" : `\n${drainText(drain)}`;
   const filled = (fills ?? []).map(({ part, kind, bytes }) => [`${part} (${kind})`, size(bytes)]);
   return [
-    { paragraph: [`${LEVELS[level]} `, { bold: used }, back] },
+    { paragraph: [`${LEVELS[level]} `, { bold: used }, back + draining] },
     ...(filled.length === 0 ? [] : [{ table: ["filled by", "size"], rows: filled }]),
   ];
+}
+
+/** "draining: 40 of 128 MB freed, waiting for main", for a drain that is open. */
+export function drainText(drain: {
+  state: string;
+  round: number;
+  need_bytes: string;
+  freed_bytes: string;
+  waits_for: string | null;
+}): string {
+  const waits = drain.waits_for === null ? "" : `, waiting for ${drain.waits_for}`;
+  if (drain.round === 0) return `draining${waits}`;
+  if (drain.state === "reclaiming") return `draining: giving freed space back to the disk${waits}`;
+  return `draining: ${part(drain.freed_bytes, drain.need_bytes)} freed${waits}`;
+}
+
+/** "40 of 128 MB": one unit where both have the same. */
+function part(done: string, all: string): string {
+  const [[number = "", unit], [, whole]] = [size(done).split(" "), size(all).split(" ")];
+  return unit === whole ? `${number} of ${size(all)}` : `${size(done)} of ${size(all)}`;
 }
 
 function moveLines({ moves }: Part): Line[] {
@@ -93,13 +114,13 @@ function moveLines({ moves }: Part): Line[] {
   return [
     [
       `moves of the last 24 hours: ${count(total)}, ${count(successful)} successful, `,
-      `${count(failed)} failed; ${rows(moves.rows)}, ${size(moves.bytes)}`,
+      `${count(failed)} failed; ${rows(moves.rows)}, ${size(moves.bytes)} carried`,
     ],
     [`deleted in the last 24 hours: ${rows(moves.deleted_rows)}`],
     ...(failed_steps === 0
       ? []
-      : [[`${count(failed_steps)} steps failed, the last: ${last_failure ?? "unknown"}`]]),
-    ...(set_aside === 0 ? [] : [[`${count(set_aside)} rows set aside`]]),
+      : [[`${plural(failed_steps, "step")} failed, the last: ${last_failure ?? "unknown"}`]]),
+    ...(set_aside === 0 ? [] : [[`${rows(set_aside)} set aside`]]),
   ];
 }
 
@@ -117,7 +138,7 @@ function dueLines({ due }: Part): Line[] {
     ];
   });
   const rest = due.length - lines.length;
-  return rest > 0 ? [...lines, [`and ${rest} more ${rest === 1 ? "dataset" : "datasets"}`]] : lines;
+  return rest > 0 ? [...lines, [`and ${plural(rest, "more dataset")}`]] : lines;
 }
 
 function limitLines({ limits }: Part): Line[] {

@@ -28,6 +28,8 @@ export interface PlanRow {
   without_age: string | null;
   /** Of those to move now, rows that are past their deletion age as well. */
   past_deletion: string | null;
+  /** Of those to move now, rows that will go on from main at once. */
+  past_next: string | null;
 }
 
 /** One sentence of a tier about one row. */
@@ -197,8 +199,19 @@ export async function process(sql: Sql, budget: string): Promise<void> {
   await sql`call strata.process(p_budget => ${budget}::interval)`;
 }
 
+/** How far the round of a drain is. */
+export interface DrainProgress {
+  state: "moving" | "reclaiming";
+  round: number;
+  need_bytes: string;
+  freed_bytes: string;
+  waits_for: string | null;
+}
+
 /** What a tier says about itself; more than is named here. */
 export interface Status {
+  /** The drain that is open; null: none is. */
+  drain: DrainProgress | null;
   /** Jobs that do not run until somebody says so. */
   paused_jobs: string[];
   links: { neighbour: string; sslmode: string | null; insecure_because: string | null }[];
@@ -323,19 +336,6 @@ export async function takeConditions(
 export async function waitingConditions(sql: Db) {
   return await sql<{ dataset: string; condition: string }[]>`
     select dataset, condition from strata.waiting_conditions()`;
-}
-
-/** Why a twin here cannot take the rows of a described dataset; undefined when there is no twin. */
-export async function twinObjections(sql: Db, description: string): Promise<string[] | undefined> {
-  const rows = await sql<{ says: string | null }[]>`
-    select o.says
-      from (select ${description}::text::jsonb as described) as i
-      join strata.datasets as d on d.name = i.described ->> 'name'
-      left join lateral strata.twin_objections(
-        p_description => i.described, p_accepted => d.accepted,
-        p_relation => strata.relation(d)::regclass) as o on true`;
-  if (rows.length === 0) return undefined;
-  return rows.flatMap(({ says }) => says === null ? [] : [says]);
 }
 
 /** The neighbours of this tier and who dials whom. */

@@ -1,4 +1,4 @@
-/** What a tier holds, asked before it is left out of the chain. */
+/** What a tier holds: rows, moves, tables. */
 import type { Db } from "./strata.ts";
 
 /** How many rows the managed tables of a tier have, all together. */
@@ -21,4 +21,22 @@ export async function openMovesTo(sql: Db, tier: string): Promise<number> {
     select count(*)::integer as moves from strata.moves
      where state <> 'closed' and to_tier = ${tier}`;
   return row?.moves ?? 0;
+}
+
+/** The tables of a database that somebody may want to have managed, as SQL names them. */
+export async function tableNames(sql: Db): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select format('%I.%I', n.nspname, c.relname) as name
+      from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+     where c.relkind = 'r' and n.nspname !~ '^pg_' and n.nspname <> all (array['information_schema',
+           'strata', 'auth', 'storage', 'realtime', 'vault', 'net', 'cron', 'supabase_migrations'])
+     order by 1 limit 5000`;
+  return rows.map(({ name }) => name);
+}
+
+/** When a job of this tier runs, as pg_cron has it; undefined: it does not run here. */
+export async function scheduleOf(sql: Db, job: string): Promise<string | undefined> {
+  const [row] = await sql<{ cron: string }[]>`
+    select cron from strata.schedules where job = ${job} and active and strata.tier() = any (tiers)`;
+  return row?.cron;
 }

@@ -6,6 +6,15 @@ import { z } from "zod";
 import { AlertLine } from "./strata_outbox.ts";
 import type { Rpc } from "./strata_rpc.ts";
 
+/** The drain that is open; an older tier says nothing of it. */
+const Drain = z.object({
+  state: z.string(),
+  round: z.number(),
+  need_bytes: z.string(),
+  freed_bytes: z.string(),
+  waits_for: z.string().nullable(),
+});
+
 const Size = z.object({
   billed_bytes: z.string(),
   capacity_mb: z.number(),
@@ -13,6 +22,7 @@ const Size = z.object({
   critical_mb: z.number(),
   level: z.enum(["ok", "warning", "critical"]),
   reclaimable_bytes: z.string(),
+  drain: Drain.nullable().optional().catch(undefined),
   fills: z.array(z.object({ part: z.string(), kind: z.string(), bytes: z.string() })).nullable(),
 });
 
@@ -124,13 +134,13 @@ export async function readReport(rpc: Rpc, kind: ReportKind): Promise<Report> {
   return Report.parse(await rpc("report", { p_kind: kind }));
 }
 
-/** Puts the report into the outbox; null: that of this day or month has been there. */
+/** Puts the report somebody asks for into the outbox; null: that of this day or month was sent. */
 export async function tellReport(
   rpc: Rpc,
   kind: ReportKind,
   audience: "owner" | "admin",
 ): Promise<string | null> {
   return z.string().nullable().parse(
-    await rpc("tell_report", { p_kind: kind, p_audience: audience }),
+    await rpc("tell_report", { p_kind: kind, p_audience: audience, p_asked: true }),
   );
 }

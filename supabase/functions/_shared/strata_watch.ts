@@ -163,13 +163,14 @@ export async function report(sql: Db, kind: "day" | "month"): Promise<unknown> {
   return row?.report;
 }
 
-/** Puts the report into the outbox; null: that of this day or month has been there. */
+/** Puts the report somebody asks for into the outbox; null: that of this day or month was sent. */
 export async function tellReport(
   sql: Db,
   kind: "day" | "month",
   audience: "owner" | "admin",
 ): Promise<string | null> {
   const [row] = await sql<{ message: string | null }[]>`
-    select strata.tell_report(p_kind => ${kind}, p_audience => ${audience}) as message`;
+    select strata.tell_report(
+      p_kind => ${kind}, p_audience => ${audience}, p_asked => true) as message`;
   return row?.message ?? null;
 }

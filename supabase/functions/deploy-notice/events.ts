@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { plainText } from "../_shared/http.ts";
+import { describeIssues } from "../_shared/issues.ts";
 
 /** Something was deployed, or was not. */
 export interface Notice {
@@ -107,7 +108,7 @@ export function readEvent(
   const schema = EVENTS.get(event);
   if (schema === undefined) return { ignored: event };
   const read = schema.safeParse(body);
-  if (!read.success) return { problem: z.prettifyError(read.error).slice(0, 1_000) };
+  if (!read.success) return { problem: describeIssues(read.error) };
   const { repository, what, ref, sha, state, at } = read.data;
   const ok = GOOD.includes(state);
   if (!ok && !BAD.includes(state)) return { ignored: `${event} ${state}`.trim() };

@@ -55,6 +55,10 @@ export function createHandler(deps: Deps<Env>, speak: Speak = speakLine): Handle
   });
 }
 
+const UNSET =
+  "Nobody is let in: this function has no DEPLOY_WEBHOOK_SECRET. Write one of 16 characters or more into " +
+  "supabase/functions/.env, run `deno task deploy`, and give the sender the same.";
+
 interface Delivery {
   event: string;
   body: unknown;
@@ -73,11 +77,21 @@ async function tell(
   const { notice } = read;
   const age = deps.now() - notice.at.getTime();
   if (age > DAY_MS || age < -AHEAD_MS) {
-    throw new HttpError(409, "stale", "The event is not of the last 24 hours.");
+    throw new HttpError(
+      409,
+      "stale",
+      "The event is not of the last 24 hours, by its own time. Send it when it happens, or mend the sender's clock.",
+    );
   }
   if (dryRun) return Response.json({ told: false, title: notice.title, text: notice.text });
   const told = await tellNotice(deps.rpc, `deploy/${await hash(bytes)}`, notice);
-  if (told === null) throw new HttpError(409, "replayed", "That was told before.");
+  if (told === null) {
+    throw new HttpError(
+      409,
+      "replayed",
+      "This event was told already, and is not told twice. Another one needs another time in its body.",
+    );
+  }
   deps.background(sendAndSpeak(deps, told.silent ? undefined : speak, notice));
   return Response.json({ told: true, message: told.message }, { status: 202 });
 }
@@ -103,8 +117,13 @@ function signature(secret: string | undefined): Signed {
     return /^(?:sha256=)?([0-9a-f]{64})$/i.exec(text)?.[1]?.toLowerCase();
   };
   return {
-    says: "Sign the body with DEPLOY_WEBHOOK_SECRET (HMAC-SHA256) in the header " +
-      "X-Hub-Signature-256: sha256=<hex>, or X-Gitea-Signature: <hex>.",
+    wrong:
+      "The signature is not that of this body. Sign the body byte for byte as it is sent, with the same " +
+      "DEPLOY_WEBHOOK_SECRET that this function has among its secrets.",
+    says: secret === undefined
+      ? UNSET
+      : "Sign the body with DEPLOY_WEBHOOK_SECRET (HMAC-SHA256) in the header " +
+        "X-Hub-Signature-256: sha256=<hex>, or X-Gitea-Signature: <hex>.",
     mayBe: (request) => secret !== undefined && given(request) !== undefined,
     async isGenuine(request, bytes) {
       const digits = given(request);

@@ -27,6 +27,8 @@ const TIERS = ["CORE", "MAIN", "ARCHIVE"] as const;
 /** A monitor gives up after ten seconds or so, and wants to hear what it is that does not answer. */
 const PATIENCE_MS = 5_000;
 const SKEW_SECONDS = 5;
+/** What anybody may know: the same fields begin what is said with a key. */
+const ALIVE = { ok: true, status: "ok", version: VERSION };
 const ASKED = { ok: true, says: "was asked", took_ms: 0 };
 
 const Key = z.string().min(1).optional();
@@ -70,12 +72,12 @@ export function createHandler(
       body: Nothing,
       query: Nothing,
       async run({ request }) {
-        if (request.headers.get("apikey") === null) return { ok: true, version: VERSION };
+        if (request.headers.get("apikey") === null) return ALIVE;
         if (await deps.isAuthorized(request)) return await report(deps, connect);
         throw new HttpError(
           401,
           "unauthorized",
-          "Send a secret key in the header apikey, or none.",
+          "That is no secret key of this project. Send one (sb_secret_…) in the header apikey, or no such header.",
         );
       },
     }),
@@ -113,7 +115,16 @@ async function report(
   const wrong = whatIsWrong(tiers, own.health, services);
   const status = down.length > 0 ? "down" : wrong.length > 0 ? "degraded" : "ok";
   const { clock: _clock, outside: _outside, ...rest } = own.health ?? { clock: 0, outside: {} };
-  const body = { status, version: VERSION, down, wrong, tiers, ...rest, outside: services };
+  const body = {
+    ok: status !== "down",
+    status,
+    version: VERSION,
+    down,
+    wrong,
+    tiers,
+    ...rest,
+    outside: services,
+  };
   return Response.json(body, { status: status === "down" ? 503 : 200 });
 }
 

@@ -10,10 +10,11 @@
  */
 import { z } from "zod";
 import { ChannelsEnv, deliver } from "../_shared/deliver.ts";
-import { type Document, toHtml, toMarkdown, toTelegram } from "../_shared/document.ts";
+import { type Document, toMarkdown, toTelegram } from "../_shared/document.ts";
 import { type Handler, Nothing, route, router } from "../_shared/http.ts";
 import { recommendations } from "../_shared/report_advice.ts";
 import { reportDocument } from "../_shared/report_document.ts";
+import { reportPage } from "../_shared/report_page.ts";
 import { splitHtml } from "../_shared/split_html.ts";
 import { readReport, tellReport } from "../_shared/strata_reports.ts";
 import type { Deps } from "../_shared/wire.ts";
@@ -59,7 +60,7 @@ async function read(
   }
   const document = reportDocument(report);
   return format === "html"
-    ? text(toHtml(document), "text/html")
+    ? text(reportPage(report, document), "text/html")
     : text(toMarkdown(document), "text/markdown");
 }
 

@@ -31,13 +31,17 @@ interface Rule {
 }
 
 const TITLE_LENGTH = 90;
+const NAME_LENGTH = 60;
 const SUMMARY_LENGTH = 180;
 const DAY_MS = 86_400_000;
 
 const RULES = {
   greeting: {
     importance: 100,
-    say: ({ facts: { hour, owner }, language }) => language.sentences.greeting(hour, owner.name),
+    say({ facts: { hour, owner }, language, year }) {
+      const name = speakable(owner.name ?? "", language, year).replace(/[.!?]+$/, "");
+      return language.sentences.greeting(hour, name === "" ? null : shorten(name, NAME_LENGTH));
+    },
   },
   today: {
     importance: 40,

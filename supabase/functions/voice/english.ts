@@ -79,7 +79,7 @@ function week({ isOver, completed, journalDays }: Week): string {
 
 const sentences: Sentences = {
   greeting(hour, name) {
-    const greeting = hour < 5
+    const greeting = hour < 4
       ? "Hello"
       : hour < 12
       ? "Good morning"
@@ -115,7 +115,8 @@ const sentences: Sentences = {
     "There is little to tell today: no task is open, and nothing is written about yesterday. " +
     "Write down one thing that matters, and tomorrow I will remind you of it.",
   closing(hour, weekday) {
-    if (hour >= 18 || hour < 5) return "Have a good evening.";
+    if (hour >= 22 || hour < 4) return "Have a good night.";
+    if (hour >= 18) return "Have a good evening.";
     return weekday === 0 || weekday === 6 ? `Enjoy your ${WEEKDAYS[weekday]}.` : "Have a good day.";
   },
   inWriting: (reason) => `(In writing today: ${REASONS[reason]}.)`,

@@ -93,7 +93,7 @@ function week({ isOver, completed, journalDays }: Week): string {
 
 const sentences: Sentences = {
   greeting(hour, name) {
-    const greeting = hour < 5
+    const greeting = hour < 4
       ? "Hallo"
       : hour < 11
       ? "Guten Morgen"
@@ -131,7 +131,8 @@ const sentences: Sentences = {
     "Heute gibt es wenig zu berichten: Keine Aufgabe ist offen, und über gestern ist nichts geschrieben. " +
     "Schreib eine Sache auf, die dir wichtig ist, dann erinnere ich dich morgen daran.",
   closing(hour, weekday) {
-    if (hour >= 18 || hour < 5) return "Hab einen schönen Abend.";
+    if (hour >= 22 || hour < 4) return "Hab eine gute Nacht.";
+    if (hour >= 18) return "Hab einen schönen Abend.";
     return weekday === 0 || weekday === 6
       ? `Hab einen schönen ${WEEKDAYS[weekday]}.`
       : "Hab einen guten Tag.";

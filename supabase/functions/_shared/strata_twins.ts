@@ -1,0 +1,25 @@
+/** What a colder tier has of a dataset that the tier before it describes. */
+import type { Db } from "./strata.ts";
+
+/** A twin: not there yet, there and then gone, or there with what is wrong with it. */
+export type Twin =
+  | { state: "unknown" }
+  | { state: "gone"; table: string }
+  | { state: "there"; objections: string[] };
+
+/** How the twin of a described dataset is here. */
+export async function twinOf(sql: Db, description: string): Promise<Twin> {
+  const [known] = await sql<{ relation: string; is_there: boolean }[]>`
+    select strata.relation(d) as relation, to_regclass(strata.relation(d)) is not null as is_there
+      from strata.datasets as d where d.name = ${description}::text::jsonb ->> 'name'`;
+  if (known === undefined) return { state: "unknown" };
+  if (!known.is_there) return { state: "gone", table: known.relation };
+  const rows = await sql<{ says: string }[]>`
+    select o.says
+      from (select ${description}::text::jsonb as described) as i
+      join strata.datasets as d on d.name = i.described ->> 'name'
+     cross join lateral strata.twin_objections(
+       p_description => i.described, p_accepted => d.accepted,
+       p_relation => strata.relation(d)::regclass) as o`;
+  return { state: "there", objections: rows.map(({ says }) => says) };
+}
