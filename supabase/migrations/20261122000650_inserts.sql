@@ -31,15 +31,10 @@ revoke execute on function strata.unpack_sql(uuid, text[]) from public;
 -- a move is ever taken back for it, whatever became of the row's version meanwhile.
 create function strata.brought_sql(p_dataset strata.datasets, p_seed text)
 returns text
-language plpgsql
+language sql
 stable
 set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (select format('hashtextextended(concat_ws(''/'', %s), %s)', string_agg(format('concat(t.%I)', k.name), ', ' order by k.position), p_seed)
-            from unnest(p_dataset.key_columns) with ordinality as k (name, position));
-end
-$$;
+as $$ select strata.key_hash_sql(strata.relation(p_dataset)::regclass, p_dataset.key_columns, p_seed) $$;
 comment on function strata.brought_sql(strata.datasets, text) is 'SQL for the hash of row t''s key under a seed.';
 revoke execute on function strata.brought_sql(strata.datasets, text) from public;
 

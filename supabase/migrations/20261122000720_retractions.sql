@@ -27,10 +27,10 @@ begin
   execute format(
     'select coalesce(array_agg(g.o), ''{}''), coalesce(array_agg(g.place), ''{}'') from ( '
     '  select m.o, t.ctid as place from unnest(%s, $2, $3) with ordinality as m (%s, ordinal, mark, o) join %s as t on %s '
-    '   where not (m.ordinal = any ($4)) and hashtextextended(concat_ws(''/'', %s), $6) = any ($5) '
+    '   where not (m.ordinal = any ($4)) and %s = any ($5) '
     '     and (t.xmin = any ($7) or strata.fingerprint(%s) = m.mark) for update of t) as g',
     v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key,
-    (select string_agg('m.k' || n, ', ' order by n) from generate_series(1, cardinality(p_dataset.key_columns)) as n),
+    strata.brought_sql(p_dataset, '$6'),
     strata.content_sql(strata.relation(p_dataset)::regclass, p_columns))
     into v_retracted, v_places using p_keys, p_ordinals, p_fingerprints, p_arrival.not_ours, p_arrival.brought, p_arrival.seed,
       case when p_arrival.file = strata.file_of(strata.twin(p_dataset)) then array_append(p_arrival.versions, p_arrival.version) else '{}' end;

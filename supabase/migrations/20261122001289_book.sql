@@ -59,12 +59,13 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, strata.book_seed_name(), format_type(a.atttypid, a.atttypmod),
+  select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, s.name, format_type(a.atttypid, a.atttypmod),
            case when coalesce(e.typnamespace, t.typnamespace) <> 'pg_catalog'::regnamespace then strata.describe_type(coalesce(e.oid, t.oid)) end))
            order by a.attnum), '{}')
     from pg_catalog.pg_attribute as a
     join pg_catalog.pg_type as t on t.oid = a.atttypid
     left join pg_catalog.pg_type as e on e.oid = t.typelem and e.typarray = t.oid
+   cross join (select strata.book_seed_name() as name offset 0) as s
    where a.attrelid = strata.twin(p_dataset) and a.attnum > 0 and not a.attisdropped
 $$;
 comment on function strata.book_columns(strata.datasets) is
@@ -72,18 +73,17 @@ comment on function strata.book_columns(strata.datasets) is
 revoke execute on function strata.book_columns(strata.datasets) from public;
 select strata.pin('strata.book_columns(strata.datasets)');
 
-create function strata.key_hash_sql(p_dataset strata.datasets)
+create function strata.key_mark_sql(p_dataset strata.datasets)
 returns text
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select format('cross join lateral (select hashtextextended(concat_ws(''/'', %s) collate "C", $2) as strata_key offset 0) as strata_k',
-                string_agg(format('concat(t.%I)', k.name), ', ' order by k.position))
-    from unnest(p_dataset.key_columns) with ordinality as k (name, position)
+  select format('cross join lateral (select %s as strata_key offset 0) as strata_k',
+                strata.key_hash_sql(strata.twin(p_dataset), p_dataset.key_columns, '$2'))
 $$;
-comment on function strata.key_hash_sql(strata.datasets) is 'SQL: the hash of row t''s key, keyed by $2, to which its marks are bound.';
-revoke execute on function strata.key_hash_sql(strata.datasets) from public;
+comment on function strata.key_mark_sql(strata.datasets) is 'SQL: the hash of row t''s key, keyed by $2, to which its marks are bound.';
+revoke execute on function strata.key_mark_sql(strata.datasets) from public;
 
 create function strata.marks_sql(p_dataset strata.datasets)
 returns text
@@ -91,12 +91,12 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('coalesce(hashtextextended((%s) collate "C", strata_k.strata_key # %s), ~strata_k.strata_key) as m%s',
-           strata.value_sql(a.atttypid, a.attname), hashtextextended(a.attname, 0), a.o), ', ' order by a.o)
+  select string_agg(format('coalesce(%s, ~strata_k.strata_key) as m%s',
+           strata.value_hash_sql(a.atttypid, a.attname, format('strata_k.strata_key # %s', hashtextextended(a.attname, 0))), a.o), ', ' order by a.o)
     from (select x.atttypid, x.attname, row_number() over (order by x.attnum) as o from pg_catalog.pg_attribute as x
            where x.attrelid = strata.twin(p_dataset) and x.attnum > 0 and not x.attisdropped) as a
 $$;
-comment on function strata.marks_sql(strata.datasets) is 'SQL: the marks m1, … of row t, one of each column; after key_hash_sql().';
+comment on function strata.marks_sql(strata.datasets) is 'SQL: the marks m1, … of row t, one of each column; after key_mark_sql().';
 revoke execute on function strata.marks_sql(strata.datasets) from public;
 
 create function strata.gather_sql(p_alias text, p_names text[], p_is_named boolean default false)
@@ -170,7 +170,7 @@ begin
   for v_month, v_rows, v_marks in execute format(
     'select date_trunc(''month'', z.age) as month, count(*) as rows, array[%s]::bigint[] as marks '
     '  from (select t.%I::timestamp as age, %s from %s %s) as z group by 1 order by 1',
-    strata.gather_sql('z', v_names), p_dataset.age_column, strata.marks_sql(p_dataset), p_rows, strata.key_hash_sql(p_dataset))
+    strata.gather_sql('z', v_names), p_dataset.age_column, strata.marks_sql(p_dataset), p_rows, strata.key_mark_sql(p_dataset))
     using p_places, strata.book_seed(p_dataset.name), p_lines
   loop
     perform strata.add_to_book(p_dataset.name, strata.month_of(v_month), p_sign * v_rows, v_names, v_marks);
@@ -187,6 +187,7 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off -- each row by its place or key: never the whole table for a batch of it
+set jit = off -- a scan that is off counts as dear, and would be compiled
 set enable_hashjoin = off
 set enable_mergejoin = off
 as $$

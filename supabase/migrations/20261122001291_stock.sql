@@ -89,7 +89,7 @@ begin
       '          from (select %s as mark, %s from %s as t %s where %s offset 0) as z group by 1) as s',
       strata.strips_sql(), strata.gather_sql('s', v_names), strata.gather_sql('z', v_names, true),
       case when v_columns is null then 'repeat(''\000'', 9)::bytea' else format('strata.fingerprint(%s)', strata.content_sql(strata.twin(p_dataset), v_columns)) end,
-      strata.marks_sql(p_dataset), v_relation, strata.key_hash_sql(p_dataset), strata.month_sql(p_dataset, p_month))
+      strata.marks_sql(p_dataset), v_relation, strata.key_mark_sql(p_dataset), strata.month_sql(p_dataset, p_month))
       into v_rows, v_strips, v_marks using v_columns is not null, strata.book_seed(p_dataset.name);
   else
     v_columns := null;
