@@ -19,7 +19,8 @@ export interface TestDatabase extends AsyncDisposable {
 export async function testDatabase(tier: Tier = "core"): Promise<TestDatabase> {
   const name = `strata_test_${crypto.randomUUID().replaceAll("-", "")}`;
   const admin = postgres(await databaseUrl(tier, "postgres"), { max: 1 });
-  await admin`create database ${admin(name)} template ${admin(await template())}`;
+  await admin`
+    create database ${admin(name)} template ${admin(await template())} strategy file_copy`;
 
   const url = await databaseUrl(tier, name);
   const sessions: Sql[] = [];
