@@ -212,6 +212,27 @@ Deno.test("explain() names every table and key that refers to a row, itself not 
   ]);
 });
 
+Deno.test("explain() names the young row that keeps a chain of references", async () => {
+  await using db = await coreWithNotes();
+  for (const id of [1, 2, 3]) await addNote(db.sql, id, "2026-01-01");
+  await addNote(db.sql, 4, "2026-02-20");
+  await db.sql.unsafe(`
+    alter table public.notes add parent int references public.notes;
+    update public.notes set parent = nullif(id - 1, 0)`);
+  const says = async () => (await explained(db.sql)).slice(2);
+  assertEquals(await says(), [
+    "why: a row of public.notes refers to it by notes_parent_fkey: 2",
+    "why: it goes together with the rows of its table that refer to it, directly or over others; " +
+    "the nearest of them that stays is 4: its policy keeps it on core for 30 days",
+    "next: it moves on to main once nothing refers to it",
+  ]);
+  await db.sql`update public.notes set created_at = '2026-01-01'`;
+  assertEquals(await says(), [
+    "why: a row of public.notes refers to it by notes_parent_fkey: 2",
+    "next: it moves on to main with the next run",
+  ]);
+});
+
 Deno.test("explain() says that nothing moves on while the next tier does not answer", async () => {
   await using db = await coreWithNotes();
   await addNote(db.sql, 1, "2026-01-01");
