@@ -66,3 +66,4 @@ comment on function strata.publication_objections(regclass) is
   'Publications by which every deletion is refused: without a replica identity, with a list of columns that has not all of it, or '
   'with a row filter over other columns.';
 revoke execute on function strata.publication_objections(regclass) from public;
+select strata.pin('strata.publication_objections(regclass)');
