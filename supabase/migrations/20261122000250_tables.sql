@@ -142,10 +142,7 @@ begin
                 f.conrelid::regclass, f.conname)
     from strata.foreign_keys_to(p_relation) as f where f.confdeltype = 'c'
   union all
-  select 'ST010', format('publication "%s" publishes deletions of %s, which has no replica identity, so every deletion is refused', p.pubname, p_relation),
-         format('alter table %s replica identity default', p_relation)
-    from pg_catalog.pg_publication as p join pg_catalog.pg_class as c on c.oid = p_relation and c.relreplident = 'n'
-   where p.pubdelete and p_relation in (select t.relid from pg_catalog.pg_get_publication_tables(p.pubname) as t)
+  select p.* from strata.publication_objections(p_relation) as p
   union all
   select 'ST010', format('%s has rule "%s", which is followed when a row is deleted', p_relation, d.rule),
          format('Drop it, and use a trigger instead: drop rule %I on %s', d.rule, p_relation)

@@ -146,6 +146,52 @@ comment on function strata.circles(regclass, text, text, bigint) is
 revoke execute on function strata.circles(regclass, text, text, bigint) from public;
 select strata.pin('strata.circles(regclass, text, text, bigint)');
 
+create function strata.goes_along_sql(p_dataset strata.datasets)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_policy constant record := strata.conditions(p_dataset);
+begin
+  return format('%s and %s and not (%s or (%s) or %s)', v_policy.aged, v_policy.ready,
+                strata.references_sql(strata.relation(p_dataset)::regclass, 'all'), v_policy.held, v_policy.set_aside);
+end
+$$;
+comment on function strata.goes_along_sql(strata.datasets) is
+  'SQL: may row t go together with the rows of its table that refer to it, if all of those may?';
+revoke execute on function strata.goes_along_sql(strata.datasets) from public;
+
+-- Found by going up from a row: over a thousand rows at most, the nearest first.
+create function strata.chain_keeper(p_dataset strata.datasets, p_key text[], out key text, out age timestamptz)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  v_relation constant regclass := strata.relation(p_dataset)::regclass;
+  v_chain constant record := strata.chain_sql(v_relation, 'r');
+begin
+  if v_chain.columns is null then
+    return;
+  end if;
+  execute format(
+    'with recursive up as ( '
+    '  select t.tableoid as part, t.ctid as place from %1$s as t where %2$s '
+    '  union select r.tableoid, r.ctid from up as u join %1$s as t on t.tableoid = u.part and t.ctid = u.place join %1$s as r on %3$s) '
+    'select array_to_string(%4$s, '' ''), t.%5$I::timestamptz from (select u.*, row_number() over () as n from up as u limit 1000) as u '
+    '  join %1$s as t on t.tableoid = u.part and t.ctid = u.place where u.n > 1 and (%6$s) is not true order by u.n limit 1',
+    v_relation, strata.key_is_sql(p_dataset), v_chain.is_referred, strata.key_sql(p_dataset.key_columns), p_dataset.age_column,
+    strata.goes_along_sql(p_dataset)) into key, age using p_key;
+end
+$$;
+comment on function strata.chain_keeper(strata.datasets, text[]) is
+  'Of the rows that refer to the row under a key, directly or over others of its table, the nearest that stays, and its age; null for none.';
+revoke execute on function strata.chain_keeper(strata.datasets, text[]) from public;
+select strata.pin('strata.chain_keeper(strata.datasets, text[])');
+
 create function strata.claim_chains(p_dataset strata.datasets, p_to text, p_rows bigint, p_bytes bigint)
 returns strata.batch
 language plpgsql
@@ -154,8 +200,7 @@ as $$
 declare
   v_relation constant regclass := strata.relation(p_dataset)::regclass;
   v_policy constant record := strata.conditions(p_dataset);
-  v_others constant text := format('%s and %s and not (%s or (%s) or %s)', v_policy.aged, v_policy.ready,
-    strata.references_sql(v_relation, 'all'), v_policy.held, v_policy.set_aside);
+  v_others constant text := strata.goes_along_sql(p_dataset);
   v_tids tid[];
 begin
   if (strata.chain_sql(v_relation, 'w')).columns is null then

@@ -96,6 +96,32 @@ $$;
 comment on function strata.age_reason(strata.datasets, timestamptz) is 'What the policy says of a row of that age; until: when it is due, null for never.';
 revoke execute on function strata.age_reason(strata.datasets, timestamptz) from public;
 
+-- Rows of its own table that refer to it, and that may leave as well, do not keep it: they go together.
+create function strata.reference_reasons(p_dataset strata.datasets, p_key text[])
+returns setof strata.reason
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_keeper constant record := strata.chain_keeper(p_dataset, p_key);
+  v_age constant strata.reason := strata.age_reason(p_dataset, v_keeper.age);
+  v_is_kept constant boolean := v_keeper.key is not null or (strata.retention(p_dataset)).action is distinct from 'move'
+    or strata.meets(p_dataset, p_key, strata.references_sql(strata.relation(p_dataset)::regclass, 'all'));
+begin
+  return query select r.says, null::timestamptz, case when v_is_kept then 'nothing refers to it' end
+    from strata.referring_rows(p_dataset, p_key) with ordinality as r (says, n) order by r.n;
+  return query
+    select 'it goes together with the rows of its table that refer to it, directly or over others; the nearest of them that stays is '
+           || v_keeper.key || case when v_age.until <= strata.clock() then '' else ': ' || v_age.says end,
+           null::timestamptz, null::text
+     where v_keeper.key is not null and (strata.retention(p_dataset)).action = 'move';
+end
+$$;
+comment on function strata.reference_reasons(strata.datasets, text[]) is
+  'What refers to the row under a key, and which row keeps it at the end of a chain of such rows.';
+revoke execute on function strata.reference_reasons(strata.datasets, text[]) from public;
+
 -- Everything but the age that keeps a row, in words.
 create function strata.keeping_reasons(p_dataset strata.datasets, p_key text[], p_flags boolean[])
 returns setof strata.reason
@@ -111,8 +137,7 @@ begin
     union all
     select format('it is not ready: %s does not hold', p_dataset.due_when), null, p_dataset.due_when || ' holds'
      where p_dataset.waits_for is null and not p_flags[1];
-  return query select r.says, null::timestamptz, 'nothing refers to it'
-    from strata.referring_rows(p_dataset, p_key) with ordinality as r (says, n) where p_flags[2] order by r.n;
+  return query select r.* from strata.reference_reasons(p_dataset, p_key) as r where p_flags[2];
   return query select h.* from strata.hold_reasons(p_dataset, p_key, (strata.retention(p_dataset)).action) as h;
   return query
     select format('set aside after %s: %s [%s]. %s. Next try %s',

@@ -128,9 +128,9 @@ const STATES: [string, Policy, string | null, string, string[]][] = [
     [
       "where: on core, 59 days old (created_at 2026-01-01 00:00 UTC)",
       "why: its policy keeps it on core no longer: 30 days were over on 2026-01-31",
-      "why: set aside after 1 attempt: main refuses the row: too red [23514]. drop that " +
-      "constraint on the twin, or mend the row; twins need only their primary key. " +
-      "Next try 2026-03-01 12:15",
+      "why: set aside after 1 attempt: main refuses the row: too red [23514]. on the colder tier, " +
+      "with the constraint that the message names: alter table public.notes drop constraint …; or mend " +
+      "the row here; then run `deno task strata sync`. Next try 2026-03-01 12:15",
       "next: it moves on to main after 2026-03-01 12:15 UTC",
     ],
   ],
@@ -209,6 +209,27 @@ Deno.test("explain() names every table and key that refers to a row, itself not 
     'why: 3 rows of "My Shop"."Lines" refer to it by "Line note", such as b0 2',
     "why: a row of public.notes refers to it by notes_parent_fkey: 2",
     "next: it moves on to main once nothing refers to it",
+  ]);
+});
+
+Deno.test("explain() names the young row that keeps a chain of references", async () => {
+  await using db = await coreWithNotes();
+  for (const id of [1, 2, 3]) await addNote(db.sql, id, "2026-01-01");
+  await addNote(db.sql, 4, "2026-02-20");
+  await db.sql.unsafe(`
+    alter table public.notes add parent int references public.notes;
+    update public.notes set parent = nullif(id - 1, 0)`);
+  const says = async () => (await explained(db.sql)).slice(2);
+  assertEquals(await says(), [
+    "why: a row of public.notes refers to it by notes_parent_fkey: 2",
+    "why: it goes together with the rows of its table that refer to it, directly or over others; " +
+    "the nearest of them that stays is 4: its policy keeps it on core for 30 days",
+    "next: it moves on to main once nothing refers to it",
+  ]);
+  await db.sql`update public.notes set created_at = '2026-01-01'`;
+  assertEquals(await says(), [
+    "why: a row of public.notes refers to it by notes_parent_fkey: 2",
+    "next: it moves on to main with the next run",
   ]);
 });
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
 import { refusal } from "../support/refusal.ts";
-import { idsOf, type MoveChain, moveTest, runOnce, settle } from "../support/moves.ts";
+import { endPauses, idsOf, type MoveChain, moveTest, runOnce, settle } from "../support/moves.ts";
 
 async function makeInvoices({ core }: MoveChain, count: number, trigger: string): Promise<void> {
   await core.sql.unsafe(`
@@ -133,6 +133,137 @@ moveTest(
       "notes",
       "1",
     ]]);
+  },
+  { drivers: ["push"] },
+);
+
+const PUBLICATIONS: Record<string, { sql: string; says: RegExp }> = {
+  "with a row filter on another column": {
+    sql: "create publication p for table public.notes where (body <> 'secret')",
+    says: /"p" filters rows of public\.notes by columns outside its replica identity/,
+  },
+  "with a list of columns without the key": {
+    sql: "create publication p for table public.notes (body) where (id > 0)",
+    says: /"p" publishes not all columns of the replica identity of public\.notes/,
+  },
+  "with a list of columns and all of the row as identity": {
+    sql: `alter table public.notes replica identity full;
+      create publication p for table public.notes (id, body)`,
+    says: /"p" publishes not all columns of the replica identity of public\.notes/,
+  },
+  "with a list of columns and the identity of an index": {
+    sql: `create unique index by_body on public.notes (body);
+      alter table public.notes replica identity using index by_body;
+      create publication p for table public.notes (id)`,
+    says: /"p" publishes not all columns of the replica identity of public\.notes/,
+  },
+};
+
+for (const [what, { sql: ddl, says }] of Object.entries(PUBLICATIONS)) {
+  moveTest(
+    `a publication ${what} is an objection, also in mid-move, and its remedy ends it`,
+    async (chain) => {
+      const { core, main } = chain;
+      await core.sql.unsafe(`create table public.notes (
+        id bigint primary key, created_at timestamptz not null, body text not null default gen_random_uuid()::text, hidden int)`);
+      await core.sql`select strata.manage('public.notes')`;
+      await settle(chain);
+      await core
+        .sql`insert into public.notes select n, now() - interval '60 days' from generate_series(1, 5) as n`;
+      const [batch] = await core.sql`select move_id from strata.claim('notes', 'main')`;
+      assert.ok(batch?.move_id);
+      await core.sql.unsafe(ddl);
+      assert.equal((await refusal(core.sql`delete from public.notes`)).code, "42P10");
+      await runOnce(chain);
+      assert.deepEqual([(await idsOf(core)).length, await idsOf(main)], [5, []]);
+      const objections = async () =>
+        await core
+          .sql`select says, hint from strata.objections('public.notes', 'created_at', null)`;
+      assert.match((await objections())[0]?.says, says);
+      for (let [objection] = await objections(); objection; [objection] = await objections()) {
+        await core.sql.unsafe(objection.hint);
+      }
+      const [hidden] = await core
+        .sql`select from pg_publication_tables where 'hidden' = any (attnames) and rowfilter is null`;
+      assert.equal(hidden, undefined);
+      await endPauses(chain);
+      await settle(chain);
+      assert.deepEqual([await idsOf(core), (await idsOf(main)).length], [[], 5]);
+    },
+    { drivers: ["push"] },
+  );
+}
+
+const REFUSES: Record<string, string> = {
+  "a deferred constraint trigger":
+    `create constraint trigger keep after delete on public.invoices deferrable initially deferred
+       for each row execute function public.keep()`,
+  "a trigger for each statement":
+    `create trigger keep after delete on public.invoices referencing old table as gone
+       for each statement execute function public.keep_any()`,
+};
+
+for (const [what, ddl] of Object.entries(REFUSES)) {
+  moveTest(`${what} that refuses two rows keeps none of the others`, async (chain) => {
+    const { core, main } = chain;
+    await makeInvoices(chain, 500, LOCKED);
+    await core.sql.unsafe(`drop trigger keep on public.invoices;
+      create function public.keep_any() returns trigger language plpgsql as $$ begin
+        if exists (select from gone where locked) then raise exception 'a locked invoice'; end if; return null; end $$;
+      ${ddl}; update public.invoices set locked = true where id in (7, 500)`);
+    await settle(chain);
+    assert.deepEqual(await counts(core.sql, main.sql), [2, 498]);
+    const aside = await core.sql`select key[1] as id, code from strata.set_aside order by 1`;
+    assert.deepEqual(aside.map(({ id, code }) => [id, code]), [["500", "P0001"], ["7", "P0001"]]);
+  }, { drivers: ["push"] });
+}
+
+moveTest(
+  "a right to delete that was revoked is the dataset's trouble, until it is given back",
+  async (chain) => {
+    const { core, main } = chain;
+    await makeInvoices(chain, 200, LOCKED);
+    await core.sql`revoke delete on public.invoices from postgres`;
+    await runOnce(chain);
+    assert.deepEqual(await counts(core.sql, main.sql), [200, 0]);
+    const [state] = await core.sql`
+    select d.trouble as says, (select count(*)::integer from strata.set_aside) as aside from strata.datasets as d`;
+    assert.match(state?.says, /permission denied for table invoices/);
+    assert.equal(state?.aside, 0);
+    await core.sql`grant delete on public.invoices to postgres`;
+    await endPauses(chain);
+    await settle(chain);
+    assert.deepEqual(await counts(core.sql, main.sql), [0, 200]);
+  },
+  { drivers: ["push"] },
+);
+
+moveTest("row level security that is forced hides no row from a move", async (chain) => {
+  const { core, main } = chain;
+  await makeInvoices(chain, 200, LOCKED);
+  await core.sql.unsafe(`alter table public.invoices enable row level security;
+    alter table public.invoices force row level security;
+    create policy none_go on public.invoices as restrictive for delete using (false)`);
+  await settle(chain);
+  assert.deepEqual(await counts(core.sql, main.sql), [0, 200]);
+}, { drivers: ["push"] });
+
+moveTest(
+  "a lock on the table makes a purge wait for the next run and sets no row aside",
+  async (chain) => {
+    const { core, main } = chain;
+    await makeInvoices(chain, 200, LOCKED);
+    const other = core.connect({ max: 1 });
+    await other.begin(async (holding) => {
+      await holding`lock table public.invoices in share mode`; // as create index does
+      await runOnce(chain);
+    });
+    await other.end();
+    const [aside] = await core.sql`select from strata.set_aside`;
+    assert.equal(aside, undefined);
+    await endPauses(chain);
+    await settle(chain);
+    assert.deepEqual(await counts(core.sql, main.sql), [0, 200]);
   },
   { drivers: ["push"] },
 );

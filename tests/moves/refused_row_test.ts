@@ -32,13 +32,16 @@ function trigger(body: string) {
 }
 const dropTrigger = ({ sql }: TestDatabase) => sql`drop trigger meddle on public.notes`;
 
+const CONSTRAINT_REMEDY =
+  /^on the colder tier, .*: alter table public\.notes drop constraint …; or mend the row here; then run/;
+
 const OBSTACLES: Record<string, Obstacle> = {
   "a check constraint": {
     lay: ({ sql }) => sql`alter table public.notes add constraint not_two check (id <> 2)`,
     clear: ({ sql }) => sql`alter table public.notes drop constraint not_two`,
     code: "23514",
     says: /^main refuses the row: .*violates check constraint "not_two"/,
-    remedy: /drop that constraint on the twin/,
+    remedy: CONSTRAINT_REMEDY,
   },
   "a unique index": {
     async lay({ sql }) {
@@ -48,7 +51,7 @@ const OBSTACLES: Record<string, Obstacle> = {
     clear: ({ sql }) => sql`delete from public.notes where id = 900`,
     code: "23505",
     says: /^main refuses the row: duplicate key value violates unique constraint "one_body"/,
-    remedy: /drop that constraint on the twin/,
+    remedy: CONSTRAINT_REMEDY,
   },
   "a trigger that alters it": {
     lay: trigger("new.body := upper(new.body);"),
@@ -69,7 +72,7 @@ const OBSTACLES: Record<string, Obstacle> = {
     clear: dropTrigger,
     code: "P0001",
     says: /^main refuses the row: not this one$/,
-    remedy: /guard the trigger or mend the row/,
+    remedy: /guard the trigger \(.*\), or mend the row; then run `deno task strata sync`$/,
   },
   "another row under its key": {
     lay: ({ sql }) => sql`insert into public.notes values (2, now(), 'main was first')`,
