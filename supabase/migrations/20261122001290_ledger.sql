@@ -370,9 +370,13 @@ stable
 security definer -- a colder tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(distinct l.month), '{}') from strata.ledger as l
-   where l.dataset = p_dataset and l.what = any (p_whats) and strata.check_asker('colder')
+  select coalesce(array_agg(distinct m.month), '{}')
+    from (select l.month from strata.ledger as l where l.dataset = p_dataset and l.what = any (p_whats)
+          union all
+          select f.month from strata.forgotten as f where f.dataset = p_dataset and f.rows > 0 and 'moved' = any (p_whats)) as m
+   where strata.check_asker('colder')
 $$;
-comment on function strata.ledger_months(text, text[]) is 'The months for which the ledger has something of a dataset.';
+comment on function strata.ledger_months(text, text[]) is
+  'The months for which the ledger has something of a dataset, or is said to have forgotten something: so that it is looked at again.';
 revoke execute on function strata.ledger_months(text, text[]) from public;
 grant execute on function strata.ledger_months(text, text[]) to strata_mover;
