@@ -153,7 +153,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into strata.confirmations as c (dataset, confirmed_at, is_contradicted, waits_on, server)
-  values (p_dataset, case when p_ago is not null then strata.clock() - make_interval(secs => greatest(p_ago, 0)) end, p_is_contradicted or p_ago is null, left(p_waits_on, 40), strata.server_mark())
+  values (p_dataset, case when p_ago is not null then strata.clock() - make_interval(secs => greatest(p_ago, 0)) end, p_is_contradicted or p_ago is null, strata.plain_text(p_waits_on, 40), strata.server_mark())
   on conflict (dataset) do update
      set confirmed_at = coalesce(excluded.confirmed_at, c.confirmed_at), is_contradicted = excluded.is_contradicted,
          waits_on = excluded.waits_on, server = excluded.server;

@@ -153,7 +153,8 @@ declare
   v_verdict text;
 begin
   for v_one in
-    select d, case when a.name is not null then to_jsonb(a) || jsonb_build_object('revision', least(a.revision, c_most)) end as theirs
+    select d, case when a.name is not null then to_jsonb(a)
+             || jsonb_build_object('revision', least(a.revision, c_most), 'digest', left(a.digest, 40), 'content', left(a.content, 40)) end as theirs
       from strata.datasets as d
       left join (select distinct on (x.name) x.* from jsonb_to_recordset(p_accepted)
                    as x (name text, revision bigint, digest text, content text, core integer, main integer, deleted integer, holds bigint)

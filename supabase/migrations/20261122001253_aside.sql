@@ -104,7 +104,7 @@ as $$
 declare
   v_ended integer;
 begin
-  perform strata.check_asker('colder');
+  perform strata.check_asker('colder'), strata.check_heard('colder', 'a list of keys', pg_column_size(p_keys), 'heard_list');
   delete from strata.set_aside as s
    where s.dataset = p_dataset and s.code = 'ST040' and to_jsonb(s.key) in (select k.key from jsonb_array_elements(p_keys) as k (key));
   get diagnostics v_ended = row_count;
@@ -141,6 +141,7 @@ begin
       v_gone := (select jsonb_agg(k.key) from jsonb_array_elements(v_conflict.keys) with ordinality as k (key, o) where not v_gone @> to_jsonb(k.o));
       perform strata.end_conflicts(v_conflict.dataset, v_gone) where v_gone is not null;
     else
+      continue when not exists (select from strata.datasets as d where (d.name, d.accepted_from) = (v_conflict.dataset, p_neighbour));
       v_gone := (select jsonb_agg(v_conflict.keys -> (g.o - 1)) from unnest(strata.keys_gone(v_conflict.dataset, v_keys)) as g (o));
       perform strata.ask(p_neighbour, format('select strata.end_conflicts(%L, strata.take_over(''keys'')::jsonb)::text', v_conflict.dataset),
                          strata.unlogged_sql(strata.handing_sql('keys', v_gone::text))) where v_gone is not null;

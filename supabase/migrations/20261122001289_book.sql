@@ -293,10 +293,12 @@ create table strata.forgotten (
   dataset text not null,
   month text not null,
   rows bigint not null,
-  constraint forgotten_pkey primary key (dataset, month),
-  constraint forgotten_rows_are_some check (rows > 0)
+  noted_at timestamptz not null,
+  constraint forgotten_pkey primary key (dataset, month)
 );
-comment on table strata.forgotten is 'Rows that the colder neighbour has from this tier, of which this tier''s ledger has forgotten that they left.';
+comment on table strata.forgotten is
+  'Rows that the colder neighbour has from this tier, of which this tier''s ledger has forgotten that they left; noted_at: when that '
+  'last changed, after which the audit of the link to the hotter tier looks once more.';
 revoke all on strata.forgotten from public;
 alter table strata.forgotten enable row level security;
 
@@ -307,15 +309,13 @@ security definer -- a colder tier that audits tells as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform strata.check_asker('colder'), strata.dataset(p_dataset);
-  perform strata.start_audit(l.neighbour, p_dataset, true) from strata.links as l -- what it says is gone may only have moved on
-    where l.direction = 'hotter' and strata.audits_link(l) and p_dataset in (select strata.audited_datasets(l));
-  delete from strata.forgotten as f where (f.dataset, f.month) = (p_dataset, p_month);
-  insert into strata.forgotten (dataset, month, rows)
-  select p_dataset, p_month, p_rows where p_rows > 0 and p_month ~ '^((19[7-9]|20[0-9])[0-9]-(0[1-9]|1[0-2])|no age|before 1970|from 2100)$';
+  perform strata.check_asker('colder'), strata.dataset(p_dataset), strata.check_month(p_month);
+  insert into strata.forgotten as f (dataset, month, rows, noted_at) values (p_dataset, p_month, greatest(p_rows, 0), clock_timestamp())
+  on conflict (dataset, month) do update set rows = excluded.rows, noted_at = excluded.noted_at where f.rows <> excluded.rows;
 end
 $$;
 comment on function strata.note_forgotten(text, text, bigint) is
-  'The colder neighbour has so many rows of a month more than the ledger here says have moved there.';
+  'The colder neighbour has so many rows of a month more than the ledger here says have moved there. Stops no audit that is under '
+  'way: one that has begun before is due again when it is done. ST066: no such month.';
 revoke execute on function strata.note_forgotten(text, text, bigint) from public;
 grant execute on function strata.note_forgotten(text, text, bigint) to strata_mover;

@@ -14,6 +14,9 @@
 -- the tables has not the key. Where there is none it lies in a table, and whoever has all tables can still guess. With
 -- another key (restored where Vault cannot be read) a new frame begins: once, contents are only counted.
 
+insert into strata.errors (code, cause, remedy) values
+  ('ST066', 'a neighbour tells or asks of a month that there is not', 'run setup on both tiers, so that they are of one version; else look whether that tier has been taken over');
+
 create table strata.ledger (
   dataset text not null,
   what text not null,
@@ -58,6 +61,31 @@ as $$
 $$;
 comment on function strata.month_of(timestamp) is 'The ledger''s month of an age in UTC.';
 revoke execute on function strata.month_of(timestamp) from public;
+
+-- There are as many months as this, whatever a neighbour names.
+create function strata.is_month(p_month text)
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select coalesce(p_month ~ '^((19[7-9]|20[0-9])[0-9]-(0[1-9]|1[0-2])|no age|before 1970|from 2100)$', false) $$;
+comment on function strata.is_month(text) is 'Whether that is one of the ledger''s months.';
+revoke execute on function strata.is_month(text) from public;
+
+create function strata.check_month(p_month text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not strata.is_month(p_month) then
+    raise exception 'there is no such month' using errcode = 'ST066', hint = strata.remedy('ST066');
+  end if;
+end
+$$;
+comment on function strata.check_month(text) is 'ST066: a neighbour tells or asks of something that is no month of the ledger.';
+revoke execute on function strata.check_month(text) from public;
 
 create function strata.month_sql(p_dataset strata.datasets, p_month text)
 returns text
@@ -342,9 +370,13 @@ stable
 security definer -- a colder tier that audits asks as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(distinct l.month), '{}') from strata.ledger as l
-   where l.dataset = p_dataset and l.what = any (p_whats) and strata.check_asker('colder')
+  select coalesce(array_agg(distinct m.month), '{}')
+    from (select l.month from strata.ledger as l where l.dataset = p_dataset and l.what = any (p_whats)
+          union all
+          select f.month from strata.forgotten as f where f.dataset = p_dataset and f.rows > 0 and 'moved' = any (p_whats)) as m
+   where strata.check_asker('colder')
 $$;
-comment on function strata.ledger_months(text, text[]) is 'The months for which the ledger has something of a dataset.';
+comment on function strata.ledger_months(text, text[]) is
+  'The months for which the ledger has something of a dataset, or is said to have forgotten something: so that it is looked at again.';
 revoke execute on function strata.ledger_months(text, text[]) from public;
 grant execute on function strata.ledger_months(text, text[]) to strata_mover;

@@ -115,7 +115,7 @@ as $$
 declare
   v_stock jsonb;
 begin
-  perform strata.check_asker('hotter'), strata.check_settled(p_dataset);
+  perform strata.check_asker('hotter'), strata.check_settled(p_dataset), strata.check_month(p_month);
   perform strata.make_ledger_key();
   v_stock := strata.count_stock(strata.dataset(p_dataset), p_month, p_columns);
   return (v_stock - array['marks', 'names', 'turn']) || jsonb_build_object('to_book', strata.keep_seen(p_dataset, p_month, v_stock));
@@ -124,7 +124,7 @@ $$;
 comment on function strata.take_stock(text, text, text[]) is
   'What there is of a dataset''s month on this tier: rows, their digest and strips over the given columns (null: the table''s own; '
   'the answer has none where one is missing), whether an arrival is open, the ledger''s entries, and what this tier''s book says. '
-  'Reads every row of the month. to_book: whether book_stock() may put what was seen into the book.';
+  'Reads every row of the month. to_book: whether book_stock() may put what was seen into the book. ST066: no such month.';
 revoke execute on function strata.take_stock(text, text, text[]) from public;
 select strata.pin('strata.take_stock(text, text, text[])');
 grant execute on function strata.take_stock(text, text, text[]) to strata_mover;

@@ -28,8 +28,9 @@ begin
          format('rows of %s are both on %s and on the tier before %s', d.month,
                 case d.kind when 'beyond' then 'the tier after ' || v_colder else v_colder end,
                 case d.kind when 'beyond' then v_colder else 'it' end),
-         format(' (%s%s)', array_to_string(d.keys, '; '), case when d.rows > 3 then ' …' else '' end), p_turn.started_at, strata.clock()
+         format(' (%s%s)', strata.plain_text(array_to_string(d.keys[1:3], '; '), 500), case when d.rows > 3 then ' …' else '' end), p_turn.started_at, strata.clock()
     from jsonb_to_recordset(v_doubled) as d (kind text, month text, rows bigint, keys text[])
+   where strata.is_month(d.month)
   on conflict (neighbour, dataset, month, kind) do update
      set rows = excluded.rows + case when f.turn_at = excluded.turn_at then f.rows else 0 end,
          says = excluded.says, keys = case when f.turn_at = excluded.turn_at and f.keys <> '' then f.keys else excluded.keys end, turn_at = excluded.turn_at;
@@ -109,6 +110,8 @@ as $$
               then t.step is distinct from 'done' or t.finished_at <= strata.clock() - make_interval(days => strata.setting('audit_every')::integer)
                    or (l.direction = 'hotter' and exists (
                          select from strata.keys_beyond as b where b.dataset = d.name and b.seen_at > t.finished_at))
+                   or (l.direction = 'hotter' and exists ( -- what is missing here may have moved on
+                         select from strata.forgotten as f where f.dataset = d.name and f.noted_at > t.started_at))
               else d.name = p_dataset end
 $$;
 comment on function strata.audits_due(text, text) is
@@ -183,7 +186,7 @@ begin
           from unnest(strata.ask_end(p_link, 'hotter', 'ledger_months', p_turn.dataset, '{moved}')::text[]
                       || strata.ask_end(p_link, 'colder', 'stock_months', p_turn.dataset)::text[]
                       || array(select a.month from strata.audit_accounts as a where a.neighbour = p_link.neighbour and a.dataset = p_turn.dataset)) as m (month)
-         order by 1);
+         where strata.is_month(m.month) order by 1);
     when 'months' then
       if p_turn.months_left = '{}' then
         v_next.step := 'keys';

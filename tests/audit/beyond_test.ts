@@ -46,6 +46,7 @@ async function findsBeyond(chain: MoveChain): Promise<void> {
   assert.deepEqual([await mismatches(chain), await auditAlerts(chain)], [[], []]);
 
   await chain.freezeClock("2026-08-01T00:00:00Z"); // what nobody asks about any more is forgotten
+  await chain.main.sql`select strata.trust_clock('2026-08-01')`;
   await chain.main.sql`select strata.prune()`;
   assert.equal((await leftBehind(chain)).beyond, 0);
   await chain.main.sql`select strata.unmanage('notes')`;

@@ -116,7 +116,8 @@ Deno.test("delete_due() says so when a trigger keeps rows, goes on with other da
   assertEquals(await troubleOf(db.sql), {
     code: "ST043",
     says: "delete: a trigger on public.notes keeps rows from being deleted",
-    remedy: "guard it: current_setting('strata.purging', true) is 'on' while Strata deletes",
+    remedy:
+      "guard it (current_setting('strata.purging', true) is 'on' while Strata deletes), or drop it; then run `deno task strata sync`",
   });
 
   await db.sql`drop trigger keep on public.notes`;
