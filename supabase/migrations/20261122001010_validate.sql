@@ -184,7 +184,7 @@ begin
         array_to_string(p_dataset.key_columns, ', '), p_dataset.age_column)), p_dataset.remedy
     where v_found = 0;
 exception when others then
-  return query select v_topic, false, format('it cannot be checked: %s [%s]', sqlerrm, sqlstate), strata.remedy(sqlstate);
+  return query select v_topic, false, format('it cannot be checked: %s [%s]', sqlerrm, sqlstate), strata.remedy(sqlstate, p_dataset.name);
 end
 $$;
 comment on function strata.validate_dataset(strata.datasets) is 'Checks of one dataset: table there, nothing in the way, no trouble noted.';
