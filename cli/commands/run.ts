@@ -8,6 +8,7 @@ import {
   type Trouble,
   troubles as troublesOf,
 } from "../../supabase/functions/_shared/strata.ts";
+import { atWork } from "../../supabase/functions/_shared/strata_turns.ts";
 import type { Wrong } from "../../supabase/functions/_shared/strata_watch.ts";
 import type { Context, Report } from "../lib/command.ts";
 import {
@@ -38,9 +39,13 @@ export interface Scope {
 
 const WATCH_MS = 400;
 
+/** How long others' runs may take, such as cron's, which have 50 s and finish their batch. */
+const PATIENCE_MS = 90_000;
+
 /**
  * Runs a pass on every tier, hottest first, until a round finds nothing due or brings nothing
- * forward: what one round brings to main, the next may bring to the archive.
+ * forward: what one round brings to main, the next may bring to the archive. What another run is
+ * at, such as cron's, is waited for: it is due still, and nobody else may move it meanwhile.
  */
 export async function runUntilDone(context: Context, scope: Scope, pass: Pass): Promise<Report> {
   const { session } = context;
@@ -52,6 +57,8 @@ export async function runUntilDone(context: Context, scope: Scope, pass: Pass): 
   const sizes = new Sizes(plan);
   await session.ask(({ sql }) => endPauses(sql, scope.dataset));
   let moves: Move[] = [];
+  let waited = false;
+  let busy: string[] = [];
   using progress = new Progress(scope.label, Number(stepsAhead(context, plan)), count);
   while (true) {
     const before = settled(moves);
@@ -63,7 +70,12 @@ export async function runUntilDone(context: Context, scope: Scope, pass: Pass): 
     moves = await movesSince(session, since);
     plan = await planOf(context, scope);
     sizes.learn(plan);
-    if (dueIn(plan) === 0n || settled(moves) === before) break;
+    if (dueIn(plan) === 0n) break;
+    const stands = settled(moves) === before;
+    busy = stands ? await othersAt(session, scope) : [];
+    if (stands && (busy.length === 0 || waited)) break;
+    if (stands) busy = await othersDone(session, scope);
+    waited = stands;
   }
   const standing = await session.ask(({ sql }) => troublesOf(sql));
   const wrong = (await wrongEverywhere(session)).filter(isElse);
@@ -72,6 +84,7 @@ export async function runUntilDone(context: Context, scope: Scope, pass: Pass): 
     wrong,
     sizes,
     plan,
+    busy: dueIn(plan) === 0n ? [] : busy,
     troubles: standing.flatMap(({ tier, answer }) => answer.map((t) => ({ tier, ...t }))),
     took: Date.now() - began,
     actions: scope.actions,
@@ -83,6 +96,24 @@ export async function runUntilDone(context: Context, scope: Scope, pass: Pass): 
 function isElse({ kind, of_moves, severity }: Wrong): boolean {
   return of_moves && severity !== "info" &&
     !["link_down", "stands_still", "not_reachable"].includes(kind);
+}
+
+/** The datasets that others are moving. */
+async function othersAt(session: Session, { dataset }: Scope): Promise<string[]> {
+  const answers = await session.ask(({ sql }) => atWork(sql));
+  const all = [...new Set(answers.flatMap(({ answer }) => answer))];
+  return all.filter((one) => dataset === null || one === dataset);
+}
+
+/** Waits until nobody else moves anything; those who still do when it has taken too long. */
+async function othersDone(session: Session, scope: Scope): Promise<string[]> {
+  const deadline = Date.now() + PATIENCE_MS;
+  let busy = await othersAt(session, scope);
+  while (busy.length > 0 && Date.now() < deadline) {
+    await new Promise((wake) => setTimeout(wake, WATCH_MS));
+    busy = await othersAt(session, scope);
+  }
+  return busy;
 }
 
 async function round(session: Session, pass: Pass): Promise<void> {
@@ -187,6 +218,8 @@ interface Outcome {
   sizes: Sizes;
   /** What is due, and what stays, when the run is over. */
   plan: PlanRow[];
+  /** The datasets that others were still moving then. */
+  busy: string[];
   troubles: TierTrouble[];
   wrong: Wrong[];
   took: number;
@@ -197,7 +230,7 @@ interface Outcome {
 
 /** What was moved, per dataset and way, and what was not. */
 function summary(outcome: Outcome): Report {
-  const { moves, sizes, plan, troubles, wrong, took, actions, complete } = outcome;
+  const { moves, sizes, plan, busy, troubles, wrong, took, actions, complete } = outcome;
   const due = dueIn(plan);
   const kept = keptText(plan);
   const ways = Map.groupBy(moves, (m) => `${m.dataset}\n${m.from_tier}\n${m.to_tier ?? "deleted"}`);
@@ -221,13 +254,14 @@ function summary(outcome: Outcome): Report {
         kept.join(", ")
       }. \`deno task strata plan\` says of which dataset.`,
     ]),
-    ...(due === 0n ? [] : [`${rows(due)} still due: see \`deno task strata monitor sync\`.`]),
+    ...(due === 0n ? [] : [dueText(due, busy)]),
   ];
   return {
     document: {
       moved,
       rows: settled(moves),
       still_due: due,
+      at_work: busy,
       held: sum(plan.map((row) => row.held)),
       set_aside: sum(plan.map((row) => row.set_aside)),
       referenced: sum(plan.map((row) => row.referenced)),
@@ -238,6 +272,12 @@ function summary(outcome: Outcome): Report {
     text: lines.join("\n"),
     ok: troubles.length === 0 && wrong.length === 0 && due === 0n && complete,
   };
+}
+
+function dueText(due: bigint, busy: string[]): string {
+  return busy.length === 0
+    ? `${rows(due)} still due: see \`deno task strata monitor sync\`.`
+    : `${rows(due)} still due: another run is at ${some(busy)}, and goes on by itself.`;
 }
 
 /** A row on its way from core to the archive takes two steps, each proved. */

@@ -10,7 +10,7 @@ import { isLocal } from "../lib/local.ts";
 import { compareVersions, versionsIn } from "../lib/migrations.ts";
 import { openFiles, secretFiles } from "../lib/secret_files.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
-import { some } from "../lib/output.ts";
+import { grouped, some } from "../lib/output.ts";
 import type { Link } from "../config/load.ts";
 import { type Twin, twinOf } from "../../supabase/functions/_shared/strata_twins.ts";
 import { remedy as remedyOfName, tablesMissing } from "./names.ts";
@@ -250,7 +250,8 @@ async function lookAt(
     const failure = asFailure(error);
     if (isLost(failure)) throw error;
     if (["42P01", "3F000"].includes(failure.code)) return undefined;
-    return { state: "there", objections: [`${dataset}: ${failure.message}`] };
+    const remedy = failure.remedy === "" ? "Read the message." : failure.remedy;
+    return { state: "there", objections: [{ says: `${dataset}: ${failure.message}`, remedy }] };
   }
 }
 
@@ -291,12 +292,12 @@ function twinLines(topic: string, tier: string, twins: [string, Twin][]): strata
         (waiting.length === 0 ? "" : `; ${some(waiting)} will be with the first move`),
       remedy: null,
     },
-    ...(objections.length === 0 ? [] : [{
+    ...grouped(objections, ({ remedy }) => remedy).map(({ first, all }) => ({
       topic,
       ok: false,
-      says: some(objections, 5),
-      remedy: "Make the two tables alike: alter the one that is not as it should be.",
-    }]),
+      says: some(all.map(({ says }) => says), 5),
+      remedy: first.remedy,
+    })),
     ...gone.map(({ name, table }) => ({
       topic: `twin ${name}`,
       ok: false,

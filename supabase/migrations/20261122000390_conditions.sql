@@ -20,7 +20,7 @@
 
 insert into strata.errors (code, cause, remedy) values
   ('ST028', 'a condition is SQL that only the owner of that tier may run there',
-            'read strata.waiting_conditions() on that tier, and as its owner select strata.take_conditions(dataset, array[condition]) with what may run there');
+            'read strata.waiting_conditions() on that tier, and as its owner with what may run there: select strata.take_conditions(<dataset>, array[…]);');
 
 create function strata.condition_tokens(p_condition text)
 returns text[]

@@ -6,7 +6,7 @@
 
 insert into strata.errors (code, cause, remedy) values
   ('ST029', 'a neighbour''s description is about a table, type or schema that is not for it to use',
-            'if a table of yours may become a twin, select strata.allow_twin(table) on that tier; else manage the dataset under another name on the hotter tier');
+            'if a table of yours may become a twin, on that tier: select strata.allow_twin(…); else manage the dataset under another name on the hotter tier');
 
 -- Schemas in which a neighbour's description may make nothing: Postgres's, the platform's and Strata's own.
 create function strata.check_place(p_schema text)

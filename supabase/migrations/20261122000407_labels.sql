@@ -7,9 +7,9 @@
 
 insert into strata.errors (code, cause, remedy) values
   ('ST034', 'labels of an enum were renamed on the hotter tier',
-            'run the statements that the message ends with on the colder tier, as its owner; or, if its labels mean something else there, select strata.forget_twin(dataset)'),
+            'run the statements that the message ends with on the colder tier, as its owner; or, if its labels mean something else there, on that tier: select strata.forget_twin(<dataset>);'),
   ('ST035', 'a label of an enum is gone from the hotter tier, or stands in another place there',
-            'rename it on the colder tier if it was renamed; to keep it there as it is, select strata.forget_twin(dataset) on that tier');
+            'if it was renamed, on the colder tier, with what the message names: alter type … rename value … to …; to keep it there as it is, on that tier: select strata.forget_twin(<dataset>);');
 
 create table strata.labels_told (
   schema_name text not null,

@@ -212,7 +212,7 @@ begin
   select count(*) as n, min(w.condition) as condition, array_agg(distinct quote_literal(w.condition)) as literals into v_waits from strata.waiting_conditions() as w where w.dataset = p_dataset;
   if v_waits.n > 0 then
     update strata.datasets as d
-       set trouble_sqlstate = 'ST028', remedy = format('On %s, if they may run there: select strata.take_conditions(%L, array[%s])', strata.tier(), p_dataset, array_to_string(v_waits.literals, ', ')),
+       set trouble_sqlstate = 'ST028', remedy = format('On %s, if they may run there: select strata.take_conditions(%L, array[%s]);', strata.tier(), p_dataset, array_to_string(v_waits.literals, ', ')),
            trouble = format('%s condition(s) of the hotter tier wait for the owner of %s: %s', v_waits.n, strata.tier(), left(v_waits.condition, 200))
      where d.name = p_dataset;
   else

@@ -13,7 +13,7 @@
 
 insert into strata.errors (code, cause, remedy) values
   ('ST051', 'the colder tier has a newer policy of the dataset than this one, which was put back from a backup',
-            'set policy and holds here as they should be, with strata.manage() and strata.hold(), then select strata.keep_policy(dataset)');
+            'set policy and holds here as they should be, with strata.manage() and strata.hold(), then: select strata.keep_policy(<dataset>);');
 
 insert into strata.settings (name, value, unit, says) values
   ('confirmed_within', 1440, 'minutes', 'how old the hotter tier''s word may be on which rows are deleted at the end of the chain; also until an alert says that it is missing');
@@ -82,7 +82,7 @@ declare
   v_description constant jsonb := strata.describe(p_dataset);
 begin
   if (strata.dataset(p_dataset)).ahead is not null then
-    raise exception '%', strata.ahead_says(strata.dataset(p_dataset)) using errcode = 'ST051', hint = strata.remedy('ST051');
+    raise exception '%', strata.ahead_says(strata.dataset(p_dataset)) using errcode = 'ST051', hint = strata.remedy('ST051', p_dataset);
   end if;
   insert into strata.tellings as t (dataset, revision, digest)
   values (p_dataset, (v_description ->> 'revision')::bigint, strata.policy_digest(v_description))
@@ -125,7 +125,7 @@ as $$
 begin
   if p_old.accepted_from = p_from and (p_description ->> 'revision')::bigint < p_old.accepted_revision then
     raise exception '% has accepted revision % of "%", revision % is older', strata.tier(), p_old.accepted_revision, p_old.name,
-      p_description ->> 'revision' using errcode = 'ST051', hint = strata.remedy('ST051');
+      p_description ->> 'revision' using errcode = 'ST051', hint = strata.remedy('ST051', p_old.name);
   end if;
 end
 $$;

@@ -91,7 +91,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select format('Was %s put back from a backup? Set policy and holds there as they should be (strata.manage(), strata.hold()), then on %s: '
-                'select strata.keep_policy(%L). Until then none of its rows settle, and none are deleted.', strata.tier(), strata.tier(), p_dataset)
+                'select strata.keep_policy(%L); until then none of its rows settle, and none are deleted.', strata.tier(), strata.tier(), p_dataset)
 $$;
 comment on function strata.ahead_remedy(text) is 'What its owner does about a policy that was forgotten.';
 revoke execute on function strata.ahead_remedy(text) from public;

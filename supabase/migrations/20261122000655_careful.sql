@@ -3,7 +3,7 @@
 
 insert into strata.errors (code, cause, remedy) values
   ('ST046', 'the colder tier makes another value of a column than it is given',
-            'if the column is computed there: alter table … alter column … drop expression; else make its type the one of the hotter tier'),
+            'on the colder tier, if the column that the message names is computed there: alter table <table> alter column … drop expression; else make its type the one of the hotter tier'),
   ('ST047', 'a value names something that the colder tier does not have, or has as something else',
             'make there what the message names, or mend the value; the row is tried again by itself');
 

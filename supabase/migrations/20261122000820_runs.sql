@@ -160,6 +160,22 @@ comment on function strata.begin_turn(text) is
   'Ends this session''s turn, if it is at one, and tries to begin another (null: none); false when another session is at it.';
 revoke execute on function strata.begin_turn(text) from public;
 
+create function strata.at_work()
+returns setof text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select distinct d.name from strata.datasets as d
+    join strata.links as l on l.server is not null
+    join pg_catalog.pg_locks as k on k.locktype = 'advisory' and k.granted and k.objsubid = 1
+     and (k.classid::bigint << 32) | k.objid::bigint = hashtextextended('strata move/' || l.neighbour || '/' || d.name, 0)
+    join pg_catalog.pg_database as b on b.oid = k.database and b.datname = current_database()
+   order by d.name
+$$;
+comment on function strata.at_work() is 'The datasets that a session is moving at this moment over a link that this tier drives.';
+revoke execute on function strata.at_work() from public;
+
 create function strata.prepare_session(p_read_only text, p_isolation text)
 returns void
 language sql

@@ -152,10 +152,18 @@ begin
     select 'nothing moves on: ' || o.says, null::timestamptz, 'that is mended'
       from (select strata.drain_obstacle() as says) as o
      where o.says is not null and (strata.retention(p_dataset)).action = 'move';
+  return query
+    select 'nothing is due, and nothing is deleted: ' || c.says, null::timestamptz, 'that is settled'
+      from (select strata.clock_trouble() as says) as c where c.says is not null;
+  return query
+    select 'nothing is deleted by its policy: ' || u.says, null::timestamptz, 'that policy has been confirmed'
+      from strata.retention(p_dataset) as r cross join lateral (select strata.unconfirmed(p_dataset) as says) as u
+     where u.says is not null and r.action = 'delete' and r.days is not null;
 end
 $$;
 comment on function strata.keeping_reasons(strata.datasets, text[], boolean[]) is
-  'Why a row stays here whatever its age: condition, references, holds, set aside, trouble. p_flags: ready, referenced, oversize.';
+  'Why a row stays here whatever its age: condition, references, holds, set aside, trouble, a link that is down, a clock or a policy '
+  'that cannot be relied on. p_flags: ready, referenced, oversize.';
 revoke execute on function strata.keeping_reasons(strata.datasets, text[], boolean[]) from public;
 
 create function strata.meets(p_dataset strata.datasets, p_key text[], p_condition text)

@@ -89,7 +89,7 @@ as $$
          format('a neighbour''s login could connect to %s%s; what ends it is: revoke connect on database %I from public', (array_agg(d.datname order by d.datname))[1],
                 case when count(*) > 1 then format(' and %s more', count(*) - 1) else '' end, (array_agg(d.datname order by d.datname))[1]) end, null
     from pg_catalog.pg_database as d
-   where d.datallowconn and d.datname <> current_database() and has_database_privilege('strata_mover', d.datname, 'connect')
+   where d.datallowconn and d.datname <> current_database() and has_database_privilege('strata_mover', d.oid, 'connect') -- by oid: it may be gone by now
   union all
   select 'large objects', true, case when has_function_privilege('strata_mover', 'pg_catalog.lo_create(oid)', 'execute')
            then 'every login may make some; what ends it, as a superuser: '
@@ -184,7 +184,7 @@ begin
         array_to_string(p_dataset.key_columns, ', '), p_dataset.age_column)), p_dataset.remedy
     where v_found = 0;
 exception when others then
-  return query select v_topic, false, format('it cannot be checked: %s [%s]', sqlerrm, sqlstate), strata.remedy(sqlstate);
+  return query select v_topic, false, format('it cannot be checked: %s [%s]', sqlerrm, sqlstate), strata.remedy(sqlstate, p_dataset.name);
 end
 $$;
 comment on function strata.validate_dataset(strata.datasets) is 'Checks of one dataset: table there, nothing in the way, no trouble noted.';

@@ -241,7 +241,7 @@ begin
   return query
     select 'clock', strata.tier(), '', 'critical', format('%s: nothing is due, and nothing is deleted, until that is settled', t.says),
            format('Compare with another clock. If that of %s is wrong, set it by network time (NTP), and it ends when a neighbour has been heard, '
-                  'within minutes. If it is right, say so on %s, with today''s date for %s: select strata.trust_clock(date %L)',
+                  'within minutes. If it is right, say so on %s, with today''s date for %s: select strata.trust_clock(date %L);',
                   strata.tier(), strata.tier(), 'YYYY-MM-DD', 'YYYY-MM-DD')
       from (select strata.clock_trouble(true) as says) as t where t.says is not null;
 end
@@ -275,7 +275,7 @@ begin
     select 'left_copies', strata.tier(), l.dataset, 'warning',
            format('%s of "%s" deleted on %s may still be on %s: %s was put back from a backup to the middle of their move',
                   case l.rows when 1 then 'one row' else l.rows || ' rows' end, l.dataset, strata.tier(), l.tier, strata.tier()),
-           format('Their keys are in strata.left_copies. Delete the rows on %s, or behind it, if they are to go, then on %s: select strata.forget_copies(%L)',
+           format('Their keys are in strata.left_copies. Delete the rows on %s, or behind it, if they are to go, then on %s: select strata.forget_copies(%L);',
                   l.tier, strata.tier(), l.dataset)
       from (select c.dataset, min(c.tier) as tier, count(*) as rows from strata.left_copies as c group by c.dataset) as l;
 end

@@ -66,8 +66,8 @@ begin
     perform strata.raise_alert('audit_mismatch', v_colder, p_dataset, case when v_found.lost then 'critical' else 'warning' end,
       format('"%s" on %s is not what settled there: %s%s', p_dataset, v_colder, v_found.says,
              case when v_found.number > 3 then format('; and %s more', v_found.number - 3) else '' end),
-      format('Find out who deleted, changed or put back rows there. Restore them, or, if it was meant, select strata.accept_audit(''%s'') on %s; '
-             'deno task strata audit looks again.', p_dataset, strata.tier()));
+      format('Find out who deleted, changed or put back rows there. Restore them, or, if it was meant, on %s: select strata.accept_audit(%L); '
+             '`deno task strata audit` looks again.', strata.tier(), p_dataset));
   end if;
 end
 $$;

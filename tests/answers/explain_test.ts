@@ -2,7 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import type { Sql } from "postgres";
 import { testChain } from "../support/chain.ts";
 import { testDatabase } from "../support/database.ts";
-import { addNote, manage, manageNotes, type Policy } from "../support/notes.ts";
+import { addNote, manage, manageNotes, type Policy, settle } from "../support/notes.ts";
 import { refusal } from "../support/refusal.ts";
 
 const NOW = "2026-03-01T12:00:00Z";
@@ -129,8 +129,8 @@ const STATES: [string, Policy, string | null, string, string[]][] = [
       "where: on core, 59 days old (created_at 2026-01-01 00:00 UTC)",
       "why: its policy keeps it on core no longer: 30 days were over on 2026-01-31",
       "why: set aside after 1 attempt: main refuses the row: too red [23514]. on the colder tier, " +
-      "with the constraint that the message names: alter table public.notes drop constraint …; or mend " +
-      "the row here; then run `deno task strata sync`. Next try 2026-03-01 12:15",
+      "with the constraint that the message names: alter table public.notes drop constraint …; " +
+      "or mend the row here; then run `deno task strata sync`. Next try 2026-03-01 12:15",
       "next: it moves on to main after 2026-03-01 12:15 UTC",
     ],
   ],
@@ -336,4 +336,34 @@ Deno.test("explain() names the key column whose value is none of its type", asyn
       hint: "Give the value of that column in the row that you mean.",
     });
   }
+});
+
+Deno.test("explain() says that nothing is due by a clock that cannot be trusted", async () => {
+  await using db = await coreWithNotes();
+  await addNote(db.sql, 1, "2026-01-01");
+  await db.sql`update strata.links set skew = interval '1 hour', compared_at = strata.clock()`;
+  assertEquals((await explained(db.sql)).slice(-2), [
+    "why: nothing is due, and nothing is deleted: the clock of core was at 2026-03-01 12:00 UTC " +
+    "when that of main was at 2026-03-01 13:00 UTC",
+    "next: it moves on to main once that is settled",
+  ]);
+});
+
+Deno.test("explain() says that a policy by which rows are deleted is not confirmed", async () => {
+  await using chain = await testChain({ tiers: ["core", "main"] });
+  const { core, main } = chain;
+  await manageNotes(core.sql, { core_retention_days: 0, delete_after_days: 40_000 });
+  await addNote(core.sql, 1, "2020-01-01");
+  await settle(chain);
+  assertMatch((await explained(main.sql)).at(-1) ?? "", /^next: it is deleted after 2129-/);
+  await main.sql`update strata.confirmations set is_contradicted = true`;
+  const [why, next] = (await explained(main.sql)).slice(-2);
+  assertEquals(
+    why,
+    "why: nothing is deleted by its policy: core has another one, or none, by now",
+  );
+  assertMatch(
+    next ?? "",
+    /^next: it is deleted once that policy has been confirmed, and not before 2129-/,
+  );
 });

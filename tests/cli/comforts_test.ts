@@ -45,7 +45,10 @@ Deno.test("reset asks, and does nothing where nobody can be asked", async () => 
       stdin: "null",
     }).output();
     assert.equal(code, 2);
-    assert.match(new TextDecoder().decode(stderr), /forgotten[^]*Nothing was done: say --yes/);
+    assert.match(
+      new TextDecoder().decode(stderr),
+      / are deleted\. There is no terminal to ask on\n→ Say --yes/,
+    );
     assert.deepEqual([...Deno.readDirSync(directory)], []);
   } finally {
     await Deno.remove(directory, { recursive: true });

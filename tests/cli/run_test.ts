@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { waitFor } from "../support/wait_for.ts";
 import { commandLine, strata } from "./support.ts";
 
 const COMMANDS = [
@@ -88,4 +89,29 @@ Deno.test("run() never shows a stack trace", async () => {
   const { code, err } = await strata(["plan", "--config", "/nowhere/strata.yaml"]);
   assert.equal(code, 2);
   assert.equal(err, "There is no configuration at /nowhere/strata.yaml\n→ Name one with --config.");
+});
+
+Deno.test("sync waits for the run that is at a dataset already, and moves what that one left", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  await cli.strata("setup", "--init");
+  const core = cli.sql("core");
+  await core`create table public.orders (id int primary key, created_at timestamptz)`;
+  await cli.strata("manage", "public.orders", "--core", "0");
+  await core`insert into public.orders values (1, '2026-01-01')`;
+  assert.equal((await cli.strata("sync")).code, 0);
+  await core`insert into public.orders values (2, '2026-01-01')`;
+  const cron = await cli.sql("main").reserve(); // main dials core, as the shipped configuration has it
+  await cron`select strata.begin_turn('strata move/core/orders')`;
+  const syncing = cli.strata("sync", "--json");
+  await waitFor("sync to ask who is at work", async () => {
+    const [asked] = await cli.sql("main")`
+      select from pg_stat_activity
+       where datname = current_database() and query like '%strata.at_work()%' and pid <> pg_backend_pid()`;
+    return asked !== undefined;
+  });
+  await cron`select strata.begin_turn(null)`;
+  cron.release();
+  const { code, out } = await syncing;
+  const { rows, still_due, at_work } = JSON.parse(out);
+  assert.deepEqual([code, rows, still_due, at_work], [0, "1", "0", []]);
 });

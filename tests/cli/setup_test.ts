@@ -193,6 +193,10 @@ Deno.test("setup --validate finds what is wrong, and says what to do", async () 
   const wrong = JSON.parse(out).checks.filter(({ ok }: { ok: boolean }) => !ok);
   const twins = wrong.find(({ topic }: { topic: string }) => topic === "twins of core");
   assert.match(twins.says, /column "notes" is gone from twin/);
+  assert.match(
+    twins.remedy,
+    /alter table public\.tasks add column …; or .* select strata\.forget_twin\('tasks'\);$/,
+  );
   assert.ok(wrong.every(({ remedy }: { remedy: string }) => remedy.length > 0));
 });
 

@@ -51,6 +51,12 @@ moveTest(
       from strata.datasets as d`;
     assert.match(state?.says, /refuses every deletion: nothing leaves/);
     assert.deepEqual([state?.code, state?.aside, state?.open, state?.link], ["ST045", 0, 0, null]);
+
+    await core.sql`
+      create or replace function public.keep() returns trigger language plpgsql as $$ begin return old; end $$`;
+    await endPauses(chain);
+    await settle(chain);
+    assert.deepEqual(await counts(core.sql, main.sql), [0, 200]);
   },
 );
 

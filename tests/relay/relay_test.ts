@@ -231,6 +231,14 @@ relayTest("a row that is too long to be carried is set aside, the others go", as
   assertEquals([await idsOf(core), await idsOf(main)], [[2], [1, 3]]);
   const [aside] = await setAsideOn(core);
   assertEquals([aside?.key, aside?.code], ["2", "ST044"]);
+
+  assertMatch(
+    aside?.remedy ?? "",
+    /or hold it: select strata\.hold\('notes', p_key => …, p_reason => …\);$/,
+  );
+  await core.sql`select strata.hold('notes', p_key => array['2'], p_reason => 'too long')`;
+  await core.sql`call strata.look()`;
+  assertEquals(await setAsideOn(core), []);
 });
 
 /** Rows of some 300 bytes whose text takes almost three times as many. */

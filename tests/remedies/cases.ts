@@ -1,11 +1,18 @@
 /** The troubles whose remedies are followed, by the code of the error or the kind of the condition. */
 import { addNote } from "../support/notes.ts";
+import { OTHERS } from "./agreement_cases.ts";
 import { addNotes, type Case } from "./support.ts";
+import { TWINS } from "./twin_cases.ts";
 
 const changes = `create function public.changes() returns trigger language plpgsql as
   $$ begin new.body := upper(new.body); return new; end $$`;
 const raises = `create function public.raises() returns trigger language plpgsql as
   $$ begin raise exception 'not this one'; end $$`;
+
+const keeps = `create function public.keeps() returns trigger language plpgsql as
+  $$ begin return null; end $$`;
+const guard = (when: string, does: string) =>
+  `create trigger guard before ${when} on public.notes for each row execute function public.${does}()`;
 
 /** Runs statements on main, then has a note come. */
 const onMain = (...statements: string[]): Case["make"] => async (chain) => {
@@ -66,6 +73,40 @@ export const ERRORS: Record<string, Case> = {
     make: onMain("alter table public.notes set unlogged"),
     on: "main",
   },
+  ...TWINS,
+  ST013: {
+    kind: "stands_still",
+    async make(chain) {
+      await chain.core.sql.unsafe(keeps);
+      await chain.core.sql.unsafe(guard("delete", "keeps"));
+      await addNotes(chain, 4);
+    },
+    act: ({ core }) =>
+      core.sql`
+        select strata.manage('public.notes', p_core_retention_days => 0, p_delete_triggers => 'skip')`,
+  },
+  ST028: {
+    kind: "stands_still",
+    async make(chain) {
+      await chain.core.sql`
+        select strata.manage('public.notes', p_core_retention_days => 0, p_delete_after_days => 20000,
+                             p_due_when => 'exists (select from pg_catalog.pg_class)')`;
+      await addNotes(chain, 4);
+    },
+    on: "main",
+  },
+  ST043: {
+    kind: "row_set_aside",
+    async make(chain) {
+      await chain.core.sql.unsafe(keeps);
+      await chain.core.sql.unsafe(guard("delete", "keeps"));
+      await chain.core.sql`
+        select strata.manage('public.notes', p_core_retention_days => 0, p_delete_triggers => 'fire')`;
+      await addNotes(chain, 4);
+    },
+    act: ({ core }) => core.sql`drop trigger guard on public.notes`,
+  },
+  ST051: { ...OTHERS.policy_lost!, kind: "stands_still" },
   ST040: {
     kind: "row_set_aside",
     async make(chain) {
@@ -76,11 +117,7 @@ export const ERRORS: Record<string, Case> = {
   },
   ST042: {
     kind: "row_set_aside",
-    make: onMain(
-      changes,
-      "create trigger guard before insert on public.notes " +
-        "for each row execute function public.changes()",
-    ),
+    make: onMain(changes, guard("insert", "changes")),
     act: dropTrigger,
   },
   "22": {
@@ -101,11 +138,7 @@ export const ERRORS: Record<string, Case> = {
   },
   P0: {
     kind: "row_set_aside",
-    make: onMain(
-      raises,
-      "create trigger guard before insert on public.notes " +
-        "for each row execute function public.raises()",
-    ),
+    make: onMain(raises, guard("insert", "raises")),
     act: dropTrigger,
   },
   "42P01": {
@@ -127,6 +160,7 @@ export const ERRORS: Record<string, Case> = {
 
 /** By the kind of the alert. */
 export const CONDITIONS: Record<string, Case> = {
+  ...OTHERS,
   stands_still: ERRORS["ST027"]!,
   link_down: ERRORS["08"]!,
   row_set_aside: ERRORS["23"]!,
@@ -180,86 +214,4 @@ export const CONDITIONS: Record<string, Case> = {
       main.sql`insert into strata.rotations values ('core', strata.clock() - interval '2 hours')`,
     act: ({ main }) => main.sql`delete from strata.rotations where true`, // setup --rotate, at its end
   },
-};
-
-const CALLER = "is told to whoever calls; nothing stays wrong";
-const ITSELF = "goes by itself: its remedy is to do nothing";
-const SERVER = "a server's hardware or memory would have to fail";
-const SHARED =
-  "would reach every other test of that server: a file of its own has servers of its own";
-
-/** What cannot be provoked here, and why. */
-export const LEFT_OUT: Record<string, string> = {
-  ST001: CALLER,
-  ST002: CALLER,
-  ST003: CALLER,
-  ST006: CALLER,
-  ST009: CALLER,
-  ST011: CALLER,
-  ST012: CALLER,
-  ST014: CALLER,
-  ST028: "tests/conditions",
-  ST029: CALLER,
-  ST050: CALLER,
-  ST060: CALLER,
-  ST061: CALLER,
-  ST062: CALLER,
-  ST080: CALLER,
-  ST090: CALLER,
-  ST091: CALLER,
-  ST092: CALLER,
-  ST093: CALLER,
-  ST110: CALLER,
-  ST111: CALLER,
-  ST112: CALLER,
-  ST005: ITSELF,
-  ST030: ITSELF,
-  ST031: ITSELF,
-  ST032: ITSELF,
-  ST033: ITSELF,
-  ST036: ITSELF,
-  ST081: ITSELF,
-  ST094: ITSELF,
-  "40": ITSELF,
-  "55": ITSELF,
-  "57": ITSELF,
-  "53": SERVER,
-  "53100": SERVER,
-  "54": SERVER,
-  "58": SERVER,
-  XX: SERVER,
-  "28": SHARED,
-  "2F003": SHARED,
-  "25006": SHARED,
-  "53300": SHARED,
-  ST007: SHARED,
-  ST008: SHARED,
-  link_crowded: SHARED,
-  ST010: "many causes, each with a hint of its own: tests/datasets/refusals_test.ts",
-  ST013: "tests/datasets/delete_triggers_test.ts",
-  ST026: "tests/twins/drift_test.ts",
-  ST043: "tests/moves/triggers_test.ts",
-  ST044: "tests/moves/big_row_test.ts",
-  ST045: "tests/moves/refused_delete_test.ts",
-  ST065: "tests/attack/excess_test.ts",
-  "42501": "tests/alerts/mended_test.ts",
-  "42": "tests/moves/refusing_tier_test.ts",
-  excess: "tests/attack/excess_test.ts",
-  insecure_link: "tests/tiers/link_security_test.ts",
-  size_warning: "tests/watch/watch_test.ts",
-  size_critical: "tests/drains/drain_test.ts",
-  drain_blocked: "tests/drains/choice_test.ts",
-  nothing_movable: "tests/drains/choice_test.ts",
-  ST041: "the copy would have to vanish between its commit and its proof",
-  overdue: "tests/watch/watchdog_test.ts",
-  silent: "tests/watch/watchdog_test.ts",
-  job_stopped: "tests/watch/watchdog_test.ts",
-  forecast: "tests/forecast",
-  egress: "tests/quotas",
-  average_size: "tests/quotas",
-  edge_invocations: "tests/quotas",
-  channel_down: "tests/outbox",
-  undelivered: "tests/outbox",
-  briefing: "tests/briefings",
-  not_kept_alive: "tests/health/not_kept_alive_test.ts",
 };

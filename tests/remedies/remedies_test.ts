@@ -1,7 +1,8 @@
 /** Every remedy, followed to the letter, ends the trouble and its alert. */
 import assert from "node:assert/strict";
 import { testDatabase } from "../support/database.ts";
-import { CONDITIONS, ERRORS, LEFT_OUT } from "./cases.ts";
+import { CONDITIONS, ERRORS } from "./cases.ts";
+import { LEFT_OUT } from "./left_out.ts";
 import { follow } from "./support.ts";
 
 Deno.test("every error and every kind of alert has a remedy that is followed here, or a reason why not", async () => {

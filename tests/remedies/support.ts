@@ -13,8 +13,8 @@ export interface Case {
   on?: "core" | "main";
   /** What stands for each … of the statement, in turn: what the message names. */
   fill?: string[];
-  /** What the remedy has a person do besides, or instead. */
-  act?(chain: TestChain): Promise<unknown>;
+  /** What the remedy has a person do besides, or instead; of what is said it may need the words. */
+  act?(chain: TestChain, told: Told): Promise<unknown>;
 }
 
 /** What a tier says is wrong of one kind. */
@@ -88,7 +88,7 @@ export async function follow(one: Case, expected?: RegExp): Promise<void> {
     assert.ok(statement !== undefined && !statement.includes("…"), told.remedy);
     await chain[one.on].sql.unsafe(statement);
   }
-  await one.act?.(chain);
+  await one.act?.(chain, told);
   await sync(chain);
   await watch(chain);
   assert.deepEqual(await wrong(chain), [], told.remedy);

@@ -84,6 +84,7 @@ export async function backUp({ tier, name }: TestDatabase): Promise<Backup> {
     await admin`select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = ${name}`;
     await admin`drop database if exists ${admin(to)} with (force)`;
     await admin`create database ${admin(to)} owner postgres template ${admin(from)}`;
+    await admin`revoke temporary on database ${admin(to)} from public`; // a template's rights are not copied
   };
   await replace(copy, name);
   return {
