@@ -128,9 +128,9 @@ const STATES: [string, Policy, string | null, string, string[]][] = [
     [
       "where: on core, 59 days old (created_at 2026-01-01 00:00 UTC)",
       "why: its policy keeps it on core no longer: 30 days were over on 2026-01-31",
-      "why: set aside after 1 attempt: main refuses the row: too red [23514]. drop that " +
-      "constraint on the twin, or mend the row; twins need only their primary key. " +
-      "Next try 2026-03-01 12:15",
+      "why: set aside after 1 attempt: main refuses the row: too red [23514]. on the colder tier, " +
+      "with the constraint that the message names: alter table public.notes drop constraint …; " +
+      "or mend the row here; then run `deno task strata sync`. Next try 2026-03-01 12:15",
       "next: it moves on to main after 2026-03-01 12:15 UTC",
     ],
   ],
