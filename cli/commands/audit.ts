@@ -163,7 +163,7 @@ function unproved(audits: AuditTurn[], skipped: string[]): string[] {
 function nothingAudited(isLast: boolean, allAnswer: boolean): string {
   if (!allAnswer) return "Nothing was audited.";
   return isLast
-    ? "No audit has run yet. `deno task strata audit` runs one now; each dataset's comes by itself once a week."
+    ? "No audit has run yet. `deno task strata audit` runs one; by itself it comes weekly."
     : "Nothing has settled over a link between these tiers: there is nothing to audit.";
 }
 
