@@ -160,6 +160,13 @@ function unproved(audits: AuditTurn[], skipped: string[]): string[] {
   ];
 }
 
+function nothingAudited(isLast: boolean, allAnswer: boolean): string {
+  if (!allAnswer) return "Nothing was audited.";
+  return isLast
+    ? "No audit has run yet. `deno task strata audit` runs one; by itself it comes weekly."
+    : "Nothing has settled over a link between these tiers: there is nothing to audit.";
+}
+
 function report(
   audits: (AuditTurn & { dialled_by: string })[],
   skipped: string[],
@@ -184,9 +191,7 @@ function report(
     document: { audits, proved: isProved && audits.length > 0 },
     text: audits.length === 0
       ? [
-        skipped.length === 0
-          ? "Nothing has settled over a link between these tiers: there is nothing to audit."
-          : "Nothing was audited.",
+        nothingAudited(isLast, skipped.length === 0),
         ...open,
       ].join("\n")
       : [
