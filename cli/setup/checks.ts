@@ -70,12 +70,7 @@ async function fromOutside(context: Context, { tier, sql }: OpenTier): Promise<O
   const links = await strata.links(sql);
   const wanted = context.config.links.filter(({ from, to }) => [from, to].includes(tier.key));
   const checks: strata.Check[] = [
-    {
-      topic: "TLS from here",
-      ok: tls !== null && !OLD_TLS.includes(tls),
-      says: tls ?? "not encrypted",
-      remedy: "Turn on ssl in its postgresql.conf, with TLS 1.2 or newer.",
-    },
+    tlsCheck(tier, tls),
     ...addressChecks(tier),
     await migrationCheck(sql),
     ...await wakeCheck({ tier, sql }),
@@ -91,6 +86,17 @@ async function fromOutside(context: Context, { tier, sql }: OpenTier): Promise<O
     }),
   ];
   return { checks, ahead: clock - (asked + took / 2) / 1000, within: took / 2000 };
+}
+
+/** On this machine nothing leaves it, as with the certificate below. */
+function tlsCheck({ dbUrl }: OpenTier["tier"], tls: string | null): strata.Check {
+  const stays = tls === null && isLocal(dbUrl);
+  return {
+    topic: "TLS from here",
+    ok: stays || tls !== null && !OLD_TLS.includes(tls),
+    says: tls ?? (stays ? "not encrypted: it is this machine" : "not encrypted"),
+    remedy: "Turn on ssl in its postgresql.conf, with TLS 1.2 or newer.",
+  };
 }
 
 /** What is a decision of the owner's, or no fault in a network of one's own, is said all the same. */

@@ -220,9 +220,9 @@ begin
     union all
     select v_topic || ' clock', abs(v_skew) < 5, format('the clocks differ by %s s', v_skew), 'Keep both servers on network time.'
     union all
-    select v_topic || ' TLS', s.pooled or s.insecure_because is not null or coalesce(v_tls in ('TLSv1.2', 'TLSv1.3'), false),
+    select v_topic || ' TLS', s.pooled or s.insecure_because is not null or coalesce(v_tls in ('TLSv1.2', 'TLSv1.3'), not s.demands_tls),
            case when s.pooled then format('encrypted as far as the pooler, as %s has it', s.sslmode)
-                else coalesce('encrypted with ' || v_tls, 'not encrypted') end,
+                else coalesce('encrypted with ' || v_tls, 'not encrypted' || case when not s.demands_tls then ': it is this machine' else '' end) end,
            'Turn on ssl on that server, with TLS 1.3, and run setup again.'
       from strata.line_security(p_link.neighbour) as s
     union all
