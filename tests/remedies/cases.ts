@@ -261,5 +261,6 @@ export const LEFT_OUT: Record<string, string> = {
   channel_down: "tests/outbox",
   undelivered: "tests/outbox",
   briefing: "tests/briefings",
+  cannot_wake: "tests/health/cannot_wake_test.ts",
   not_kept_alive: "tests/health/not_kept_alive_test.ts",
 };

@@ -20,17 +20,24 @@ const PASSWORD = "what-its-owner-has-set";
 /** Debian has these in packages of their own. */
 const NOT_IN_THE_PACKAGE = /^(pg_cron|pg_net|plpgsql_check|pgtap|supabase_vault|vault)/;
 
-/** Makes a server and starts it. */
-export async function plainServer(given: Given): Promise<PlainServer> {
+/** Makes a server and starts it. Its pg_net, where it has one, is an extension of this script. */
+export async function plainServer(given: Given, pgNet?: string): Promise<PlainServer> {
   const found = await findPostgres(Number(Deno.env.get("STRATA_PG")?.split(",")[0]) || undefined);
   if (found === undefined) throw new Error("there is no PostgreSQL on this machine");
   const directory = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "strata-plain-" });
   await makeServerDirectory(directory);
   const bin = given === "apt" ? await packageAlone(found, directory) : found.bin;
-  const [user, port, data] = [given === "apt" ? "postgres" : "keeper", freePort(), `${directory}/data`];
+  if (pgNet !== undefined) await addExtension(bin, "pg_net", pgNet);
+  const [user, port, data] = [
+    given === "apt" ? "postgres" : "keeper",
+    freePort(),
+    `${directory}/data`,
+  ];
   await runAsServer(`${bin}/initdb`, [
     ...["--pgdata", data, "--username", user, "--encoding", "UTF8", "--locale", "C.UTF-8"],
-    ...(given === "apt" ? ["--auth-local", "trust", "--auth-host", "scram-sha-256"] : ["--auth", "trust"]),
+    ...(given === "apt"
+      ? ["--auth-local", "trust", "--auth-host", "scram-sha-256"]
+      : ["--auth", "trust"]),
     "--no-sync",
   ]);
   const tls = given === "apt" ? ["-c", "ssl=on"] : [];
@@ -48,7 +55,15 @@ export async function plainServer(given: Given): Promise<PlainServer> {
     sql,
     async [Symbol.asyncDispose]() {
       await sql.end({ timeout: 1 });
-      await runAsServer(`${bin}/pg_ctl`, ["stop", "--wait", "--silent", "--mode", "immediate", "-D", data]);
+      await runAsServer(`${bin}/pg_ctl`, [
+        "stop",
+        "--wait",
+        "--silent",
+        "--mode",
+        "immediate",
+        "-D",
+        data,
+      ]);
       await Deno.remove(directory, { recursive: true });
     },
   };
@@ -59,7 +74,9 @@ async function packageAlone({ bin, major }: Postgres, directory: string): Promis
   const root = bin.slice(0, -`/lib/postgresql/${major}/bin`.length);
   const [programs, share] = [`lib/postgresql/${major}`, `share/postgresql/${major}`];
   for (const part of [programs, share]) {
-    await Deno.mkdir(`${directory}/usr/${part.slice(0, part.lastIndexOf("/"))}`, { recursive: true });
+    await Deno.mkdir(`${directory}/usr/${part.slice(0, part.lastIndexOf("/"))}`, {
+      recursive: true,
+    });
     await run("cp", ["--recursive", `${root}/${part}`, `${directory}/usr/${part}`]);
   }
   for (const part of [`${programs}/lib`, `${share}/extension`]) {
@@ -70,6 +87,13 @@ async function packageAlone({ bin, major }: Postgres, directory: string): Promis
     }
   }
   return `${directory}/usr/${programs}/bin`;
+}
+
+async function addExtension(bin: string, name: string, script: string): Promise<void> {
+  const share = (await run(`${bin}/pg_config`, ["--sharedir"])).trim();
+  const control = "default_version = '1.0'\nrelocatable = false\n";
+  await Deno.writeTextFile(`${share}/extension/${name}.control`, control);
+  await Deno.writeTextFile(`${share}/extension/${name}--1.0.sql`, script);
 }
 
 async function makeCertificate(data: string): Promise<void> {
