@@ -8,6 +8,7 @@ import { visible } from "../supabase/functions/_shared/document.ts";
 import { alerts } from "./commands/alerts.ts";
 import { audit } from "./commands/audit.ts";
 import { certificates } from "./commands/certificates.ts";
+import { doctor } from "./commands/doctor.ts";
 import { drain } from "./commands/drain.ts";
 import { explain } from "./commands/explain.ts";
 import { forecast } from "./commands/forecast.ts";
@@ -29,6 +30,7 @@ const COMMANDS = [
   setup,
   certificates,
   testLinks,
+  doctor,
   status,
   plan,
   explain,
