@@ -54,7 +54,6 @@ Deno.test("what the platform refuses to postgres is refused here", async (t) => 
         : sql.begin((transaction) => transaction.unsafe(statement));
       await assert.rejects(attempt, { code: "42501" });
     });
-    });
   }
 });
 
