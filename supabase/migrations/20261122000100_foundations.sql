@@ -15,6 +15,20 @@ create schema if not exists extensions;
 create extension if not exists postgres_fdw with schema extensions;
 create extension if not exists dblink with schema extensions;
 
+-- Who made it before may call it where it is: it is not moved without asking.
+do $$
+declare
+  v_schema constant name := (select n.nspname from pg_catalog.pg_extension as e join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
+                              where e.extname = 'dblink');
+begin
+  if v_schema <> 'extensions' then
+    raise exception 'dblink is in schema %, and Strata calls it in schema extensions; what moves it: '
+                    'create schema if not exists extensions; alter extension dblink set schema extensions;', v_schema
+      using errcode = '55000';
+  end if;
+end
+$$;
+
 create schema strata;
 comment on schema strata is
   'Strata: rows settle from core to main to archive, proved, then deleted. Over the API only service_role calls in.';

@@ -25,9 +25,10 @@ as $$
          format('fsync %s, full_page_writes %s', current_setting('fsync'), current_setting('full_page_writes')),
          'Turn both on: a proof promises that the row has reached the disk.'
   union all
-  select 'extension ' || w.name, n.nspname is not distinct from 'extensions',
+  select 'extension ' || w.name, coalesce(n.nspname = 'extensions' or w.name = 'postgres_fdw', false),
          coalesce(format('%s is in schema %s', w.name, n.nspname), w.name || ' is missing'),
-         format('create extension %I with schema extensions (a superuser, on a plain Postgres)', w.name)
+         format(case when n.nspname is null then 'create extension %I with schema extensions (a superuser, on a plain Postgres)'
+                     else 'alter extension %I set schema extensions' end, w.name)
     from (values ('postgres_fdw'), ('dblink')) as w (name)
     left join pg_catalog.pg_extension as e on e.extname = w.name
     left join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
