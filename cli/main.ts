@@ -14,6 +14,7 @@ const COMMANDS: Record<string, () => Promise<(io: Io) => Command>> = {
   setup: async () => (await import("./commands/setup.ts")).setup,
   certificates: async () => (await import("./commands/certificates.ts")).certificates,
   "test-links": async () => (await import("./commands/test_links.ts")).testLinks,
+  doctor: async () => (await import("./commands/doctor.ts")).doctor,
   status: async () => (await import("./commands/status.ts")).status,
   plan: async () => (await import("./commands/plan.ts")).plan,
   explain: async () => (await import("./commands/explain.ts")).explain,

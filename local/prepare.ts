@@ -34,11 +34,13 @@ export async function prepareCluster(server: Postgres, cluster: Cluster): Promis
 export async function prepareDatabase(server: Postgres, sql: Sql): Promise<void> {
   await sql.unsafe(await read("database"));
   await sql.unsafe(await read("auth"));
+  await sql.unsafe(await read("storage"));
   if (server.extensions.has("plpgsql_check")) { // what `supabase db lint` works with
     await sql.unsafe("create extension plpgsql_check with schema extensions");
   }
   await sql.unsafe(server.extensions.has("supabase_vault") ? REAL_VAULT : await read("vault"));
   await sql.unsafe(server.extensions.has("pg_net") ? REAL_NET : await read("net"));
+  await sql.unsafe(await read("event_triggers"));
 }
 
 /** Gives a role its password. The server is shown a verifier, so that no log can hold more. */

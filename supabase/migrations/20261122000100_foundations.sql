@@ -15,6 +15,20 @@ create schema if not exists extensions;
 create extension if not exists postgres_fdw with schema extensions;
 create extension if not exists dblink with schema extensions;
 
+-- Who made it before may call it where it is: it is not moved without asking.
+do $$
+declare
+  v_schema constant name := (select n.nspname from pg_catalog.pg_extension as e join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
+                              where e.extname = 'dblink');
+begin
+  if v_schema <> 'extensions' then
+    raise exception 'dblink is in schema %, and Strata calls it in schema extensions; what moves it: '
+                    'create schema if not exists extensions; alter extension dblink set schema extensions;', v_schema
+      using errcode = '55000';
+  end if;
+end
+$$;
+
 create schema strata;
 comment on schema strata is
   'Strata: rows settle from core to main to archive, proved, then deleted. Over the API only service_role calls in.';
@@ -256,6 +270,19 @@ $$;
 comment on function strata.forget_secret(text) is 'Takes a secret out of Vault; returns whether it was there.';
 revoke execute on function strata.forget_secret(text) from public;
 
+-- The stand-in of the local stack is no extension, and somebody else's schema may be called net.
+create function strata.has_net()
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (select from pg_catalog.pg_proc as p where p.pronamespace = to_regnamespace('net') and p.proname = 'http_post'
+                    and p.proargnames @> '{url,body,headers,timeout_milliseconds}')
+$$;
+comment on function strata.has_net() is 'Whether this database can make HTTP requests: pg_net is there.';
+revoke execute on function strata.has_net() from public;
+
 create function strata.http_post(p_url text, p_body jsonb, p_headers jsonb default '{}')
 returns bigint
 language plpgsql
@@ -264,7 +291,7 @@ as $$
 declare
   v_request bigint;
 begin
-  if to_regnamespace('net') is null then
+  if not strata.has_net() then
     return null;
   end if;
   -- Named arguments and a timeout of our own: both have changed between versions of pg_net.

@@ -161,7 +161,7 @@ revoke execute on function strata.contains_xml(oid) from public;
 create function strata.array_text(p_array anyarray, p_elements text[])
 returns text
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -79,7 +79,7 @@ revoke execute on function strata.dataset(text) from public;
 create function strata.relation(p_dataset strata.datasets)
 returns text
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin

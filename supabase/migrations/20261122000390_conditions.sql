@@ -38,7 +38,7 @@ revoke execute on function strata.condition_tokens(text) from public;
 -- Each of the parsers reads from position `at` on and leaves it behind what it has read; tree is null where the grammar ends.
 create function strata.parse_factor(p_tokens text[], inout at integer, out tree jsonb)
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on
 as $$
@@ -85,7 +85,7 @@ revoke execute on function strata.parse_factor(text[], integer) from public;
 
 create function strata.parse_product(p_tokens text[], inout at integer, out tree jsonb)
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -106,7 +106,7 @@ revoke execute on function strata.parse_product(text[], integer) from public;
 
 create function strata.parse_term(p_tokens text[], inout at integer, out tree jsonb)
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -127,7 +127,7 @@ revoke execute on function strata.parse_term(text[], integer) from public;
 
 create function strata.parse_terms(p_tokens text[], p_between text, p_most integer, inout at integer, out trees jsonb)
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -148,7 +148,7 @@ revoke execute on function strata.parse_terms(text[], text, integer, integer) fr
 
 create function strata.parse_test(p_tokens text[], inout at integer, out tree jsonb)
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -201,7 +201,7 @@ revoke execute on function strata.parse_test(text[], integer) from public;
 
 create function strata.parse_negation(p_tokens text[], inout at integer, out tree jsonb)
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -236,7 +236,7 @@ revoke execute on function strata.parse_negation(text[], integer) from public;
 
 create function strata.parse_condition(p_tokens text[], inout at integer, out tree jsonb)
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -269,7 +269,7 @@ revoke execute on function strata.parse_condition(text[], integer) from public;
 create function strata.condition_tree(p_condition text)
 returns jsonb
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -65,7 +65,7 @@ revoke execute on function strata.told_labels(jsonb, oid) from public;
 create function strata.renames(p_type text, p_labels text[], p_from text[], p_to text[])
 returns text
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on
 as $$

@@ -94,7 +94,7 @@ revoke execute on function strata.handed_sql(text, text, text) from public;
 create function strata.unlogged_sql(variadic p_handing text[])
 returns text
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin

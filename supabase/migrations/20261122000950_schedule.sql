@@ -136,15 +136,21 @@ comment on function strata.keep_going(boolean) is
   'run is taken up within a minute.';
 revoke execute on function strata.keep_going(boolean) from public;
 
--- pg_cron can live in one database of a server only; elsewhere (a second database, a plain Postgres at home without the
--- package) the tier works all the same and become() says who has to call.
+-- pg_cron can live in one database of a server only, and neither it nor pg_net is everywhere (a plain Postgres at home):
+-- the tier works all the same, become() says who has to call, and the condition cannot_wake what is not told to anybody.
 do $$
+declare
+  v_extension record;
 begin
-  if exists (select from pg_catalog.pg_available_extensions as e where e.name = 'pg_cron') then
-    create extension if not exists pg_cron with schema pg_catalog;
-  end if;
-exception when feature_not_supported or invalid_parameter_value or insufficient_privilege or object_not_in_prerequisite_state
-            or undefined_object or raise_exception or internal_error then
-  raise notice 'pg_cron is not set up for this database (%)', sqlerrm;
+  for v_extension in
+    select w.* from (values ('pg_cron', 'pg_catalog'), ('pg_net', 'extensions')) as w (name, schema)
+      join pg_catalog.pg_available_extensions as e on e.name = w.name
+  loop
+    begin
+      execute format('create extension if not exists %I with schema %I', v_extension.name, v_extension.schema);
+    exception when others then -- it is not loaded, another database has it, somebody else has its schema, a right is missing
+      raise notice '% is not set up for this database (%)', v_extension.name, sqlerrm;
+    end;
+  end loop;
 end
 $$;

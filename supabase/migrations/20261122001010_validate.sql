@@ -26,9 +26,10 @@ as $$
          format('fsync %s, full_page_writes %s', current_setting('fsync'), current_setting('full_page_writes')),
          'Turn both on: a proof promises that the row has reached the disk.'
   union all
-  select 'extension ' || w.name, n.nspname is not distinct from 'extensions',
+  select 'extension ' || w.name, coalesce(n.nspname = 'extensions' or w.name = 'postgres_fdw', false),
          coalesce(format('%s is in schema %s', w.name, n.nspname), w.name || ' is missing'),
-         format('create extension %I with schema extensions (a superuser, on a plain Postgres)', w.name)
+         format(case when n.nspname is null then 'create extension %I with schema extensions (a superuser, on a plain Postgres)'
+                     else 'alter extension %I set schema extensions' end, w.name)
     from (values ('postgres_fdw'), ('dblink')) as w (name)
     left join pg_catalog.pg_extension as e on e.extname = w.name
     left join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
@@ -227,9 +228,9 @@ begin
     union all
     select v_topic || ' clock', abs(v_skew) < 5, format('the clocks differ by %s s', v_skew), 'Keep both servers on network time.'
     union all
-    select v_topic || ' TLS', s.pooled or s.insecure_because is not null or coalesce(v_tls in ('TLSv1.2', 'TLSv1.3'), false),
+    select v_topic || ' TLS', s.pooled or s.insecure_because is not null or coalesce(v_tls in ('TLSv1.2', 'TLSv1.3'), not s.demands_tls),
            case when s.pooled then format('encrypted as far as the pooler, as %s has it', s.sslmode)
-                else coalesce('encrypted with ' || v_tls, 'not encrypted') end,
+                else coalesce('encrypted with ' || v_tls, 'not encrypted' || case when not s.demands_tls then ': it is this machine' else '' end) end,
            'Turn on ssl on that server, with TLS 1.3, and run setup again.'
       from strata.line_security(p_link.neighbour) as s
     union all

@@ -10,6 +10,7 @@ insert into strata.settings (name, value, unit, says) values
   ('kept_alive_within', 3, 'days', 'an alert is raised when the daily call of core''s health function has not arrived for so long');
 
 insert into strata.alert_kinds (kind, is_condition, says) values
+  ('cannot_wake', true, 'a tier knows functions that it has to wake and cannot'),
   ('not_kept_alive', true, 'the daily call that keeps the hotter tier''s project from being paused does not arrive there');
 
 create function strata.note_outside(p_name text, p_ok boolean, p_says text, p_took_ms integer)
@@ -38,7 +39,7 @@ declare
   v_queued integer;
   v_last timestamptz;
 begin
-  if to_regclass('net.http_request_queue') is null then
+  if not strata.has_net() then
     return jsonb_build_object('installed', false);
   end if;
   execute 'select count(*) from (select from net.http_request_queue limit 1000) as q' into v_queued;
@@ -105,11 +106,38 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select to_regnamespace('net') is not null and strata.secret('core_project_url') is not null and strata.secret('core_wake_secret') is not null
+  select strata.has_net() and strata.secret('core_project_url') is not null and strata.secret('core_wake_secret') is not null
      and exists (select from strata.links as l where l.neighbour = 'core')
 $$;
 comment on function strata.keeps_alive() is 'Whether this tier is core''s neighbour, knows its project''s address and wake secret, and can call it.';
 revoke execute on function strata.keeps_alive() from public;
+
+create function strata.wake_conditions()
+returns setof strata.condition
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with functions as (
+    select string_agg(w.what, ', ' order by w.place) as not_done
+      from (values (1, 'project_url', 'wake_secret', 'no message is sent and no briefing spoken'),
+                   (2, 'core_project_url', 'core_wake_secret', 'core''s project is not kept awake')) as w (place, url, secret, what)
+     where strata.secret(w.url) is not null and strata.secret(w.secret) is not null)
+  select 'cannot_wake', strata.tier(), '', 'warning',
+         case when n.state ->> 'installed' = 'false' then 'there is no pg_net in this database, so no function is woken: '
+              else format('the worker of pg_net does not run, and requests wait (%s): ', n.state ->> 'queued') end || f.not_done,
+         case when n.state ->> 'installed' = 'false' then
+           'As its owner (a superuser, on a Postgres of your own): create extension pg_net with schema extensions; '
+           'it has to be installed, and in shared_preload_libraries.'
+           else 'select net.worker_restart(); if that does not help, restart the server.' end
+    from functions as f cross join lateral (select strata.net_state()) as n (state)
+   where f.not_done is not null
+     and (n.state ->> 'installed' = 'false' or (n.state ->> 'worker' = 'false' and (n.state ->> 'queued')::integer > 0
+                                                and pg_has_role('pg_read_all_stats', 'usage'))) -- others do not see it run
+$$;
+comment on function strata.wake_conditions() is
+  'The alert that functions are configured and cannot be woken: pg_net is missing, or requests wait and its worker does not run.';
+revoke execute on function strata.wake_conditions() from public;
 
 create function strata.health_conditions()
 returns setof strata.condition
@@ -123,8 +151,11 @@ as $$
     from (select coalesce((h.says ->> 'kept_alive_at')::timestamptz, l.joined_at) as at
             from strata.links as l join strata.heartbeats as h on h.neighbour = l.neighbour where l.neighbour = 'core') as c
    where strata.keeps_alive() and c.at < strata.clock() - make_interval(days => strata.setting('kept_alive_within')::integer)
+  union all
+  select w.* from strata.wake_conditions() as w
 $$;
-comment on function strata.health_conditions() is 'Alerts about the daily call that keeps core''s project from being paused.';
+comment on function strata.health_conditions() is
+  'Alerts about functions that are not woken, and about the daily call that keeps core''s project from being paused.';
 revoke execute on function strata.health_conditions() from public;
 
 -- Unpinned because it commits.

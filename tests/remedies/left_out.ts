@@ -76,6 +76,7 @@ export const LEFT_OUT: Record<string, string> = {
   edge_invocations: "tests/quotas",
   channel_down: "tests/outbox",
   undelivered: "tests/outbox",
+  cannot_wake: "tests/health/cannot_wake_test.ts",
   briefing: "tests/briefings",
   not_kept_alive: "tests/health/not_kept_alive_test.ts",
 };
