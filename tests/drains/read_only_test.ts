@@ -112,10 +112,17 @@ interface Rescuer {
   rescue: (world: World, isOpen: boolean) => Promise<unknown>;
 }
 
+/** What `drain` begins with. */
+async function commandLine({ core }: World): Promise<void> {
+  const sql = connect(core.url);
+  await openDrain(sql);
+  await sql.end();
+}
+
 const RESCUERS: Record<string, Rescuer> = {
   "core's own job": {
-    // pg_cron lives under a setting of our role, and where a drain was open when the server's came
-    comes: (_, way, isOpen) => !stopsCron(way) || (isOpen && way !== "the database"),
+    // pg_cron lives under a setting of our role, and where it began while a drain was open
+    comes: (_, way, isOpen) => !stopsCron(way) || isOpen,
     rescue: ({ core }, isOpen) =>
       core.inFreshSession((sql) =>
         isOpen ? sql`call strata.see_to_space('0 seconds')` : sql`call strata.watch()`
@@ -131,11 +138,7 @@ const RESCUERS: Record<string, Rescuer> = {
   },
   "the command line": {
     comes: () => true,
-    async rescue({ core }) {
-      const sql = connect(core.url);
-      await openDrain(sql);
-      await sql.end();
-    },
+    rescue: commandLine,
   },
 };
 
@@ -159,20 +162,106 @@ for (const driver of ["push", "pull", "relay"] as const) {
             await here.core.turnReadOnly(way);
             await rescue(here, isOpen);
             assert.deepEqual(await here.core.isWritable(), { cron: true, ours: true });
-            const [drain] = await here.sql`select was_read_only from strata.drains where ended_at is null`;
+            const [drain] = await here
+              .sql`select was_read_only from strata.drains where ended_at is null`;
             assert.notEqual(drain, undefined, "no drain is open");
           });
         }
       }
     }
-    for (const way of EVERY_WAY.filter(stopsCron)) {
-      await t.step(`pg_cron, which ${way} has stopped, lives again`, async () => {
-        await anew(here);
-        await here.core.turnReadOnly(way);
-        await here.core.cronIsDead();
-        await RESCUERS["the command line"]?.rescue(here, false);
-        await here.core.cronLives();
-      });
+    for (const [rescuer, { comes, rescue }] of Object.entries(RESCUERS)) {
+      for (const way of EVERY_WAY.filter((way) => stopsCron(way) && comes(driver, way, false))) {
+        await t.step(`pg_cron, which ${way} has stopped, lives again by ${rescuer}`, async () => {
+          await anew(here);
+          await here.core.turnReadOnly(way);
+          await here.core.restart();
+          await here.core.cronIsDead();
+          await rescue(here, false);
+          await here.core.cronLives();
+        });
+      }
     }
+    await t.step(
+      "pg_cron lives on where the server turns read-only while a drain is open",
+      async () => {
+        await anew(here);
+        await open(here.sql);
+        await here.core.turnReadOnly("the server");
+        await here.core.restart();
+        await here.core.cronLives();
+      },
+    );
   });
 }
+
+/** What each setting says: of the database, of our role in it, of our role everywhere. */
+async function settings(sql: Sql) {
+  const [row] = await sql`
+    select strata.database_default() as database, strata.role_default(true) as here,
+           strata.role_default(false) as role`;
+  return { ...row };
+}
+
+const SAID: Partial<Record<Way, Record<string, boolean>>> = {
+  "the database": { database: true },
+  "the role": { role: true },
+  "the role here": { here: true },
+};
+const NOTHING = { database: null, here: null, role: null };
+
+Deno.test("how a core is left when its drain has ended", async (t) => {
+  await using here = await world("push");
+  const { core, sql } = here;
+  const finish = (state: string) =>
+    core.inFreshSession(async (fresh) => {
+      await fresh`set default_transaction_read_only = off`;
+      await end(fresh, state);
+    });
+  const look = () => core.inFreshSession((fresh) => fresh`call strata.see_to_space('0 seconds')`);
+  for (const way of EVERY_WAY) {
+    for (const isBefore of [true, false]) {
+      const when = isBefore ? "before" : "while";
+      await t.step(`${way} said read-only ${when} it was open; it is still critical`, async () => {
+        await anew(here);
+        if (!isBefore) await open(sql);
+        await core.turnReadOnly(way);
+        await commandLine(here);
+        await finish("exhausted");
+        assert.deepEqual(await settings(sql), { ...NOTHING, ...SAID[way] });
+        assert.equal((await core.isWritable()).ours, false);
+      });
+      await t.step(`${way} said read-only ${when} it was open; it is small again`, async () => {
+        await anew(here);
+        if (!isBefore) await open(sql);
+        await core.turnReadOnly(way);
+        await commandLine(here);
+        await core.inFreshSession(async (fresh) => {
+          await fresh`set default_transaction_read_only = off`;
+          await setCritical(fresh, false);
+        });
+        await finish("done");
+        await look();
+        await look();
+        assert.deepEqual(await core.isWritable(), { cron: true, ours: true });
+        const [drain] = await sql<{ says: string }[]>`select says from strata.drains`;
+        assert.equal(drain?.says, "as this test says; new sessions may write again");
+      });
+    }
+  }
+  await t.step("nobody said read-only: nothing is left behind", async () => {
+    await anew(here);
+    await open(sql);
+    assert.deepEqual(await settings(sql), { ...NOTHING, database: false });
+    await end(sql, "exhausted");
+    assert.deepEqual(await settings(sql), NOTHING);
+    await setCritical(sql, false);
+    await core.turnReadOnly("the database");
+    await look();
+    await here.chain.main.sql`call strata.watchdog()`;
+    assert.equal(
+      (await core.isWritable()).ours,
+      false,
+      "it is small, and read-only by somebody's wish",
+    );
+  });
+});

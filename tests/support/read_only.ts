@@ -1,7 +1,8 @@
 /** Ways in which a core becomes read-only, and how one sees whether it is. */
 import postgres, { type Sql } from "postgres";
 import { type Cluster, connectLocally } from "../../local/cluster.ts";
-import type { CronChain } from "./own_stack.ts";
+import type { CronChain, OwnStack } from "./own_stack.ts";
+import { killServer, startServer } from "./servers.ts";
 import { waitFor } from "./wait_for.ts";
 
 const ON = "default_transaction_read_only = on";
@@ -28,12 +29,14 @@ export const stopsCron = (way: Way) => !way.startsWith("the role");
 export class Core {
   readonly #cluster: Cluster;
   readonly #platform: Sql;
+  readonly #stack: OwnStack;
   readonly url: string;
 
   constructor({ stack, core }: CronChain) {
     const cluster = stack.clusters.find(({ tier }) => tier === "core");
     if (cluster === undefined) throw new Error("there is no core");
     this.#cluster = cluster;
+    this.#stack = stack;
     this.#platform = connectLocally(cluster);
     this.url = core.url;
   }
@@ -45,11 +48,10 @@ export class Core {
     await this.#platform`reset default_transaction_read_only`;
   }
 
-  /** Makes new sessions read-only, and pg_cron begin anew, as it does when it fails to write. */
-  async turnReadOnly(way: Way, { restartsCron = true } = {}): Promise<void> {
+  /** Makes new sessions read-only. */
+  async turnReadOnly(way: Way): Promise<void> {
     await this.asPlatform(WAYS[way], "select pg_reload_conf()");
     if (way === "the server") await this.#serverSays("on");
-    if (restartsCron) await this.#restartCron();
   }
 
   /** Takes every such setting away. */
@@ -101,25 +103,23 @@ export class Core {
     });
   }
 
-  /** Waits until pg_cron has failed to begin, twice. */
+  /** Starts the server anew, and pg_cron with it, which goes by the settings of today from then on. */
+  async restart(): Promise<void> {
+    await killServer("core", this.#stack);
+    await startServer("core", this.#stack);
+  }
+
+  /** Waits until pg_cron has failed to begin, again and again. */
   async cronIsDead(): Promise<void> {
-    const seen = new Set<number>();
-    await waitFor("pg_cron to begin anew again and again", async () => {
-      const rows = await this.#platform<{ pid: number }[]>`
-        select pid from pg_stat_activity where backend_type = 'pg_cron launcher'`;
-      for (const { pid } of rows) seen.add(pid);
-      return seen.size >= 3;
-    }, { everyMs: 1 });
+    const failures = async () =>
+      (await Deno.readTextFile(`${this.#cluster.directory}/log`))
+        .split("cannot execute UPDATE in a read-only transaction").length;
+    const before = await failures();
+    await waitFor("pg_cron to fail twice", async () => await failures() >= before + 2);
   }
 
   async close(): Promise<void> {
     await this.#platform.end();
-  }
-
-  async #restartCron(): Promise<void> {
-    await this.#platform`
-      select pg_terminate_backend(pid) from pg_stat_activity
-       where backend_type = 'pg_cron launcher'`;
   }
 
   /** Waits until the server goes by its new configuration: a database that says nothing itself shows it. */
