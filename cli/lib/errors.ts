@@ -53,7 +53,7 @@ const KNOWN: Record<string, [says: string, remedy: string]> = {
   "57014": ["it took longer than allowed", "Run the command again: it takes up where it was."],
   "25006": [
     "the database is read-only",
-    "It is probably full: see `deno task strata monitor sizes`.",
+    "It is probably full: `deno task strata drain` (`drain main`) makes it writable and gives room.",
   ],
   "42883": [
     "its Strata is older than this command",

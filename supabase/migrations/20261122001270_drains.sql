@@ -38,7 +38,8 @@ create table strata.drains (
   billed_after bigint,
   need_bytes bigint not null default 0,
   was_read_only boolean not null default false,
-  database_was_read_only boolean not null default false,
+  database_default boolean,
+  role_default boolean,
   says text,
   started_at timestamptz not null,
   round_at timestamptz,
@@ -52,8 +53,9 @@ create table strata.drains (
 );
 comment on table strata.drains is
   'Every drain of this tier. need_bytes: what the present round is to free; billed_before, billed_after: the bill when it '
-  'began and ended; was_read_only: new sessions were read-only when it began, database_was_read_only: by a setting of the '
-  'database. freed_before: whoever has an older snapshot keeps the room of the rows of this round; waits_since: since when '
+  'began and ended; was_read_only: new sessions were seen to be read-only since it began. database_default: what the database '
+  'said of that before the drain made it writable (null: nothing); role_default: whether our own role said so in this database '
+  '(null: it was left alone). freed_before: whoever has an older snapshot keeps the room of the rows of this round; waits_since: since when '
   'that is waited for. says: what it waits for, or how it ended.';
 revoke all on strata.drains from public;
 alter table strata.drains enable row level security;

@@ -12,14 +12,11 @@ as $$
 declare
   v_drain strata.drains;
 begin
-  insert into strata.drains (state, reason, target_bytes, billed_before, was_read_only, database_was_read_only, started_at)
-  values ('moving', p_reason, strata.drain_target(), strata.billed_bytes(), strata.read_only_default(),
-          coalesce(strata.database_default(), false), strata.clock())
+  insert into strata.drains (state, reason, target_bytes, billed_before, database_default, started_at)
+  values ('moving', p_reason, strata.drain_target(), strata.billed_bytes(), strata.database_default(), strata.clock())
   on conflict ((true)) where ended_at is null do nothing
   returning * into v_drain;
-  if v_drain.was_read_only then
-    perform strata.let_write(true); -- pg_cron writes its history, and does nothing at all where it cannot
-  end if;
+  perform strata.keep_writable();
   perform strata.keep_going(true);
   return coalesce(v_drain.drain_id, (strata.open_drain_row()).drain_id);
 end
@@ -67,12 +64,7 @@ begin
     perform strata.clear_alert('nothing_movable');
   end if;
   perform strata.check_alerts();
-  if p_drain.was_read_only and v_billed < v_tier.critical_mb * 1048576::bigint then
-    perform strata.lift_own_read_only();
-    update strata.drains as d set says = d.says || '; new sessions may write again' where d.drain_id = p_drain.drain_id;
-  elsif p_drain.was_read_only then
-    perform strata.let_write(case when p_drain.database_was_read_only then false end);
-  end if;
+  perform strata.settle_read_only(p_drain.drain_id);
 end
 $$;
 comment on function strata.end_drain(strata.drains, text, text) is
@@ -89,6 +81,7 @@ declare
   v_drain strata.drains;
 begin
   perform pg_advisory_xact_lock(hashtextextended('strata/space', 0)); -- who tends it at this moment finishes first
+  perform strata.keep_writable();
   v_drain := strata.open_drain_row();
   if v_drain.drain_id is not null then
     perform strata.end_drain(v_drain, 'stopped', 'stopped by a person');
@@ -260,6 +253,7 @@ begin
   if not pg_try_advisory_xact_lock(hashtextextended('strata/space', 0)) then
     return 'rest'; -- somebody else is at it
   end if;
+  perform strata.keep_writable();
   select r.* into v_reclaim from strata.reclaims as r where r.state = 'running';
   if v_reclaim.reclaim_id is not null then
     return strata.tend_reclaim(v_reclaim);
@@ -288,7 +282,9 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select exists (select from strata.drains as d where d.ended_at is null)
+  select exists (select from strata.drains as d
+                  where d.ended_at is null
+                     or (not d.was_read_only and d.ended_at > strata.clock() - interval '2 minutes')) -- see keep_writable()
       or (strata.has_cron() and exists (
             select from strata.reclaims as r
              where r.state = 'running' or (r.state = 'planned' and (r.reason <> 'upkeep' or strata.is_reclaim_hour()))))
@@ -308,6 +304,7 @@ as $$
 declare
   v_open constant boolean := (strata.open_drain_row()).drain_id is not null;
 begin
+  perform strata.keep_writable();
   if strata.level() = 'critical' then
     if not v_open and not exists (
          select from strata.drains as d where d.state in ('exhausted', 'stopped')

@@ -45,6 +45,30 @@ Deno.test("drain says what it would move, moves it, and gives the space back", a
   assert.equal(left?.n + gone?.n, 16_000);
 });
 
+Deno.test("drain and reclaim work on a core that is read-only, and drain makes it writable", async () => {
+  await using cli = await chain(16_000);
+  const database = cli.databases.get("core");
+  const readOnly = `alter database ${database?.name} set default_transaction_read_only = on`;
+  const begun = () => database?.connect({ max: 1 });
+  await counted(cli.core, "delete from public.letters where id % 4 = 0");
+  await cli.core.unsafe(readOnly);
+  const given = await cli.strata("reclaim");
+  assert.match(given.out, /public\.letters gave back/);
+  assert.equal(given.code, 0, given.err);
+
+  await makeCritical(cli.core, "core", 4);
+  assert.match((await cli.strata("drain", "--dry-run")).out, /^letters +[34]\.\d MB/m);
+  const fresh = begun();
+  await assert.rejects(async () => await fresh?.unsafe("delete from public.letters"), /read-only/);
+  const done = await cli.strata("drain");
+  assert.match(done.out, /^core: done: from .*; new sessions may write again$/m);
+  assert.equal(done.code, 0, done.err);
+  await begun()?.unsafe("insert into public.letters values (-1, now(), 'by somebody new')");
+  const [left] = await cli.core`select count(*)::integer as n from public.letters`;
+  const [gone] = await cli.sql("main")`select count(*)::integer as n from public.letters`;
+  assert.equal(left?.n + gone?.n, 12_001);
+});
+
 Deno.test("reclaim says what it would give back, and gives it", async () => {
   await using cli = await chain(10_000);
   assert.equal((await cli.strata("reclaim", "--dry-run")).out, "There is nothing to give back.");

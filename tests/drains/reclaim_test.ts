@@ -104,6 +104,35 @@ Deno.test("rows that are left alone on a page, with much room beside them, are p
   assert.ok(packed < await sizeOf(db.sql) * 1.2, `${packed} bytes`);
 });
 
+for (
+  const [when, pieces] of [["before its rows are moved", 0], ["between two pieces", 1]] as const
+) {
+  Deno.test(`a table that shrinks below the place it is packed to, ${when}, is done`, async () => {
+    await using db = await core();
+    await db.write("delete from public.letters where id <= 15000");
+    await db.sql`select strata.queue_reclaims('asked')`;
+    await db.sql`select strata.begin_reclaim(pg_backend_pid()::text)`;
+    const step = async () => {
+      const [next] = await db.sql<{ step: string | null }[]>`
+        select strata.reclaim_step(r.reclaim_id) as step from strata.reclaims as r
+         where r.state = 'running'`;
+      return next?.step;
+    };
+    assert.match(await step() ?? "", /^vacuum/);
+    const ran = () => db.sql`select strata.reclaim_ran(r.reclaim_id) from strata.reclaims as r`;
+    await ran();
+    for (let piece = 0; piece < pieces; piece += 1) assert.equal(await step(), "");
+    await db.sql`vacuum full public.letters`;
+    for (let next = await step(); next !== undefined; next = await step()) {
+      if (next !== "") {
+        await ran();
+      }
+    }
+    const [done] = await log(db.sql);
+    assert.equal(`${done?.method} ${done?.state} ${done?.says}`, "pack done null");
+  });
+}
+
 Deno.test("rows gone from the end: plain vacuum cuts it off", async () => {
   await using db = await core();
   await db.write("delete from public.letters where id > 20000");

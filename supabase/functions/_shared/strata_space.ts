@@ -82,9 +82,12 @@ export async function planDrain(sql: Db): Promise<DrainPlan> {
   return { ...plan, shares: [...shares] };
 }
 
-/** Opens a drain, or finds the one that is open; returns its id. */
-export async function openDrain(sql: Db): Promise<string> {
-  const [row] = await sql<{ id: string }[]>`select strata.open_drain(p_reason => 'asked') as id`;
+/** Opens a drain, or finds the one that is open, and makes a read-only database writable; returns its id. */
+export async function openDrain(sql: Sql): Promise<string> {
+  const [row] = await sql.begin(
+    "read write",
+    (sql) => sql<{ id: string }[]>`select strata.open_drain(p_reason => 'asked') as id`,
+  );
   return row?.id ?? "";
 }
 
@@ -111,8 +114,9 @@ export async function planReclaims(sql: Db, everything: boolean): Promise<Reclai
 }
 
 /** Plans to give back what is over 1 MB a table, at once rather than at night. */
-export async function queueReclaims(sql: Db): Promise<void> {
-  await sql`select strata.queue_reclaims(p_reason => 'asked')`;
+export async function queueReclaims(sql: Sql): Promise<void> {
+  // A database that is read-only because it is full can still get smaller.
+  await sql.begin("read write", (sql) => sql`select strata.queue_reclaims(p_reason => 'asked')`);
 }
 
 /** The latest reclaims after one of them. */
@@ -138,7 +142,8 @@ export async function lastReclaim(sql: Db): Promise<string> {
 export async function reclaimNext(sql: Sql): Promise<boolean> {
   const session = await sql.reserve();
   try {
-    await session`select set_config('statement_timeout', '0', false)`;
+    await session`
+      select set_config('statement_timeout', '0', false), set_config('default_transaction_read_only', 'off', false)`;
     const [begun] = await session<{ id: string | null; relation: string }[]>`
       select r.reclaim_id as id, r.relation
         from strata.begin_reclaim(p_runner => pg_backend_pid()::text) as r`;
@@ -154,6 +159,7 @@ export async function reclaimNext(sql: Sql): Promise<boolean> {
     return true;
   } finally {
     await session`reset statement_timeout`.catch(() => {});
+    await session`reset default_transaction_read_only`.catch(() => {});
     session.release();
   }
 }
