@@ -82,15 +82,8 @@ export async function remove(cluster: Cluster): Promise<void> {
   await Deno.remove(cluster.directory, { recursive: true }).catch(ignoreNotFound);
 }
 
-/**
- * Writes the configuration and returns whether it differs from the one before. What is `kept` outlives
- * a power cut; a cluster that may be made anew at any time need not, and is quicker.
- */
-export async function configure(
-  server: Postgres,
-  cluster: Cluster,
-  { kept }: { kept: boolean },
-): Promise<boolean> {
+/** Writes the configuration and returns whether it differs from the one before. */
+export async function configure(server: Postgres, cluster: Cluster): Promise<boolean> {
   const source = `${import.meta.dirname}/postgres`;
   const [settings, access] = await Promise.all([
     Deno.readTextFile(`${source}/postgresql.conf`),
@@ -105,7 +98,6 @@ export async function configure(
     `cluster_name = '${clusterName(cluster)}'`,
     `shared_preload_libraries = '${preloaded.join(",")}'`,
     `vault.getkey_script = '${dataOf(cluster)}/vault_key.sh'`,
-    ...(kept ? [] : ["fsync = off"]),
   ];
   const changes = [
     await replaceFile(`${dataOf(cluster)}/postgresql.conf`, `${settings}\n${own.join("\n")}\n`),

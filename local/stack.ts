@@ -175,7 +175,7 @@ async function bringUp(
     say(`The ${cluster.tier} tier was prepared by an older local/sql; \`reset\` makes it anew.`);
   }
   if (fresh) await initialise(server, cluster);
-  const changed = await configure(server, cluster, { kept: !disposable });
+  const changed = await configure(server, cluster);
   if (changed) await stop(server, cluster);
   const started = await start(server, cluster);
   if (fresh) {

@@ -5,6 +5,7 @@ import {
   type DatasetPolicy,
   manage as manageTable,
   policyOf,
+  writingAdvice,
 } from "../../supabase/functions/_shared/strata_policies.ts";
 import {
   command,
@@ -96,9 +97,13 @@ async function adopt(context: Context, name: string, flags: ManageFlags): Promis
   });
   const policy = await policyOf(sql, table);
   if (policy === undefined) throw new Failure(`${dataset} was let go of meanwhile`);
+  const advice = await writingAdvice(sql, dataset);
   return {
-    document: { dataset, policy },
-    text: `${dataset} is managed: ${policyText(policy)}`,
+    document: { dataset, policy, advice },
+    text: [
+      `${dataset} is managed: ${policyText(policy)}`,
+      ...advice.map((says) => `Mind: ${says} (docs/writing.md).`),
+    ].join("\n"),
   };
 }
 

@@ -321,3 +321,31 @@ as $$
 $$;
 comment on function strata.remedy(text, text) is 'remedy(), with the name of a dataset and its table where it names them.';
 revoke execute on function strata.remedy(text, text) from public;
+
+-- Nobody tells a writer that a row has settled: an upsert starts it anew, and a new row that refers to it is refused. Updates are
+-- what can be seen of upserts. With a column that is set by each of them as the age, what is in use is never old.
+create function strata.writing_advice(p_dataset strata.datasets)
+returns setof text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  c_often constant integer := 50; -- fewer are corrections by hand
+begin
+  return query
+    select format('rows of %s are written again (%s updates to %s inserts): an upsert on a row that has settled starts it anew. '
+                  'Let due_when say when a row is finished, or hold those that are in use', p_dataset.name, s.n_tup_upd, s.n_tup_ins)
+      from pg_catalog.pg_stat_user_tables as s
+     where s.relid = strata.relation(p_dataset)::regclass and s.n_tup_upd >= c_often and s.n_tup_upd >= s.n_tup_ins / 10;
+  return query
+    select format('%s refers to it (%s): a new row there cannot refer to one that has settled. Keep this one longer than what refers to it',
+                  f.conrelid::regclass, quote_ident(f.conname))
+      from strata.foreign_keys_to(strata.relation(p_dataset)::regclass) as f
+     where f.conparentid = 0 and f.conrelid <> f.confrelid order by f.conrelid::regclass::text, f.conname;
+end
+$$;
+comment on function strata.writing_advice(strata.datasets) is
+  'What the writers of a managed table should know, as far as it can be seen: updates that may be upserts, tables that refer to it.';
+revoke execute on function strata.writing_advice(strata.datasets) from public;
+select strata.pin('strata.writing_advice(strata.datasets)');

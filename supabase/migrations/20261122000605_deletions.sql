@@ -5,9 +5,9 @@
 -- table, so that no reference can slip in between the check and the delete, and where triggers may fire); and in
 -- halves (when something refuses one of them).
 
--- The positions of a manifest whose places these are, in its order, with their ages and their digest.
+-- The positions of a manifest whose places these are, in its order, with their ages.
 create function strata.positions_at(
-  p_manifest strata.manifests, p_places tid[], inout ages timestamp[], out deleted integer[], out digest bigint
+  p_manifest strata.manifests, p_places tid[], inout ages timestamp[], out deleted integer[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -16,12 +16,11 @@ as $$
 begin
   if p_places = p_manifest.tids then -- the rule: all of them, and the table lies in the order of its age
     deleted := array(select generate_series(1, cardinality(p_places)));
-    digest := (select bit_xor(strata.digest(f)) from unnest(p_manifest.fingerprints) as f);
   else
-    select coalesce(array_agg(m.o::integer), '{}'), array_agg(g.age), coalesce(bit_xor(strata.digest(m.mark)), 0)
-      into deleted, ages, digest
+    select coalesce(array_agg(m.o::integer), '{}'), array_agg(g.age)
+      into deleted, ages
       from unnest(p_places, ages) as g (place, age)
-      join unnest(p_manifest.tids, p_manifest.fingerprints) with ordinality as m (place, mark, o) on m.place = g.place;
+      join unnest(p_manifest.tids) with ordinality as m (place, o) on m.place = g.place;
   end if;
   if cardinality(deleted) <> cardinality(p_places) then -- a row that is reported as kept is retracted over there
     raise exception 'rows were deleted where none was claimed' using errcode = 'XX000'; -- then it is done in halves
@@ -29,7 +28,7 @@ begin
 end
 $$;
 comment on function strata.positions_at(strata.manifests, tid[], timestamp[]) is
-  'Which positions of a manifest places belong to, their ages in the same order, and the digest of their fingerprints.';
+  'Which positions of a manifest places belong to, and their ages in the same order.';
 revoke execute on function strata.positions_at(strata.manifests, tid[], timestamp[]) from public;
 
 -- The source decides again where it deletes: a policy changed while the batch was under way counts, and so does whoever asks for
@@ -152,11 +151,10 @@ $$;
 comment on function strata.is_first_try(uuid) is 'Whether a move is in the run that claimed it; not for an unknown one.';
 revoke execute on function strata.is_first_try(uuid) from public;
 
--- Deletes what a manifest, its proofs and the rows' versions agree on. Returns the positions deleted and their digest. A
+-- Deletes what a manifest, its proofs and the rows' versions agree on. Returns the positions deleted. A
 -- position is looked up among many as an integer like them: a bigint would be compared with one after the other.
 create function strata.delete_proved(
-  p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[], p_only integer[],
-  out deleted integer[], out digest bigint
+  p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[], p_only integer[], out deleted integer[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -174,7 +172,7 @@ declare
 begin
   perform set_config('strata.purging', 'on', true);
   if p_only is null and v_is_same_file and p_proofs = p_manifest.fingerprints and strata.is_first_try(p_manifest.move_id) then
-    select a.deleted, a.digest, a.ages into deleted, digest, v_ages
+    select a.deleted, a.ages into deleted, v_ages
       from strata.delete_at_places(p_dataset, p_manifest) as g, strata.positions_at(p_manifest, g.places, g.ages) as a;
   else
     execute format(
@@ -182,14 +180,14 @@ begin
       '  delete from only %s as t using unnest(%s$2, $3, $4, $5) with ordinality as m (%stid, version, mark, proof, o) '
       '   where t.ctid = m.tid and t.xmin = m.version and %s and m.mark = m.proof '
       '     and ($6 is null or m.o::integer = any ($6)) and not (%s or %s) and %s '
-      '  returning m.o::integer as o, m.mark, t.%I::timestamp as age) '
-      'select coalesce(array_agg(g.o), ''{}''), coalesce(bit_xor(strata.digest(g.mark)), 0), array_agg(g.age) from gone as g',
+      '  returning m.o::integer as o, t.%I::timestamp as age) '
+      'select coalesce(array_agg(g.o), ''{}''), array_agg(g.age) from gone as g',
       strata.relation(p_dataset), case when v_is_same_file then '' else v_sql.items || ', ' end,
       case when v_is_same_file then '' else v_sql.names || ', ' end,
       case when v_is_same_file then 'true' else format('%s and strata.fingerprint(%s) = m.mark', v_sql.same_key,
         strata.content_sql(strata.relation(p_dataset)::regclass, p_manifest.columns)) end,
       v_held, v_referenced, strata.due_sql(p_dataset, p_manifest), p_dataset.age_column)
-      into deleted, digest, v_ages
+      into deleted, v_ages
      using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_only,
            array(select p_manifest.tids[o] from unnest(p_only) as o);
   end if;
@@ -266,7 +264,7 @@ select strata.pin('strata.check_kept(strata.datasets, strata.manifests, integer[
 
 create function strata.purge_rows(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
-  out deleted integer[], out digest bigint, out refused jsonb, out tried integer[]
+  out deleted integer[], out refused jsonb, out tried integer[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -274,16 +272,13 @@ as $$
 declare
   v_careful boolean := coalesce(p_dataset.delete_triggers = 'fire', false)
                        or strata.references_sql(strata.relation(p_dataset)::regclass) <> 'false';
-  v_done record;
 begin
   for v_attempt in 1 .. 2 loop
     begin
       tried := case when v_careful then strata.lock_claimed(p_dataset, p_manifest) end;
-      v_done := strata.delete_proved(p_dataset, p_manifest, p_proofs,
+      deleted := strata.delete_proved(p_dataset, p_manifest, p_proofs,
         strata.closed_positions(strata.relation(p_dataset)::regclass, p_manifest, p_proofs, tried));
-      perform strata.check_kept(p_dataset, p_manifest, tried, v_done.deleted) where tried is not null;
-      deleted := v_done.deleted;
-      digest := v_done.digest;
+      perform strata.check_kept(p_dataset, p_manifest, tried, deleted) where tried is not null;
       refused := '[]';
       return;
     exception
@@ -293,7 +288,7 @@ begin
         exit;
     end;
   end loop;
-  select o.deleted, o.digest, o.refused, o.tried into deleted, digest, refused, tried
+  select o.deleted, o.refused, o.tried into deleted, refused, tried
     from strata.delete_in_halves(p_dataset, p_manifest, p_proofs) as o;
 end
 $$;

@@ -35,7 +35,7 @@ revoke execute on function strata.part_of(strata.manifests, strata.span) from pu
 -- table that refuses: its error is raised, so that the dataset says so and no row is set aside for it.
 create function strata.delete_in_halves(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
-  out deleted integer[], out digest bigint, out refused jsonb, out tried integer[]
+  out deleted integer[], out refused jsonb, out tried integer[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -48,10 +48,9 @@ declare
   v_left strata.span[] := array[row(1, cardinality(p_manifest.tids))]::strata.span[];
   v_span strata.span;
   v_only integer[];
-  v_one record;
+  v_gone integer[];
 begin
   deleted := '{}';
-  digest := 0;
   refused := '[]';
   while cardinality(v_left) > 0 and clock_timestamp() < v_began + c_most loop
     v_span := v_left[cardinality(v_left)];
@@ -59,9 +58,8 @@ begin
     v_only := array(select x - v_span.first + 1 from unnest(v_locked) as x where x between v_span.first and v_span.last);
     continue when v_only = '{}';
     begin
-      v_one := strata.delete_part(p_dataset, strata.part_of(p_manifest, v_span), p_proofs[v_span.first : v_span.last], v_only);
-      deleted := deleted || array(select x + v_span.first - 1 from unnest(v_one.deleted) as x);
-      digest := digest # v_one.digest;
+      v_gone := strata.delete_part(p_dataset, strata.part_of(p_manifest, v_span), p_proofs[v_span.first : v_span.last], v_only);
+      deleted := deleted || array(select x + v_span.first - 1 from unnest(v_gone) as x);
     exception when others then
       if v_span.first < v_span.last then
         v_left := v_left || array[row((v_span.first + v_span.last) / 2 + 1, v_span.last), row(v_span.first, (v_span.first + v_span.last) / 2)]::strata.span[];
@@ -82,20 +80,17 @@ comment on function strata.delete_in_halves(strata.datasets, strata.manifests, b
 revoke execute on function strata.delete_in_halves(strata.datasets, strata.manifests, bytea[]) from public;
 
 create function strata.delete_part(
-  p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[], p_only integer[], out deleted integer[], out digest bigint
+  p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[], p_only integer[], out deleted integer[]
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_done record;
   v_there constant integer[] := strata.lock_claimed(p_dataset, p_manifest); -- a trigger on another row may have taken some along
 begin
-  v_done := strata.delete_proved(p_dataset, p_manifest, p_proofs, strata.closed_positions(strata.relation(p_dataset)::regclass,
+  deleted := strata.delete_proved(p_dataset, p_manifest, p_proofs, strata.closed_positions(strata.relation(p_dataset)::regclass,
     p_manifest, p_proofs, array(select x from unnest(p_only) as x where x = any (v_there))));
-  perform strata.check_kept(p_dataset, p_manifest, v_there, v_done.deleted);
-  deleted := v_done.deleted;
-  digest := v_done.digest;
+  perform strata.check_kept(p_dataset, p_manifest, v_there, deleted);
 end
 $$;
 comment on function strata.delete_part(strata.datasets, strata.manifests, bytea[], integer[]) is

@@ -131,7 +131,7 @@ grant execute on function strata.purge(uuid, bytea[], jsonb) to strata_mover;
 
 create function strata.purge_unless_reshaped(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
-  out deleted integer[], out digest bigint, out refused jsonb, out tried integer[], out why text
+  out deleted integer[], out refused jsonb, out tried integer[], out why text
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -139,7 +139,6 @@ set lock_timeout = '2s'
 as $$
 begin
   deleted := '{}';
-  digest := 0;
   refused := '[]';
   if to_regclass(strata.relation(p_dataset)) is null then
     why := 'changed'; -- who drops the table has deleted its rows
@@ -153,7 +152,7 @@ begin
     why := 'held'; -- a trigger or rule that nobody has decided about; the next claim says so
   else
     begin
-      select p.deleted, p.digest, p.refused, p.tried into deleted, digest, refused, tried
+      select p.deleted, p.refused, p.tried into deleted, refused, tried
         from strata.purge_rows(p_dataset, p_manifest, p_proofs) as p;
     exception when sqlstate 'ST045' then -- taken back as a whole, so that the copies go as well; the dataset says why
       why := 'held';

@@ -21,6 +21,7 @@ export const LEFT_OUT: Record<string, string> = {
   ST060: CALLER,
   ST061: CALLER,
   ST062: CALLER,
+  ST066: "tests/attack/telling_test.ts",
   ST080: CALLER,
   ST090: CALLER,
   ST091: CALLER,

@@ -51,3 +51,10 @@ export async function policyOf(sql: Db, table: string): Promise<DatasetPolicy | 
      where to_regclass(strata.relation(d)) = to_regclass(${table})`;
   return policy;
 }
+
+/** What the writers of a managed table should know: updates that may be upserts, tables that refer to it. */
+export async function writingAdvice(sql: Db, dataset: string): Promise<string[]> {
+  const rows = await sql<{ says: string }[]>`
+    select a.says from strata.writing_advice(strata.dataset(${dataset})) as a (says)`;
+  return rows.map(({ says }) => says);
+}
