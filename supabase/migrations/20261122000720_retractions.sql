@@ -1,5 +1,36 @@
 -- Retractions: an arrival is closed, and what its source kept is taken back.
 
+-- A row of this tier that refers to a copy keeps it, as it would keep a row from moving: it would go with it, or refuse. The copies
+-- are locked by now, so that none can begin to.
+create function strata.unreferenced(p_dataset strata.datasets, p_keys text[], inout ordinals bigint[], inout places tid[])
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_hashjoin = off -- each row by its key: never the whole table for a batch of it
+set enable_mergejoin = off
+set enable_memoize = off
+set row_security = off
+as $$
+declare
+  v_relation constant text := strata.relation(p_dataset);
+  v_sql constant record := strata.manifest_sql(p_dataset, '$1');
+begin
+  if strata.references_sql(v_relation::regclass) = 'false' then
+    return;
+  end if;
+  execute format(
+    'select coalesce(array_agg(t.ctid), ''{}'') from unnest(%s) with ordinality as m (%s, o) join %s as t on %s where m.o = any ($2) and not (%s)',
+    v_sql.items, v_sql.names, v_relation, v_sql.same_key, strata.references_sql(v_relation::regclass, 'all')) into places using p_keys, ordinals;
+  places := strata.closed(v_relation::regclass, places);
+  execute format(
+    'select coalesce(array_agg(m.o), ''{}'') from unnest(%s) with ordinality as m (%s, o) join %s as t on %s where m.o = any ($2) and t.ctid = any ($3)',
+    v_sql.items, v_sql.names, v_relation, v_sql.same_key) into ordinals using p_keys, ordinals, places;
+end
+$$;
+comment on function strata.unreferenced(strata.datasets, text[], bigint[], tid[]) is
+  'Those of some copies (positions among keys, and places) that no other row of this tier refers to.';
+revoke execute on function strata.unreferenced(strata.datasets, text[], bigint[], tid[]) from public;
+select strata.pin('strata.unreferenced(strata.datasets, text[], bigint[], tid[])');
+
 -- Takes back what the source kept: only rows this move brought (as is known by their keys), and only where they still
 -- are what it brought, or nobody has touched them since, whatever this tier has made of them. A source that names other rows
 -- deletes nothing.
@@ -34,6 +65,7 @@ begin
     strata.content_sql(strata.relation(p_dataset)::regclass, p_columns))
     into v_retracted, v_places using p_keys, p_ordinals, p_fingerprints, p_arrival.not_ours, p_arrival.brought, p_arrival.seed,
       case when p_arrival.file = strata.file_of(strata.twin(p_dataset)) then array_append(p_arrival.versions, p_arrival.version) else '{}' end;
+  select u.ordinals, u.places into v_retracted, v_places from strata.unreferenced(p_dataset, p_keys, v_retracted, v_places) as u;
   perform strata.unbook_places(p_dataset, v_places);
   execute format( -- by key: in a table of parts a place is one of each part
     'delete from %s as t using unnest(%s) with ordinality as m (%s, o) where %s and m.o = any ($2)',
@@ -48,7 +80,7 @@ begin
 end
 $$;
 comment on function strata.retract(strata.datasets, text[], integer[], text[], bytea[], strata.arrivals) is
-  'Deletes copies their source kept, where they are still exactly what was copied, or the version that was written then; says for each: retracted, absent, other.';
+  'Deletes copies their source kept, where they are still exactly what was copied, or the version that was written then, and nothing here refers to them; says for each: retracted, absent, other.';
 revoke execute on function strata.retract(strata.datasets, text[], integer[], text[], bytea[], strata.arrivals) from public;
 select strata.pin('strata.retract(strata.datasets, text[], integer[], text[], bytea[], strata.arrivals)');
 
