@@ -98,7 +98,9 @@ begin
       raise exception 'move % claimed % rows, % proofs came', p_move, v_move.rows_claimed, cardinality(p_proofs)
         using errcode = 'ST004', hint = strata.remedy('ST004');
     end if;
+    perform strata.settle_contested(v_dataset.name);
     v_done := strata.purge_unless_reshaped(v_dataset, v_manifest, v_proofs);
+    perform strata.forget_contested(v_dataset);
     if cardinality(v_done.deleted) < v_move.rows_claimed then -- the rule is that all of them went
       v_manifest.kept := array(select o from generate_series(1, v_move.rows_claimed) as o
                                except all select unnest(v_done.deleted) order by 1);

@@ -71,7 +71,9 @@ begin
   execute format('select array_agg(l.tid) from (select t.ctid as tid from %s as t where %s and %s order by t.%I limit $1 for update skip locked) as l',
                  v_relation, v_policy.aged, v_policy.due, v_dataset.age_column)
     into v_tids using strata.setting('batch_rows');
+  perform strata.settle_contested(p_dataset);
   v_gone := strata.delete_tids(v_dataset, v_tids, v_policy.aged || ' and ' || v_policy.due);
+  perform strata.forget_contested(v_dataset);
   if v_gone.rows = 0 and cardinality(v_tids) > 0 then
     raise exception 'a trigger on % keeps rows from being deleted', v_relation using errcode = 'ST043';
   end if;

@@ -60,18 +60,29 @@ comment on function strata.note_contested(text, text[], integer[], text[], text[
   'Writes down the rows here that differ from those a move brought under their keys.';
 revoke execute on function strata.note_contested(text, text[], integer[], text[], text[]) from public;
 
+-- One at a time: two would enter the same row twice. A column that is gone from here says nothing of a row.
 create function strata.settle_contested(p_dataset text)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_dataset constant strata.datasets := (select d from strata.datasets as d where d.name = p_dataset);
   v_row strata.contested;
   v_now record;
 begin
+  if not exists (select from strata.contested as c where c.dataset = p_dataset) then
+    return;
+  end if;
+  begin
+    perform strata.lock_dataset(p_dataset);
+  exception when lock_not_available then
+    return; -- a move is at it, and looks itself
+  end;
   for v_row in select c.* from strata.contested as c where c.dataset = p_dataset order by c.key loop
     begin
-      select r.* into v_now from strata.datasets as d cross join lateral strata.contested_row(d, v_row.key, v_row.columns) as r where d.name = p_dataset;
+      continue when strata.missing_columns(v_dataset, v_row.columns) <> '{}';
+      v_now := strata.contested_row(v_dataset, v_row.key, v_row.columns);
       if v_now.fingerprint is distinct from v_row.fingerprint then
         perform strata.add_to_ledger(p_dataset, 'deleted', v_row.month, array[v_row.fingerprint], v_row.columns, v_row.columns::text);
         delete from strata.contested as c where c.dataset = v_row.dataset and c.key = v_row.key;
@@ -87,6 +98,23 @@ $$;
 comment on function strata.settle_contested(text) is
   'Writes contested rows that have been deleted here into the ledger, and forgets those that are no longer in the way of others.';
 revoke execute on function strata.settle_contested(text) from public;
+
+create function strata.forget_contested(p_dataset strata.datasets)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from strata.contested as c where c.dataset = p_dataset.name) or strata.twin(p_dataset) is null then
+    return;
+  end if;
+  delete from strata.contested as c
+   where c.dataset = p_dataset.name and strata.missing_columns(p_dataset, p_dataset.key_columns || p_dataset.age_column) = '{}' and (strata.contested_row(p_dataset, c.key, c.columns)).fingerprint is null;
+end
+$$;
+comment on function strata.forget_contested(strata.datasets) is
+  'After this tier has moved or deleted rows, which is in the ledger: forgets the contested ones among them. settle_contested() comes before.';
+revoke execute on function strata.forget_contested(strata.datasets) from public;
 
 create table strata.came (
   dataset text not null,
