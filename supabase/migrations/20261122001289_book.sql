@@ -208,16 +208,21 @@ comment on function strata.book_arrival(strata.datasets, tid[], text[], strata.a
   'Enters what an arrival has brought into the book: the rows at these places, or, where they were put one by one, its lines.';
 revoke execute on function strata.book_arrival(strata.datasets, tid[], text[], strata.arrivals) from public;
 
-create function strata.unbook_places(p_dataset strata.datasets, p_places tid[])
+-- By key: in a table of parts a place is one of each part.
+create function strata.unbook_copies(p_dataset strata.datasets, p_keys text[], p_ordinals bigint[])
 returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
-  select strata.book_rows(p_dataset, format('(select t.* from only %s as t where t.ctid = any ($1)) as t', strata.relation(p_dataset)), p_places, null, -1)
-   where p_places <> '{}'
+  select strata.book_rows(p_dataset, format('unnest(%s) as m (%s) join %s as t on %s', s.items, s.names, strata.relation(p_dataset), s.same_key), null,
+           (select array_agg(x.texts order by x.k)
+              from (select k, array_agg(p_keys[k][o] order by o) as texts
+                      from generate_series(1, array_length(p_keys, 1)) as k, unnest(p_ordinals) as o group by k) as x), -1)
+    from strata.manifest_sql(p_dataset, '$3') as s where p_ordinals <> '{}'
 $$;
-comment on function strata.unbook_places(strata.datasets, tid[]) is 'Takes rows out of the book that are about to be taken back.';
-revoke execute on function strata.unbook_places(strata.datasets, tid[]) from public;
+comment on function strata.unbook_copies(strata.datasets, text[], bigint[]) is
+  'Takes rows, of which these are positions among keys, out of the book: they are about to be taken back.';
+revoke execute on function strata.unbook_copies(strata.datasets, text[], bigint[]) from public;
 
 create function strata.book_entry(p_dataset text, p_month text, p_book strata.books, p_names text[], p_marks bigint[])
 returns jsonb

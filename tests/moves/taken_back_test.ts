@@ -47,6 +47,23 @@ moveTest("a copy is taken back from a partition", async (chain) => {
   await deletedInMidMove(chain, { id: 42 });
 });
 
+moveTest("a copy that is taken back from a partition is taken out of the book", async (chain) => {
+  const { core, main } = chain;
+  await main.sql.unsafe(
+    `${TABLE}, words text generated always as (upper(body)) stored) partition by range (id);
+    create table public.notes_0 partition of public.notes for values from (0) to (3);
+    create table public.notes_1 partition of public.notes for values from (3) to (1000)`,
+  );
+  await makeNotes(core, 4);
+  const journey = await startJourney(chain);
+  await journey.until("purge");
+  await core.sql`delete from public.notes where id in (2, 3)`;
+  await journey.until("finish");
+  assert.deepEqual(await idsOf(main), [1, 4]);
+  const [book] = await main.sql`select sum(came)::int as came from strata.books`;
+  assert.equal(book?.came, 2);
+}, PUSH);
+
 /** Insert triggers of main's after which a row is not where, or what version, it was put. */
 const TRIGGERS: Record<string, string> = {
   "puts rows into a child": `${TABLE});
