@@ -71,8 +71,8 @@ begin
     'delete from %s as t using unnest(%s) with ordinality as m (%s, o) where %s and m.o = any ($2)',
     strata.relation(p_dataset), v_sql.items, v_sql.names, v_sql.same_key) using p_keys, v_retracted;
   perform set_config('strata.purging', 'off', true);
-  execute format(
-    'select array_agg(case when m.o = any ($2) then ''retracted'' when t.ctid is null then ''absent'' else ''other'' end order by m.o) '
+  execute format( -- a trigger of this tier's may have kept one
+    'select array_agg(case when t.ctid is not null then ''other'' when m.o = any ($2) then ''retracted'' else ''absent'' end order by m.o) '
     '  from unnest(%s) with ordinality as m (%s, o) left join %s as t on %s',
     v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
     into v_outcomes using p_keys, v_retracted;

@@ -1,4 +1,4 @@
-/** A copy that rows of the colder tier refer to is not taken back under them. */
+/** A copy that something on the colder tier keeps, a reference or a trigger, is not said to have been taken back. */
 import assert from "node:assert/strict";
 import {
   addNotes,
@@ -42,3 +42,28 @@ for (const action of ["cascade", "restrict"]) {
     assert.deepEqual([await idsOf(core), await idsOf(main)], [[], [1, 2, 3]]);
   }, { drivers: ["push"] });
 }
+
+moveTest(
+  "a copy that a trigger of main keeps is noted where its row was deleted",
+  async (chain) => {
+    const { core, main } = chain;
+    await makeNotes(core, 0);
+    await settle(chain);
+    await main.sql.unsafe(`
+    create function public.keep() returns trigger language plpgsql as $$ begin return null; end $$;
+    create trigger keep before delete on public.notes for each row execute function public.keep()`);
+    await addNotes(core.sql, 1, 3);
+    const journey = await startJourney(chain);
+    await journey.until("purge");
+    await core.sql`delete from public.notes where id = 2`;
+    await journey.until("finish");
+    await runOnce(chain);
+
+    assert.deepEqual(await idsOf(main), [1, 2, 3]);
+    const [arrival] = await main.sql`select outcomes, rows_retracted from strata.arrivals`;
+    assert.deepEqual({ ...arrival }, { outcomes: ["other"], rows_retracted: 0 });
+    const left = await core.sql`select key, tier from strata.left_copies`;
+    assert.deepEqual(left.map((row) => ({ ...row })), [{ key: ["2"], tier: "main" }]);
+  },
+  { drivers: ["push"] },
+);
