@@ -187,8 +187,8 @@ create table strata.left_copies (
   constraint left_copies_pkey primary key (dataset, key)
 );
 comment on table strata.left_copies is
-  'Rows that were deleted on this tier after it was put back from a backup to the middle of their move: that tier, or one behind it, '
-  'may have them. The owner deletes them there, or not, and then here (forget_copies).';
+  'Rows that were deleted on this tier in the middle of their move, and of which nothing was taken back: it was put back from a backup, or '
+  'the colder tier changed or keeps them. That tier, or one behind it, may have them. The owner deletes them there, or not, and then here (forget_copies).';
 revoke all on strata.left_copies from public;
 alter table strata.left_copies enable row level security;
 

@@ -57,7 +57,7 @@ insert into strata.alert_kinds (kind, is_condition, says) values
   ('clock', true, 'the clock of a tier cannot be trusted, so nothing is due there'),
   ('unconfirmed', true, 'rows are not deleted, because the hotter tier has not confirmed their policy'),
   ('policy_lost', true, 'a tier has forgotten a policy that the colder one has'),
-  ('left_copies', true, 'rows were deleted here that a colder tier still has, because this one was put back from a backup'),
+  ('left_copies', true, 'rows were deleted here that a colder tier still has: it changed or keeps them, or this one was put back from a backup'),
   ('excess', true, 'a neighbour sent more than it may'),
   ('audit_mismatch', false, 'what the log says moved is not what is there'),
   ('nothing_movable', false, 'a tier is critical and nothing on it may move'),
@@ -273,7 +273,7 @@ begin
        and strata.unconfirmed(d) is not null
     union all
     select 'left_copies', strata.tier(), l.dataset, 'warning',
-           format('%s of "%s" deleted on %s may still be on %s: %s was put back from a backup to the middle of their move',
+           format('%s of "%s" deleted on %s may still be on %s: they were changed or are kept there, or %s was put back from a backup to the middle of their move',
                   case l.rows when 1 then 'one row' else l.rows || ' rows' end, l.dataset, strata.tier(), l.tier, strata.tier()),
            format('Their keys are in strata.left_copies. Delete the rows on %s, or behind it, if they are to go, then on %s: select strata.forget_copies(%L);',
                   l.tier, strata.tier(), l.dataset)
