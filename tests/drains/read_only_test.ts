@@ -150,12 +150,24 @@ async function anew({ core, sql }: World): Promise<void> {
   await setCritical(sql, true);
 }
 
+/**
+ * What core's server says does not depend on who drives the link: with pull and relay each state meets
+ * a third of the ways, and all of them with STRATA_TEST_EVERYTHING=1, which takes minutes.
+ */
+function isTaken(driver: Driver, cell: number): boolean {
+  if (driver === "push" || Deno.env.get("STRATA_TEST_EVERYTHING") === "1") return true;
+  return cell % 3 === (driver === "pull" ? 0 : 1);
+}
+
 for (const driver of ["push", "pull", "relay"] as const) {
   Deno.test(`a core that turns read-only is helped, whatever its drain is at: ${driver}`, async (t) => {
     await using here = await world(driver);
     for (const [rescuer, { comes, rescue }] of Object.entries(RESCUERS)) {
-      for (const [state, { isOpen, reach }] of Object.entries(STATES)) {
-        for (const way of EVERY_WAY.filter((way) => comes(driver, way, isOpen))) {
+      for (const [at, [state, { isOpen, reach }]] of Object.entries(STATES).entries()) {
+        const ways = EVERY_WAY.filter((way, nth) => {
+          return comes(driver, way, isOpen) && isTaken(driver, at + nth);
+        });
+        for (const way of ways) {
           await t.step(`${state}; ${way} says read-only; ${rescuer} comes`, async () => {
             await anew(here);
             await reach(here.sql);

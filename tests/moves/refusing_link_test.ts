@@ -143,7 +143,7 @@ moveTest("nothing comes into a read-only tier, until it may be written again", a
   await assertLinkIsDown(chain, {
     code: "25006",
     says: /read-only/,
-    remedy: /free space there or lift default_transaction_read_only/,
+    remedy: /free space there, or: alter database … reset default_transaction_read_only/,
   });
   assert.deepEqual(await rowsOf(core), notes);
   await main.sql`alter database ${main.sql(main.name)} reset default_transaction_read_only`;

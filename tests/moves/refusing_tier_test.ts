@@ -106,7 +106,7 @@ moveTest(
     await assertOnlyNotesStandStill(chain, notes, {
       code: "ST021",
       says: /column "body" is gone from twin/,
-      remedy: /add it again there/,
+      remedy: /add it again on that tier: alter table public\.notes add column/,
     });
     await main.sql`alter table public.notes add column body text`;
     await assertMoves(chain, notes);

@@ -15,7 +15,13 @@ Deno.test("become() tells a database its tier, and the second time changes nothi
   await db.sql`select strata.become('main')`;
   const [twice] = await db.sql`select * from strata.self`;
 
-  assertEquals(once, { only_row: true, tier: "main", is_last: false, became_at: new Date(NOON) });
+  assertEquals(once, {
+    only_row: true,
+    tier: "main",
+    is_last: false,
+    became_at: new Date(NOON),
+    looked_at: null,
+  });
   assertEquals(twice, once);
 });
 
