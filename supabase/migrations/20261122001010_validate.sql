@@ -282,7 +282,7 @@ as $$
 declare
   v_part text;
 begin
-  foreach v_part in array array['server', 'logins', 'reach', 'roles', 'jobs', 'links', 'datasets', 'rights'] loop
+  foreach v_part in array array['server', 'logins', 'reach', 'roles', 'jobs', 'links', 'datasets', 'rights', 'troubles'] loop
     begin
       return query execute format('select v.topic, v.ok, v.says, case when not v.ok then v.remedy end from strata.%I() as v',
                                   'validate_' || v_part);
@@ -292,7 +292,6 @@ begin
              else strata.remedy(sqlstate) end;
     end;
   end loop;
-  return query select v.* from strata.validate_troubles() as v;
   return query select replace(c.kind, '_', ' ') || coalesce(' ' || nullif(c.subject, ''), ''), false, c.says, c.remedy
                  from (select x.* from strata.clock_conditions() as x union all select x.* from strata.agreement_conditions() as x) as c;
 end
