@@ -69,7 +69,9 @@ begin
     elsif v_aside.is_seen then
       v_row := v_aside.seen;
     end if;
-    insert into strata.aside_seen as e (dataset, key, seen, seen_at) values (v_aside.dataset, v_aside.key, v_row, strata.clock())
+    insert into strata.aside_seen as e (dataset, key, seen, seen_at)
+    select s.dataset, s.key, v_row, strata.clock() from strata.set_aside as s
+     where s.dataset = v_aside.dataset and s.key = v_aside.key for key share -- a move may have taken it back meanwhile
     on conflict (dataset, key) do update set seen = excluded.seen, seen_at = excluded.seen_at;
   end loop;
 end

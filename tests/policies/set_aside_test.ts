@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { testDatabase } from "../support/database.ts";
 import { type TestChain, testChain } from "../support/chain.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { addNote, idsOn, manageNotes, settle } from "../support/notes.ts";
 
 const NOW = "2026-03-01T12:00:00Z";
@@ -80,4 +81,25 @@ Deno.test("pauses double from 15 minutes to 64 hours, and grow no more", async (
     pauses.push(aside?.minutes);
   }
   assertEquals(pauses, [15, 30, 60, 120, 240, 480, 960, 1920, 3840, 3840, 3840]);
+});
+
+Deno.test("a look at rows set aside that meets a move which takes one back goes on", async () => {
+  await using chain = await chainWithConflict();
+  const { core } = chain;
+  await settle(chain);
+  const mover = await core.connect({ max: 1 }).reserve();
+  await mover`begin`;
+  await mover`delete from strata.set_aside`; // the row has moved, which is not committed yet
+  const looker = core.connect({ max: 1 });
+  const [{ pid } = { pid: 0 }] = await looker<{ pid: number }[]>`select pg_backend_pid() as pid`;
+  const look = looker`select strata.settle_aside()`.then(() => "done", (error) => `${error}`);
+  await waitFor("the look to wait for the move", async () => {
+    const [found] = await core.sql`
+      select from pg_stat_activity where pid = ${pid} and wait_event_type = 'Lock'`;
+    return found !== undefined;
+  });
+  await mover`commit`;
+  mover.release();
+  assertEquals(await look, "done");
+  assertEquals((await core.sql`select from strata.aside_seen`).length, 0);
 });
