@@ -207,8 +207,11 @@ begin
      cross join lateral unnest(m.kept, m.reasons, case when cardinality(p_outcomes) = p_move.rows_kept then p_outcomes end) as k (o, reason, outcome)
      where m.move_id = p_move.move_id and k.reason = 'left' and k.outcome is distinct from 'retracted'
   loop
-    execute format('select exists (select from %s as t where %s)', strata.relation(v_dataset), strata.key_is_sql(v_dataset))
-       into v_is_here using v_key;
+    v_is_here := false;
+    if strata.key_columns(strata.relation(v_dataset)::regclass) = v_dataset.key_columns then -- else no row is known by it any more
+      execute format('select exists (select from %s as t where %s)', strata.relation(v_dataset), strata.key_is_sql(v_dataset))
+         into v_is_here using v_key;
+    end if;
     insert into strata.left_copies (dataset, key, tier, noted_at)
     select p_move.dataset, v_key, p_move.to_tier, strata.clock() where not v_is_here -- what is here is moved once more
     on conflict do nothing;

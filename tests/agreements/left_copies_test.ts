@@ -53,3 +53,22 @@ moveTest("what is deleted on a core in the middle of a move leaves no copy", asy
   assert.equal((await core.sql`select from strata.left_copies`).length, 0);
   await assertAtPeace(chain);
 });
+
+moveTest("a key that is dropped before a move is closed keeps it open no longer", async (chain) => {
+  const { core } = chain;
+  await makeNotes(core, 3);
+  const journey = await startJourney(chain);
+  await journey.until("copy");
+  await journey.session.end();
+  await using backup = await backUp(core);
+  await settle(chain);
+  await backup.putBack();
+  await core.sql`delete from public.notes where id = 2`;
+  const again = await startJourney(chain);
+  await again.until("close");
+  await again.session.end();
+  await core.sql`alter table public.notes drop column id`;
+  await settle(chain).catch(() => {}); // the dataset has no key any more, and says so
+  assert.equal((await core.sql`select from strata.moves where state <> 'closed'`).length, 0);
+  assert.equal((await core.sql`select from strata.left_copies`).length, 1);
+});
