@@ -52,6 +52,7 @@ declare
   v_relation constant text := strata.relation(p_dataset);
   v_key text[];
   v_column record;
+  v_says text;
 begin
   execute format('select %s from %s as t where t.ctid = $1', strata.key_sql(p_dataset.key_columns), v_relation) into v_key using p_place;
   for v_column in
@@ -63,9 +64,13 @@ begin
     perform strata.put_aside(p_dataset.name, v_key, 'ST048', format('column "%s" cannot be read: %s', v_column.name, left(v_column.says, 1000)));
     return;
   end loop;
+  v_says := strata.read_error(v_relation, strata.content_sql(v_relation::regclass, p_dataset.twin_columns), array[p_place]);
+  perform strata.put_aside(p_dataset.name, v_key, 'ST048', 'the row cannot be read as a whole: ' || left(v_says, 1000))
+    where v_key is not null and v_says is not null; -- left where it is, it would stop every claim
 end
 $$;
-comment on function strata.put_aside_unreadable(strata.datasets, tid) is 'Sets the row at a place aside, if a column of it cannot be read, and names that.';
+comment on function strata.put_aside_unreadable(strata.datasets, tid) is
+  'Sets the row at a place aside, if it cannot be read, and names the column that is the reason, where it is one.';
 revoke execute on function strata.put_aside_unreadable(strata.datasets, tid) from public;
 select strata.pin('strata.put_aside_unreadable(strata.datasets, tid)');
 
