@@ -292,8 +292,6 @@ begin
              else strata.remedy(sqlstate) end;
     end;
   end loop;
-  return query select replace(c.kind, '_', ' ') || coalesce(' ' || nullif(c.subject, ''), ''), false, c.says, c.remedy
-                 from (select x.* from strata.clock_conditions() as x union all select x.* from strata.agreement_conditions() as x) as c;
 end
 $$;
 comment on function strata.validate() is
