@@ -9,6 +9,7 @@ returns table (name text, typ oid)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 set enable_hashjoin = off -- each type by its number: every table there is has two of its own
 set enable_mergejoin = off
 as $$
@@ -85,6 +86,7 @@ returns boolean
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   return exists (

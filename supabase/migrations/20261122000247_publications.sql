@@ -29,6 +29,7 @@ returns table (code text, says text, hint text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 declare
   v_identity constant name[] := strata.identity_columns(p_relation);
