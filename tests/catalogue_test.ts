@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Sql } from "postgres";
-import { REPOSITORY } from "../local/settings.ts";
 import { testDatabase } from "./support/database.ts";
+import { schemaFiles } from "./support/schemas.ts";
 
 /** Unpinned on purpose: pinned, they would not be inlined, and they run once per row. */
 const INLINED = ["strata.digest(bytea)", "strata.fingerprint(bytea)", "strata.fingerprint(text)"];
@@ -43,7 +43,7 @@ Deno.test("every function that writes values, or texts of the catalogue, for ano
   // reads a key as whoever gives it writes it, and has strata.text_of() write it
   assertEquals(await names(wrong), ["strata.normal_key(strata.datasets,text[])"]);
 
-  for await (const text of migrations()) {
+  for await (const { text } of schemaFiles()) {
     assert(!/^set (datestyle|intervalstyle|timezone|bytea_output|array_nulls) /m.test(text));
   }
 });
@@ -134,7 +134,7 @@ Deno.test("the edge functions' role reaches no table, and runs what it may run a
 Deno.test("every error that is raised is in strata.errors, and the other way round", async () => {
   await using db = await testDatabase();
   const raised = new Set<string>();
-  for await (const text of migrations()) {
+  for await (const { text } of schemaFiles()) {
     const withoutTheList = text.replace(/insert into strata\.errors[^;]*;/, "");
     for (const [, code] of withoutTheList.matchAll(/'(ST\d{3})'/g)) raised.add(code ?? "");
   }
@@ -152,7 +152,7 @@ Deno.test("every error names its cause and its remedy in one sentence without a 
 });
 
 Deno.test("every raise of a migration has an error code", async () => {
-  for await (const text of migrations()) {
+  for await (const { text } of schemaFiles()) {
     const code = text.replaceAll(/--.*$/gm, "");
     for (const [statement] of code.matchAll(/raise exception(?:'[^']*'|[^;'])*;/g)) {
       assert(statement.includes("errcode"), statement);
@@ -178,11 +178,4 @@ Deno.test("a schedule cannot be given two statements, nor tiers that are none", 
 async function assertRefused(sql: Sql, statement: string) {
   const outcome = await sql.unsafe(statement).then(() => "done", (error) => error.code);
   assertEquals(outcome, "23514");
-}
-
-async function* migrations(): AsyncGenerator<string> {
-  const directory = `${REPOSITORY}/supabase/migrations`;
-  for await (const { name } of Deno.readDir(directory)) {
-    yield await Deno.readTextFile(`${directory}/${name}`);
-  }
 }

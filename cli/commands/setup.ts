@@ -26,6 +26,7 @@ interface SetupFlags extends CommonOptions {
   validate?: true;
   all?: true;
   verbose?: true;
+  personal?: true;
 }
 
 /** `setup`: makes the tiers what the configuration says, and checks that they are. */
@@ -37,6 +38,7 @@ export function setup(io: Io): Command {
     "setup --validate --json",
   ])
     .option("--init", "push migrations, declare tiers and links, adopt the datasets")
+    .option("--personal", "with --init: the companion too, a personal system and a spoken briefing")
     .option("--sample-data", "load three years of an invented life into core, on this machine only")
     .option("--rotate", "give every link a new password; nothing is refused meanwhile")
     .option("--validate", "check every promise that can be checked; exit code 1 if one is broken")
@@ -44,7 +46,9 @@ export function setup(io: Io): Command {
     .option("--all", "--init, --sample-data and --validate, where core is on this machine")
     .action(async (flags: SetupFlags) => {
       const parts = [
-        ...(flags.init || flags.all ? [initReport] : []),
+        ...(flags.init || flags.all
+          ? [flags.personal || flags.sampleData || flags.all ? personalInit : initReport]
+          : []),
         ...(flags.sampleData || flags.all ? [sampleReport] : []),
         ...(flags.rotate ? [rotateReport] : []),
         ...(flags.validate || flags.all
@@ -90,6 +94,11 @@ async function inTurn(
     text: reports.map(({ text }) => text).join("\n\n"),
     ok: reports.every(({ ok }) => ok !== false),
   };
+}
+
+/** With the companion, which the sample data is for. */
+function personalInit(context: Context): Promise<Report> {
+  return initReport({ ...context, config: { ...context.config, personal: true } });
 }
 
 async function initReport(context: Context): Promise<Report> {

@@ -78,6 +78,8 @@ export interface Config {
   defaults: Policy;
   /** What was written down and counts for nothing, or as something else. */
   notes: string[];
+  /** Whether setup brings the companion as well: the personal system and the spoken briefing. */
+  personal: boolean;
 }
 
 const OLD_PASSWORD =
@@ -268,6 +270,7 @@ async function resolved(file: File, origin: Origin, environment: Environment): P
     })),
     defaults: policyOf("default", defaults, {}),
     notes: [...origin.notes, ...notesOn(environment)],
+    personal: file.personal,
   };
 }
 

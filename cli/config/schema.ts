@@ -82,6 +82,7 @@ export const FileSchema = z.strictObject({
   }, { error: "the tiers core, main and archive" }),
   lifecycle_policies: z.record(z.string(), PolicySchema, { error: "policies by dataset" })
     .default({}),
+  personal: z.boolean({ error: "true or false" }).default(false),
 }, { error: "database_tiers and lifecycle_policies" });
 
 /** A file that has passed {@link FileSchema}. */

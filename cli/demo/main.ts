@@ -84,7 +84,7 @@ async function demo(): Promise<void> {
 /** Sets the tiers up and loads the sample; false when an earlier run has loaded it. */
 async function setUp(context: Context): Promise<boolean> {
   const { session } = context;
-  const outcome = await init(context);
+  const outcome = await init({ ...context, config: { ...context.config, personal: true } });
   for (const { tier, says } of outcome.tiers) console.log(`  ${tier}: ${says}`);
   for (const { says } of outcome.links) console.log(`  ${says}`);
   console.log(`  ${plural(outcome.managed.length, "dataset")} managed`);

@@ -8,7 +8,8 @@ import { asFailure, Failure } from "../lib/errors.ts";
 import { isLocal } from "../lib/local.ts";
 import { connect } from "../lib/session.ts";
 import { exposedSchemas } from "./exposed.ts";
-import { PUSH, pushMigrations, SupabaseFailed, supabaseHosted } from "../lib/supabase.ts";
+import { pushReleases } from "../lib/releases.ts";
+import { PUSH, SupabaseFailed, supabaseHosted } from "../lib/supabase.ts";
 
 /** One command of a deployment. */
 export interface Step {
@@ -31,7 +32,7 @@ export interface Given {
 /** Every step for every tier: migrations everywhere, the rest where Supabase hosts the project. */
 export function deploySteps(config: Config, given: Given = {}): Step[] {
   return config.tiers.flatMap((tier) => [
-    pushStep(tier),
+    pushStep(tier, config.personal),
     ...(tier.provider === "supabase" ? hostedSteps(tier, given) : []),
   ]);
 }
@@ -52,11 +53,11 @@ export async function carryOut(step: Step): Promise<string> {
   }
 }
 
-function pushStep(tier: Tier): Step {
+function pushStep(tier: Tier, personal: boolean): Step {
   return {
     says: `Pushing the migrations to ${tier.key}`,
     command: `${checked(tier)}supabase db push --remote="$${tier.dbUrlEnv}" ${PUSH.join(" ")}`,
-    run: () => pushMigrations(tier.dbUrl, tier.trust),
+    run: async () => (await pushReleases(tier.dbUrl, { trust: tier.trust, personal })).output,
   };
 }
 

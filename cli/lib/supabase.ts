@@ -2,9 +2,7 @@ import { resolve } from "node:path";
 import versions from "../../import_map.json" with { type: "json" };
 import type { TierTrust } from "../config/security.ts";
 import { sslmodeOf } from "../../supabase/functions/_shared/postgres_tls.ts";
-import { migrations } from "../../supabase/functions/_shared/strata.ts";
-import { Failure } from "./errors.ts";
-import { compareVersions, versionsIn } from "./migrations.ts";
+import { migrations } from "../../supabase/functions/_shared/strata_releases.ts";
 import { connect } from "./session.ts";
 
 const PROJECT = resolve(import.meta.dirname ?? ".", "../../supabase");
@@ -99,28 +97,34 @@ async function runCli(
 /** How a push is called; `--include-all`, because some of Strata's may be older than others there. */
 export const PUSH = ["--include-all", "--yes"];
 
+/** A file for the Supabase CLI to push: <version>_<name>.sql. */
+export interface MigrationFile {
+  name: string;
+  text: string;
+}
+
 /**
- * Applies the migrations of Strata that a database does not have yet: `supabase db push`. The CLI
- * refuses a database whose history names a version that is not among its files, so for each of
- * somebody else's it finds an empty one; as it was applied already, nothing happens to it.
+ * Pushes files to a database: `supabase db push`. The CLI refuses a database whose history names a version that is not
+ * among its files, so for each of those it finds an empty one; as it was applied already, nothing happens to it.
  */
-export async function pushMigrations(
+export async function pushFiles(
   url: string,
+  files: readonly MigrationFile[],
   trust: TierTrust = {},
-  project = PROJECT,
 ): Promise<string> {
-  const here = await versionsIn(`${project}/migrations`);
-  const { foreign, unknown } = compareVersions(await versionsAt(url, trust), here);
-  if (unknown.length > 0) {
-    throw new Failure(
-      `it has migrations of Strata that are not here: ${unknown.join(", ")}`,
-      "Update this copy of Strata (a newer one was there), or put these files back.",
-    );
-  }
+  const ours = files.map(({ name }) => name.split("_")[0]);
+  const others = (await versionsAt(url, trust)).filter((one) =>
+    /^\d+$/.test(one) && !ours.includes(one)
+  );
   return await onCopy(async (copy) => {
-    await copyProject(project, copy, false);
-    for (const version of foreign.filter((version) => /^\d+$/.test(version))) {
-      await Deno.writeTextFile(`${copy}/supabase/migrations/${version}_not_of_strata.sql`, "");
+    await Deno.mkdir(`${copy}/supabase/migrations`, { recursive: true });
+    await Deno.copyFile(`${PROJECT}/config.toml`, `${copy}/supabase/config.toml`);
+    const all = [
+      ...files,
+      ...others.map((one) => ({ name: `${one}_not_of_strata.sql`, text: "" })),
+    ];
+    for (const { name, text } of all) {
+      await Deno.writeTextFile(`${copy}/supabase/migrations/${name}`, text);
     }
     const args = [`--remote=${cliAddress(url, trust)}`, ...PUSH];
     return await runCli(copy, "db push", args, { SUPABASE_HOME: `${copy}/home` });

@@ -1,5 +1,6 @@
 /** `setup --validate`: every tier's own checks, and those that only show from outside. */
 import * as strata from "../../supabase/functions/_shared/strata.ts";
+import { releases } from "../../supabase/functions/_shared/strata_releases.ts";
 import { policyOf } from "../../supabase/functions/_shared/strata_policies.ts";
 import { policiesOn } from "../config/policy.ts";
 import { sslmodeOf } from "../../supabase/functions/_shared/postgres_tls.ts";
@@ -7,7 +8,7 @@ import { keyWarning } from "../../supabase/functions/_shared/safe_address.ts";
 import { type Context, ROOT } from "../lib/command.ts";
 import { asFailure, Failure, isLost } from "../lib/errors.ts";
 import { isLocal } from "../lib/local.ts";
-import { compareVersions, versionsIn } from "../lib/migrations.ts";
+import { isLater, releasesHere } from "../lib/releases.ts";
 import { openFiles, secretFiles } from "../lib/secret_files.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
 import { grouped, some } from "../lib/output.ts";
@@ -115,7 +116,7 @@ async function outsideChecks(
       return [tlsCheck(tier, tls)];
     }),
     ...addressChecks(tier),
-    ...await attempt("migrations", async () => [await migrationCheck(sql)]),
+    ...await attempt("release", async () => [await releaseCheck(sql)]),
     ...await attempt("waking functions", () => wakeCheck(open)),
     ...await attempt("links", () => linkChecks(context, open)),
   ];
@@ -170,19 +171,23 @@ function addressChecks({ api, dbUrl, trust }: OpenTier["tier"]): strata.Check[] 
   ];
 }
 
-async function migrationCheck(sql: OpenTier["sql"]): Promise<strata.Check> {
-  const here = await versionsIn(`${ROOT}/supabase/migrations`);
-  const found = compareVersions(await strata.migrations(sql), here);
-  const [missing, unknown] = [found.missing.length, found.unknown.length];
+async function releaseCheck(sql: OpenTier["sql"]): Promise<strata.Check> {
+  const [here] = await releasesHere();
+  const there = (await releases(sql)).find(({ product }) => product === "strata");
+  const [version, found] = [here?.version ?? "", there?.version ?? "0.0.0"];
+  const isNewer = isLater(found, version);
+  const isSame = found === version && there?.digest === here?.digest;
   return {
-    topic: "migrations",
-    ok: missing === 0 && unknown === 0,
-    says: missing + unknown === 0
-      ? `all ${here.length} are in`
-      : `${missing} are missing, ${unknown} are unknown here`,
-    remedy: missing > 0
-      ? "Run `deno task strata setup --init`."
-      : "Update this copy of Strata: that tier was set up by a newer one.",
+    topic: "release",
+    ok: isSame,
+    says: isSame
+      ? `Strata ${found}`
+      : found === version
+      ? `Strata ${found}, but not as it is here`
+      : `Strata ${found}, and ${version} is here`,
+    remedy: isNewer
+      ? "Update this copy of Strata: that tier was set up by a newer one."
+      : "Run `deno task strata setup --init`.",
   };
 }
 

@@ -7,7 +7,8 @@ import { bare, keyWarning } from "../../supabase/functions/_shared/safe_address.
 import type { Context } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import type { OpenTier } from "../lib/session.ts";
-import { pushMigrations, SupabaseFailed } from "../lib/supabase.ts";
+import { pushReleases, versionHere } from "../lib/releases.ts";
+import { SupabaseFailed } from "../lib/supabase.ts";
 import { refuseToAbandon } from "./leave.ts";
 import { noteKeys } from "./keys.ts";
 import { openLinks } from "./links.ts";
@@ -33,8 +34,8 @@ export async function init(context: Context): Promise<InitOutcome> {
   await session.ask(refuseOtherTier);
   await refuseToAbandon(context);
   warnings(config).forEach(say);
-  say("Pushing the migrations to every tier …");
-  await session.ask(push);
+  say(`Pushing Strata ${await versionHere()} to every tier …`);
+  await session.ask((open) => push(config, open));
   const tiers = await session.ask((open) => introduce(config, open));
   await tellProjects(config, session);
   await noteKeys(session);
@@ -70,9 +71,9 @@ async function refuseOtherTier({ tier, sql }: OpenTier): Promise<void> {
   );
 }
 
-async function push({ tier, sql }: OpenTier): Promise<void> {
+async function push({ personal }: Config, { tier, sql }: OpenTier): Promise<void> {
   try {
-    await pushMigrations(tier.dbUrl, tier.trust);
+    await pushReleases(tier.dbUrl, { trust: tier.trust, personal });
     await strata.reloadRest(sql);
   } catch (error) {
     if (!(error instanceof SupabaseFailed)) throw error;

@@ -1,13 +1,7 @@
 /** Who stands between two tiers, or between us and a tier, gets no password, no key and no row. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { connect } from "../../cli/lib/session.ts";
-import {
-  cliAddress,
-  PUSH,
-  pushMigrations,
-  supabase,
-  SupabaseFailed,
-} from "../../cli/lib/supabase.ts";
+import { cliAddress, PUSH, pushFiles, supabase, SupabaseFailed } from "../../cli/lib/supabase.ts";
 import { DatabaseError } from "../../supabase/functions/_shared/errors.ts";
 import { connectSql } from "../../supabase/functions/_shared/strata_sql_rpc.ts";
 import { commandLine } from "../cli/support.ts";
@@ -151,7 +145,7 @@ for (const [manner] of MANNERS) {
     assertMatch(err, /main is skipped: its certificate cannot be believed|it does not encrypt/);
     assertMatch(err, /→ .*certificate/);
     const trust = { ca: await Deno.readTextFile(file), caFile: file };
-    await assertRejects(() => pushMigrations(address, trust));
+    await assertRejects(() => pushFiles(address, [], trust));
     const remote = `--remote=${cliAddress(address, trust)}`; // as if that had not stopped it
     await assertRejects(() => supabase("db push", remote, ...PUSH), SupabaseFailed);
     for (const given of [{}, trust]) {

@@ -112,7 +112,9 @@ Deno.test("every procedure that commits, and so cannot be pinned, qualifies what
     ),
   )).join("\n");
   const bodies = [
-    ...text.matchAll(/create procedure (strata\.\w+)[\s\S]*?as \$\$([\s\S]*?)\n\$\$;/g),
+    ...text.matchAll(
+      /create (?:or replace )?procedure (strata\.\w+)[\s\S]*?as \$\$([\s\S]*?)\n\$\$;/g,
+    ),
   ];
   assert.ok(bodies.length > 10);
   for (const [, name, body] of bodies) {

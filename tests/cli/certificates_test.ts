@@ -1,7 +1,7 @@
 /** The certificates that the command makes, on real servers, dialled at an address that is not loopback. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { connect } from "../../cli/lib/session.ts";
-import { pushMigrations } from "../../cli/lib/supabase.ts";
+import { pushFiles } from "../../cli/lib/supabase.ts";
 import { databaseTries, inSteps } from "../../cli/setup/reach.ts";
 import { connectLocally } from "../../local/cluster.ts";
 import { giveToServer } from "../../local/server_user.ts";
@@ -132,7 +132,7 @@ Deno.test("a tier with such a certificate is dialled at an address that is not l
   assertEquals((await sql`select tier from strata.self`)[0]?.tier, "main");
   await sql.end();
   await assertStepsBelieve(real.href, directory);
-  assertMatch(await pushMigrations(real.href, trust), /up to date/i);
+  assertMatch(await pushFiles(real.href, [], trust), /up to date/i);
   const relay = connectSql(real.href, trust);
   const answer = await relay.rpc("relay_hello").catch(({ code }) => code);
   assertEquals(answer, "ST006", "it answers that no relay drives this link");

@@ -1,11 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SAMPLE_DATASETS } from "../../cli/sample/generate.ts";
 import { testDatabase } from "../support/database.ts";
-
-const CHAPTER = "20261122009000_personal_system.sql";
-/** Reads the personal system where it is there, and is the only chapter to do so. */
-const READER = "20261122009100_briefing_facts.sql";
-const MIGRATIONS = new URL("../../supabase/migrations/", import.meta.url);
+import { schemaFiles } from "../support/schemas.ts";
 
 Deno.test("the personal system has a table for every dataset, described and indexed by age", async () => {
   await using db = await testDatabase();
@@ -70,18 +66,11 @@ Deno.test("a project is not deleted under its tasks", async () => {
   await assertRejects(() => db.sql`delete from public.projects where id = ${project?.id}`);
 });
 
-Deno.test("nothing but its own file and its one reader mentions the personal system", async () => {
-  for await (const { name } of Deno.readDir(MIGRATIONS)) {
-    if (name === CHAPTER || name === READER || !name.endsWith(".sql")) continue;
-    const chapter = await Deno.readTextFile(new URL(name, MIGRATIONS));
-    for (const table of datasets()) assert(!chapter.includes(table), `${name} mentions ${table}`);
+Deno.test("nothing but the companion mentions the personal system", async () => {
+  for await (const { path, text } of schemaFiles()) {
+    if (path.startsWith("companion/")) continue;
+    for (const table of datasets()) assert(!text.includes(table), `${path} mentions ${table}`);
   }
-});
-
-Deno.test("after the personal system and its reader only the rights are noted", async () => {
-  const names = await Array.fromAsync(Deno.readDir(MIGRATIONS), (entry) => entry.name);
-  const chapters = names.filter((name) => name.endsWith(".sql")).toSorted();
-  assertEquals(chapters.slice(-3), [CHAPTER, READER, "20261122009900_rights_noted.sql"]);
 });
 
 function datasets(): string[] {

@@ -1,5 +1,5 @@
 import postgres from "postgres";
-import { pushMigrations } from "../../cli/lib/supabase.ts";
+import { pushReleases } from "../../cli/lib/releases.ts";
 import type { StackOptions, Tier } from "../../local/settings.ts";
 import { TIERS } from "../../local/settings.ts";
 import { removeStack, type RunningStack, status, up, type UpOptions } from "../../local/stack.ts";
@@ -46,7 +46,7 @@ export async function cronChain(
   };
   try {
     await Promise.all(databases.map(async ({ sql, url, tier }) => {
-      await pushMigrations(url);
+      await pushReleases(url, { personal: true });
       await openLogins(sql, tier, password, 10);
     }));
   } catch (error) {

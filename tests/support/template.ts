@@ -1,4 +1,4 @@
-import { pushMigrations } from "../../cli/lib/supabase.ts";
+import { pushReleases } from "../../cli/lib/releases.ts";
 import { type Cluster, connectLocally } from "../../local/cluster.ts";
 import { contentHash, prepareDatabase } from "../../local/prepare.ts";
 import { REPOSITORY, type Tier, TIERS } from "../../local/settings.ts";
@@ -64,7 +64,7 @@ async function migrate(cluster: Cluster, name: string): Promise<void> {
   const sql = connectLocally(cluster, name);
   try {
     await prepareDatabase((await testStack()).servers[cluster.tier], sql);
-    await pushMigrations(await databaseUrl(cluster.tier, name));
+    await pushReleases(await databaseUrl(cluster.tier, name), { personal: true });
     await sql`set role postgres`; // who makes a role may change it
     await openLogins(sql, cluster.tier, await moverPassword(), MOVER_CONNECTIONS);
   } finally {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { pushMigrations } from "../../cli/lib/supabase.ts";
+import { pushFiles } from "../../cli/lib/supabase.ts";
 import { connect } from "../../cli/lib/session.ts";
 import { connectSql } from "../../supabase/functions/_shared/strata_sql_rpc.ts";
 import { testChain } from "../support/chain.ts";
@@ -39,7 +39,7 @@ Deno.test("a database is dialled at an IPv6 address", options, async () => {
   const { rpc, close } = connectSql(address);
   assertEquals(await rpc("tier"), "core");
   await close();
-  await pushMigrations(address); // by the Supabase CLI
+  await pushFiles(address, []); // by the Supabase CLI
 });
 
 Deno.test("a tier dials its neighbour at an IPv6 address", options, async () => {

@@ -361,16 +361,6 @@ export async function facts(sql: Db): Promise<Facts> {
   return row;
 }
 
-/** The versions of the migrations that were pushed to this tier, Strata's and others. */
-export async function migrations(sql: Db): Promise<string[]> {
-  const [found] = await sql<{ there: boolean }[]>`
-    select to_regclass('supabase_migrations.schema_migrations') is not null as there`;
-  if (found?.there !== true) return [];
-  const rows = await sql<{ version: string }[]>`
-    select version from supabase_migrations.schema_migrations order by version`;
-  return rows.map(({ version }) => version);
-}
-
 /** Wakes the job that goes on with what is due, every minute until nothing is left. */
 export async function keepGoing(sql: Db): Promise<void> {
   await sql`select strata.keep_going(p_on => true)`;

@@ -1,0 +1,133 @@
+/** How a release is put together from supabase/schemas: one file, installer and upgrader at once. */
+import { REPOSITORY } from "../../local/settings.ts";
+
+/** One file that is pushed to a tier, and the folders of supabase/schemas that it is made from, in order. */
+export interface Product {
+  /** Its name in supabase/migrations. */
+  file: string;
+  product: "strata" | "companion";
+  folders: string[];
+}
+
+/** supabase/schemas/release.json: which version this is, and what it is made of. */
+export interface ReleasePlan {
+  version: string;
+  releases: Product[];
+  /** Versions from which `supabase/schemas/upgrades/<version>.sql` leads to the next one, oldest first. */
+  upgrades: string[];
+}
+
+const SCHEMAS = `${REPOSITORY}/supabase/schemas`;
+
+/** What is to be released. */
+export async function releasePlan(): Promise<ReleasePlan> {
+  return JSON.parse(await Deno.readTextFile(`${SCHEMAS}/release.json`));
+}
+
+/** The text of one release file, its digest in it. */
+export async function compose(plan: ReleasePlan, { product, folders }: Product): Promise<string> {
+  const folder = product === "strata" ? "release" : "companion/release";
+  const frame = (part: string) => read(`${folder}/${part}.sql`);
+  const parts = [
+    await frame("begin"),
+    await read("release/drop.sql"),
+    ...await installers(folders),
+    ...(product === "strata" ? await upgrades(plan) : []),
+    ...(await each(folders, "tables.sql")).map(keepTables),
+    ...(await each(folders, "types.sql")).map(keepTables),
+    ...(await code(folders)).map(replaceRoutines),
+    ...(await each(folders, "seed.sql")),
+    await frame("end"),
+  ];
+  const body = parts.join("\n").replaceAll("%VERSION%", plan.version).replaceAll(
+    "%PRODUCT%",
+    product,
+  );
+  const digest = await sha256(body);
+  const title =
+    `-- Strata ${plan.version}${
+      product === "strata" ? "" : `, ${product}`
+    }: made by \`deno task release\` ` +
+    `from supabase/schemas; not to be edited.\n-- digest ${digest}\n-- Long because it is a whole release.\n\n`;
+  return title + body.replaceAll("%DIGEST%", digest);
+}
+
+/** What stands in a release file's head. */
+export function digestOf(text: string): string | undefined {
+  return /^-- digest ([0-9a-f]{64})$/m.exec(text.slice(0, 1000))?.[1];
+}
+
+async function sha256(text: string): Promise<string> {
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return new Uint8Array(hash).toHex();
+}
+
+async function read(path: string): Promise<string> {
+  return `-- ${path}\n\n${await Deno.readTextFile(`${SCHEMAS}/${path}`)}`;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  const found = await Array.fromAsync(Deno.readDir(`${SCHEMAS}/${folder}`));
+  return found.filter(({ isFile }) => isFile).map(({ name }) => name).sort();
+}
+
+async function each(folders: readonly string[], name: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const folder of folders) {
+    if ((await namesIn(folder)).includes(name)) found.push(await read(`${folder}/${name}`));
+  }
+  return found;
+}
+
+/** Roles and extensions: what there is before tables. */
+function installers(folders: readonly string[]): Promise<string[]> {
+  return each(folders, "install.sql");
+}
+
+const NO_CODE = ["install.sql", "tables.sql", "types.sql", "seed.sql"];
+
+async function code(folders: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const folder of folders) {
+    const names = (await namesIn(folder)).filter((name) =>
+      name.endsWith(".sql") && !NO_CODE.includes(name)
+    );
+    for (const name of names) found.push(await read(`${folder}/${name}`));
+  }
+  return found;
+}
+
+/** A step runs only where the release that it leads away from is found, or an older one. */
+async function upgrades({ upgrades }: ReleasePlan): Promise<string[]> {
+  return await Promise.all(upgrades.map(async (version) => {
+    const steps = await read(`upgrades/${version}.sql`);
+    return `do $upgrade$\nbegin\n  if strata_is_at_most\n  end if;\nend\n$upgrade$;\n`.replace(
+      "  if strata_is_at_most\n",
+      () =>
+        `  if pg_catalog.current_setting('strata.from') <> '' and\n` +
+        `     pg_catalog.string_to_array(pg_catalog.current_setting('strata.from'), '.')::integer[] <= '{${
+          version.replaceAll(".", ",")
+        }}'::integer[] then\n    execute $steps$\n${steps}$steps$;\n`,
+    );
+  }));
+}
+
+/** What an upgrade keeps is made only where it is missing. */
+export function keepTables(text: string): string {
+  return text
+    .replace(/^create (table|sequence) /gm, "create $1 if not exists ")
+    .replace(
+      /^create (unique )?index /gm,
+      (_, unique) => `create ${unique ?? ""}index if not exists `,
+    )
+    .replace(
+      /^create type (strata\.\w+) as [^;]*;$/gm,
+      (statement, name) =>
+        `do $type$\nbegin\n  if pg_catalog.to_regtype('${name}') is null then\n${statement}\n  end if;\nend\n$type$;`,
+    );
+}
+
+/** Routines that triggers call are still there when they are made anew. */
+export function replaceRoutines(text: string): string {
+  return text.replace(/^create (function|procedure|trigger) /gm, "create or replace $1 ");
+}

@@ -1,0 +1,78 @@
+create table strata.datasets (
+  name text not null,
+  schema_name text not null,
+  table_name text not null,
+  key_columns text[] not null,
+  age_column text not null,
+  core_retention_days integer,
+  main_retention_days integer,
+  delete_after_days integer,
+  due_when text,
+  waits_for text,
+  size_limit_kb integer,
+  delete_triggers text,
+  priority integer not null default 100,
+  accepted_from text,
+  accepted jsonb,
+  accepted_revision bigint,
+  accepted_digest text,
+  accepted_content text,
+  ahead jsonb,
+  revision bigint not null default 1,
+  told_revision bigint,
+  told_shape text,
+  twin_columns text[],
+  trouble_sqlstate text,
+  trouble text,
+  remedy text,
+  failures integer not null default 0,
+  next_try_at timestamptz,
+  managed_at timestamptz not null,
+  constraint datasets_pkey primary key (name),
+  constraint datasets_one_per_table unique (schema_name, table_name),
+  constraint datasets_retentions_are_days check
+    (core_retention_days between 0 and 100000 and main_retention_days between 0 and 100000
+     and delete_after_days between 0 and 100000),
+  constraint datasets_retentions_grow_down_the_chain check
+    (coalesce(core_retention_days, 2147483647) <= coalesce(main_retention_days, 2147483647)
+     and coalesce(main_retention_days, 0) <= coalesce(delete_after_days, 2147483647)
+     and coalesce(core_retention_days, 0) <= coalesce(delete_after_days, 2147483647)),
+  constraint datasets_size_limit_is_positive check (size_limit_kb > 0),
+  constraint datasets_delete_triggers_is_a_decision check (delete_triggers in ('fire', 'skip')),
+  constraint datasets_trouble_has_its_code check ((trouble is null) = (trouble_sqlstate is null)),
+  constraint datasets_accepted_from_a_tier check ((accepted_from is null) = (accepted is null))
+);
+comment on table strata.datasets is
+  'Managed tables. *_retention_days, delete_after_days: ages in days, null = never. due_when: a further SQL condition. waits_for: one of a hotter tier''s that the owner of this tier has not taken yet. '
+  'accepted(_from): the description a hotter tier gave of it; accepted_revision, _digest, _content: which one. ahead: a newer policy that '
+  'the colder tier has, and this one has forgotten. told_*, twin_columns: what the colder tier knows. '
+  'trouble, remedy, next_try_at: why the dataset stands still and until when.';
+alter table strata.datasets enable row level security;
+
+create table strata.tellings (
+  dataset text not null,
+  revision bigint not null,
+  digest text not null,
+  telling_id bigint generated always as identity,
+  constraint tellings_pkey primary key (dataset, revision, digest)
+);
+comment on table strata.tellings is
+  'Which policies of a dataset the colder tier was told, or may have been, the latest last (telling_id); a hundred of each dataset, also '
+  'of one that was let go of.';
+alter table strata.tellings enable row level security;
+
+create table strata.confirmations (
+  dataset text not null,
+  confirmed_at timestamptz,
+  is_contradicted boolean not null,
+  waits_on text,
+  server text not null,
+  version xid,
+  constraint confirmations_pkey primary key (dataset),
+  constraint confirmations_dataset_fkey foreign key (dataset) references strata.datasets (name) on delete cascade
+);
+comment on table strata.confirmations is
+  'What the hotter tier last said of the policy that was accepted here: when it was known to hold (confirmed_at), that it is not what was '
+  'told, or not confirmed there (is_contradicted), which tier waits for its own hotter one (waits_on). server, version: of this row as it was written; '
+  'another one has been put back from a backup.';
+alter table strata.confirmations enable row level security;

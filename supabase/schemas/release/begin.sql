@@ -1,0 +1,35 @@
+-- The beginning of a release: may it be installed here, and over what?
+--
+-- The whole file is one transaction, as the Supabase CLI sends it. `strata.from` says to what follows which release it
+-- finds: '' in a database without Strata, '0.0.0' for what there was before releases had numbers.
+
+select pg_catalog.set_config('client_min_messages', 'warning', true); -- what is there already is no news
+select pg_catalog.set_config('check_function_bodies', 'off', true); -- routines call each other: the tests check them all
+
+do $$
+declare
+  c_this constant text := '%VERSION%';
+  v_from text := case when pg_catalog.to_regclass('strata.datasets') is null then '' else '0.0.0' end;
+begin
+  if pg_catalog.to_regclass('strata.releases') is not null then
+    execute $sql$select r.version from strata.releases as r where r.product = 'strata' order by r.installed_at desc limit 1$sql$
+      into v_from;
+  end if;
+  if v_from <> '' and pg_catalog.string_to_array(v_from, '.')::integer[] > pg_catalog.string_to_array(c_this, '.')::integer[] then
+    raise exception 'this database has Strata %, and this is the file of %: nothing was changed', v_from, c_this
+      using errcode = 'ST067', hint = 'Update this copy of Strata; in a project of your own, take the newer file out of it: strata add.';
+  end if;
+  perform pg_catalog.set_config('strata.from', v_from, true);
+end
+$$;
+
+-- Jobs and neighbours wait from here on: what is between two steps of a move stays there until the new code takes it up.
+do $$
+begin
+  if pg_catalog.current_setting('strata.from') <> '' then
+    perform pg_catalog.set_config('lock_timeout', '60s', true);
+    lock table strata.datasets, strata.links, strata.moves, strata.arrivals, strata.schedules in access exclusive mode;
+    perform pg_catalog.set_config('lock_timeout', '0', true);
+  end if;
+end
+$$;

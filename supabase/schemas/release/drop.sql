@@ -1,0 +1,50 @@
+-- Code is brought anew as a whole: `create or replace` cannot change what a routine returns, and keeps old grants. What
+-- triggers call stays until it is replaced; so does a type that is still used.
+do $$
+declare
+  v_old oid[];
+  v_users text;
+begin
+  if pg_catalog.current_setting('strata.from') = '' then
+    return;
+  end if;
+  if pg_catalog.current_setting('strata.from') = '0.0.0' then
+    v_old := array(select p.oid from pg_catalog.pg_proc as p
+                    where p.pronamespace = 'strata'::regnamespace and p.prorettype <> 'trigger'::regtype);
+  else
+    execute $sql$select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid from (
+      select r.routines from strata.releases as r where r.product = '%PRODUCT%' order by r.installed_at desc limit 1) as r)$sql$ into v_old;
+    v_old := array(select p.oid from pg_catalog.pg_proc as p where p.oid = any (v_old));
+  end if;
+  select string_agg(distinct pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), ', ') into v_users
+    from pg_catalog.pg_depend as d
+   where d.refclassid = 'pg_catalog.pg_proc'::regclass and d.refobjid = any (v_old)
+     and not (d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = any (v_old));
+  if v_users is not null then
+    raise exception 'what is not of Strata needs its functions, which a release makes anew: %', v_users
+      using errcode = 'ST068', hint = 'Drop the objects that the message names, push again, and make them anew afterwards.';
+  end if;
+  if v_old <> '{}' then
+    execute 'drop routine ' || (select string_agg(o::regprocedure::text, ', ') from unnest(v_old) as o);
+  end if;
+end
+$$;
+
+do $$
+declare
+  v_type oid;
+begin
+  if pg_catalog.current_setting('strata.from') = '' then
+    return;
+  end if;
+  for v_type in
+    select t.oid from pg_catalog.pg_type as t join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
+     where t.typnamespace = 'strata'::regnamespace and not exists (
+       select from pg_catalog.pg_depend as d
+        where d.refclassid = 'pg_catalog.pg_type'::regclass and d.refobjid in (t.oid, t.typarray) and d.deptype = 'n')
+     order by t.oid desc -- a later one may use an earlier one
+  loop
+    execute pg_catalog.format('drop type %s', v_type::regtype);
+  end loop;
+end
+$$;

@@ -1,0 +1,147 @@
+-- Texts: how rows are written, for the way and for their fingerprint.
+--
+-- Rows travel column by column: the texts of a column's values one after the other, the columns one after the other, with
+-- marks between them that are made of the move's own id, so that nothing is escaped and nothing is looked at byte by byte. Both
+-- ends write values under the same pinned output settings, so equal texts are equal values on every version and locale. A
+-- row's fingerprint is a hash of its values' texts in the colder tier's column order.
+
+-- Not pinned and not immutable (convert_to() is not), on purpose: only so are they inlined, and they run once per row. They
+-- name nothing outside pg_catalog.
+create function strata.fingerprint(p_content bytea)
+returns bytea
+language sql
+stable
+parallel safe
+as $$ select pg_catalog.substr(pg_catalog.sha256(p_content), 1, 16) $$;
+comment on function strata.fingerprint(bytea) is 'The first 128 bits of the SHA-256 of a row''s content, in UTF-8.';
+revoke execute on function strata.fingerprint(bytea) from public;
+
+create function strata.fingerprint(p_content text)
+returns bytea
+language sql
+stable
+parallel safe
+as $$ select pg_catalog.substr(pg_catalog.sha256(pg_catalog.convert_to(p_content, 'UTF8')), 1, 16) $$;
+comment on function strata.fingerprint(text) is 'fingerprint(bytea) of a content that is text.';
+revoke execute on function strata.fingerprint(text) from public;
+
+create function strata.digest(p_fingerprint bytea)
+returns bigint
+language sql
+immutable
+parallel safe
+as $$ select ('x' || pg_catalog.encode(pg_catalog.substr(p_fingerprint, 1, 8), 'hex'))::bit(64)::bigint $$;
+comment on function strata.digest(bytea) is 'A fingerprint''s share in a digest; digests of many rows are their xor. Not pinned: see fingerprint.';
+revoke execute on function strata.digest(bytea) from public;
+
+-- A value as its type writes it. Not every cast to text does that (char(n) loses blanks, a boolean is spelled out), concat()
+-- always does, and takes half as long again. And `is not null` would take a composite value with a NULL in it for NULL.
+create function strata.value_sql(p_type oid, p_column text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select case when p_column is null then 'null::text'
+                when p_type in ('text'::regtype, 'varchar'::regtype) then format('t.%I', p_column)
+                when p_type in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype, 'float8'::regtype, 'numeric'::regtype,
+                                'uuid'::regtype, 'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) then format('t.%I::text', p_column)
+                else format('case when t.%I is distinct from null then concat(t.%I) end', p_column, p_column) end);
+end
+$$;
+comment on function strata.value_sql(oid, text) is 'SQL for the text of a column''s value in row t; null for null.';
+revoke execute on function strata.value_sql(oid, text) from public;
+
+-- Of the rows' contents one after the other, each of which tells where it ends; so a batch that is all there is proved by
+-- one hash instead of one for each row.
+create function strata.seal(p_contents text)
+returns bytea
+language sql
+stable
+parallel safe
+set search_path = ''
+as $$ select sha256(convert_to(p_contents, 'UTF8')) $$;
+comment on function strata.seal(text) is 'One SHA-256 over the contents of all rows of a batch, in their order.';
+revoke execute on function strata.seal(text) from public;
+
+-- Every value is told from its neighbours: by its length in front, or, for types whose texts cannot contain it and are
+-- never empty, by a bar behind. NULL has neither length nor text. concat() takes at most 100 arguments.
+create function strata.content_sql(p_relation regclass, p_columns text[], p_has_texts boolean default false)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select case when count(*) = 1 then 'concat(' || min(c.texts) || ')'
+                else 'concat(' || string_agg('concat(' || c.texts || ')', ', ' order by c.chunk) || ')' end
+      from (
+        select n.position / 30 as chunk,
+               string_agg(case when a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype,
+                                   'float8'::regtype, 'numeric'::regtype, 'bool'::regtype, 'uuid'::regtype, 'date'::regtype,
+                                   'timestamp'::regtype, 'timestamptz'::regtype, 'time'::regtype, 'bytea'::regtype)
+                               then format('%s, ''|''', case when p_has_texts then v.text else format('t.%I', n.name) end)
+                               else format('octet_length(%s), '':'', %s', v.text, v.text) end, ', ' order by n.position) as texts
+          from unnest(p_columns) with ordinality as n (name, position)
+          join pg_catalog.pg_attribute as a on a.attrelid = p_relation and a.attname = n.name and not a.attisdropped,
+       lateral (select case when p_has_texts then 'z.v' || n.position else strata.value_sql(a.atttypid, n.name) end) as v (text)
+         group by n.position / 30) as c);
+end
+$$;
+comment on function strata.content_sql(regclass, text[], boolean) is
+  'SQL for the content of row t, of which the fingerprint is taken: the named columns'' texts in the given order; of row z '
+  'whose v1, … are these texts, with p_has_texts.';
+revoke execute on function strata.content_sql(regclass, text[], boolean) from public;
+
+-- Ten characters that no value contains: they are younger than all of them, and 48 random bits are not to be guessed. If they
+-- were, the rows would not be proved.
+create function strata.marks(p_move uuid, out between_values text, out between_columns text, out for_null text)
+language sql
+immutable
+set search_path = ''
+as $$ select m.start || E'\n', m.start || '/', m.start || '-' from concat(E'\n', encode(substr(uuid_send(p_move), 1, 6), 'base64')) as m (start) $$;
+comment on function strata.marks(uuid) is 'What stands in front of each value of a batch, between two columns, and for NULL.';
+revoke execute on function strata.marks(uuid) from public;
+
+-- The pieces that take a manifest apart again: unnest(…) as m (k1, …, then the rest), and its match with row t.
+create function strata.manifest_sql(p_dataset strata.datasets, p_keys text, out items text, out names text, out same_key text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  select string_agg(format('%s[%s:%s]', p_keys, k.position, k.position), ', ' order by k.position),
+         string_agg('k' || k.position, ', ' order by k.position),
+         string_agg(format('t.%I %s m.k%s::%s', k.name, strata.equals_sql(a.attrelid, k.name), k.position,
+                           format_type(a.atttypid, a.atttypmod)), ' and ' order by k.position)
+    into items, names, same_key
+    from unnest(p_dataset.key_columns) with ordinality as k (name, position)
+    join pg_catalog.pg_attribute as a
+      on a.attrelid = strata.relation(p_dataset)::regclass and a.attname = k.name and not a.attisdropped;
+end
+$$;
+comment on function strata.manifest_sql(strata.datasets, text) is
+  'SQL to unnest an array of keys: its items, their names, and the comparison with row t.';
+revoke execute on function strata.manifest_sql(strata.datasets, text) from public;
+
+-- A cheap guess at a row's bytes, for filling batches: nothing is fetched from TOAST for it.
+create function strata.weight_sql(p_relation regclass)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select '24' || coalesce(string_agg(
+             format(case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bytea'::regtype)
+                         then ' + coalesce(octet_length(t.%I), 0)' else ' + coalesce(pg_column_size(t.%I), 0)' end, a.attname), ''), '')
+      from pg_catalog.pg_attribute as a
+     where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and a.attlen = -1);
+end
+$$;
+comment on function strata.weight_sql(regclass) is 'SQL for the approximate bytes of row t.';
+revoke execute on function strata.weight_sql(regclass) from public;

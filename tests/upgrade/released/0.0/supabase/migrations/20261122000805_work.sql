@@ -1,0 +1,81 @@
+-- Work: which datasets a tier has something to do for.
+
+create function strata.has_due(p_dataset strata.datasets)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+as $$
+declare
+  v_policy constant record := strata.conditions(p_dataset);
+  v_found boolean;
+begin
+  if strata.is_rewriting(p_dataset) then
+    return false; -- it would have to be waited for
+  end if;
+  execute format('select exists (select from %s as t where %s and %s order by t.%I limit 1)', strata.relation(p_dataset),
+                 v_policy.aged, v_policy.due, p_dataset.age_column) into v_found;
+  if not v_found and v_policy.oversize <> 'false' then
+    execute format('select exists (select from %s as t where %s and %s)', strata.relation(p_dataset),
+                   v_policy.oversize, v_policy.due) into v_found;
+  end if;
+  return v_found or strata.has_drainable(p_dataset);
+end
+$$;
+comment on function strata.has_due(strata.datasets) is 'Whether any row of a dataset is due on this tier, or wanted by a drain.';
+revoke execute on function strata.has_due(strata.datasets) from public;
+
+create function strata.may_have_due(p_dataset strata.datasets)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return strata.has_due(p_dataset);
+exception when others then
+  return true; -- the claim will say what is wrong, where it is written down
+end
+$$;
+comment on function strata.may_have_due(strata.datasets) is 'has_due(); true also when that cannot be told.';
+revoke execute on function strata.may_have_due(strata.datasets) from public;
+
+create function strata.find_work(p_careful boolean)
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(array_agg(d.name order by d.priority, m.last_turn_at nulls first, d.name), '{}')
+    from strata.datasets as d
+    left join lateral (select max(m.started_at) as last_turn_at from strata.moves as m where m.dataset = d.name) as m on true
+   where (d.next_try_at is null or d.next_try_at <= strata.clock())
+     and (d.told_revision is distinct from d.revision
+          or exists (select from strata.moves as m where m.dataset = d.name and m.state <> 'closed')
+          or case when p_careful then strata.may_have_due(d) else strata.has_due(d) end)
+$$;
+comment on function strata.find_work(boolean) is
+  'datasets_with_work(), either past datasets that cannot be read (careful) or failing at the first of them.';
+revoke execute on function strata.find_work(boolean) from public;
+
+-- A subtransaction for each dataset costs more than the look itself, so it is made only when one of them fails.
+create function strata.datasets_with_work()
+returns text[]
+language plpgsql
+stable
+security definer -- a pulling tier calls it as strata_mover
+set search_path = ''
+as $$
+begin
+  return strata.find_work(false);
+exception when others then
+  return strata.find_work(true);
+end
+$$;
+comment on function strata.datasets_with_work() is
+  'Datasets of this tier that have an open move, due rows, or news for the colder tier, and whose pause is over; first '
+  'those whose last turn is longest ago.';
+revoke execute on function strata.datasets_with_work() from public;
+grant execute on function strata.datasets_with_work() to strata_mover;

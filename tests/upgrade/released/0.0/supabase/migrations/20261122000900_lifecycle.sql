@@ -1,0 +1,202 @@
+-- Lifecycle: the end of the chain, and upkeep.
+--
+-- At the last tier a row whose deletion age has passed, and that nothing holds or references, is deleted: in bounded
+-- batches, each one transaction, each logged in strata.moves (kind delete) with count and digest.
+
+-- Deletes rows of which it was just seen that they are due, if they still are.
+create function strata.delete_tids(
+  p_dataset strata.datasets, p_tids tid[], p_due text, out rows integer, out bytes bigint, out digest bigint
+)
+language plpgsql
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set intervalstyle = 'postgres'
+set timezone = 'UTC'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set lc_monetary = 'C'
+set xmlbinary = 'base64'
+set row_security = off
+as $$
+declare
+  v_relation constant regclass := strata.relation(p_dataset)::regclass;
+  v_columns constant text[] := array(
+    select a.attname::text from pg_catalog.pg_attribute as a
+     where a.attrelid = v_relation and a.attnum > 0 and not a.attisdropped order by a.attnum);
+  v_month timestamp;
+  v_rows integer;
+  v_bytes bigint;
+  v_digest bigint;
+begin
+  rows := 0;
+  bytes := 0;
+  digest := 0;
+  perform set_config('strata.purging', 'on', true);
+  for v_month, v_rows, v_bytes, v_digest in execute format(
+    'with gone as (delete from %s as t where t.ctid = any ($1) and %s '
+    '               returning %s as content, date_trunc(''month'', t.%I::timestamp) as month) '
+    'select g.month, count(*)::integer, sum(octet_length(g.content)), bit_xor(strata.digest(strata.fingerprint(g.content))) '
+    '  from gone as g group by g.month',
+    strata.relation(p_dataset), p_due, strata.content_sql(v_relation, v_columns), p_dataset.age_column) using p_tids
+  loop
+    rows := rows + v_rows;
+    bytes := bytes + v_bytes;
+    digest := digest # v_digest;
+    perform strata.note_left(p_dataset.name, 'deleted', v_month, v_rows, v_digest, v_columns, strata.shape(v_relation));
+  end loop;
+  set constraints all immediate; -- what a deferred trigger says must be heard here, not at the commit
+  perform set_config('strata.purging', 'off', true);
+end
+$$;
+comment on function strata.delete_tids(strata.datasets, tid[], text) is
+  'Deletes those of the given rows that meet a condition, and writes them into the ledger; returns how many, their bytes as '
+  'text and their digest.';
+revoke execute on function strata.delete_tids(strata.datasets, tid[], text) from public;
+
+create function strata.delete_batch(p_dataset text)
+returns integer
+language plpgsql
+set search_path = ''
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+set row_security = off
+as $$
+declare
+  v_dataset strata.datasets;
+  v_relation text;
+  v_policy record;
+  v_tids tid[];
+  v_gone record;
+begin
+  perform strata.lock_dataset(p_dataset);
+  v_dataset := strata.dataset(p_dataset); -- as it is now: whoever had the lock may have changed it, or let go of it
+  v_relation := strata.relation(v_dataset);
+  v_policy := strata.conditions(v_dataset);
+  if v_policy.action is distinct from 'delete'
+     or exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null) then
+    return 0;
+  end if;
+  -- Locked first, looked at again in a second statement: a reference made in between counts.
+  execute format('select array_agg(l.tid) from (select t.ctid as tid from %s as t where %s and %s order by t.%I limit $1 for update skip locked) as l',
+                 v_relation, v_policy.aged, v_policy.due, v_dataset.age_column)
+    into v_tids using strata.setting('batch_rows');
+  v_gone := strata.delete_tids(v_dataset, v_tids, v_policy.aged || ' and ' || v_policy.due);
+  if v_gone.rows = 0 and cardinality(v_tids) > 0 then
+    raise exception 'a trigger on % keeps rows from being deleted', v_relation using errcode = 'ST043';
+  end if;
+  if v_gone.rows > 0 then
+    insert into strata.moves (dataset, from_tier, kind, state, rows_claimed, rows_moved, rows_kept, bytes, digest, started_at, purged_at, finished_at)
+    values (p_dataset, strata.tier(), 'delete', 'closed', cardinality(v_tids), v_gone.rows, cardinality(v_tids) - v_gone.rows,
+            v_gone.bytes, lpad(to_hex(v_gone.digest), 16, '0'), strata.clock(), strata.clock(), strata.clock());
+  end if;
+  update strata.datasets as d
+     set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
+   where d.name = p_dataset and d.trouble like 'delete: %';
+  return v_gone.rows;
+exception when others then
+  perform strata.note_failure(p_dataset, sqlstate, 'delete: ' || sqlerrm);
+  return 0;
+end
+$$;
+comment on function strata.delete_batch(text) is
+  'Deletes the oldest rows past their deletion age, one batch, and logs it; only on the last tier, never while an arrival '
+  'of the dataset is open. Returns how many; a failure is noted with the dataset.';
+revoke execute on function strata.delete_batch(text) from public;
+
+create procedure strata.delete_due(p_budget interval default '50 seconds')
+language plpgsql
+as $$
+declare
+  v_deadline constant timestamptz := pg_catalog.clock_timestamp() + p_budget;
+  v_read_only constant text := pg_catalog.current_setting('default_transaction_read_only');
+  v_isolation constant text := pg_catalog.current_setting('default_transaction_isolation');
+  v_dataset text;
+begin
+  perform strata.prepare_session(v_read_only, 'read committed'); -- a hold made while we wait for our turn counts
+  commit;
+  foreach v_dataset in array array(select d.name from strata.datasets as d order by d.priority, d.name) loop
+    while strata.delete_batch(v_dataset) > 0 loop
+      commit;
+      exit when pg_catalog.clock_timestamp() > v_deadline;
+    end loop;
+    commit;
+  end loop;
+  perform strata.prepare_session(v_read_only, v_isolation);
+  commit;
+end
+$$;
+comment on procedure strata.delete_due(interval) is
+  'Deletes what is past its deletion age, if this is the last tier, until nothing is left or the budget is spent. Commits.';
+revoke execute on procedure strata.delete_due(interval) from public;
+
+create function strata.prune()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  delete from strata.arrivals as a
+   where a.closed_at < strata.clock() - make_interval(days => strata.setting('keep_closed_arrivals')::integer);
+  delete from strata.holds as h
+   where least(h.released_at, h.hold_until) < strata.clock() - interval '90 days';
+  perform strata.prune_records();
+  if to_regclass('cron.job_run_details') is not null then
+    execute 'delete from cron.job_run_details as r using cron.job as j '
+            ' where j.jobid = r.jobid and j.jobname = any ($1) and r.end_time < $2'
+      using array(select s.job from strata.schedules as s) || 'strata-reclaim'::text,
+            strata.clock() - make_interval(days => strata.setting('keep_job_runs')::integer);
+  end if;
+end
+$$;
+comment on function strata.prune() is
+  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs of its jobs a week '
+  'ago, and what prune_records() names.';
+revoke execute on function strata.prune() from public;
+
+create procedure strata.upkeep(p_budget interval default '50 seconds')
+language plpgsql
+as $$
+begin
+  perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
+  commit;
+  call strata.delete_due(p_budget);
+  perform strata.prune();
+  commit;
+  perform strata.queue_reclaims('upkeep');
+  perform strata.keep_going(true) where strata.wants_space();
+  commit;
+end
+$$;
+comment on procedure strata.upkeep(interval) is 'The weekly job: deletions at the last tier, Strata''s own housekeeping, then plans to give space back. Commits.';
+revoke execute on procedure strata.upkeep(interval) from public;
+
+-- Whoever runs something by hand knows, or wants to know, that what failed before works again.
+create function strata.end_pauses(p_dataset text default null)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update strata.links as l set next_try_at = null where l.next_try_at > strata.clock();
+  update strata.datasets as d set next_try_at = null
+   where d.next_try_at > strata.clock() and (p_dataset is null or d.name = p_dataset);
+end
+$$;
+comment on function strata.end_pauses(text) is
+  'Has links, and datasets or one of them, that failed tried again with the next run instead of after their pause; rows that '
+  'are set aside keep theirs.';
+revoke execute on function strata.end_pauses(text) from public;
+
+create procedure strata.process(p_budget interval default '50 seconds')
+language plpgsql
+as $$
+begin
+  call strata.see_to_space('0 seconds');
+  call strata.move_due(p_budget);
+  call strata.upkeep(p_budget);
+  call strata.watch();
+  call strata.watchdog();
+end
+$$;
+comment on procedure strata.process(interval) is 'The whole lifecycle at once: moves, deletions, upkeep, watch. Commits.';
+revoke execute on procedure strata.process(interval) from public;

@@ -1,0 +1,148 @@
+-- Schedule: one table of jobs; become() hands them to pg_cron.
+--
+-- A change to the table takes effect at once. pg_cron keeps time in UTC. strata-continue sleeps until a run leaves
+-- work behind (or is killed in the middle of it) and is put back to sleep by the run that finishes. While it is paused,
+-- nothing wakes it, and no command of a reclaim is run, over which it would have to watch.
+
+create table strata.schedules (
+  job text not null,
+  cron text not null,
+  command text not null,
+  tiers text[] not null default '{core,main,archive}',
+  active boolean not null default true,
+  says text not null,
+  constraint schedules_pkey primary key (job),
+  constraint schedules_tiers_are_known check (tiers <@ '{core,main,archive}'),
+  constraint schedules_are_ours check (job like 'strata-%'),
+  constraint schedules_are_one_statement check (command !~ ';')
+);
+comment on table strata.schedules is
+  'Strata''s jobs: name, schedule (pg_cron, UTC), the one statement each runs, and on which tiers. Change cron or active here: '
+  'a job that is not active is paused.';
+revoke all on strata.schedules from public;
+alter table strata.schedules enable row level security;
+
+insert into strata.schedules (job, cron, command, active, says) values
+  ('strata-move', '0 */4 * * *', 'call strata.move_due()', true, 'moves what is due'),
+  ('strata-continue', '* * * * *', 'call strata.go_on()', true, 'goes on with what a run left behind, with drains and reclaims; asleep otherwise'),
+  ('strata-upkeep', '0 2 * * 0', 'call strata.upkeep()', true, 'deletions at the last tier, housekeeping');
+
+create function strata.has_cron()
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$ select exists (select from pg_catalog.pg_extension as e where e.extname = 'pg_cron') $$;
+comment on function strata.has_cron() is 'Whether pg_cron lives in this database.';
+revoke execute on function strata.has_cron() from public;
+
+create function strata.may_go_on()
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$ select not exists (select from strata.schedules as s where s.job = 'strata-continue' and not s.active) $$;
+comment on function strata.may_go_on() is 'Whether strata-continue may be woken; not while it is paused.';
+revoke execute on function strata.may_go_on() from public;
+
+create function strata.apply_schedules()
+returns text
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_schedule strata.schedules;
+  v_jobs text[] := array[]::text[];
+  v_active boolean;
+begin
+  if not strata.has_cron() then
+    return format('this database is %s; it has no pg_cron, so nothing runs by itself: call strata.process() from another scheduler', strata.tier());
+  end if;
+  for v_schedule in select s.* from strata.schedules as s where strata.tier() = any (s.tiers) order by s.job loop
+    -- A job that is asleep or awake stays so: only its owner's table and keep_going() decide.
+    execute 'select j.active from cron.job as j where j.jobname = $1' into v_active using v_schedule.job;
+    execute 'select cron.alter_job(cron.schedule($1, $2, $3), active := $4)'
+      using v_schedule.job, v_schedule.cron, v_schedule.command,
+            v_schedule.active and (v_schedule.job <> 'strata-continue' or coalesce(v_active, false));
+    v_jobs := v_jobs || v_schedule.job;
+  end loop;
+  if not strata.may_go_on() then
+    execute 'select cron.alter_job(j.jobid, active := false) from cron.job as j where j.jobname = ''strata-reclaim''';
+  end if;
+  execute 'select cron.unschedule(j.jobid) from cron.job as j where j.jobname like ''strata-%'' and j.jobname <> all ($1 || ''strata-reclaim''::text)'
+    using v_jobs;
+  return format('this database is %s; pg_cron runs %s jobs%s', strata.tier(), cardinality(v_jobs), (
+    select ', ' || nullif(count(*), 0) || ' of them paused' from strata.schedules as s where s.job = any (v_jobs) and not s.active));
+end
+$$;
+comment on function strata.apply_schedules() is 'Hands this tier''s jobs to pg_cron, by name, so that twice changes nothing, and takes others'
+  'of ours away; says what runs.';
+revoke execute on function strata.apply_schedules() from public;
+
+create function strata.schedules_changed()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if exists (select from strata.self) then
+    perform strata.apply_schedules();
+  end if;
+  return null;
+end
+$$;
+comment on function strata.schedules_changed() is 'Trigger: a changed schedule takes effect at once.';
+revoke execute on function strata.schedules_changed() from public;
+
+create trigger schedules_take_effect
+  after insert or update or delete on strata.schedules
+  for each statement execute function strata.schedules_changed();
+comment on trigger schedules_take_effect on strata.schedules is 'Hands changed schedules to pg_cron.';
+
+create function strata.schedule_resumed()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform strata.keep_going(true);
+  return null;
+end
+$$;
+comment on function strata.schedule_resumed() is 'Trigger: what was left over when everything was paused goes on within a minute.';
+revoke execute on function strata.schedule_resumed() from public;
+
+create trigger schedules_resume
+  after update of active on strata.schedules
+  for each row when (new.active and not old.active and new.job = 'strata-continue') execute function strata.schedule_resumed();
+comment on trigger schedules_resume on strata.schedules is 'Wakes strata-continue when it is no longer paused.';
+
+create function strata.keep_going(p_on boolean)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if strata.has_cron() then
+    execute 'select cron.alter_job(j.jobid, active := $1) from cron.job as j where j.jobname = ''strata-continue'' and j.active <> $1'
+      using (p_on or strata.wants_space()) and strata.may_go_on();
+  end if;
+end
+$$;
+comment on function strata.keep_going(boolean) is
+  'Wakes the job that runs every minute, unless it is paused, or puts it to sleep. Woken before work starts, so that a killed '
+  'run is taken up within a minute.';
+revoke execute on function strata.keep_going(boolean) from public;
+
+-- pg_cron can live in one database of a server only; elsewhere (a second database, a plain Postgres at home without the
+-- package) the tier works all the same and become() says who has to call.
+do $$
+begin
+  if exists (select from pg_catalog.pg_available_extensions as e where e.name = 'pg_cron') then
+    create extension if not exists pg_cron with schema pg_catalog;
+  end if;
+exception when feature_not_supported or invalid_parameter_value or insufficient_privilege or object_not_in_prerequisite_state
+            or undefined_object or raise_exception or internal_error then
+  raise notice 'pg_cron is not set up for this database (%)', sqlerrm;
+end
+$$;
