@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest aac38d54e6edc3bc0f78e4413874b32ec37c71545fb581fc24742ea83d35e4de
+-- digest 36e2c41e2d7a6a413d978eac92b4341ad8e771fafc7141bf3ae1583ad4989a06
 -- Long because it is a whole release.
 
 -- release/begin.sql
@@ -19290,6 +19290,8 @@ insert into strata.errors (code, cause, remedy) values
             'update this copy of Strata; in a project of your own, run `deno task strata add <folder>` from the newer copy'),
   ('ST068', 'objects that are not Strata''s depend on its functions, which a release makes anew',
             'drop the objects that the message names, push again, and make them anew afterwards'),
+  ('ST069', 'rows have settled on colder tiers, and without Strata nobody would look after them',
+            'bring them back first; or let them stay where they are: `deno task strata remove <folder> --leave-rows`'),
   ('08', 'the neighbour cannot be reached', 'check that it runs and that host, port and firewall are right; it is tried again by itself'),
   ('2F003', 'the neighbour does not ask for a password', 'use an address where Postgres asks for one (scram-sha-256), not a trusted or local one'),
   ('28', 'the neighbour refuses the login: the password was changed there, or the login is gone',
@@ -19759,6 +19761,6 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', 'aac38d54e6edc3bc0f78e4413874b32ec37c71545fb581fc24742ea83d35e4de');
+select strata.note_release('strata', '0.1.0', '36e2c41e2d7a6a413d978eac92b4341ad8e771fafc7141bf3ae1583ad4989a06');
 
 notify pgrst, 'reload schema';
