@@ -34,9 +34,9 @@ comment on function strata.chain_sql(regclass, text) is
 revoke execute on function strata.chain_sql(regclass, text) from public;
 select strata.pin('strata.chain_sql(regclass, text)');
 
--- Without those that a row outside refers to, and without what those refer to in turn.
-create function strata.closed(p_relation regclass, p_tids tid[])
-returns tid[]
+-- Without those that a row outside refers to, and without what those refer to in turn. A place is one of each part of a table.
+create function strata.closed_at(p_relation regclass, p_tids tid[], p_parts oid[])
+returns integer[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_hashjoin = on -- for who refers to them, of whom there need not be an index
@@ -46,27 +46,41 @@ as $$
 declare
   v_chain constant record := strata.chain_sql(p_relation, 'w');
   v_stay tid[];
-  v_closed tid[];
+  v_stay_parts oid[];
+  v_closed integer[];
 begin
   if v_chain.columns is null or p_tids = '{}' then
-    return p_tids;
+    return array(select o from generate_subscripts(p_tids, 1) as o);
   end if;
-  execute format('select array(select t.ctid from %1$s as t where t.ctid = any ($1) and exists ( '
-                 '  select from %1$s as r where (%2$s) and r.ctid <> t.ctid and not r.ctid = any ($1)))',
-                 p_relation, (strata.chain_sql(p_relation, 'r')).is_referred) into v_stay using p_tids;
+  execute format('select coalesce(array_agg(t.ctid), ''{}''), coalesce(array_agg(t.tableoid), ''{}'') from %1$s as t '
+                 ' where t.ctid = any ($1) and (t.tableoid, t.ctid) in (select m.part, m.tid from unnest($1, $2) as m (tid, part)) and exists ( '
+                 '  select from %1$s as r where (%2$s) and (r.tableoid, r.ctid) not in (select m.part, m.tid from unnest($1, $2) as m (tid, part)))',
+                 p_relation, (strata.chain_sql(p_relation, 'r')).is_referred) into v_stay, v_stay_parts using p_tids, p_parts;
   perform set_config('enable_hashjoin', 'off', true); -- by the key that is referred to: not the whole table once more on each level
   execute format(
-    'with recursive stay as (select t.ctid as tid, %1$s from %2$s as t where t.ctid = any ($2) '
-    '  union select t.ctid, %1$s from stay as w join %2$s as t on %3$s) '
-    'select array(select u.tid from unnest($1) as u (tid) except select s.tid from stay as s)',
-    v_chain.columns, p_relation, v_chain.is_referred) into v_closed using p_tids, v_stay;
+    'with recursive stay as ( '
+    '  select t.tableoid as part, t.ctid as tid, %1$s from unnest($3, $4) as m (tid, part) join %2$s as t on t.ctid = m.tid and t.tableoid = m.part '
+    '  union select t.tableoid, t.ctid, %1$s from stay as w join %2$s as t on %3$s) '
+    'select array(select m.o::integer from unnest($1, $2) with ordinality as m (tid, part, o) '
+    '              where (m.part, m.tid) not in (select s.part, s.tid from stay as s))',
+    v_chain.columns, p_relation, v_chain.is_referred) into v_closed using p_tids, p_parts, v_stay, v_stay_parts;
   return v_closed;
 end
 $$;
-comment on function strata.closed(regclass, tid[]) is
-  'Those of some rows that only rows among them refer to, as far as their own table is concerned.';
+comment on function strata.closed_at(regclass, tid[], oid[]) is
+  'Which of some rows (by their positions; places, and in which part of the table) only rows among them refer to, as far as their own table is concerned.';
+revoke execute on function strata.closed_at(regclass, tid[], oid[]) from public;
+select strata.pin('strata.closed_at(regclass, tid[], oid[])');
+
+create function strata.closed(p_relation regclass, p_tids tid[])
+returns tid[]
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select array(select p_tids[c.o] from unnest(strata.closed_at(p_relation, p_tids, array_fill(p_relation::oid, array[cardinality(p_tids)]))) as c (o))
+$$;
+comment on function strata.closed(regclass, tid[]) is 'closed_at() for a table that is no part of another and has none: the rows by their places.';
 revoke execute on function strata.closed(regclass, tid[]) from public;
-select strata.pin('strata.closed(regclass, tid[])');
 
 create function strata.closed_positions(p_relation regclass, p_manifest strata.manifests, p_proofs bytea[], p_positions integer[])
 returns integer[]
