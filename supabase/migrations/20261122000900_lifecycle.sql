@@ -45,6 +45,23 @@ comment on function strata.delete_tids(strata.datasets, tid[], oid[], text) is
 revoke execute on function strata.delete_tids(strata.datasets, tid[], oid[], text) from public;
 select strata.pin('strata.delete_tids(strata.datasets, tid[], oid[], text)');
 
+create function strata.check_published(p_relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_objection record;
+begin
+  for v_objection in select o.* from strata.publication_objections(p_relation) as o limit 1 loop
+    raise exception '%', v_objection.says using errcode = v_objection.code, hint = v_objection.hint;
+  end loop;
+end
+$$;
+comment on function strata.check_published(regclass) is 'ST010: a publication refuses every deletion; said with its remedy, before it is tried.';
+revoke execute on function strata.check_published(regclass) from public;
+
 create function strata.delete_batch(p_dataset text)
 returns integer
 language plpgsql
@@ -72,6 +89,7 @@ begin
   execute format('select array_agg(l.tid), array_agg(l.part) from (select t.ctid as tid, t.tableoid as part from %s as t where %s and %s order by t.%I limit $1 for update skip locked) as l',
                  v_relation, v_policy.aged, v_policy.due, v_dataset.age_column)
     into v_tids, v_parts using strata.setting('batch_rows');
+  perform strata.check_published(v_relation::regclass) where v_tids <> '{}';
   perform strata.settle_contested(p_dataset);
   v_gone := strata.delete_tids(v_dataset, v_tids, v_parts, v_policy.aged || ' and ' || v_policy.due);
   perform strata.forget_contested(v_dataset);

@@ -79,7 +79,7 @@ as $$
 declare
   v_policy constant record := strata.retention(p_dataset);
   v_due_at constant timestamptz := p_age + make_interval(days => v_policy.days); -- infinite for an infinite age
-  v_days constant text := v_policy.days || case v_policy.days when 1 then ' day' else ' days' end;
+  v_days constant text := strata.counted(v_policy.days, 'day');
 begin
   return row(case
     when v_policy.days is null then format('its policy keeps it on %s for ever', strata.tier())
@@ -141,7 +141,7 @@ begin
   return query select h.* from strata.hold_reasons(p_dataset, p_key, (strata.retention(p_dataset)).action) as h;
   return query
     select format('set aside after %s: %s [%s]. %s. Next try %s',
-                  a.attempts || case a.attempts when 1 then ' attempt' else ' attempts' end, a.says, a.code, a.remedy,
+                  strata.counted(a.attempts, 'attempt'), a.says, a.code, a.remedy,
                   to_char(a.next_try_at, 'YYYY-MM-DD HH24:MI')), a.next_try_at, null::text
       from strata.set_aside as a where a.dataset = p_dataset.name and a.key = p_key;
   return query

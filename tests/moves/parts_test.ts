@@ -1,5 +1,6 @@
 /** Twins in parts: a place there is one of each part, and must not be taken for another part's. */
 import assert from "node:assert/strict";
+import { connectLocally } from "../../local/cluster.ts";
 import {
   addNotes,
   assertAtPeace,
@@ -11,6 +12,7 @@ import {
   startJourney,
   troubleOf,
 } from "../support/moves.ts";
+import { testCluster } from "../support/stack.ts";
 
 const PUSH = { drivers: ["push"] } as const;
 const COLUMNS = "id bigint primary key, created_at timestamptz not null default now(), body text";
@@ -151,3 +153,66 @@ moveTest("of a twin with children only what was chosen is deleted", async (chain
   const log = await main.sql`select from strata.moves where kind = 'delete' and rows_moved = 1`;
   assert.deepEqual([log.length, await idsOf(main)], [8, []]);
 }, PUSH);
+
+const IDENTITY_NOTHING = "alter table public.notes_0 replica identity nothing";
+/** Publications by which deletions of a part are refused, and what is said of them. */
+const PUBLISHED: Record<string, { sql: string; says: RegExp }> = {
+  "parent has a row filter": {
+    sql:
+      `create publication p for table public.notes where (body <> 'x') with (publish_via_partition_root = true)`,
+    says: /"p" filters rows of public\.notes_[01] by columns outside its replica identity/,
+  },
+  "parent has a list of columns": {
+    sql:
+      `create publication p for table public.notes (body) with (publish_via_partition_root = true)`,
+    says: /"p" publishes not all columns of the replica identity of public\.notes_[01]/,
+  },
+  "partition has a row filter": {
+    sql: `create publication p for table public.notes_0 where (body <> 'x')`,
+    says: /"p" filters rows of public\.notes_0 by columns outside its replica identity/,
+  },
+  "partition has no identity, its parent being published": {
+    sql: `${IDENTITY_NOTHING}; create publication p for table public.notes`,
+    says: /"p" publishes deletions of public\.notes_0, which has no replica identity/,
+  },
+  "partition has no identity, its schema being published as of the root": {
+    sql: `${IDENTITY_NOTHING};
+      create publication p for tables in schema public with (publish_via_partition_root = true)`,
+    says: /"p" publishes deletions of public\.notes_0, which has no replica identity/,
+  },
+};
+
+for (const [twin, ddl] of Object.entries(IN_PARTS)) {
+  for (const [what, { sql, says }] of Object.entries(PUBLISHED)) {
+    moveTest(`a twin of ${twin} says it when a ${what}, and its remedy ends it`, async (chain) => {
+      const { main } = chain;
+      await settleInParts(chain, ddl());
+      await main.sql`update public.notes set created_at = '2020-01-01'`;
+      const superuser = connectLocally(await testCluster("main"), main.name); // for a whole schema
+      await (sql.includes("in schema") ? superuser : main.sql).unsafe(sql);
+      await superuser.end();
+      await assert.rejects(main.sql`delete from public.notes`);
+      await main.sql`call strata.delete_due()`;
+      const trouble = await troubleOf(main);
+      assert.equal(trouble?.code, "ST010");
+      assert.match(trouble?.says ?? "", says);
+      const objections = async () =>
+        await main.sql`select hint from strata.publication_objections('public.notes')`;
+      for (let [objection] = await objections(); objection; [objection] = await objections()) {
+        await main.sql.unsafe(objection.hint);
+      }
+      await main.sql`call strata.delete_due()`;
+      assert.deepEqual([await idsOf(main), await troubleOf(main)], [[], undefined]);
+    }, PUSH);
+  }
+}
+
+moveTest(
+  "a twin in partitions that refers to itself loses its key and takes rows in",
+  async (chain) => {
+    const own = ", prev_id bigint references public.notes";
+    await settleInParts(chain, IN_PARTS["partitions"]?.(own) ?? "");
+    assert.deepEqual(await idsOf(chain.main), [1, 2, 3, 101, 102, 103]);
+  },
+  PUSH,
+);
