@@ -105,7 +105,7 @@ begin
      set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
    where d.name = p_dataset and d.trouble like 'delete: %';
   return v_gone.rows;
-exception when others then
+exception when others or assert_failure then
   perform strata.note_failure(p_dataset, sqlstate, 'delete: ' || sqlerrm);
   return 0;
 end

@@ -21,8 +21,9 @@ begin
   execute format('select %s from %s as t where (%s or %s) and %s and (%s or %s) and not (%s or %s) order by coalesce((%s), false) desc, t.%I limit 1',
                  strata.key_sql(p_dataset.key_columns), v_relation, v_now.aged, v_now.oversize, v_now.ready, v_others, v_stays,
                  v_now.held, v_now.set_aside, v_others, p_dataset.age_column) into v_key;
-  v_says := array(select r.says from strata.reference_reasons(p_dataset, v_key) with ordinality as r (says, until, once, n) order by r.n desc);
-  return 'row ' || array_to_string(v_key, ' ') || ' stays: ' || v_says[1];
+  v_says := array(select r.says from strata.reference_reasons(p_dataset, v_key) with ordinality as r (says, until, once, n) order by r.n);
+  return 'row ' || array_to_string(v_key, ' ') || ' stays: '
+         || case when v_says[cardinality(v_says)] like 'it goes together%' then v_says[cardinality(v_says)] else array_to_string(v_says, '; ') end;
 end
 $$;
 comment on function strata.referenced_by(strata.datasets) is
@@ -73,7 +74,7 @@ begin
     v_now.aged, v_now.oversize, v_now.ready, v_now.held, v_now.aged, v_now.oversize, v_now.ready, v_now.set_aside,
     v_now.aged, v_now.oversize, v_now.ready, v_now.referenced, p_dataset.age_column,
     v_now.aged, v_now.oversize, v_now.due, v_past, v_now.aged, v_now.oversize, v_now.due, coalesce(v_next, 'false'), v_relation, v_relation) using p_dataset;
-exception when others then -- an owner's condition may raise anything; the claim says what is wrong; the others have plans
+exception when others or assert_failure then -- an owner's condition may raise anything; the claim says what is wrong; the others have plans
   return query select strata.tier(), p_dataset.name, (strata.retention(p_dataset)).action, strata.colder(),
     null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint,
     null::bigint, null::bigint, null::text;

@@ -233,10 +233,15 @@ declare
   v_age timestamptz;
   v_flags boolean[];
 begin
-  execute format('select t.%I::timestamptz as age, array[coalesce(%s, false), coalesce(%s, false), coalesce(%s, false)] as flags '
-                 '  from %s as t where %s',
-                 p_dataset.age_column, v_policy.ready, v_policy.referenced, v_policy.oversize,
-                 strata.relation(p_dataset), strata.key_is_sql(p_dataset)) into v_age, v_flags using p_key;
+  begin
+    execute format('select t.%I::timestamptz as age, array[coalesce(%s, false), coalesce(%s, false), coalesce(%s, false)] as flags '
+                   '  from %s as t where %s',
+                   p_dataset.age_column, v_policy.ready, v_policy.referenced, v_policy.oversize,
+                   strata.relation(p_dataset), strata.key_is_sql(p_dataset)) into v_age, v_flags using p_key;
+  exception when others or assert_failure then -- an owner's condition may raise anything
+    return query select v_tier, 'why', format('its policy cannot be asked of it: %s [%s]', sqlerrm, sqlstate);
+    return;
+  end;
   if v_flags is null then
     return query select v_tier, 'where', format('not on %s', v_tier);
   else

@@ -198,7 +198,7 @@ moveTest(
     const name = chain.driver === "relay" ? "relay_batch_bytes" : "batch_bytes";
     assert.match(
       aside?.says ?? "",
-      new RegExp(`these, 30 of them, take \\d+ bytes; ${name} is 20000`),
+      new RegExp(`these 30 take \\d+ bytes; ${name} is 20000`),
     );
     await core.sql`update strata.settings set value = 2000000 where name = ${name}`;
     await endPauses(chain);
@@ -225,7 +225,7 @@ moveTest(
     await core.sql`insert into public.pins values (1, 6)`;
     assert.match(
       (await plan())?.referenced_by,
-      /^row 6 stays: a row of public\.pins refers to it by .*: 1$/,
+      /^row 6 stays: a row of public\.pins refers to it by [^:]*: 1; /,
     );
   },
   { drivers: ["pull"] },
