@@ -16,8 +16,10 @@ declare
   v_key text[];
   v_says text[];
 begin
-  v_stays := coalesce(format('exists (select from (select t.* from %s as t where (%s) is not true) as r where %s)',
-                             v_relation, strata.goes_along_sql(p_dataset), (strata.chain_sql(v_relation, 'r')).is_referred), 'false');
+  v_stays := (strata.chain_sql(v_relation, 'r')).is_referred;
+  v_stays := case when v_stays is null then 'false'
+                  else format('exists (select from (select t.* from %s as t where (%s) is not true) as r where %s)',
+                              v_relation, strata.goes_along_sql(p_dataset), v_stays) end;
   execute format('select %s from %s as t where (%s or %s) and %s and (%s or %s) and not (%s or %s) order by coalesce((%s), false) desc, t.%I limit 1',
                  strata.key_sql(p_dataset.key_columns), v_relation, v_now.aged, v_now.oversize, v_now.ready, v_others, v_stays,
                  v_now.held, v_now.set_aside, v_others, p_dataset.age_column) into v_key;
