@@ -205,6 +205,15 @@ $$;
 comment on function strata.setting(text) is 'One number of strata.settings.';
 revoke execute on function strata.setting(text) from public;
 
+create function strata.counted(p_number bigint, p_one text, p_more text default null)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select p_number::text || ' ' || case p_number when 1 then p_one else coalesce(p_more, p_one || 's') end $$;
+comment on function strata.counted(bigint, text, text) is 'A number with its noun, as people say it: 1 row, 2 rows.';
+revoke execute on function strata.counted(bigint, text, text) from public;
+
 -- The two seams to what a plain Postgres lacks: Vault and pg_net.
 create function strata.secret(p_name text)
 returns text

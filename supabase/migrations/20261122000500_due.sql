@@ -143,7 +143,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select string_agg(format('t.%I operator(%s.%s) r.%I', ta.attname, o.oprnamespace::regnamespace::text, o.oprname, ra.attname), ' and ')
-         || case when p_key.conrelid = p_key.confrelid then ' and r.ctid <> t.ctid' else '' end -- a row may refer to itself
+         || case when p_key.conrelid = p_key.confrelid then ' and (r.ctid <> t.ctid or r.tableoid <> t.tableoid)' else '' end -- a row may refer to itself
     from unnest(p_key.conkey, p_key.confkey, p_key.conpfeqop) as k (theirs, ours, equals)
     join pg_catalog.pg_operator as o on o.oid = k.equals
     join pg_catalog.pg_attribute as ra on ra.attrelid = p_key.conrelid and ra.attnum = k.theirs

@@ -161,6 +161,7 @@ begin
       select b.places, b.brought into v_arrival.places, v_arrival.brought
         from strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed) as b;
       v_arrival.rows_received := cardinality(v_arrival.places);
+      v_lines := strata.lines_of(p_move, p_columns, p_lines) where strata.file_of(strata.relation(v_dataset)::regclass) is null; -- a place is one of each part
     end if;
     v_arrival.not_ours := '{}'; v_arrival.refused := '[]';
   exception when others then
