@@ -133,6 +133,7 @@ declare
   v_arrival strata.arrivals;
   v_lines text[];
   v_way strata.way_in;
+  v_insertion strata.insertion;
   v_seed constant bigint := strata.random_seed();
 begin
   perform strata.check_asker('hotter', coalesce(p_from, ''));
@@ -158,8 +159,9 @@ begin
         raise exception 'some rows are here already' using errcode = 'ST040';
       end if;
     else
-      select b.places, b.brought into v_arrival.places, v_arrival.brought
-        from strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed) as b;
+      v_insertion := strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed);
+      v_arrival.places := v_insertion.places;
+      v_arrival.brought := v_insertion.brought;
       v_arrival.rows_received := cardinality(v_arrival.places);
     end if;
     v_arrival.not_ours := '{}'; v_arrival.refused := '[]';
@@ -178,7 +180,7 @@ begin
   select p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines), v_arrival.not_ours, v_arrival.refused,
          p.places, p.version, strata.distinct_versions(v_arrival.versions), p.file, v_seed, coalesce(v_arrival.brought, '{}')
     from strata.place(strata.relation(v_dataset)::regclass, v_arrival.places) as p;
-  perform strata.book_arrival(v_dataset, v_arrival.places, v_lines, v_arrival);
+  perform strata.book_arrival(v_dataset, v_insertion, v_lines, v_arrival);
   return v_arrival.refused;
 end
 $$;

@@ -73,43 +73,44 @@ comment on function strata.book_columns(strata.datasets) is
 revoke execute on function strata.book_columns(strata.datasets) from public;
 select strata.pin('strata.book_columns(strata.datasets)');
 
-create function strata.key_mark_sql(p_dataset strata.datasets)
+-- A mark is a row's share in it: the hash of the value under that of the row's key. Each of the two is taken once for a row, under the
+-- seed, so that an INSERT can return them.
+create function strata.value_hashes_sql(p_dataset strata.datasets, p_seed text)
 returns text
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select format('cross join lateral (select %s as strata_key offset 0) as strata_k',
-                strata.key_hash_sql(strata.twin(p_dataset), p_dataset.key_columns, '$2'))
-$$;
-comment on function strata.key_mark_sql(strata.datasets) is 'SQL: the hash of row t''s key, keyed by $2, to which its marks are bound.';
-revoke execute on function strata.key_mark_sql(strata.datasets) from public;
-
-create function strata.marks_sql(p_dataset strata.datasets)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select string_agg(format('coalesce(%s, ~strata_k.strata_key) as m%s',
-           strata.value_hash_sql(a.atttypid, a.attname, format('strata_k.strata_key # %s', hashtextextended(a.attname, 0))), a.o), ', ' order by a.o)
+  select strata.key_hash_sql(strata.twin(p_dataset), p_dataset.key_columns, p_seed) || ' as strata_key, '
+         || string_agg(format('%s as h%s', strata.value_hash_sql(a.atttypid, a.attname, p_seed), a.o), ', ' order by a.o)
     from (select x.atttypid, x.attname, row_number() over (order by x.attnum) as o from pg_catalog.pg_attribute as x
            where x.attrelid = strata.twin(p_dataset) and x.attnum > 0 and not x.attisdropped) as a
 $$;
-comment on function strata.marks_sql(strata.datasets) is 'SQL: the marks m1, … of row t, one of each column; after key_mark_sql().';
-revoke execute on function strata.marks_sql(strata.datasets) from public;
+comment on function strata.value_hashes_sql(strata.datasets, text) is
+  'SQL: hashes of row t under a seed (SQL): strata_key of its key, and h1, … of its values, one of each column.';
+revoke execute on function strata.value_hashes_sql(strata.datasets, text) from public;
 
-create function strata.gather_sql(p_alias text, p_names text[], p_is_named boolean default false)
+create function strata.marks_sql(p_alias text, p_names text[], p_is_named boolean default false)
 returns text
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('bit_xor(%s.m%s)', p_alias, n) || case when p_is_named then ' as m' || n else '' end, ', ' order by n)
+  select string_agg(format('bit_xor(coalesce(hashint8extended(%1$s.h%2$s, %1$s.strata_key), ~%1$s.strata_key))', p_alias, n)
+                    || case when p_is_named then ' as m' || n else '' end, ', ' order by n)
     from generate_series(1, cardinality(p_names)) as n
 $$;
-comment on function strata.gather_sql(text, text[], boolean) is 'SQL: the marks of all rows of an alias together.';
-revoke execute on function strata.gather_sql(text, text[], boolean) from public;
+comment on function strata.marks_sql(text, text[], boolean) is 'SQL: the marks (m1, …) of all rows of an alias, of which it has the value_hashes_sql().';
+revoke execute on function strata.marks_sql(text, text[], boolean) from public;
+
+create function strata.gather_sql(p_alias text, p_names text[])
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select string_agg(format('bit_xor(%s.m%s)', p_alias, n), ', ' order by n) from generate_series(1, cardinality(p_names)) as n $$;
+comment on function strata.gather_sql(text, text[]) is 'SQL: the marks m1, … of an alias together.';
+revoke execute on function strata.gather_sql(text, text[]) from public;
 
 create function strata.strips_sql()
 returns text
@@ -169,8 +170,8 @@ declare
 begin
   for v_month, v_rows, v_marks in execute format(
     'select date_trunc(''month'', z.age) as month, count(*) as rows, array[%s]::bigint[] as marks '
-    '  from (select t.%I::timestamp as age, %s from %s %s) as z group by 1 order by 1',
-    strata.gather_sql('z', v_names), p_dataset.age_column, strata.marks_sql(p_dataset), p_rows, strata.key_mark_sql(p_dataset))
+    '  from (select t.%I::timestamp as age, %s from %s) as z group by 1 order by 1',
+    strata.marks_sql('z', v_names), p_dataset.age_column, strata.value_hashes_sql(p_dataset, '$2'), p_rows)
     using p_places, strata.book_seed(p_dataset.name), p_lines
   loop
     perform strata.add_to_book(p_dataset.name, strata.month_of(v_month), p_sign * v_rows, v_names, v_marks);
@@ -182,7 +183,8 @@ comment on function strata.book_rows(strata.datasets, text, tid[], text[], integ
 revoke execute on function strata.book_rows(strata.datasets, text, tid[], text[], integer) from public;
 select strata.pin('strata.book_rows(strata.datasets, text, tid[], text[], integer)');
 
-create function strata.book_arrival(p_dataset strata.datasets, p_places tid[], p_lines text[], p_arrival strata.arrivals)
+-- The rule is a batch of one month, of which the INSERT has told the marks.
+create function strata.book_arrival(p_dataset strata.datasets, p_insertion strata.insertion, p_lines text[], p_arrival strata.arrivals)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -194,19 +196,21 @@ as $$
 declare
   v_relation constant text := strata.relation(p_dataset);
 begin
-  if p_lines is null then
-    perform strata.book_rows(p_dataset, format('(select t.* from only %s as t where t.ctid = any ($1)) as t', v_relation), p_places, null, 1);
-  else
+  if p_lines is not null then
     perform strata.book_rows(p_dataset, format('unnest($3) as l (line) join %s as t on %s', v_relation, strata.same_line_sql(p_dataset)), null,
       array(select l.line from unnest(p_lines) with ordinality as l (line, o)
              where not l.o = any (p_arrival.not_ours)
                and not l.o in (select (r.it ->> 'ordinal')::integer from jsonb_array_elements(p_arrival.refused) as r (it))), 1);
+  elsif strata.month_of(p_insertion.oldest) = strata.month_of(p_insertion.youngest) then
+    perform strata.add_to_book(p_dataset.name, strata.month_of(p_insertion.oldest), cardinality(p_insertion.places), p_insertion.names, p_insertion.marks);
+  else
+    perform strata.book_rows(p_dataset, format('(select t.* from only %s as t where t.ctid = any ($1)) as t', v_relation), p_insertion.places, null, 1);
   end if;
 end
 $$;
-comment on function strata.book_arrival(strata.datasets, tid[], text[], strata.arrivals) is
-  'Enters what an arrival has brought into the book: the rows at these places, or, where they were put one by one, its lines.';
-revoke execute on function strata.book_arrival(strata.datasets, tid[], text[], strata.arrivals) from public;
+comment on function strata.book_arrival(strata.datasets, strata.insertion, text[], strata.arrivals) is
+  'Enters what an arrival has brought into the book: what was inserted at once, or, where they were put one by one, its lines.';
+revoke execute on function strata.book_arrival(strata.datasets, strata.insertion, text[], strata.arrivals) from public;
 
 -- By key: in a table of parts a place is one of each part.
 create function strata.unbook_copies(p_dataset strata.datasets, p_keys text[], p_ordinals bigint[])
