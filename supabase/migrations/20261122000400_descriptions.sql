@@ -215,6 +215,7 @@ returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 declare
   v_types constant jsonb := strata.describe_types(p_relation);

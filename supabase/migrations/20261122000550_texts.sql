@@ -172,6 +172,7 @@ create function strata.manifest_sql(p_dataset strata.datasets, p_keys text, out 
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   select string_agg(format('%s[%s:%s]', p_keys, k.position, k.position), ', ' order by k.position),

@@ -45,6 +45,7 @@ returns void
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   -- Each by its number, in a select list: the planner would read all of pg_class for the few there are.
@@ -132,7 +133,6 @@ declare
   v_dataset strata.datasets;
   v_arrival strata.arrivals;
   v_lines text[];
-  v_way strata.way_in;
   v_insertion strata.insertion;
   v_seed constant bigint := strata.random_seed();
 begin
@@ -147,14 +147,13 @@ begin
     return v_arrival.refused;
   end if;
   perform strata.keep_memory(octet_length(p_lines)), strata.check_columns(v_dataset, p_columns);
-  v_way := strata.way_in(v_dataset, p_columns);
   perform set_config('synchronous_commit', 'on', true)
     where current_setting('synchronous_commit') = 'off'; -- a proof promises that the row is on disk
   begin
-    if v_way.is_read_back then
+    if strata.is_read_back(strata.relation(v_dataset)::regclass) then
       v_lines := strata.lines_of(p_move, p_columns, p_lines);
       select i.inserted, i.brought, i.versions into v_arrival.rows_received, v_arrival.brought, v_arrival.versions
-        from strata.insert_lines(v_dataset, p_columns, v_lines, v_seed, v_way) as i;
+        from strata.insert_lines(v_dataset, p_columns, v_lines, v_seed, strata.way_in(v_dataset, p_columns)) as i;
       if v_arrival.rows_received < cardinality(v_lines) then
         raise exception 'some rows are here already' using errcode = 'ST040';
       end if;
@@ -173,7 +172,7 @@ begin
     v_arrival.places := null;
     select o.inserted, o.brought, o.versions, o.not_ours, o.refused
       into v_arrival.rows_received, v_arrival.brought, v_arrival.versions, v_arrival.not_ours, v_arrival.refused
-      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed, v_way) as o;
+      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed, strata.way_in(v_dataset, p_columns)) as o;
     perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
   end;
   insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused, places, version, versions, file, seed, brought)

@@ -55,18 +55,23 @@ revoke execute on function strata.book_seed_name() from public;
 
 create function strata.book_columns(p_dataset strata.datasets)
 returns text[]
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
-  select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, s.name, format_type(a.atttypid, a.atttypmod),
-           case when coalesce(e.typnamespace, t.typnamespace) <> 'pg_catalog'::regnamespace then strata.describe_type(coalesce(e.oid, t.oid)) end))
-           order by a.attnum), '{}')
-    from pg_catalog.pg_attribute as a
-    join pg_catalog.pg_type as t on t.oid = a.atttypid
-    left join pg_catalog.pg_type as e on e.oid = t.typelem and e.typarray = t.oid
-   cross join (select strata.book_seed_name() as name offset 0) as s
-   where a.attrelid = strata.twin(p_dataset) and a.attnum > 0 and not a.attisdropped
+declare
+  v_seed_name constant text := strata.book_seed_name();
+begin
+  return (
+    select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, v_seed_name, format_type(a.atttypid, a.atttypmod),
+             case when coalesce(e.typnamespace, t.typnamespace) <> 'pg_catalog'::regnamespace then strata.describe_type(coalesce(e.oid, t.oid)) end))
+             order by a.attnum), '{}')
+      from pg_catalog.pg_attribute as a
+      join pg_catalog.pg_type as t on t.oid = a.atttypid
+      left join pg_catalog.pg_type as e on e.oid = t.typelem and e.typarray = t.oid
+     where a.attrelid = strata.twin(p_dataset) and a.attnum > 0 and not a.attisdropped);
+end
 $$;
 comment on function strata.book_columns(strata.datasets) is
   'The columns of a table as the book calls them: their name, and a hash that changes with their type.';
@@ -77,14 +82,19 @@ select strata.pin('strata.book_columns(strata.datasets)');
 -- seed, so that an INSERT can return them.
 create function strata.value_hashes_sql(p_dataset strata.datasets, p_seed text)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
-  select strata.key_hash_sql(strata.twin(p_dataset), p_dataset.key_columns, p_seed) || ' as strata_key, '
-         || string_agg(format('%s as h%s', strata.value_hash_sql(a.atttypid, a.attname, p_seed), a.o), ', ' order by a.o)
-    from (select x.atttypid, x.attname, row_number() over (order by x.attnum) as o from pg_catalog.pg_attribute as x
-           where x.attrelid = strata.twin(p_dataset) and x.attnum > 0 and not x.attisdropped) as a
+declare
+  v_twin constant regclass := strata.twin(p_dataset);
+begin
+  return strata.key_hash_sql(v_twin, p_dataset.key_columns, p_seed) || ' as strata_key, ' || (
+    select string_agg(format('%s as h%s', strata.value_hash_sql(a.atttypid, a.attname, p_seed), a.o), ', ' order by a.o)
+      from (select x.atttypid, x.attname, row_number() over (order by x.attnum) as o from pg_catalog.pg_attribute as x
+             where x.attrelid = v_twin and x.attnum > 0 and not x.attisdropped) as a);
+end
 $$;
 comment on function strata.value_hashes_sql(strata.datasets, text) is
   'SQL: hashes of row t under a seed (SQL): strata_key of its key, and h1, … of its values, one of each column.';
