@@ -34,7 +34,7 @@ begin
       left join pg_catalog.pg_type as e on e.oid = a.typelem and e.typarray = a.oid
       join pg_catalog.pg_type as t on t.oid = coalesce(e.oid, a.oid)
       join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
-      cross join lateral (select strata.extension_of('pg_catalog.pg_type'::regclass, t.oid)) as x (name)
+      cross join lateral (select case when t.oid >= 16384 then strata.extension_of('pg_catalog.pg_type'::regclass, t.oid) end) as x (name)
      where a.oid = p_type);
 end
 $$;

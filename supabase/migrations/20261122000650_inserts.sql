@@ -31,10 +31,14 @@ revoke execute on function strata.unpack_sql(uuid, text[]) from public;
 -- a move is ever taken back for it, whatever became of the row's version meanwhile.
 create function strata.brought_sql(p_dataset strata.datasets, p_seed text)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-as $$ select strata.key_hash_sql(strata.relation(p_dataset)::regclass, p_dataset.key_columns, p_seed) $$;
+as $$
+begin
+  return strata.key_hash_sql(strata.relation(p_dataset)::regclass, p_dataset.key_columns, p_seed);
+end
+$$;
 comment on function strata.brought_sql(strata.datasets, text) is 'SQL for the hash of row t''s key under a seed.';
 revoke execute on function strata.brought_sql(strata.datasets, text) from public;
 
@@ -57,7 +61,8 @@ as $$
 declare
   v_relation constant text := strata.relation(p_dataset);
   v_sql constant record := strata.insert_sql(p_dataset, p_columns);
-  v_names constant text[] := strata.book_columns(p_dataset);
+  v_key constant record := strata.book_key(p_dataset.name);
+  v_names constant text[] := strata.book_columns(p_dataset, v_key.name);
   v_done strata.insertion;
 begin
   execute format('with i as (insert into %s as t (%s) overriding system value select %s from %s '
@@ -66,7 +71,7 @@ begin
                  '       case when count(i.age) = count(*) then min(i.age)::timestamp end, max(i.age)::timestamp, $4, array[%s]::bigint[] from i',
     v_relation, v_sql.names, v_sql.texts, strata.unpack_sql(p_move, p_columns), strata.brought_sql(p_dataset, '$2'), p_dataset.age_column,
     strata.value_hashes_sql(p_dataset, '$3'), strata.marks_sql('i', v_names))
-    into v_done using p_batch, p_seed, strata.book_seed(p_dataset.name), v_names;
+    into v_done using p_batch, p_seed, v_key.seed, v_names;
   set constraints all immediate;
   return v_done;
 end

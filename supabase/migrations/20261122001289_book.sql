@@ -29,42 +29,31 @@ comment on table strata.books is
 revoke all on strata.books from public;
 alter table strata.books enable row level security;
 
-create function strata.book_seed(p_dataset text)
-returns bigint
+create function strata.book_key(p_dataset text, out seed bigint, out name text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_key constant bytea := strata.make_ledger_key();
 begin
-  return strata.mask(strata.make_ledger_key(), 'book', p_dataset);
+  seed := strata.mask(v_key, 'book', p_dataset);
+  name := strata.key_name(v_key);
 end
 $$;
-comment on function strata.book_seed(text) is 'What this tier''s marks of a dataset are keyed by.';
-revoke execute on function strata.book_seed(text) from public;
+comment on function strata.book_key(text) is
+  'What this tier''s marks of a dataset are keyed by, and what tells by which key: marks of another one cannot be compared.';
+revoke execute on function strata.book_key(text) from public;
 
-create function strata.book_seed_name()
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return strata.key_name(strata.make_ledger_key());
-end
-$$;
-comment on function strata.book_seed_name() is 'Tells by which key marks are keyed: those of another one cannot be compared.';
-revoke execute on function strata.book_seed_name() from public;
-
-create function strata.book_columns(p_dataset strata.datasets)
+create function strata.book_columns(p_dataset strata.datasets, p_key_name text)
 returns text[]
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
-declare
-  v_seed_name constant text := strata.book_seed_name();
 begin
   return (
-    select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, v_seed_name, format_type(a.atttypid, a.atttypmod),
+    select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, p_key_name, format_type(a.atttypid, a.atttypmod),
              case when coalesce(e.typnamespace, t.typnamespace) <> 'pg_catalog'::regnamespace then strata.describe_type(coalesce(e.oid, t.oid)) end))
              order by a.attnum), '{}')
       from pg_catalog.pg_attribute as a
@@ -73,10 +62,10 @@ begin
      where a.attrelid = strata.twin(p_dataset) and a.attnum > 0 and not a.attisdropped);
 end
 $$;
-comment on function strata.book_columns(strata.datasets) is
+comment on function strata.book_columns(strata.datasets, text) is
   'The columns of a table as the book calls them: their name, and a hash that changes with their type.';
-revoke execute on function strata.book_columns(strata.datasets) from public;
-select strata.pin('strata.book_columns(strata.datasets)');
+revoke execute on function strata.book_columns(strata.datasets, text) from public;
+select strata.pin('strata.book_columns(strata.datasets, text)');
 
 -- A mark is a row's share in it: the hash of the value under that of the row's key. Each of the two is taken once for a row, under the
 -- seed, so that an INSERT can return them.
@@ -102,13 +91,16 @@ revoke execute on function strata.value_hashes_sql(strata.datasets, text) from p
 
 create function strata.marks_sql(p_alias text, p_names text[], p_is_named boolean default false)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('bit_xor(coalesce(hashint8extended(%1$s.h%2$s, %1$s.strata_key), ~%1$s.strata_key))', p_alias, n)
-                    || case when p_is_named then ' as m' || n else '' end, ', ' order by n)
-    from generate_series(1, cardinality(p_names)) as n
+begin
+  return (
+    select string_agg(format('bit_xor(coalesce(hashint8extended(%1$s.h%2$s, %1$s.strata_key), ~%1$s.strata_key))', p_alias, n)
+                      || case when p_is_named then ' as m' || n else '' end, ', ' order by n)
+      from generate_series(1, cardinality(p_names)) as n);
+end
 $$;
 comment on function strata.marks_sql(text, text[], boolean) is 'SQL: the marks (m1, …) of all rows of an alias, of which it has the value_hashes_sql().';
 revoke execute on function strata.marks_sql(text, text[], boolean) from public;
@@ -138,13 +130,16 @@ revoke execute on function strata.strips_sql() from public;
 -- Marks of the columns that both have under the same name and type.
 create function strata.add_marks(p_names text[], p_marks bigint[], p_new_names text[], p_new_marks bigint[])
 returns bigint[]
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select array_agg(m.mark # n.mark order by m.o)
-    from unnest(p_names, p_marks) with ordinality as m (name, mark, o)
-    left join unnest(p_new_names, p_new_marks) as n (name, mark) on n.name = m.name
+begin
+  return (
+    select array_agg(m.mark # n.mark order by m.o)
+      from unnest(p_names, p_marks) with ordinality as m (name, mark, o)
+      left join unnest(p_new_names, p_new_marks) as n (name, mark) on n.name = m.name);
+end
 $$;
 comment on function strata.add_marks(text[], bigint[], text[], bigint[]) is
   'Marks with those of other rows added; null from then on for a column these have not.';
@@ -173,7 +168,8 @@ set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 declare
-  v_names constant text[] := strata.book_columns(p_dataset);
+  v_key constant record := strata.book_key(p_dataset.name);
+  v_names constant text[] := strata.book_columns(p_dataset, v_key.name);
   v_month timestamp;
   v_rows bigint;
   v_marks bigint[];
@@ -182,7 +178,7 @@ begin
     'select date_trunc(''month'', z.age) as month, count(*) as rows, array[%s]::bigint[] as marks '
     '  from (select t.%I::timestamp as age, %s from %s) as z group by 1 order by 1',
     strata.marks_sql('z', v_names), p_dataset.age_column, strata.value_hashes_sql(p_dataset, '$2'), p_rows)
-    using p_places, strata.book_seed(p_dataset.name), p_lines
+    using p_places, v_key.seed, p_lines
   loop
     perform strata.add_to_book(p_dataset.name, strata.month_of(v_month), p_sign * v_rows, v_names, v_marks);
   end loop;
