@@ -68,10 +68,11 @@ begin
   execute format('with i as (insert into %s as t (%s) overriding system value select %s from %s '
                  '             returning t.ctid as place, %s as brought, t.%I as age, %s) '
                  'select coalesce(array_agg(i.place), ''{}''), coalesce(array_agg(i.brought), ''{}''), '
-                 '       case when count(i.age) = count(*) then min(i.age)::timestamp end, max(i.age)::timestamp, $4, array[%s]::bigint[] from i',
+                 '       case when count(i.age) = count(*) then min(i.age)::timestamp end, max(i.age)::timestamp, array[%s]::bigint[] from i',
     v_relation, v_sql.names, v_sql.texts, strata.unpack_sql(p_move, p_columns), strata.brought_sql(p_dataset, '$2'), p_dataset.age_column,
     strata.value_hashes_sql(p_dataset, '$3'), strata.marks_sql('i', v_names))
-    into v_done using p_batch, p_seed, v_key.seed, v_names;
+    into v_done.places, v_done.brought, v_done.oldest, v_done.youngest, v_done.marks using p_batch, p_seed, v_key.seed;
+  v_done.names := v_names;
   set constraints all immediate;
   return v_done;
 end
