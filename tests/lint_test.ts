@@ -6,7 +6,7 @@ import { manageNotes, settle } from "./support/notes.ts";
 
 /** It changes nothing, and its caller wants one snapshot; what it asks is marked as volatile all the same. */
 const ONLY_READS = Object.fromEntries([
-  ...["is_read_back", "check_logged"], // pg_partition_tree()
+  ...["is_read_back", "check_logged", "publications_of"], // pg_partition_tree()
   ...["server_mark", "type_origin", "file_of"], // pg_control_system()
   ...["plan", "failed_jobs", "count_stock"], // estimates, the clock, dynamic SQL
 ].map((name) => [

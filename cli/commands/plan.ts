@@ -77,8 +77,12 @@ function dueText(plan: PlanRow[], upkeep: string): string {
   const now = (action: string) =>
     sum(plan.filter((r) => r.action === action).map((r) => r.rows_now));
   const past = sum(plan.map((r) => r.past_deletion));
+  const kept = told.flatMap((row) =>
+    row.referenced_by === null ? [] : [`${row.dataset} on ${row.tier}: ${row.referenced_by}.`]
+  );
   return [
     `${drawn}\n\nDue now: ${rows(now("move"))} to move, ${rows(now("delete"))} to delete.`,
+    ...kept,
     ...(past === 0n ? [] : [
       `Past its deletion age, of what moves: ${rows(past)}; \`process\` deletes that as well, ` +
       `after \`sync\` the upkeep does (${upkeep}).`,

@@ -31,6 +31,29 @@ dialledTest(
 );
 
 dialledTest(
+  "the book's marks of what an INSERT returned are those of what is there, also of a batch of two months",
+  async (chain) => {
+    const { core, main } = chain;
+    await chain.freezeClock("2026-07-01T00:00:00Z");
+    await makeNotes(core, 0);
+    await core.sql`update strata.settings set value = 8 where name = 'batch_rows'`;
+    await core.sql`
+    insert into public.notes (id, created_at)
+    select id, timestamptz '2026-03-31 10:00:00Z' + id * interval '1 hour' from generate_series(1, 24) as id`;
+    await settle(chain);
+    const books = await main.sql`
+      select b.month, b.came::integer, b.marks = array(
+               select m.mark::bigint from jsonb_array_elements_text(strata.count_stock(d, b.month, null) -> 'marks') with ordinality as m (mark, o)
+                order by m.o) as are_same
+        from strata.books as b join strata.datasets as d on d.name = b.dataset order by b.month`;
+    assert.deepEqual(books.map((row) => ({ ...row })), [
+      { month: "2026-03", came: 13, are_same: true },
+      { month: "2026-04", came: 11, are_same: true },
+    ]);
+  },
+);
+
+dialledTest(
   "months are UTC, for every type of age; far ages share a bucket, and rows without one another",
   async (chain) => {
     const { core, main } = chain;

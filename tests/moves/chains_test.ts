@@ -1,7 +1,15 @@
 /** Rows of one table that refer to each other leave together, and not before all of them may. */
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
-import { assertAtPeace, type MoveChain, moveTest, settle, startJourney } from "../support/moves.ts";
+import {
+  assertAtPeace,
+  endPauses,
+  type MoveChain,
+  moveTest,
+  setAsideOn,
+  settle,
+  startJourney,
+} from "../support/moves.ts";
 
 interface List {
   rows: number;
@@ -122,5 +130,114 @@ moveTest("circles, trees and rows that refer to themselves move whole", async (c
   await core.sql`select strata.manage('public.revisions', p_delete_after_days => null)`;
   await settle(chain);
   assert.deepEqual([await idsOf(core.sql), await idsOf(main.sql)], [[10, 11, 12], upTo(9)]);
+  await assertAtPeace(chain);
+});
+
+/** `count` rows from `first` on, each of which refers to the one before it, and the first to the last. */
+async function addRing({ core }: MoveChain, first: number, count: number): Promise<void> {
+  await core.sql.unsafe(`
+    insert into public.revisions
+    select g, case g when ${first} then ${
+    first + count - 1
+  } else g - 1 end, now() - interval '100 days' + g * interval '1 second'
+      from generate_series(${first}, ${first + count - 1}) as g`);
+}
+
+moveTest("a circle of more rows than the first batch has moves whole", async (chain) => {
+  const { core, main } = chain;
+  await makeList(chain, { rows: 1 });
+  await addRing(chain, 2, 2600);
+  await settle(chain);
+  assert.deepEqual([await idsOf(core.sql), await idsOf(main.sql)], [[], upTo(2601)]);
+  await assertAtPeace(chain);
+});
+
+const LARGER: Record<string, (chain: MoveChain) => Promise<unknown>> = {
+  "the batch is made larger": ({ core }) =>
+    core.sql`update strata.settings set value = 30 where name = 'batch_rows'`,
+  "it is broken": ({ core }) => core.sql`update public.revisions set prev_id = null where id = 7`,
+};
+for (const [what, mend] of Object.entries(LARGER)) {
+  moveTest(`a circle larger than a batch is set aside until ${what}`, async (chain) => {
+    const { core, main } = chain;
+    await makeList(chain, { rows: 0 });
+    await core.sql`update strata.settings set value = 20 where name = 'batch_rows'`;
+    await addRing(chain, 1, 30);
+    await addRing(chain, 101, 15);
+    await core.sql`insert into public.revisions values (200, 5, now() - interval '90 days')`;
+    await settle(chain);
+    assert.deepEqual([await idsOf(core.sql), await idsOf(main.sql)], [upTo(30), [
+      ...upTo(115, 101),
+      200,
+    ]]);
+    const [aside] = await setAsideOn(core);
+    assert.deepEqual([aside?.key, aside?.code], ["1", "ST049"]);
+    assert.match(aside?.says ?? "", /in a circle go together.* more than batch_rows, which is 20/);
+    await mend(chain);
+    await endPauses(chain);
+    await settle(chain);
+    assert.deepEqual([await idsOf(core.sql), (await idsOf(main.sql)).slice(0, 30)], [[], upTo(30)]);
+    await assertAtPeace(chain);
+  });
+}
+
+moveTest(
+  "a circle of more bytes than a batch is set aside and names the setting",
+  async (chain) => {
+    const { core, main } = chain;
+    await makeList(chain, { rows: 0 });
+    await core.sql`alter table public.revisions add column body text`;
+    await addRing(chain, 1, 30);
+    await core.sql`
+    update public.revisions set body = (select string_agg(md5(g::text || id), '') from generate_series(1, 100) as g)`;
+    await core
+      .sql`update strata.settings set value = 20000 where name in ('batch_bytes', 'relay_batch_bytes')`;
+    await settle(chain);
+    assert.equal((await idsOf(core.sql)).length, 30);
+    const [aside] = await setAsideOn(core);
+    const name = chain.driver === "relay" ? "relay_batch_bytes" : "batch_bytes";
+    assert.match(
+      aside?.says ?? "",
+      new RegExp(`these 30 take \\d+ bytes; ${name} is 20000`),
+    );
+    await core.sql`update strata.settings set value = 2000000 where name = ${name}`;
+    await endPauses(chain);
+    await settle(chain);
+    assert.deepEqual([await idsOf(core.sql), await idsOf(main.sql)], [[], upTo(30)]);
+  },
+);
+
+moveTest(
+  "the plan names the row that keeps a list, and who refers from elsewhere",
+  async (chain) => {
+    const { core } = chain;
+    const plan = async () =>
+      (await core.sql`select referenced_by from strata.plan('revisions')`)[0];
+    await makeList(chain, { rows: 60, youngest: "now" });
+    assert.match(
+      (await plan())?.referenced_by,
+      /^row 59 stays: it goes together with .* the nearest of them that stays is 60: its policy keeps it on core for \d+ days$/,
+    );
+    await core.sql`update public.revisions set created_at = '2020-01-01' where id = 60`;
+    assert.equal((await plan())?.referenced_by, null);
+    await core
+      .sql`create table public.pins (id int primary key, revision int references public.revisions)`;
+    await core.sql`insert into public.pins values (1, 6)`;
+    assert.match(
+      (await plan())?.referenced_by,
+      /^row 6 stays: a row of public\.pins refers to it by [^:]*: 1; /,
+    );
+  },
+  { drivers: ["pull"] },
+);
+
+moveTest("a circle that comes to a dataset which has settled is found", async (chain) => {
+  const { core, main } = chain;
+  await makeList(chain, { rows: 1 });
+  await settle(chain);
+  await addRing(chain, 2, 10);
+  for (const { sql } of chain.databases) await sql`call strata.watchdog()`;
+  await settle(chain);
+  assert.deepEqual([await idsOf(core.sql), await idsOf(main.sql)], [[], upTo(11)]);
   await assertAtPeace(chain);
 });

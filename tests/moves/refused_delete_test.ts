@@ -109,20 +109,32 @@ for (
   );
 }
 
-moveTest(
-  "a publication without an identity is an objection, and its remedy ends it",
-  async ({ core }) => {
-    await core.sql.unsafe(`
-    create table public.notes (id bigint primary key, created_at timestamptz not null);
-    alter table public.notes replica identity nothing;
-    create publication p for table public.notes`);
-    const { code, hint } = await refusal(core.sql`select strata.manage('public.notes')`);
-    assert.equal(code, "ST010");
-    await core.sql.unsafe(hint ?? "");
-    await core.sql`select strata.manage('public.notes')`;
-  },
-  { drivers: ["push"] },
-);
+for (
+  const [what, ddl] of [
+    ["none", "alter table public.notes replica identity nothing"],
+    [
+      "an index that was dropped",
+      `create unique index of_it on public.notes (created_at);
+       alter table public.notes replica identity using index of_it; drop index public.of_it`,
+    ],
+  ]
+) {
+  moveTest(
+    `a publication without an identity (${what}) is an objection, and its remedy ends it`,
+    async ({ core }) => {
+      await core.sql.unsafe(`
+        create table public.notes (id bigint primary key, created_at timestamptz not null);
+        ${ddl};
+        create publication p for table public.notes`);
+      await assert.rejects(core.sql`delete from public.notes`);
+      const { code, hint } = await refusal(core.sql`select strata.manage('public.notes')`);
+      assert.equal(code, "ST010");
+      await core.sql.unsafe(hint ?? "");
+      await core.sql`select strata.manage('public.notes')`;
+    },
+    { drivers: ["push"] },
+  );
+}
 
 moveTest(
   "a condition that fails at run time takes no other dataset's plan along",

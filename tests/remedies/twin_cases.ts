@@ -81,6 +81,18 @@ export const TWINS: Record<string, Case> = {
     on: "main",
     fill: ["twice"],
   },
+  ST049: {
+    kind: "row_set_aside",
+    async make({ core: { sql } }) {
+      await sql.unsafe(`
+        create table public.rings (id int primary key, created_at timestamptz, next_id int references public.rings);
+        insert into public.rings select g, '2020-01-01', g % 30 + 1 from generate_series(1, 30) as g`);
+      await sql`update strata.settings set value = 20 where name = 'batch_rows'`;
+      await manage(sql, "public.rings", { core_retention_days: 0, delete_after_days: null });
+    },
+    on: "core",
+    fill: ["30", "'batch_rows'"],
+  },
   ST047: {
     kind: "row_set_aside",
     async make(chain) {

@@ -30,6 +30,8 @@ export interface PlanRow {
   past_deletion: string | null;
   /** Of those to move now, rows that will go on from main at once. */
   past_next: string | null;
+  /** What keeps the oldest of the referenced rows. */
+  referenced_by: string | null;
 }
 
 /** One sentence of a tier about one row. */
