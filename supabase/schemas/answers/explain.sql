@@ -72,7 +72,7 @@ as $$
 declare
   v_policy constant record := strata.retention(p_dataset);
   v_due_at constant timestamptz := p_age + make_interval(days => v_policy.days); -- infinite for an infinite age
-  v_days constant text := v_policy.days || case v_policy.days when 1 then ' day' else ' days' end;
+  v_days constant text := strata.counted(v_policy.days, 'day');
 begin
   return row(case
     when v_policy.days is null then format('its policy keeps it on %s for ever', strata.tier())
@@ -132,7 +132,7 @@ begin
   return query select h.* from strata.hold_reasons(p_dataset, p_key, (strata.retention(p_dataset)).action) as h;
   return query
     select format('set aside after %s: %s [%s]. %s. Next try %s',
-                  a.attempts || case a.attempts when 1 then ' attempt' else ' attempts' end, a.says, a.code, a.remedy,
+                  strata.counted(a.attempts, 'attempt'), a.says, a.code, a.remedy,
                   to_char(a.next_try_at, 'YYYY-MM-DD HH24:MI')), a.next_try_at, null::text
       from strata.set_aside as a where a.dataset = p_dataset.name and a.key = p_key;
   return query
@@ -221,10 +221,15 @@ declare
   v_age timestamptz;
   v_flags boolean[];
 begin
-  execute format('select t.%I::timestamptz as age, array[coalesce(%s, false), coalesce(%s, false), coalesce(%s, false)] as flags '
-                 '  from %s as t where %s',
-                 p_dataset.age_column, v_policy.ready, v_policy.referenced, v_policy.oversize,
-                 strata.relation(p_dataset), strata.key_is_sql(p_dataset)) into v_age, v_flags using p_key;
+  begin
+    execute format('select t.%I::timestamptz as age, array[coalesce(%s, false), coalesce(%s, false), coalesce(%s, false)] as flags '
+                   '  from %s as t where %s',
+                   p_dataset.age_column, v_policy.ready, v_policy.referenced, v_policy.oversize,
+                   strata.relation(p_dataset), strata.key_is_sql(p_dataset)) into v_age, v_flags using p_key;
+  exception when others or assert_failure then -- an owner's condition may raise anything
+    return query select v_tier, 'why', format('its policy cannot be asked of it: %s [%s]', sqlerrm, sqlstate);
+    return;
+  end;
   if v_flags is null then
     return query select v_tier, 'where', format('not on %s', v_tier);
   else

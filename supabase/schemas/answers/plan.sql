@@ -1,10 +1,42 @@
 -- Answers: what will happen (plan), what is there (inventory), how are you (status). None of them changes anything.
 
+-- In plpgsql, because what is said of a reference is in a later chapter.
+create function strata.referenced_by(p_dataset strata.datasets)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  v_relation constant regclass := strata.relation(p_dataset)::regclass;
+  v_now constant record := strata.conditions(p_dataset);
+  v_others constant text := strata.references_sql(v_relation, 'all');
+  v_stays text;
+  v_key text[];
+  v_says text[];
+begin
+  v_stays := (strata.chain_sql(v_relation, 'r')).is_referred;
+  v_stays := case when v_stays is null then 'false'
+                  else format('exists (select from (select t.* from %s as t where (%s) is not true) as r where %s)',
+                              v_relation, strata.goes_along_sql(p_dataset), v_stays) end;
+  execute format('select %s from %s as t where (%s or %s) and %s and (%s or %s) and not (%s or %s) order by coalesce((%s), false) desc, t.%I limit 1',
+                 strata.key_sql(p_dataset.key_columns), v_relation, v_now.aged, v_now.oversize, v_now.ready, v_others, v_stays,
+                 v_now.held, v_now.set_aside, v_others, p_dataset.age_column) into v_key;
+  v_says := array(select r.says from strata.reference_reasons(p_dataset, v_key) with ordinality as r (says, until, once, n) order by r.n);
+  return 'row ' || array_to_string(v_key, ' ') || ' stays: '
+         || case when v_says[cardinality(v_says)] like 'it goes together%' then v_says[cardinality(v_says)] else array_to_string(v_says, '; ') end;
+end
+$$;
+comment on function strata.referenced_by(strata.datasets) is
+  'The oldest due row that another refers to, and what keeps it: of rows that go together with those that refer to them, the one that stays.';
+select strata.pin('strata.referenced_by(strata.datasets)');
+
 create function strata.plan_dataset(p_dataset strata.datasets)
 returns table (
   tier text, dataset text, action text, to_tier text,
   rows_now bigint, bytes_now bigint, rows_7d bigint, bytes_7d bigint, rows_30d bigint, bytes_30d bigint,
-  held bigint, set_aside bigint, referenced bigint, without_age bigint, past_deletion bigint, past_next bigint
+  held bigint, set_aside bigint, referenced bigint, without_age bigint, past_deletion bigint, past_next bigint, referenced_by text
 )
 language plpgsql
 stable
@@ -23,7 +55,8 @@ declare
 begin
   return query execute format(
     'select %L::text, %L::text, %L::text, %L::text, '
-    '       n.now, n.now * w.width, n.d7, n.d7 * w.width, n.d30, n.d30 * w.width, n.held, n.aside, n.referenced, n.ageless, n.past, n.next '
+    '       n.now, n.now * w.width, n.d7, n.d7 * w.width, n.d30, n.d30 * w.width, n.held, n.aside, n.referenced, n.ageless, n.past, n.next, '
+    '       case when n.referenced > 0 then strata.referenced_by($1) end '
     '  from (select count(*) as rows, '
     '               count(*) filter (where (%s or %s) and %s) as now, '
     '               count(*) filter (where (%s or %s) and %s) as d7, '
@@ -41,11 +74,11 @@ begin
     v_now.aged, v_now.oversize, v_now.due, v_7d.aged, v_7d.oversize, v_7d.due, v_30d.aged, v_30d.oversize, v_30d.due,
     v_now.aged, v_now.oversize, v_now.ready, v_now.held, v_now.aged, v_now.oversize, v_now.ready, v_now.set_aside,
     v_now.aged, v_now.oversize, v_now.ready, v_now.referenced, p_dataset.age_column,
-    v_now.aged, v_now.oversize, v_now.due, v_past, v_now.aged, v_now.oversize, v_now.due, coalesce(v_next, 'false'), v_relation, v_relation);
-exception when others then -- an owner's condition may raise anything; the claim says what is wrong; the others have plans
+    v_now.aged, v_now.oversize, v_now.due, v_past, v_now.aged, v_now.oversize, v_now.due, coalesce(v_next, 'false'), v_relation, v_relation) using p_dataset;
+exception when others or assert_failure then -- an owner's condition may raise anything; the claim says what is wrong; the others have plans
   return query select strata.tier(), p_dataset.name, (strata.retention(p_dataset)).action, strata.colder(),
     null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint,
-    null::bigint, null::bigint;
+    null::bigint, null::bigint, null::text;
 end
 $$;
 comment on function strata.plan_dataset(strata.datasets) is
@@ -57,7 +90,7 @@ create function strata.plan(p_dataset text default null)
 returns table (
   tier text, dataset text, action text, to_tier text,
   rows_now bigint, bytes_now bigint, rows_7d bigint, bytes_7d bigint, rows_30d bigint, bytes_30d bigint,
-  held bigint, set_aside bigint, referenced bigint, without_age bigint, past_deletion bigint, past_next bigint
+  held bigint, set_aside bigint, referenced bigint, without_age bigint, past_deletion bigint, past_next bigint, referenced_by text
 )
 language plpgsql
 stable
@@ -72,7 +105,7 @@ begin
      order by d.priority, d.name;
   return query
     select strata.tier(), coalesce(r.dataset, r.relation), 'reclaim', null::text, 0::bigint, r.gain_bytes, 0::bigint, 0::bigint,
-           0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint
+           0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, null::text
       from strata.plan_reclaims() as r where p_dataset is null or r.dataset = p_dataset;
 end
 $$;
@@ -80,7 +113,8 @@ comment on function strata.plan(text) is
   'What would move or be deleted on this tier now and in 7 and 30 days, per dataset: rows (counted) and bytes (rows times '
   'the table''s average on disk, without the room that deleted rows have left); of those due now how many are held, set aside '
   'or referenced and so stay; how many rows have no age and are never due; and how many of those to move now are past their '
-  'deletion age as well, so that they are deleted where they end up, and how many will go on from main at once (past_next). Then, as action reclaim, the bytes that upkeep would '
+  'deletion age as well, so that they are deleted where they end up, and how many will go on from main at once (past_next); what keeps the '
+  'oldest of the referenced (referenced_by). Then, as action reclaim, the bytes that upkeep would '
   'give back to the disk. Changes nothing.';
 
 create function strata.inventory(p_dataset text)

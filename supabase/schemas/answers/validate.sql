@@ -179,7 +179,7 @@ begin
       coalesce(p_dataset.trouble || ' [' || p_dataset.trouble_sqlstate || ']', format('key (%s), age %s',
         array_to_string(p_dataset.key_columns, ', '), p_dataset.age_column)), p_dataset.remedy
     where v_found = 0;
-exception when others then
+exception when others or assert_failure then
   return query select v_topic, false, format('it cannot be checked: %s [%s]', sqlerrm, sqlstate), strata.remedy(sqlstate, p_dataset.name);
 end
 $$;
@@ -238,7 +238,7 @@ begin
     union all
     select v_topic || ' writable', v_hello ->> 'read_only' = 'off', case v_hello ->> 'read_only' when 'off' then 'takes rows' else 'is read-only' end,
            strata.remedy('25006');
-exception when others then
+exception when others or assert_failure then
   return query select v_topic, false, sqlerrm, strata.remedy(sqlstate);
 end
 $$;
@@ -277,7 +277,7 @@ begin
     begin
       return query execute format('select v.topic, v.ok, v.says, case when not v.ok then v.remedy end from strata.%I() as v',
                                   'validate_' || v_part);
-    exception when others then
+    exception when others or assert_failure then
       return query select v_part, false, format('this cannot be checked: %s [%s]', sqlerrm, sqlstate),
         case when sqlstate like '42%' or sqlstate like '3F%' then 'Put back what the message names, or run `deno task strata setup --init`.'
              else strata.remedy(sqlstate) end;

@@ -10,81 +10,85 @@
 -- columns differ. Marks are anew what is there whenever a month was found in order (book_stock). Rows that leave are not
 -- taken out of them: in a month that rows have left since, only rows are counted.
 
-create function strata.book_seed(p_dataset text)
-returns bigint
+create function strata.book_key(p_dataset text, out seed bigint, out name text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_key constant bytea := strata.make_ledger_key();
 begin
-  return strata.mask(strata.make_ledger_key(), 'book', p_dataset);
+  seed := strata.mask(v_key, 'book', p_dataset);
+  name := strata.key_name(v_key);
 end
 $$;
-comment on function strata.book_seed(text) is 'What this tier''s marks of a dataset are keyed by.';
+comment on function strata.book_key(text) is
+  'What this tier''s marks of a dataset are keyed by, and what tells by which key: marks of another one cannot be compared.';
 
-create function strata.book_seed_name()
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return strata.key_name(strata.make_ledger_key());
-end
-$$;
-comment on function strata.book_seed_name() is 'Tells by which key marks are keyed: those of another one cannot be compared.';
-
-create function strata.book_columns(p_dataset strata.datasets)
+create function strata.book_columns(p_dataset strata.datasets, p_key_name text)
 returns text[]
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
-  select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, s.name, format_type(a.atttypid, a.atttypmod),
-           case when coalesce(e.typnamespace, t.typnamespace) <> 'pg_catalog'::regnamespace then strata.describe_type(coalesce(e.oid, t.oid)) end))
-           order by a.attnum), '{}')
-    from pg_catalog.pg_attribute as a
-    join pg_catalog.pg_type as t on t.oid = a.atttypid
-    left join pg_catalog.pg_type as e on e.oid = t.typelem and e.typarray = t.oid
-   cross join (select strata.book_seed_name() as name offset 0) as s
-   where a.attrelid = strata.twin(p_dataset) and a.attnum > 0 and not a.attisdropped
+begin
+  return (
+    select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, p_key_name, format_type(a.atttypid, a.atttypmod),
+             case when coalesce(e.typnamespace, t.typnamespace) <> 'pg_catalog'::regnamespace then strata.describe_type(coalesce(e.oid, t.oid)) end))
+             order by a.attnum), '{}')
+      from pg_catalog.pg_attribute as a
+      join pg_catalog.pg_type as t on t.oid = a.atttypid
+      left join pg_catalog.pg_type as e on e.oid = t.typelem and e.typarray = t.oid
+     where a.attrelid = strata.twin(p_dataset) and a.attnum > 0 and not a.attisdropped);
+end
 $$;
-comment on function strata.book_columns(strata.datasets) is
+comment on function strata.book_columns(strata.datasets, text) is
   'The columns of a table as the book calls them: their name, and a hash that changes with their type.';
-select strata.pin('strata.book_columns(strata.datasets)');
+select strata.pin('strata.book_columns(strata.datasets, text)');
 
-create function strata.key_mark_sql(p_dataset strata.datasets)
+-- A mark is a row's share in it: the hash of the value under that of the row's key. Each of the two is taken once for a row, under the
+-- seed, so that an INSERT can return them.
+create function strata.value_hashes_sql(p_dataset strata.datasets, p_seed text)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
-  select format('cross join lateral (select %s as strata_key offset 0) as strata_k',
-                strata.key_hash_sql(strata.twin(p_dataset), p_dataset.key_columns, '$2'))
+declare
+  v_twin constant regclass := strata.twin(p_dataset);
+begin
+  return strata.key_hash_sql(v_twin, p_dataset.key_columns, p_seed) || ' as strata_key, ' || (
+    select string_agg(format('%s as h%s', strata.value_hash_sql(a.atttypid, a.attname, p_seed), a.o), ', ' order by a.o)
+      from (select x.atttypid, x.attname, row_number() over (order by x.attnum) as o from pg_catalog.pg_attribute as x
+             where x.attrelid = v_twin and x.attnum > 0 and not x.attisdropped) as a);
+end
 $$;
-comment on function strata.key_mark_sql(strata.datasets) is 'SQL: the hash of row t''s key, keyed by $2, to which its marks are bound.';
+comment on function strata.value_hashes_sql(strata.datasets, text) is
+  'SQL: hashes of row t under a seed (SQL): strata_key of its key, and h1, … of its values, one of each column.';
 
-create function strata.marks_sql(p_dataset strata.datasets)
+create function strata.marks_sql(p_alias text, p_names text[], p_is_named boolean default false)
 returns text
-language sql
-stable
+language plpgsql
+immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('coalesce(%s, ~strata_k.strata_key) as m%s',
-           strata.value_hash_sql(a.atttypid, a.attname, format('strata_k.strata_key # %s', hashtextextended(a.attname, 0))), a.o), ', ' order by a.o)
-    from (select x.atttypid, x.attname, row_number() over (order by x.attnum) as o from pg_catalog.pg_attribute as x
-           where x.attrelid = strata.twin(p_dataset) and x.attnum > 0 and not x.attisdropped) as a
+begin
+  return (
+    select string_agg(format('bit_xor(coalesce(hashint8extended(%1$s.h%2$s, %1$s.strata_key), ~%1$s.strata_key))', p_alias, n)
+                      || case when p_is_named then ' as m' || n else '' end, ', ' order by n)
+      from generate_series(1, cardinality(p_names)) as n);
+end
 $$;
-comment on function strata.marks_sql(strata.datasets) is 'SQL: the marks m1, … of row t, one of each column; after key_mark_sql().';
+comment on function strata.marks_sql(text, text[], boolean) is 'SQL: the marks (m1, …) of all rows of an alias, of which it has the value_hashes_sql().';
 
-create function strata.gather_sql(p_alias text, p_names text[], p_is_named boolean default false)
+create function strata.gather_sql(p_alias text, p_names text[])
 returns text
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
-as $$
-  select string_agg(format('bit_xor(%s.m%s)', p_alias, n) || case when p_is_named then ' as m' || n else '' end, ', ' order by n)
-    from generate_series(1, cardinality(p_names)) as n
-$$;
-comment on function strata.gather_sql(text, text[], boolean) is 'SQL: the marks of all rows of an alias together.';
+as $$ select string_agg(format('bit_xor(%s.m%s)', p_alias, n), ', ' order by n) from generate_series(1, cardinality(p_names)) as n $$;
+comment on function strata.gather_sql(text, text[]) is 'SQL: the marks m1, … of an alias together.';
 
 create function strata.strips_sql()
 returns text
@@ -101,13 +105,16 @@ comment on function strata.strips_sql() is 'SQL: the strips of rows that were co
 -- Marks of the columns that both have under the same name and type.
 create function strata.add_marks(p_names text[], p_marks bigint[], p_new_names text[], p_new_marks bigint[])
 returns bigint[]
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select array_agg(m.mark # n.mark order by m.o)
-    from unnest(p_names, p_marks) with ordinality as m (name, mark, o)
-    left join unnest(p_new_names, p_new_marks) as n (name, mark) on n.name = m.name
+begin
+  return (
+    select array_agg(m.mark # n.mark order by m.o)
+      from unnest(p_names, p_marks) with ordinality as m (name, mark, o)
+      left join unnest(p_new_names, p_new_marks) as n (name, mark) on n.name = m.name);
+end
 $$;
 comment on function strata.add_marks(text[], bigint[], text[], bigint[]) is
   'Marks with those of other rows added; null from then on for a column these have not.';
@@ -134,16 +141,17 @@ set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 declare
-  v_names constant text[] := strata.book_columns(p_dataset);
+  v_key constant record := strata.book_key(p_dataset.name);
+  v_names constant text[] := strata.book_columns(p_dataset, v_key.name);
   v_month timestamp;
   v_rows bigint;
   v_marks bigint[];
 begin
   for v_month, v_rows, v_marks in execute format(
     'select date_trunc(''month'', z.age) as month, count(*) as rows, array[%s]::bigint[] as marks '
-    '  from (select t.%I::timestamp as age, %s from %s %s) as z group by 1 order by 1',
-    strata.gather_sql('z', v_names), p_dataset.age_column, strata.marks_sql(p_dataset), p_rows, strata.key_mark_sql(p_dataset))
-    using p_places, strata.book_seed(p_dataset.name), p_lines
+    '  from (select t.%I::timestamp as age, %s from %s) as z group by 1 order by 1',
+    strata.marks_sql('z', v_names), p_dataset.age_column, strata.value_hashes_sql(p_dataset, '$2'), p_rows)
+    using p_places, v_key.seed, p_lines
   loop
     perform strata.add_to_book(p_dataset.name, strata.month_of(v_month), p_sign * v_rows, v_names, v_marks);
   end loop;
@@ -153,7 +161,8 @@ comment on function strata.book_rows(strata.datasets, text, tid[], text[], integ
   'Enters rows of this tier into the book, which came (1) or are about to be taken back (-1).';
 select strata.pin('strata.book_rows(strata.datasets, text, tid[], text[], integer)');
 
-create function strata.book_arrival(p_dataset strata.datasets, p_places tid[], p_lines text[], p_arrival strata.arrivals)
+-- The rule is a batch of one month, of which the INSERT has told the marks.
+create function strata.book_arrival(p_dataset strata.datasets, p_insertion strata.insertion, p_lines text[], p_arrival strata.arrivals)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -165,18 +174,20 @@ as $$
 declare
   v_relation constant text := strata.relation(p_dataset);
 begin
-  if p_lines is null then
-    perform strata.book_rows(p_dataset, format('(select t.* from only %s as t where t.ctid = any ($1)) as t', v_relation), p_places, null, 1);
-  else
+  if p_lines is not null then
     perform strata.book_rows(p_dataset, format('unnest($3) as l (line) join %s as t on %s', v_relation, strata.same_line_sql(p_dataset)), null,
       array(select l.line from unnest(p_lines) with ordinality as l (line, o)
              where not l.o = any (p_arrival.not_ours)
                and not l.o in (select (r.it ->> 'ordinal')::integer from jsonb_array_elements(p_arrival.refused) as r (it))), 1);
+  elsif strata.month_of(p_insertion.oldest) = strata.month_of(p_insertion.youngest) then
+    perform strata.add_to_book(p_dataset.name, strata.month_of(p_insertion.oldest), cardinality(p_insertion.places), p_insertion.names, p_insertion.marks);
+  else
+    perform strata.book_rows(p_dataset, format('(select t.* from only %s as t where t.ctid = any ($1)) as t', v_relation), p_insertion.places, null, 1);
   end if;
 end
 $$;
-comment on function strata.book_arrival(strata.datasets, tid[], text[], strata.arrivals) is
-  'Enters what an arrival has brought into the book: the rows at these places, or, where they were put one by one, its lines.';
+comment on function strata.book_arrival(strata.datasets, strata.insertion, text[], strata.arrivals) is
+  'Enters what an arrival has brought into the book: what was inserted at once, or, where they were put one by one, its lines.';
 
 -- By key: in a table of parts a place is one of each part.
 create function strata.unbook_copies(p_dataset strata.datasets, p_keys text[], p_ordinals bigint[])

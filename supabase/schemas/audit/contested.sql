@@ -117,7 +117,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select format('the twin %s is gone from %s', strata.relation(p_dataset), strata.tier())
          || coalesce(case when c.rows = 0 then null else
-              format(', with %s of the %s rows that had come%s%s', greatest(c.rows - l.moved - l.deleted, 0), c.rows,
+              format(', with %s of the %s that had come%s%s', greatest(c.rows - l.moved - l.deleted, 0), strata.counted(c.rows, 'row'),
                      case when l.moved > 0 then format('; %s had moved on to %s', l.moved, coalesce(strata.colder(), 'the next tier')) end,
                      case when l.deleted > 0 then format('; %s had been deleted at their age', l.deleted) end) end, '')
     from (select coalesce((select x.rows from strata.came as x where x.dataset = p_dataset.name), 0) as rows) as c

@@ -108,10 +108,14 @@ comment on function strata.make_ledger_key() is 'ledger_key(), made if there is 
 
 create function strata.mask(p_key bytea, variadic p_of text[])
 returns bigint
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
-as $$ select strata.digest(sha256(p_key || convert_to(p_of::text, 'UTF8'))) $$;
+as $$
+begin
+  return strata.digest(sha256(p_key || convert_to(p_of::text, 'UTF8')));
+end
+$$;
 comment on function strata.mask(bytea, text[]) is 'What a digest is xored with at rest, another one for each thing it is a digest of.';
 
 create function strata.key_name(p_key bytea)

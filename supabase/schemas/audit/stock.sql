@@ -69,7 +69,8 @@ declare
   v_relation constant text := strata.relation(p_dataset);
   v_columns text[] := p_columns;
   v_book constant strata.books := (select b from strata.books as b where b.dataset = p_dataset.name and b.month = p_month);
-  v_names constant text[] := strata.book_columns(p_dataset);
+  v_key constant record := strata.book_key(p_dataset.name);
+  v_names constant text[] := strata.book_columns(p_dataset, v_key.name);
   v_rows bigint := 0;
   v_strips bigint[] := strata.no_strips();
   v_marks bigint[];
@@ -84,11 +85,11 @@ begin
     execute format(
       'select coalesce(sum(s.rows), 0), case when $1 then %s end, array[%s]::bigint[] '
       '  from (select get_byte(z.mark, 8) & 31 as at, count(*) as rows, bit_xor(strata.digest(z.mark)) as digest, %s '
-      '          from (select %s as mark, %s from %s as t %s where %s offset 0) as z group by 1) as s',
-      strata.strips_sql(), strata.gather_sql('s', v_names), strata.gather_sql('z', v_names, true),
+      '          from (select %s as mark, %s from %s as t where %s offset 0) as z group by 1) as s',
+      strata.strips_sql(), strata.gather_sql('s', v_names), strata.marks_sql('z', v_names, true),
       case when v_columns is null then 'repeat(''\000'', 9)::bytea' else format('strata.fingerprint(%s)', strata.content_sql(strata.twin(p_dataset), v_columns)) end,
-      strata.marks_sql(p_dataset), v_relation, strata.key_mark_sql(p_dataset), strata.month_sql(p_dataset, p_month))
-      into v_rows, v_strips, v_marks using v_columns is not null, strata.book_seed(p_dataset.name);
+      strata.value_hashes_sql(p_dataset, '$2'), v_relation, strata.month_sql(p_dataset, p_month))
+      into v_rows, v_strips, v_marks using v_columns is not null, v_key.seed;
   else
     v_columns := null;
   end if;

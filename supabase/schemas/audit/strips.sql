@@ -9,28 +9,35 @@
 
 create function strata.strips_of(p_fingerprints bytea[])
 returns bigint[]
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
+set enable_sort = off -- few heaps of many rows: with a plan that is kept, the rows might be sorted into them
 as $$
-  select array_agg(coalesce(g.rows, 0) order by s.at) || array_agg(coalesce(g.digest, 0) order by s.at)
-    from generate_series(0, 31) as s (at)
-    left join (select get_byte(f, 8) & 31 as at, count(*) as rows, bit_xor(strata.digest(f)) as digest
-                 from unnest(p_fingerprints) as f group by 1) as g on g.at = s.at
+begin
+  return (
+    select array_agg(coalesce(g.rows, 0) order by s.at) || array_agg(coalesce(g.digest, 0) order by s.at)
+      from generate_series(0, 31) as s (at)
+      left join (select get_byte(f, 8) & 31 as at, count(*) as rows, bit_xor(strata.digest(f)) as digest
+                   from unnest(p_fingerprints) as f group by 1) as g on g.at = s.at);
+end
 $$;
 comment on function strata.strips_of(bytea[]) is 'Rows in strips, of their fingerprints: how many in each, then the digest of each.';
 
 -- What a neighbour sends counts only if it is as long as it must be.
 create function strata.add_strips(p_to bigint[], p_strips bigint[], p_times integer default 1)
 returns bigint[]
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case when p_to is null then null
-              when p_strips is null or cardinality(p_strips) <> 64 or cardinality(p_to) <> 64 then null
-              else (select array_agg(case when a.at <= 32 then a.one + p_times * a.other else a.one # a.other end order by a.at)
-                      from unnest(p_to, p_strips) with ordinality as a (one, other, at)) end
+begin
+  return (
+    select case when p_to is null then null
+                when p_strips is null or cardinality(p_strips) <> 64 or cardinality(p_to) <> 64 then null
+                else (select array_agg(case when a.at <= 32 then a.one + p_times * a.other else a.one # a.other end order by a.at)
+                        from unnest(p_to, p_strips) with ordinality as a (one, other, at)) end);
+end
 $$;
 comment on function strata.add_strips(bigint[], bigint[], integer) is
   'Strips with others added (p_times 1) or taken away (-1), which is the same for their digests; null if either is unknown.';
@@ -45,14 +52,17 @@ comment on function strata.no_strips() is 'The strips of no rows.';
 
 create function strata.seal_strips(p_strips bigint[], p_key bytea, variadic p_of text[])
 returns bigint[]
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select array_agg(s.one # strata.digest(substr(h.four, 1 + 8 * ((s.at - 1) % 4)::integer)) order by s.at)
-    from unnest(p_strips) with ordinality as s (one, at)
-    join (select i, sha256(p_key || convert_to(i || p_of::text, 'UTF8')) as four from generate_series(0, 15) as i offset 0) as h
-      on h.i = (s.at - 1) / 4
+begin
+  return (
+    select array_agg(s.one # strata.digest(substr(h.four, 1 + 8 * ((s.at - 1) % 4)::integer)) order by s.at)
+      from unnest(p_strips) with ordinality as s (one, at)
+      join (select i, sha256(p_key || convert_to(i || p_of::text, 'UTF8')) as four from generate_series(0, 15) as i offset 0) as h
+        on h.i = (s.at - 1) / 4);
+end
 $$;
 comment on function strata.seal_strips(bigint[], bytea, text[]) is
   'Strips as they are kept: xored with what a key makes of the thing they are of; sealed twice, they are open.';

@@ -104,22 +104,25 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select case p_kind
-    when 'missing' then format('%s of %s rows of %s are gone', -p_verdict.diff, p_verdict.expected, p_month)
-      || case when p_verdict.hurt > 0 then format('; at least %s others are not as they came', p_verdict.hurt) else '' end
-      || case when p_now.left_forgotten > 0 then format('; %s more have moved on, which %s has forgotten: they are on the next tier',
-                                                         p_now.left_forgotten, e.colder) else '' end
-    when 'besides' then format('%s %s of %s came by no move', p_verdict.diff, case p_verdict.diff when 1 then 'row' else 'rows' end, p_month)
-      || case when p_verdict.unknown is null and p_verdict.expected > 0 then format('; the other %s were only counted', p_verdict.expected)
+    when 'missing' then format('%s of %s of %s %s gone', -p_verdict.diff, strata.counted(p_verdict.expected, 'row'), p_month,
+                                   case -p_verdict.diff when 1 then 'is' else 'are' end)
+      || case when p_verdict.hurt > 0 then format('; at least %s not as they came', strata.counted(p_verdict.hurt, 'other is', 'others are')) else '' end
+      || case when p_now.left_forgotten > 0 then format('; %s more %s moved on, which %s has forgotten: they are on the next tier',
+                                                         p_now.left_forgotten, case p_now.left_forgotten when 1 then 'has' else 'have' end, e.colder) else '' end
+    when 'besides' then format('%s of %s came by no move', strata.counted(p_verdict.diff, 'row'), p_month)
+      || case when p_verdict.unknown is null and p_verdict.expected > 0 then format('; the other %s only counted', strata.counted(p_verdict.expected, 'was', 'were'))
               when p_verdict.unknown > p_verdict.diff
-              then format('; of the other %s, %s cannot be told from them and were only counted', p_verdict.expected, p_verdict.unknown - p_verdict.diff)
+              then format('; of the other %s, %s only counted, as what cannot be told from them', p_verdict.expected,
+                          strata.counted(p_verdict.unknown - p_verdict.diff, 'was', 'were'))
               else '' end
-    when 'altered' then format('of the %s rows of %s some have another content than when they came', p_now.rows, p_month)
+    when 'altered' then case p_now.rows when 1 then format('the one row of %s has another content than when it came', p_month)
+                        else format('of the %s rows of %s some have another content than when they came', p_now.rows, p_month) end
       || case when p_verdict.columns is not null then format(' (in %s)', array_to_string(p_verdict.columns, ', '))
               when p_verdict.hurt > 1 then format(' (at least %s)', p_verdict.hurt) else '' end
     when 'rewound' then format('%s has forgotten moves of %s: was it put back from a backup?', e.hotter, p_month)
-    when 'counted' then format('%s rows of %s were only counted', p_now.rows, p_month)
-    when 'partly' then format('%s rows of %s were compared without column %s, which was not so when they came', p_now.rows, p_month,
-                              array_to_string(p_verdict.columns, ', ')) end
+    when 'counted' then format('%s of %s %s only counted', strata.counted(p_now.rows, 'row'), p_month, case p_now.rows when 1 then 'was' else 'were' end)
+    when 'partly' then format('%s of %s %s compared without column %s, which was not so then', strata.counted(p_now.rows, 'row'), p_month,
+                              case p_now.rows when 1 then 'was' else 'were' end, array_to_string(p_verdict.columns, ', ')) end
     from (select case p_link.direction when 'hotter' then p_link.neighbour else strata.tier() end as hotter,
                  case p_link.direction when 'colder' then p_link.neighbour else strata.tier() end as colder) as e
 $$;

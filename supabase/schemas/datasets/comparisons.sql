@@ -58,7 +58,7 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
   select format('revision %s: core %s, main %s, deleted %s, %s', p_revision, coalesce(p_core::text, 'never'), coalesce(p_main::text, 'never'),
-                coalesce(p_deleted::text, 'never'), case p_holds when 1 then '1 hold' else p_holds || ' holds' end)
+                coalesce(p_deleted::text, 'never'), strata.counted(p_holds, 'hold'))
 $$;
 comment on function strata.policy_says(bigint, integer, integer, integer, bigint) is 'A policy in a few words.';
 

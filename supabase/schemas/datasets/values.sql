@@ -89,7 +89,8 @@ begin
   return exists (
     select from (select p_relation as relid union select p.relid from pg_catalog.pg_partition_tree(p_relation) as p) as r
      where strata.has_insert_triggers(r.relid)
-        or exists (select from pg_catalog.pg_attribute as a where a.attrelid = r.relid and a.attgenerated <> '' and not a.attisdropped))
+        or (select bool_or(a.attgenerated <> '') from pg_catalog.pg_attribute as a -- not an exists, for which all columns of all tables are read
+             where a.attrelid = r.relid and not a.attisdropped))
     or exists (
     select from strata.parts_of(p_relation) as p
      where strata.names_something(p.typ)

@@ -225,7 +225,7 @@ declare
 begin
   select l.* into v_link from strata.links as l where l.neighbour = p_neighbour;
   return strata.take_step(v_link, p_journey, coalesce(p_lines, p_journey.lines));
-exception when others then
+exception when others or assert_failure then
   perform strata.hang_up(p_neighbour); -- an answer may still be on its way; it must not be taken for another
   v_next := strata.journey_of(p_journey.dataset);
   v_next.step := case when strata.is_link_error(sqlstate) then 'link down' else 'failed' end;

@@ -3,9 +3,9 @@
 -- At the last tier a row whose deletion age has passed, and that nothing holds or references, is deleted: in bounded
 -- batches, each one transaction, each logged in strata.moves (kind delete) with count and bytes.
 
--- Deletes rows of which it was just seen that they are due, if they still are.
+-- Deletes rows of which it was just seen that they are due, if they still are. A place alone would be one of each part.
 create function strata.delete_tids(
-  p_dataset strata.datasets, p_tids tid[], p_due text, out rows integer, out bytes bigint
+  p_dataset strata.datasets, p_tids tid[], p_parts oid[], p_due text, out rows integer, out bytes bigint
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -25,11 +25,11 @@ begin
   bytes := 0;
   perform set_config('strata.purging', 'on', true);
   for v_month, v_rows, v_bytes, v_marks in execute format(
-    'with gone as (delete from %s as t where t.ctid = any ($1) and %s '
+    'with gone as (delete from %s as t where t.ctid = any ($1) and (t.tableoid, t.ctid) in (select m.part, m.tid from unnest($1, $2) as m (tid, part)) and %s '
     '               returning %s as content, date_trunc(''month'', t.%I::timestamp) as month) '
     'select g.month, count(*)::integer, sum(octet_length(g.content)), array_agg(strata.fingerprint(g.content)) '
     '  from gone as g group by g.month',
-    strata.relation(p_dataset), p_due, strata.content_sql(v_relation, v_columns), p_dataset.age_column) using p_tids
+    strata.relation(p_dataset), p_due, strata.content_sql(v_relation, v_columns), p_dataset.age_column) using p_tids, p_parts
   loop
     rows := rows + v_rows;
     bytes := bytes + v_bytes;
@@ -39,10 +39,26 @@ begin
   perform set_config('strata.purging', 'off', true);
 end
 $$;
-comment on function strata.delete_tids(strata.datasets, tid[], text) is
-  'Deletes those of the given rows that meet a condition, and writes them into the ledger; returns how many, and their bytes as '
+comment on function strata.delete_tids(strata.datasets, tid[], oid[], text) is
+  'Deletes those of the given rows (places, and in which part of the table) that meet a condition, and writes them into the ledger; returns how many, and their bytes as '
   'text.';
-select strata.pin('strata.delete_tids(strata.datasets, tid[], text)');
+select strata.pin('strata.delete_tids(strata.datasets, tid[], oid[], text)');
+
+create function strata.check_published(p_relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_objection record;
+begin
+  for v_objection in select o.* from strata.publication_objections(p_relation) as o limit 1 loop
+    raise exception '%', v_objection.says using errcode = v_objection.code, hint = v_objection.hint;
+  end loop;
+end
+$$;
+comment on function strata.check_published(regclass) is 'ST010: a publication refuses every deletion; said with its remedy, before it is tried.';
 
 create function strata.delete_batch(p_dataset text)
 returns integer
@@ -55,6 +71,7 @@ declare
   v_relation text;
   v_policy record;
   v_tids tid[];
+  v_parts oid[];
   v_gone record;
 begin
   perform strata.lock_dataset(p_dataset);
@@ -67,11 +84,12 @@ begin
     return 0;
   end if;
   -- Locked first, looked at again in a second statement: a reference made in between counts.
-  execute format('select array_agg(l.tid) from (select t.ctid as tid from %s as t where %s and %s order by t.%I limit $1 for update skip locked) as l',
+  execute format('select array_agg(l.tid), array_agg(l.part) from (select t.ctid as tid, t.tableoid as part from %s as t where %s and %s order by t.%I limit $1 for update skip locked) as l',
                  v_relation, v_policy.aged, v_policy.due, v_dataset.age_column)
-    into v_tids using strata.setting('batch_rows');
+    into v_tids, v_parts using strata.setting('batch_rows');
+  perform strata.check_published(v_relation::regclass) where v_tids <> '{}';
   perform strata.settle_contested(p_dataset);
-  v_gone := strata.delete_tids(v_dataset, v_tids, v_policy.aged || ' and ' || v_policy.due);
+  v_gone := strata.delete_tids(v_dataset, v_tids, v_parts, v_policy.aged || ' and ' || v_policy.due);
   perform strata.forget_contested(v_dataset);
   if v_gone.rows = 0 and cardinality(v_tids) > 0 then
     raise exception 'a trigger on % keeps rows from being deleted', v_relation using errcode = 'ST043';
@@ -85,7 +103,7 @@ begin
      set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
    where d.name = p_dataset and d.trouble like 'delete: %';
   return v_gone.rows;
-exception when others then
+exception when others or assert_failure then
   perform strata.note_failure(p_dataset, sqlstate, 'delete: ' || sqlerrm);
   return 0;
 end

@@ -20,7 +20,7 @@ begin
                  strata.relation(p_dataset), strata.key_is_sql(p_dataset), v_now.aged, v_now.oversize, v_now.ready, v_now.held)
      into v_row using p_key;
   return coalesce(v_row, 'not due');
-exception when others then
+exception when others or assert_failure then
   return null;
 end
 $$;
@@ -132,7 +132,7 @@ begin
                          strata.unlogged_sql(strata.handing_sql('keys', v_gone::text))) where v_gone is not null;
     end if;
   end loop;
-exception when others then
+exception when others or assert_failure then
   perform strata.hang_up(p_neighbour); -- a link that fails has said so; the next try finds the rest out
 end
 $$;

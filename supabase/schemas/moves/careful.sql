@@ -102,6 +102,7 @@ begin
   return row(strata.is_read_back(v_relation::regclass),
     format('select count(*) filter (where %s = l.line), count(*), array_agg(%s), array_agg(%s) from unnest($1) as l (line) join %s as t on %s',
            strata.line_sql(v_relation::regclass, p_columns), v_brought, v_version, v_relation, strata.same_line_sql(p_dataset)),
+    format('select count(*) from unnest($1) as l (line) join %s as t on %s where not strata.is_own(t.xmin)', v_relation, strata.same_line_sql(p_dataset)),
     format('with i as (insert into %s as t (%s) overriding system value '
            '  select %s from (select l.line::%s as r from unnest($1) as l (line) offset 0) as s '
            '  on conflict (%s) do nothing returning %s as brought, %s as version) '
@@ -111,6 +112,19 @@ begin
 end
 $$;
 comment on function strata.way_in(strata.datasets, text[]) is 'How rows come into the twin of a dataset with these columns.';
+
+-- Visible, and of a transaction that is under way: then it is this one. Numbers count on from that of the transaction, over 2^32 as well.
+create function strata.is_own(p_version xid)
+returns boolean
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(pg_xact_status((case when v.ahead < 2147483648 then v.top + v.ahead end)::text::xid8) = 'in progress', false)
+    from (select x.top, (p_version::text::bigint - x.top % 4294967296 + 4294967296) % 4294967296 as ahead
+            from (select pg_current_xact_id()::text::numeric as top) as x) as v
+$$;
+comment on function strata.is_own(xid) is 'Whether this very transaction has written a row that it sees, of which this is the version.';
 
 create function strata.insert_lines(
   p_dataset strata.datasets, p_columns text[], p_lines text[], p_seed bigint, p_way strata.way_in,
@@ -123,6 +137,7 @@ as $$
 declare
   v_same integer;
   v_before integer;
+  v_went_in integer;
 begin
   if p_way.is_read_back then -- triggers make of the number of inserted rows what they like
     execute p_way.here into v_same, v_before, brought, versions using p_lines, p_seed;
@@ -136,7 +151,17 @@ begin
   execute p_way.insertion into inserted, brought, versions using p_lines, p_seed;
   set constraints all immediate; -- deferred triggers change rows as well
   if p_way.is_read_back then
-    execute p_way.here into v_same, inserted, brought, versions using p_lines, p_seed; -- none was here before: all of them are ours
+    v_went_in := inserted;
+    execute p_way.here into v_same, inserted, brought, versions using p_lines, p_seed; -- none was here before, so all of them are ours
+    if v_went_in < cardinality(p_lines) then -- but for those that somebody else wrote meanwhile
+      execute p_way.theirs into v_before using p_lines;
+      if v_before > 0 then
+        inserted := cardinality(p_lines) - v_before;
+        brought := '{}';
+        versions := '{}';
+        return;
+      end if;
+    end if;
     if v_same < cardinality(p_lines) then
       perform strata.refuse_other(p_dataset, p_columns, p_lines);
     end if;
@@ -145,7 +170,7 @@ end
 $$;
 comment on function strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in) is
   'Inserts rows written as texts, never over an existing key; returns how many went in (the hashes of their keys, and as which versions, where the '
-  'table has one file), or where they are read back how many were not here before (then none goes in beside those that were). '
+  'table has one file), or where they are read back how many nobody else had written (when there are others, none is to stay). '
   'ST042, ST046, ST047: one was not stored as it was given.';
 select strata.pin('strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in)');
 
@@ -153,6 +178,7 @@ create function strata.insert_sql(p_dataset strata.datasets, p_columns text[], o
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   select string_agg(quote_ident(c.name), ', ' order by c.position), string_agg(format('(s.r).%I', c.name), ', ' order by c.position),

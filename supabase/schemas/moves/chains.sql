@@ -4,6 +4,8 @@
 -- move. So rows whose referrers are all in the same batch go with them: from those that nothing refers to down along what they
 -- refer to, and, where there are none, in circles. Only where the foreign key refuses what would be left behind (no action,
 -- restrict); one that sets to null would change rows that stay.
+--
+-- A circle goes whole or not at all: one that is larger than a batch may be is set aside, so that somebody hears of it.
 
 -- The pieces: what a row refers with, as columns w1, …; and whether row t is what such a row w refers to. Null without such a key.
 create function strata.chain_sql(p_relation regclass, p_with text, out columns text, out names text, out is_referred text)
@@ -33,9 +35,9 @@ comment on function strata.chain_sql(regclass, text) is
   '(p_with: w, of those columns; r, of the table). Nulls for a table that does not refer to itself.';
 select strata.pin('strata.chain_sql(regclass, text)');
 
--- Without those that a row outside refers to, and without what those refer to in turn.
-create function strata.closed(p_relation regclass, p_tids tid[])
-returns tid[]
+-- Without those that a row outside refers to, and without what those refer to in turn. A place is one of each part of a table.
+create function strata.closed_at(p_relation regclass, p_tids tid[], p_parts oid[])
+returns integer[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_hashjoin = on -- for who refers to them, of whom there need not be an index
@@ -45,26 +47,39 @@ as $$
 declare
   v_chain constant record := strata.chain_sql(p_relation, 'w');
   v_stay tid[];
-  v_closed tid[];
+  v_stay_parts oid[];
+  v_closed integer[];
 begin
   if v_chain.columns is null or p_tids = '{}' then
-    return p_tids;
+    return array(select o from generate_subscripts(p_tids, 1) as o);
   end if;
-  execute format('select array(select t.ctid from %1$s as t where t.ctid = any ($1) and exists ( '
-                 '  select from %1$s as r where (%2$s) and r.ctid <> t.ctid and not r.ctid = any ($1)))',
-                 p_relation, (strata.chain_sql(p_relation, 'r')).is_referred) into v_stay using p_tids;
+  execute format('select coalesce(array_agg(t.ctid), ''{}''), coalesce(array_agg(t.tableoid), ''{}'') from %1$s as t '
+                 ' where t.ctid = any ($1) and (t.tableoid, t.ctid) in (select m.part, m.tid from unnest($1, $2) as m (tid, part)) and exists ( '
+                 '  select from %1$s as r where (%2$s) and (r.tableoid, r.ctid) not in (select m.part, m.tid from unnest($1, $2) as m (tid, part)))',
+                 p_relation, (strata.chain_sql(p_relation, 'r')).is_referred) into v_stay, v_stay_parts using p_tids, p_parts;
   perform set_config('enable_hashjoin', 'off', true); -- by the key that is referred to: not the whole table once more on each level
   execute format(
-    'with recursive stay as (select t.ctid as tid, %1$s from %2$s as t where t.ctid = any ($2) '
-    '  union select t.ctid, %1$s from stay as w join %2$s as t on %3$s) '
-    'select array(select u.tid from unnest($1) as u (tid) except select s.tid from stay as s)',
-    v_chain.columns, p_relation, v_chain.is_referred) into v_closed using p_tids, v_stay;
+    'with recursive stay as ( '
+    '  select t.tableoid as part, t.ctid as tid, %1$s from unnest($3, $4) as m (tid, part) join %2$s as t on t.ctid = m.tid and t.tableoid = m.part '
+    '  union select t.tableoid, t.ctid, %1$s from stay as w join %2$s as t on %3$s) '
+    'select array(select m.o::integer from unnest($1, $2) with ordinality as m (tid, part, o) '
+    '              where (m.part, m.tid) not in (select s.part, s.tid from stay as s))',
+    v_chain.columns, p_relation, v_chain.is_referred) into v_closed using p_tids, p_parts, v_stay, v_stay_parts;
   return v_closed;
 end
 $$;
-comment on function strata.closed(regclass, tid[]) is
-  'Those of some rows that only rows among them refer to, as far as their own table is concerned.';
-select strata.pin('strata.closed(regclass, tid[])');
+comment on function strata.closed_at(regclass, tid[], oid[]) is
+  'Which of some rows (by their positions; places, and in which part of the table) only rows among them refer to, as far as their own table is concerned.';
+select strata.pin('strata.closed_at(regclass, tid[], oid[])');
+
+create function strata.closed(p_relation regclass, p_tids tid[])
+returns tid[]
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select array(select p_tids[c.o] from unnest(strata.closed_at(p_relation, p_tids, array_fill(p_relation::oid, array[cardinality(p_tids)]))) as c (o))
+$$;
+comment on function strata.closed(regclass, tid[]) is 'closed_at() for a table that is no part of another and has none: the rows by their places.';
 
 create function strata.closed_positions(p_relation regclass, p_manifest strata.manifests, p_proofs bytea[], p_positions integer[])
 returns integer[]
@@ -116,7 +131,7 @@ comment on function strata.reached(regclass, text, text, text, bigint, bigint) i
 select strata.pin('strata.reached(regclass, text, text, text, bigint, bigint)');
 
 -- What is left when there are no such rows: all that cannot be reached from a row that stays.
-create function strata.circles(p_relation regclass, p_age text, p_others text, p_rows bigint)
+create function strata.circles(p_relation regclass, p_age text, p_others text, p_rows bigint, p_bytes bigint)
 returns tid[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -132,14 +147,93 @@ begin
     'with recursive stay as ( '
     '  select t.ctid as strata_tid, %1$s from (select %1$s from %2$s as t where (%3$s) is not true) as w join %2$s as t on %4$s '
     '  union select t.ctid, %1$s from stay as w join %2$s as t on %4$s) '
-    'select array(select t.ctid from %2$s as t where %3$s and t.ctid not in (select s.strata_tid from stay as s) order by t.%5$I limit $1)',
-    v_chain.columns, p_relation, p_others, v_chain.is_referred, p_age) into v_tids using p_rows;
+    'select coalesce(array_agg(b.tid order by b.n) filter (where b.sum < $2), ''{}'') '
+    '  from (select l.tid, l.n, sum(l.bytes) over (order by l.n rows between unbounded preceding and current row) - l.bytes as sum '
+    '          from (select t.ctid as tid, (%6$s) as bytes, row_number() over (order by t.%5$I, t.ctid) as n from %2$s as t '
+    '                 where %3$s and t.ctid not in (select s.strata_tid from stay as s) order by n limit $1) as l) as b',
+    v_chain.columns, p_relation, p_others, v_chain.is_referred, p_age, strata.weight_sql(p_relation)) into v_tids using p_rows, p_bytes;
   return v_tids;
 end
 $$;
-comment on function strata.circles(regclass, text, text, bigint) is
+comment on function strata.circles(regclass, text, text, bigint, bigint) is
   'Rows that meet p_others, oldest first, and that no row refers to, directly or over others, which does not.';
-select strata.pin('strata.circles(regclass, text, text, bigint)');
+select strata.pin('strata.circles(regclass, text, text, bigint, bigint)');
+
+-- Who refers to it, who refers to those, and so on: what has to go with it.
+create function strata.together(p_relation regclass, p_tid tid, p_most bigint, out tids tid[], out bytes bigint)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_hashjoin = off -- by the key that refers: not the whole table once more on each level
+set enable_mergejoin = off
+set row_security = off
+as $$
+begin
+  execute format(
+    'with recursive up as ( '
+    '  select $1 as tid union select r.ctid from up as u join %1$s as t on t.ctid = u.tid join %1$s as r on %2$s) '
+    'select array_agg(l.tid), sum(%3$s) from (select u.tid from up as u limit $2) as l join %1$s as t on t.ctid = l.tid',
+    p_relation, (strata.chain_sql(p_relation, 'r')).is_referred, strata.weight_sql(p_relation)) into tids, bytes using p_tid, p_most;
+end
+$$;
+comment on function strata.together(regclass, tid, bigint) is
+  'A row and all those of its table that refer to it, directly or over others, up to so many; and their bytes.';
+select strata.pin('strata.together(regclass, tid, bigint)');
+
+-- Not as small as the first batch is: a circle cannot be cut.
+create function strata.circle_trouble(p_to text, p_rows bigint, p_bytes bigint)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_is_relay constant boolean := exists (select from strata.links as l where l.neighbour = p_to and l.driver = 'relay');
+  v_name constant text := case when v_is_relay then 'relay_batch_bytes' else 'batch_bytes' end;
+begin
+  return case
+    when p_rows > strata.setting('batch_rows')
+      then format('rows that refer to each other in a circle go together, and these are more than batch_rows, which is %s', strata.setting('batch_rows'))
+    when p_bytes > strata.setting(v_name) >> coalesce(nullif(current_setting('strata.smaller', true), '')::integer, 0)
+      then format('rows that refer to each other in a circle go together, and these %s take %s bytes; %s is %s', p_rows, p_bytes,
+                  v_name, strata.setting(v_name)) end;
+end
+$$;
+comment on function strata.circle_trouble(text, bigint, bigint) is 'Why a circle of so many rows and bytes is more than a batch for a neighbour may hold; null: it is not.';
+
+create function strata.circle_to_go(p_dataset strata.datasets, p_to text, p_rows bigint, p_bytes bigint)
+returns tid[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  c_most constant integer := 10; -- of one claim; the next one goes on
+  v_relation constant regclass := strata.relation(p_dataset)::regclass;
+  v_tids tid[];
+  v_closed tid[];
+  v_circle record;
+  v_trouble text;
+  v_key text[];
+begin
+  for v_try in 1 .. c_most loop
+    v_tids := strata.circles(v_relation, p_dataset.age_column, strata.goes_along_sql(p_dataset), p_rows, p_bytes);
+    v_closed := strata.closed(v_relation, v_tids);
+    if v_tids = '{}' or v_closed <> '{}' then
+      return v_closed;
+    end if;
+    v_circle := strata.together(v_relation, v_tids[1], strata.setting('batch_rows') + 1);
+    v_trouble := strata.circle_trouble(p_to, cardinality(v_circle.tids), v_circle.bytes);
+    if v_trouble is null then
+      return v_circle.tids;
+    end if;
+    execute format('select %s from %s as t where t.ctid = $1', strata.key_sql(p_dataset.key_columns), v_relation) into v_key using v_tids[1];
+    perform strata.put_aside(p_dataset.name, v_key, 'ST049', v_trouble); -- what is reached from a row set aside stays, and others have their turn
+  end loop;
+  return '{}';
+end
+$$;
+comment on function strata.circle_to_go(strata.datasets, text, bigint, bigint) is
+  'Rows that refer to each other in circles and may go, oldest first, as many as a batch holds, or one circle that needs a larger one. '
+  'Of a circle that is too large the oldest row is set aside (ST049).';
 
 create function strata.goes_along_sql(p_dataset strata.datasets)
 returns text
@@ -185,6 +279,49 @@ comment on function strata.chain_keeper(strata.datasets, text[]) is
   'Of the rows that refer to the row under a key, directly or over others of its table, the nearest that stays, and its age; null for none.';
 select strata.pin('strata.chain_keeper(strata.datasets, text[])');
 
+create function strata.look_for_circles()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_dataset strata.datasets;
+  v_found boolean;
+begin
+  delete from strata.circled as c where not exists (select from strata.datasets as d where d.name = c.dataset);
+  for v_dataset in
+    select d.* from strata.datasets as d
+     where (strata.retention(d)).action = 'move' and to_regclass(strata.relation(d)) is not null
+       and (strata.chain_sql(to_regclass(strata.relation(d)), 'w')).columns is not null
+       and not exists (select from strata.circled as c where c.dataset = d.name and c.looked_at > strata.clock() - interval '1 hour')
+  loop
+    begin
+      v_found := strata.circles(strata.relation(v_dataset)::regclass, v_dataset.age_column, strata.goes_along_sql(v_dataset), 1, 1) <> '{}';
+      insert into strata.circled as c (dataset, looked_at, found) values (v_dataset.name, strata.clock(), v_found)
+      on conflict (dataset) do update set looked_at = excluded.looked_at, found = excluded.found;
+      perform strata.keep_going(true) where v_found;
+    exception when others then
+      continue; -- the claim says what is wrong with it
+    end;
+  end loop;
+end
+$$;
+comment on function strata.look_for_circles() is
+  'Finds out, for tables that refer to themselves, whether there are circles of rows that may go; such a dataset has work then.';
+
+create function strata.has_circle(p_dataset text)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (select from strata.circled as c where c.dataset = p_dataset and c.found)
+      or exists (select from strata.set_aside as s where s.dataset = p_dataset and s.code = 'ST049' and s.next_try_at <= strata.clock());
+end
+$$;
+comment on function strata.has_circle(text) is 'Whether there is a circle of rows to be claimed, or one whose pause is over.';
+
 create function strata.claim_chains(p_dataset strata.datasets, p_to text, p_rows bigint, p_bytes bigint)
 returns strata.batch
 language plpgsql
@@ -202,7 +339,8 @@ begin
   v_tids := strata.closed(v_relation, strata.reached(v_relation, p_dataset.age_column, v_policy.aged || ' and ' || v_policy.due, v_others,
                                                      p_rows, p_bytes));
   if v_tids = '{}' then
-    v_tids := strata.closed(v_relation, strata.circles(v_relation, p_dataset.age_column, v_others, p_rows));
+    v_tids := strata.circle_to_go(p_dataset, p_to, p_rows, p_bytes);
+    update strata.circled as c set found = false where c.dataset = p_dataset.name and c.found and v_tids = '{}';
   end if;
   if v_tids = '{}' then
     return null;

@@ -28,7 +28,12 @@ returns bigint
 language sql
 immutable
 parallel safe
-as $$ select ('x' || pg_catalog.encode(pg_catalog.substr(p_fingerprint, 1, 8), 'hex'))::bit(64)::bigint $$;
+as $$
+  select (pg_catalog.get_byte(p_fingerprint, 0)::bigint << 56) | (pg_catalog.get_byte(p_fingerprint, 1)::bigint << 48)
+       | (pg_catalog.get_byte(p_fingerprint, 2)::bigint << 40) | (pg_catalog.get_byte(p_fingerprint, 3)::bigint << 32)
+       | (pg_catalog.get_byte(p_fingerprint, 4)::bigint << 24) | (pg_catalog.get_byte(p_fingerprint, 5)::bigint << 16)
+       | (pg_catalog.get_byte(p_fingerprint, 6)::bigint << 8) | pg_catalog.get_byte(p_fingerprint, 7)
+$$;
 comment on function strata.digest(bytea) is 'A fingerprint''s share in a digest; digests of many rows are their xor. Not pinned: see fingerprint.';
 
 -- A value as its type writes it. Not every cast to text does that (char(n) loses blanks, a boolean is spelled out), concat()
@@ -157,6 +162,7 @@ create function strata.manifest_sql(p_dataset strata.datasets, p_keys text, out 
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   select string_agg(format('%s[%s:%s]', p_keys, k.position, k.position), ', ' order by k.position),

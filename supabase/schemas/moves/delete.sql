@@ -40,10 +40,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_policy constant record := strata.conditions(p_dataset);
+  -- over the row alone: a column that the condition names may be called like something of the query around it
+  v_ready constant text := case when v_policy.ready in ('true', 'false') then v_policy.ready else format('(select (%s) from (select t.*) as t)', v_policy.ready) end;
 begin
   return case when v_policy.action is distinct from 'move' then 'false'
-              when p_manifest.for_drain then v_policy.ready
-              else format('(%s or %s) and %s', v_policy.aged, v_policy.oversize, v_policy.ready) end;
+              when p_manifest.for_drain then v_ready
+              else format('(%s or %s) and %s', v_policy.aged, v_policy.oversize, v_ready) end;
 end
 $$;
 comment on function strata.due_sql(strata.datasets, strata.manifests) is

@@ -96,7 +96,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select string_agg(format('t.%I operator(%s.%s) r.%I', ta.attname, o.oprnamespace::regnamespace::text, o.oprname, ra.attname), ' and ')
-         || case when p_key.conrelid = p_key.confrelid then ' and r.ctid <> t.ctid' else '' end -- a row may refer to itself
+         || case when p_key.conrelid = p_key.confrelid then ' and (r.ctid <> t.ctid or r.tableoid <> t.tableoid)' else '' end -- a row may refer to itself
     from unnest(p_key.conkey, p_key.confkey, p_key.conpfeqop) as k (theirs, ours, equals)
     join pg_catalog.pg_operator as o on o.oid = k.equals
     join pg_catalog.pg_attribute as ra on ra.attrelid = p_key.conrelid and ra.attnum = k.theirs
@@ -111,6 +111,7 @@ returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   return (
@@ -172,6 +173,7 @@ create function strata.conditions(
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 declare
   v_relation constant regclass := strata.relation(p_dataset)::regclass;

@@ -12,6 +12,7 @@ returns void
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   -- Each by its number, in a select list: the planner would read all of pg_class for the few there are.
@@ -95,7 +96,7 @@ declare
   v_dataset strata.datasets;
   v_arrival strata.arrivals;
   v_lines text[];
-  v_way strata.way_in;
+  v_insertion strata.insertion;
   v_seed constant bigint := strata.random_seed();
 begin
   perform strata.check_asker('hotter', coalesce(p_from, ''));
@@ -109,21 +110,22 @@ begin
     return v_arrival.refused;
   end if;
   perform strata.keep_memory(octet_length(p_lines)), strata.check_columns(v_dataset, p_columns);
-  v_way := strata.way_in(v_dataset, p_columns);
   perform set_config('synchronous_commit', 'on', true)
     where current_setting('synchronous_commit') = 'off'; -- a proof promises that the row is on disk
   begin
-    if v_way.is_read_back then
+    if strata.is_read_back(strata.relation(v_dataset)::regclass) then
       v_lines := strata.lines_of(p_move, p_columns, p_lines);
       select i.inserted, i.brought, i.versions into v_arrival.rows_received, v_arrival.brought, v_arrival.versions
-        from strata.insert_lines(v_dataset, p_columns, v_lines, v_seed, v_way) as i;
+        from strata.insert_lines(v_dataset, p_columns, v_lines, v_seed, strata.way_in(v_dataset, p_columns)) as i;
       if v_arrival.rows_received < cardinality(v_lines) then
         raise exception 'some rows are here already' using errcode = 'ST040';
       end if;
     else
-      select b.places, b.brought into v_arrival.places, v_arrival.brought
-        from strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed) as b;
+      v_insertion := strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed);
+      v_arrival.places := v_insertion.places;
+      v_arrival.brought := v_insertion.brought;
       v_arrival.rows_received := cardinality(v_arrival.places);
+      v_lines := strata.lines_of(p_move, p_columns, p_lines) where strata.file_of(strata.relation(v_dataset)::regclass) is null; -- a place is one of each part
     end if;
     v_arrival.not_ours := '{}'; v_arrival.refused := '[]';
   exception when others then
@@ -134,14 +136,14 @@ begin
     v_arrival.places := null;
     select o.inserted, o.brought, o.versions, o.not_ours, o.refused
       into v_arrival.rows_received, v_arrival.brought, v_arrival.versions, v_arrival.not_ours, v_arrival.refused
-      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed, v_way) as o;
+      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed, strata.way_in(v_dataset, p_columns)) as o;
     perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
   end;
   insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused, places, version, versions, file, seed, brought)
   select p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines), v_arrival.not_ours, v_arrival.refused,
          p.places, p.version, strata.distinct_versions(v_arrival.versions), p.file, v_seed, coalesce(v_arrival.brought, '{}')
     from strata.place(strata.relation(v_dataset)::regclass, v_arrival.places) as p;
-  perform strata.book_arrival(v_dataset, v_arrival.places, v_lines, v_arrival);
+  perform strata.book_arrival(v_dataset, v_insertion, v_lines, v_arrival);
   return v_arrival.refused;
 end
 $$;

@@ -13,18 +13,19 @@ as $$
 declare
   v_relation constant text := strata.relation(p_dataset);
   v_places tid[];
+  v_parts oid[];
+  v_found bigint[];
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
 begin
   if strata.references_sql(v_relation::regclass) = 'false' then
     return;
   end if;
   execute format(
-    'select coalesce(array_agg(t.ctid), ''{}'') from unnest(%s) with ordinality as m (%s, o) join %s as t on %s where m.o = any ($2) and not (%s)',
-    v_sql.items, v_sql.names, v_relation, v_sql.same_key, strata.references_sql(v_relation::regclass, 'all')) into v_places using p_keys, ordinals;
-  v_places := strata.closed(v_relation::regclass, v_places);
-  execute format(
-    'select coalesce(array_agg(m.o), ''{}'') from unnest(%s) with ordinality as m (%s, o) join %s as t on %s where m.o = any ($2) and t.ctid = any ($3)',
-    v_sql.items, v_sql.names, v_relation, v_sql.same_key) into ordinals using p_keys, ordinals, v_places;
+    'select coalesce(array_agg(t.ctid), ''{}''), coalesce(array_agg(t.tableoid), ''{}''), coalesce(array_agg(m.o), ''{}'') '
+    '  from unnest(%s) with ordinality as m (%s, o) join %s as t on %s where m.o = any ($2) and not (%s)',
+    v_sql.items, v_sql.names, v_relation, v_sql.same_key, strata.references_sql(v_relation::regclass, 'all'))
+    into v_places, v_parts, v_found using p_keys, ordinals;
+  ordinals := array(select v_found[c.o] from unnest(strata.closed_at(v_relation::regclass, v_places, v_parts)) as c (o));
 end
 $$;
 comment on function strata.unreferenced(strata.datasets, text[], bigint[]) is

@@ -1,4 +1,9 @@
 insert into strata.errors (code, cause, remedy) values
+  ('ST049', 'rows that refer to each other in a circle are more than a batch may hold',
+            'raise the setting that the message names: update strata.settings set value = … where name = …; or break the circle: set one of its references to null. The rows are tried again by themselves')
+on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
+
+insert into strata.errors (code, cause, remedy) values
   ('ST045', 'the table refuses every deletion', 'read the message: a trigger, a rule or a publication of that table refuses; mend it, or hold the rows, or unmanage the dataset')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 

@@ -104,6 +104,17 @@ alter table strata.manifests alter column keys set storage external;
 
 alter table strata.manifests alter column fingerprints set storage external;
 
+-- No row of a circle is due by itself, so that nothing would ever be claimed for it. Whether there is one takes going through all that
+-- rows which stay refer to: once an hour.
+create table strata.circled (
+  dataset text not null,
+  looked_at timestamptz not null,
+  found boolean not null,
+  constraint circled_pkey primary key (dataset)
+);
+comment on table strata.circled is 'When each dataset was last looked through for rows that refer to each other in a circle and may go, and whether there were any.';
+alter table strata.circled enable row level security;
+
 -- A source that was put back to the middle of a move goes through it again. Its destination closed the arrival long ago and
 -- no longer knows what it brought, so it takes nothing back on a neighbour's word: what was deleted here is left to the owner.
 create table strata.left_copies (

@@ -18,9 +18,16 @@ comment on type strata.kept is 'Answer of a purge: how many rows left, and which
 create type strata.span as (first integer, last integer);
 comment on type strata.span is 'Positions of a manifest, from one to another.';
 
+create type strata.insertion as (
+  places tid[], brought bigint[], oldest timestamp, youngest timestamp, names text[], marks bigint[]
+);
+comment on type strata.insertion is
+  'A batch that was inserted: where each row was put, and the hash of its key; between which ages they lie (null: some have '
+  'none); for the book, the columns and their marks.';
+
 -- A twin that may store other values is read back in the same transaction: a row that became another must not stay. What it takes
 -- is found out once for a batch, and not for each of its rows.
-create type strata.way_in as (is_read_back boolean, here text, insertion text);
+create type strata.way_in as (is_read_back boolean, here text, theirs text, insertion text);
 comment on type strata.way_in is
   'How rows, record literals ($1), come into a twin: SQL that reads those that are here (how many are as given, how many there are, the hashes of '
-  'their keys under a seed ($2), their versions), and that inserts them (how many went in, hashes, versions).';
+  'their keys under a seed ($2), their versions), that counts those another transaction wrote, and that inserts them (how many went in, hashes, versions).';

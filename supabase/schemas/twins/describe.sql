@@ -33,7 +33,7 @@ begin
       left join pg_catalog.pg_type as e on e.oid = a.typelem and e.typarray = a.oid
       join pg_catalog.pg_type as t on t.oid = coalesce(e.oid, a.oid)
       join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
-      cross join lateral (select strata.extension_of('pg_catalog.pg_type'::regclass, t.oid)) as x (name)
+      cross join lateral (select case when t.oid >= 16384 then strata.extension_of('pg_catalog.pg_type'::regclass, t.oid) end) as x (name)
      where a.oid = p_type);
 end
 $$;
@@ -207,6 +207,7 @@ returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 declare
   v_types constant jsonb := strata.describe_types(p_relation);

@@ -37,7 +37,6 @@ returns table (code text, says text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   return query
@@ -48,9 +47,12 @@ begin
   ), remembered as (
     select c.it ->> 'name' as name from jsonb_array_elements(p_accepted -> 'columns') as c (it)
   ), here as (
-    select a.attname::text as name, a.atttypid as type, a.atttypmod as mod, c.it -> 'collation' as collation, c.it ->> 'computed' as computed,
+    select a.attname::text as name, a.atttypid as type, a.atttypmod as mod,
+           case when a.attcollation <> t.typcollation then strata.collation_ref(a.attcollation, t.typcollation) end as collation,
+           case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end as computed,
            a.attnotnull and not a.atthasdef and a.attidentity = '' as must_be_given
-      from pg_catalog.pg_attribute as a join jsonb_array_elements(strata.describe_attributes(p_relation)) as c (it) on c.it ->> 'name' = a.attname
+      from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
+      left join pg_catalog.pg_attrdef as d on (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
      where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
   )
   select 'ST021', format('column "%s" is gone from twin %s on %s', d.name, p_relation, strata.tier())
@@ -83,6 +85,7 @@ returns table (code text, says text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   return query

@@ -156,7 +156,7 @@ begin
   end loop;
   for v_statement in
     select format('alter table %s drop constraint %I', p_relation, f.conname)
-      from pg_catalog.pg_constraint as f where f.conrelid = p_relation and f.contype = 'f'
+      from pg_catalog.pg_constraint as f where f.conrelid = p_relation and f.contype = 'f' and f.conparentid = 0
   loop
     execute v_statement;
   end loop;

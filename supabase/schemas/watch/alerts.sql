@@ -84,7 +84,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select 'key_overdue', strata.tier(), k.name, 'warning',
-         format('key "%s" was last rotated on %s and may be %s days old', k.name, to_char(k.rotated_at at time zone 'UTC', 'YYYY-MM-DD'), k.max_age_days),
+         format('key "%s" was last rotated on %s and may be %s old', k.name, to_char(k.rotated_at at time zone 'UTC', 'YYYY-MM-DD'),
+                strata.counted(k.max_age_days, 'day')),
          case when k.name like 'link %' then 'Run `deno task strata setup --rotate`.'
               when k.name = 'wake secret' then format('On %s: select strata.forget_secret(''wake_secret''); then run `deno task strata setup --init` '
                 'and `deno task deploy`.', strata.tier())

@@ -227,6 +227,7 @@ begin
   commit;
   perform strata.note_waiting();
   perform strata.settle_aside();
+  perform strata.look_for_circles();
   perform strata.settle_contested(d.name) from strata.datasets as d where d.accepted is not null;
   commit;
   foreach v_neighbour in array strata.driven_links(p_retry) loop

@@ -91,7 +91,7 @@ begin
        into v_found;
   end loop;
   return v_found;
-exception when others then
+exception when others or assert_failure then
   return p_dataset.trouble is not null; -- what is wrong with it is written down by whoever tries to move it
 end
 $$;
