@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 36e2c41e2d7a6a413d978eac92b4341ad8e771fafc7141bf3ae1583ad4989a06
+-- digest f5409e54d018ea455293e1a929f82990946c2d3df5c3fae87b07ac0e2b0936fd
 -- Long because it is a whole release.
 
 -- release/begin.sql
@@ -562,6 +562,17 @@ alter table strata.manifests enable row level security;
 alter table strata.manifests alter column keys set storage external;
 
 alter table strata.manifests alter column fingerprints set storage external;
+
+-- No row of a circle is due by itself, so that nothing would ever be claimed for it. Whether there is one takes going through all that
+-- rows which stay refer to: once an hour.
+create table if not exists strata.circled (
+  dataset text not null,
+  looked_at timestamptz not null,
+  found boolean not null,
+  constraint circled_pkey primary key (dataset)
+);
+comment on table strata.circled is 'When each dataset was last looked through for rows that refer to each other in a circle and may go, and whether there were any.';
+alter table strata.circled enable row level security;
 
 -- A source that was put back to the middle of a move goes through it again. Its destination closed the arrival long ago and
 -- no longer knows what it brought, so it takes nothing back on a neighbour's word: what was deleted here is left to the owner.
@@ -1375,18 +1386,31 @@ end
 $type$;
 comment on type strata.span is 'Positions of a manifest, from one to another.';
 
+do $type$
+begin
+  if pg_catalog.to_regtype('strata.insertion') is null then
+create type strata.insertion as (
+  places tid[], brought bigint[], oldest timestamp, youngest timestamp, names text[], marks bigint[]
+);
+  end if;
+end
+$type$;
+comment on type strata.insertion is
+  'A batch that was inserted: where each row was put, and the hash of its key; between which ages they lie (null: some have '
+  'none); for the book, the columns and their marks.';
+
 -- A twin that may store other values is read back in the same transaction: a row that became another must not stay. What it takes
 -- is found out once for a batch, and not for each of its rows.
 do $type$
 begin
   if pg_catalog.to_regtype('strata.way_in') is null then
-create type strata.way_in as (is_read_back boolean, here text, insertion text);
+create type strata.way_in as (is_read_back boolean, here text, theirs text, insertion text);
   end if;
 end
 $type$;
 comment on type strata.way_in is
   'How rows, record literals ($1), come into a twin: SQL that reads those that are here (how many are as given, how many there are, the hashes of '
-  'their keys under a seed ($2), their versions), and that inserts them (how many went in, hashes, versions).';
+  'their keys under a seed ($2), their versions), that counts those another transaction wrote, and that inserts them (how many went in, hashes, versions).';
 
 -- drivers/types.sql
 
@@ -2024,6 +2048,16 @@ begin
 end
 $$;
 comment on function strata.setting(text) is 'One number of strata.settings.';
+
+-- foundation/words.sql
+
+create or replace function strata.counted(p_number bigint, p_one text, p_more text default null)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select p_number::text || ' ' || case p_number when 1 then p_one else coalesce(p_more, p_one || 's') end $$;
+comment on function strata.counted(bigint, text, text) is 'A number with its noun, as people say it: 1 row, 2 rows.';
 
 -- tiers/askers.sql
 
@@ -3315,6 +3349,7 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   return query
@@ -3787,7 +3822,7 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
   select format('revision %s: core %s, main %s, deleted %s, %s', p_revision, coalesce(p_core::text, 'never'), coalesce(p_main::text, 'never'),
-                coalesce(p_deleted::text, 'never'), case p_holds when 1 then '1 hold' else p_holds || ' holds' end)
+                coalesce(p_deleted::text, 'never'), strata.counted(p_holds, 'hold'))
 $$;
 comment on function strata.policy_says(bigint, integer, integer, integer, bigint) is 'A policy in a few words.';
 
@@ -4947,6 +4982,43 @@ end
 $$;
 comment on function strata.identity_columns(regclass) is 'The columns of a table''s replica identity: what a publication tells of a deleted row.';
 
+-- A partition is published with its parents, too. What holds for it (filter, columns) is said of it, or, where all is published as
+-- of the root, of the topmost of its parents in the publication.
+create or replace function strata.publications_of(p_relation regclass)
+returns table (part regclass, identity name[], relreplident "char", pubname name, published regclass, columns name[], filter pg_node_tree, filters name[])
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
+as $$
+begin
+  return query
+  select l.relid, strata.identity_columns(l.relid), c.relreplident, p.pubname, t.relid,
+         (select array_agg(a.attname order by a.attnum) from pg_catalog.pg_attribute as a where a.attrelid = r.prrelid and a.attnum = any (r.prattrs::smallint[])),
+         r.prqual,
+         (select array_agg(a.attname) from pg_catalog.pg_attribute as a
+           where a.attrelid = r.prrelid and a.attnum > 0 and position(format(':varattno %s ', a.attnum) in r.prqual::text) > 0)
+    from pg_catalog.pg_publication as p
+   cross join (select p_relation as relid union select x.relid from pg_catalog.pg_partition_tree(p_relation) as x where x.isleaf) as l
+    join pg_catalog.pg_class as c on c.oid = l.relid and c.relkind = 'r' and c.relpersistence = 'p'
+   cross join lateral (
+     select (array_agg(u.relid order by u.up desc))[1] as top
+       from (select l.relid as relid, 0 as up union all
+             select x.relid, x.o from pg_catalog.pg_partition_ancestors(l.relid) with ordinality as x (relid, o) where x.relid <> l.relid) as u
+      where p.puballtables
+         or exists (select from pg_catalog.pg_publication_rel as x where (x.prpubid, x.prrelid) = (p.oid, u.relid))
+         or exists (select from pg_catalog.pg_publication_namespace as n join pg_catalog.pg_class as k on k.relnamespace = n.pnnspid
+                     where (n.pnpubid, k.oid) = (p.oid, u.relid))) as h
+   cross join lateral (select case when p.pubviaroot then h.top else l.relid end as relid) as t
+    left join pg_catalog.pg_publication_rel as r on (r.prpubid, r.prrelid) = (p.oid, t.relid)
+   where p.pubdelete and h.top is not null
+   order by l.relid::regclass::text, p.pubname;
+end
+$$;
+comment on function strata.publications_of(regclass) is
+  'Which publications publish deletions from a table (or which part of it), as of which table, with which columns (null: all) and filter.';
+select strata.pin('strata.publications_of(regclass)');
+
 -- Its list of columns must have all of the identity; its row filter may read nothing else. The remedy publishes no column that
 -- was left out but the identity's.
 create or replace function strata.publication_objections(p_relation regclass)
@@ -4954,43 +5026,31 @@ returns table (code text, says text, hint text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
+set plan_cache_mode = force_generic_plan
 as $$
-declare
-  v_identity constant name[] := strata.identity_columns(p_relation);
 begin
   return query
-  select 'ST010', format('publication "%s" publishes deletions of %s, which has no replica identity, so every deletion is refused', p.pubname, p_relation),
-         format('alter table %s replica identity default', p_relation)
-    from pg_catalog.pg_publication as p join pg_catalog.pg_class as c on c.oid = p_relation and c.relreplident = 'n'
-   where p.pubdelete and p_relation in (select t.relid from pg_catalog.pg_get_publication_tables(p.pubname) as t)
+  select 'ST010', format('publication "%s" publishes deletions of %s, which has no replica identity, so every deletion is refused', p.pubname, p.part),
+         format('alter table %s replica identity default', p.part)
+    from strata.publications_of(p_relation) as p where p.identity = '{}' and p.relreplident <> 'f'
   union all
-  select 'ST010', format('publication "%s" publishes not all columns of the replica identity of %s, so every deletion is refused', p.pubname, p_relation),
-         case when c.relreplident = 'f' then format('alter table %s replica identity default', p_relation)
-              else format('alter publication %1$I drop table only %2$s; alter publication %1$I add table only %2$s (%3$s)%4$s', p.pubname, p_relation,
+  select 'ST010', format('publication "%s" publishes not all columns of the replica identity of %s, so every deletion is refused', p.pubname, p.part),
+         case when p.relreplident = 'f' then format('alter table %s replica identity default', p.part)
+              else format('alter publication %1$I drop table only %2$s; alter publication %1$I add table only %2$s (%3$s)%4$s', p.pubname, p.published,
            (select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_catalog.pg_attribute as a
-             where a.attrelid = p_relation and (a.attnum = any (r.prattrs::smallint[]) or a.attname = any (v_identity))),
-           ' where (' || pg_get_expr(r.prqual, r.prrelid) || ')') end
-    from pg_catalog.pg_publication_rel as r join pg_catalog.pg_publication as p on p.oid = r.prpubid
-    join pg_catalog.pg_class as c on c.oid = r.prrelid
-   where r.prrelid = p_relation and p.pubdelete and v_identity <> '{}'
-     and exists (select from pg_catalog.pg_attribute as a
-                  where a.attrelid = p_relation and a.attname = any (v_identity) and not a.attnum = any (r.prattrs::smallint[]))
+             where a.attrelid = p.published and a.attnum > 0 and a.attname = any (p.columns || p.identity)),
+           ' where (' || pg_get_expr(p.filter, p.published) || ')') end
+    from strata.publications_of(p_relation) as p where p.identity <> '{}' and not p.columns @> p.identity
   union all
-  select 'ST010', format('publication "%s" filters rows of %s by columns outside its replica identity, so every deletion is refused',
-                         p.pubname, p_relation),
-         case when r.prattrs is null then format('alter table %s replica identity full', p_relation)
+  select 'ST010', format('publication "%s" filters rows of %s by columns outside its replica identity, so every deletion is refused', p.pubname, p.part),
+         case when p.columns is null then format('alter table %s replica identity full', p.part)
               else format('Let the filter read columns of the replica identity alone, of which %s publishes all', p.pubname) end
-    from pg_catalog.pg_publication_rel as r join pg_catalog.pg_publication as p on p.oid = r.prpubid
-   where r.prrelid = p_relation and p.pubdelete and r.prqual is not null and v_identity <> '{}'
-     and exists (select from pg_catalog.pg_attribute as a
-                  where a.attrelid = p_relation and not a.attname = any (v_identity)
-                    and position(format(':varattno %s ', a.attnum) in r.prqual::text) > 0);
+    from strata.publications_of(p_relation) as p where p.identity <> '{}' and not p.identity @> p.filters;
 end
 $$;
 comment on function strata.publication_objections(regclass) is
-  'Publications by which every deletion is refused: without a replica identity, with a list of columns that has not all of it, or '
-  'with a row filter over other columns.';
+  'Publications by which every deletion is refused, of the table itself or by way of its parents or partitions: without a replica '
+  'identity, with a list of columns that has not all of it, or with a row filter over other columns.';
 select strata.pin('strata.publication_objections(regclass)');
 
 -- datasets/values.sql
@@ -5086,7 +5146,8 @@ begin
   return exists (
     select from (select p_relation as relid union select p.relid from pg_catalog.pg_partition_tree(p_relation) as p) as r
      where strata.has_insert_triggers(r.relid)
-        or exists (select from pg_catalog.pg_attribute as a where a.attrelid = r.relid and a.attgenerated <> '' and not a.attisdropped))
+        or (select bool_or(a.attgenerated <> '') from pg_catalog.pg_attribute as a -- not an exists, for which all columns of all tables are read
+             where a.attrelid = r.relid and not a.attisdropped))
     or exists (
     select from strata.parts_of(p_relation) as p
      where strata.names_something(p.typ)
@@ -5242,7 +5303,7 @@ begin
       left join pg_catalog.pg_type as e on e.oid = a.typelem and e.typarray = a.oid
       join pg_catalog.pg_type as t on t.oid = coalesce(e.oid, a.oid)
       join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
-      cross join lateral (select strata.extension_of('pg_catalog.pg_type'::regclass, t.oid)) as x (name)
+      cross join lateral (select case when t.oid >= 16384 then strata.extension_of('pg_catalog.pg_type'::regclass, t.oid) end) as x (name)
      where a.oid = p_type);
 end
 $$;
@@ -5416,6 +5477,7 @@ returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 declare
   v_types constant jsonb := strata.describe_types(p_relation);
@@ -5911,7 +5973,6 @@ returns table (code text, says text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   return query
@@ -5922,9 +5983,12 @@ begin
   ), remembered as (
     select c.it ->> 'name' as name from jsonb_array_elements(p_accepted -> 'columns') as c (it)
   ), here as (
-    select a.attname::text as name, a.atttypid as type, a.atttypmod as mod, c.it -> 'collation' as collation, c.it ->> 'computed' as computed,
+    select a.attname::text as name, a.atttypid as type, a.atttypmod as mod,
+           case when a.attcollation <> t.typcollation then strata.collation_ref(a.attcollation, t.typcollation) end as collation,
+           case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end as computed,
            a.attnotnull and not a.atthasdef and a.attidentity = '' as must_be_given
-      from pg_catalog.pg_attribute as a join jsonb_array_elements(strata.describe_attributes(p_relation)) as c (it) on c.it ->> 'name' = a.attname
+      from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
+      left join pg_catalog.pg_attrdef as d on (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
      where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
   )
   select 'ST021', format('column "%s" is gone from twin %s on %s', d.name, p_relation, strata.tier())
@@ -5957,6 +6021,7 @@ returns table (code text, says text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   return query
@@ -6146,7 +6211,7 @@ begin
   end loop;
   for v_statement in
     select format('alter table %s drop constraint %I', p_relation, f.conname)
-      from pg_catalog.pg_constraint as f where f.conrelid = p_relation and f.contype = 'f'
+      from pg_catalog.pg_constraint as f where f.conrelid = p_relation and f.contype = 'f' and f.conparentid = 0
   loop
     execute v_statement;
   end loop;
@@ -6342,7 +6407,7 @@ begin
                  strata.relation(p_dataset), strata.key_is_sql(p_dataset), v_now.aged, v_now.oversize, v_now.ready, v_now.held)
      into v_row using p_key;
   return coalesce(v_row, 'not due');
-exception when others then
+exception when others or assert_failure then
   return null;
 end
 $$;
@@ -6454,7 +6519,7 @@ begin
                          strata.unlogged_sql(strata.handing_sql('keys', v_gone::text))) where v_gone is not null;
     end if;
   end loop;
-exception when others then
+exception when others or assert_failure then
   perform strata.hang_up(p_neighbour); -- a link that fails has said so; the next try finds the rest out
 end
 $$;
@@ -6567,6 +6632,7 @@ begin
   return row(strata.is_read_back(v_relation::regclass),
     format('select count(*) filter (where %s = l.line), count(*), array_agg(%s), array_agg(%s) from unnest($1) as l (line) join %s as t on %s',
            strata.line_sql(v_relation::regclass, p_columns), v_brought, v_version, v_relation, strata.same_line_sql(p_dataset)),
+    format('select count(*) from unnest($1) as l (line) join %s as t on %s where not strata.is_own(t.xmin)', v_relation, strata.same_line_sql(p_dataset)),
     format('with i as (insert into %s as t (%s) overriding system value '
            '  select %s from (select l.line::%s as r from unnest($1) as l (line) offset 0) as s '
            '  on conflict (%s) do nothing returning %s as brought, %s as version) '
@@ -6576,6 +6642,19 @@ begin
 end
 $$;
 comment on function strata.way_in(strata.datasets, text[]) is 'How rows come into the twin of a dataset with these columns.';
+
+-- Visible, and of a transaction that is under way: then it is this one. Numbers count on from that of the transaction, over 2^32 as well.
+create or replace function strata.is_own(p_version xid)
+returns boolean
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(pg_xact_status((case when v.ahead < 2147483648 then v.top + v.ahead end)::text::xid8) = 'in progress', false)
+    from (select x.top, (p_version::text::bigint - x.top % 4294967296 + 4294967296) % 4294967296 as ahead
+            from (select pg_current_xact_id()::text::numeric as top) as x) as v
+$$;
+comment on function strata.is_own(xid) is 'Whether this very transaction has written a row that it sees, of which this is the version.';
 
 create or replace function strata.insert_lines(
   p_dataset strata.datasets, p_columns text[], p_lines text[], p_seed bigint, p_way strata.way_in,
@@ -6588,6 +6667,7 @@ as $$
 declare
   v_same integer;
   v_before integer;
+  v_went_in integer;
 begin
   if p_way.is_read_back then -- triggers make of the number of inserted rows what they like
     execute p_way.here into v_same, v_before, brought, versions using p_lines, p_seed;
@@ -6601,7 +6681,17 @@ begin
   execute p_way.insertion into inserted, brought, versions using p_lines, p_seed;
   set constraints all immediate; -- deferred triggers change rows as well
   if p_way.is_read_back then
-    execute p_way.here into v_same, inserted, brought, versions using p_lines, p_seed; -- none was here before: all of them are ours
+    v_went_in := inserted;
+    execute p_way.here into v_same, inserted, brought, versions using p_lines, p_seed; -- none was here before, so all of them are ours
+    if v_went_in < cardinality(p_lines) then -- but for those that somebody else wrote meanwhile
+      execute p_way.theirs into v_before using p_lines;
+      if v_before > 0 then
+        inserted := cardinality(p_lines) - v_before;
+        brought := '{}';
+        versions := '{}';
+        return;
+      end if;
+    end if;
     if v_same < cardinality(p_lines) then
       perform strata.refuse_other(p_dataset, p_columns, p_lines);
     end if;
@@ -6610,7 +6700,7 @@ end
 $$;
 comment on function strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in) is
   'Inserts rows written as texts, never over an existing key; returns how many went in (the hashes of their keys, and as which versions, where the '
-  'table has one file), or where they are read back how many were not here before (then none goes in beside those that were). '
+  'table has one file), or where they are read back how many nobody else had written (when there are others, none is to stay). '
   'ST042, ST046, ST047: one was not stored as it was given.';
 select strata.pin('strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in)');
 
@@ -6618,6 +6708,7 @@ create or replace function strata.insert_sql(p_dataset strata.datasets, p_column
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   select string_agg(quote_ident(c.name), ', ' order by c.position), string_agg(format('(s.r).%I', c.name), ', ' order by c.position),
@@ -6750,6 +6841,8 @@ comment on function strata.insert_one_by_one(strata.datasets, text[], text[], bi
 -- move. So rows whose referrers are all in the same batch go with them: from those that nothing refers to down along what they
 -- refer to, and, where there are none, in circles. Only where the foreign key refuses what would be left behind (no action,
 -- restrict); one that sets to null would change rows that stay.
+--
+-- A circle goes whole or not at all: one that is larger than a batch may be is set aside, so that somebody hears of it.
 
 -- The pieces: what a row refers with, as columns w1, …; and whether row t is what such a row w refers to. Null without such a key.
 create or replace function strata.chain_sql(p_relation regclass, p_with text, out columns text, out names text, out is_referred text)
@@ -6779,9 +6872,9 @@ comment on function strata.chain_sql(regclass, text) is
   '(p_with: w, of those columns; r, of the table). Nulls for a table that does not refer to itself.';
 select strata.pin('strata.chain_sql(regclass, text)');
 
--- Without those that a row outside refers to, and without what those refer to in turn.
-create or replace function strata.closed(p_relation regclass, p_tids tid[])
-returns tid[]
+-- Without those that a row outside refers to, and without what those refer to in turn. A place is one of each part of a table.
+create or replace function strata.closed_at(p_relation regclass, p_tids tid[], p_parts oid[])
+returns integer[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_hashjoin = on -- for who refers to them, of whom there need not be an index
@@ -6791,26 +6884,39 @@ as $$
 declare
   v_chain constant record := strata.chain_sql(p_relation, 'w');
   v_stay tid[];
-  v_closed tid[];
+  v_stay_parts oid[];
+  v_closed integer[];
 begin
   if v_chain.columns is null or p_tids = '{}' then
-    return p_tids;
+    return array(select o from generate_subscripts(p_tids, 1) as o);
   end if;
-  execute format('select array(select t.ctid from %1$s as t where t.ctid = any ($1) and exists ( '
-                 '  select from %1$s as r where (%2$s) and r.ctid <> t.ctid and not r.ctid = any ($1)))',
-                 p_relation, (strata.chain_sql(p_relation, 'r')).is_referred) into v_stay using p_tids;
+  execute format('select coalesce(array_agg(t.ctid), ''{}''), coalesce(array_agg(t.tableoid), ''{}'') from %1$s as t '
+                 ' where t.ctid = any ($1) and (t.tableoid, t.ctid) in (select m.part, m.tid from unnest($1, $2) as m (tid, part)) and exists ( '
+                 '  select from %1$s as r where (%2$s) and (r.tableoid, r.ctid) not in (select m.part, m.tid from unnest($1, $2) as m (tid, part)))',
+                 p_relation, (strata.chain_sql(p_relation, 'r')).is_referred) into v_stay, v_stay_parts using p_tids, p_parts;
   perform set_config('enable_hashjoin', 'off', true); -- by the key that is referred to: not the whole table once more on each level
   execute format(
-    'with recursive stay as (select t.ctid as tid, %1$s from %2$s as t where t.ctid = any ($2) '
-    '  union select t.ctid, %1$s from stay as w join %2$s as t on %3$s) '
-    'select array(select u.tid from unnest($1) as u (tid) except select s.tid from stay as s)',
-    v_chain.columns, p_relation, v_chain.is_referred) into v_closed using p_tids, v_stay;
+    'with recursive stay as ( '
+    '  select t.tableoid as part, t.ctid as tid, %1$s from unnest($3, $4) as m (tid, part) join %2$s as t on t.ctid = m.tid and t.tableoid = m.part '
+    '  union select t.tableoid, t.ctid, %1$s from stay as w join %2$s as t on %3$s) '
+    'select array(select m.o::integer from unnest($1, $2) with ordinality as m (tid, part, o) '
+    '              where (m.part, m.tid) not in (select s.part, s.tid from stay as s))',
+    v_chain.columns, p_relation, v_chain.is_referred) into v_closed using p_tids, p_parts, v_stay, v_stay_parts;
   return v_closed;
 end
 $$;
-comment on function strata.closed(regclass, tid[]) is
-  'Those of some rows that only rows among them refer to, as far as their own table is concerned.';
-select strata.pin('strata.closed(regclass, tid[])');
+comment on function strata.closed_at(regclass, tid[], oid[]) is
+  'Which of some rows (by their positions; places, and in which part of the table) only rows among them refer to, as far as their own table is concerned.';
+select strata.pin('strata.closed_at(regclass, tid[], oid[])');
+
+create or replace function strata.closed(p_relation regclass, p_tids tid[])
+returns tid[]
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select array(select p_tids[c.o] from unnest(strata.closed_at(p_relation, p_tids, array_fill(p_relation::oid, array[cardinality(p_tids)]))) as c (o))
+$$;
+comment on function strata.closed(regclass, tid[]) is 'closed_at() for a table that is no part of another and has none: the rows by their places.';
 
 create or replace function strata.closed_positions(p_relation regclass, p_manifest strata.manifests, p_proofs bytea[], p_positions integer[])
 returns integer[]
@@ -6862,7 +6968,7 @@ comment on function strata.reached(regclass, text, text, text, bigint, bigint) i
 select strata.pin('strata.reached(regclass, text, text, text, bigint, bigint)');
 
 -- What is left when there are no such rows: all that cannot be reached from a row that stays.
-create or replace function strata.circles(p_relation regclass, p_age text, p_others text, p_rows bigint)
+create or replace function strata.circles(p_relation regclass, p_age text, p_others text, p_rows bigint, p_bytes bigint)
 returns tid[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -6878,14 +6984,93 @@ begin
     'with recursive stay as ( '
     '  select t.ctid as strata_tid, %1$s from (select %1$s from %2$s as t where (%3$s) is not true) as w join %2$s as t on %4$s '
     '  union select t.ctid, %1$s from stay as w join %2$s as t on %4$s) '
-    'select array(select t.ctid from %2$s as t where %3$s and t.ctid not in (select s.strata_tid from stay as s) order by t.%5$I limit $1)',
-    v_chain.columns, p_relation, p_others, v_chain.is_referred, p_age) into v_tids using p_rows;
+    'select coalesce(array_agg(b.tid order by b.n) filter (where b.sum < $2), ''{}'') '
+    '  from (select l.tid, l.n, sum(l.bytes) over (order by l.n rows between unbounded preceding and current row) - l.bytes as sum '
+    '          from (select t.ctid as tid, (%6$s) as bytes, row_number() over (order by t.%5$I, t.ctid) as n from %2$s as t '
+    '                 where %3$s and t.ctid not in (select s.strata_tid from stay as s) order by n limit $1) as l) as b',
+    v_chain.columns, p_relation, p_others, v_chain.is_referred, p_age, strata.weight_sql(p_relation)) into v_tids using p_rows, p_bytes;
   return v_tids;
 end
 $$;
-comment on function strata.circles(regclass, text, text, bigint) is
+comment on function strata.circles(regclass, text, text, bigint, bigint) is
   'Rows that meet p_others, oldest first, and that no row refers to, directly or over others, which does not.';
-select strata.pin('strata.circles(regclass, text, text, bigint)');
+select strata.pin('strata.circles(regclass, text, text, bigint, bigint)');
+
+-- Who refers to it, who refers to those, and so on: what has to go with it.
+create or replace function strata.together(p_relation regclass, p_tid tid, p_most bigint, out tids tid[], out bytes bigint)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_hashjoin = off -- by the key that refers: not the whole table once more on each level
+set enable_mergejoin = off
+set row_security = off
+as $$
+begin
+  execute format(
+    'with recursive up as ( '
+    '  select $1 as tid union select r.ctid from up as u join %1$s as t on t.ctid = u.tid join %1$s as r on %2$s) '
+    'select array_agg(l.tid), sum(%3$s) from (select u.tid from up as u limit $2) as l join %1$s as t on t.ctid = l.tid',
+    p_relation, (strata.chain_sql(p_relation, 'r')).is_referred, strata.weight_sql(p_relation)) into tids, bytes using p_tid, p_most;
+end
+$$;
+comment on function strata.together(regclass, tid, bigint) is
+  'A row and all those of its table that refer to it, directly or over others, up to so many; and their bytes.';
+select strata.pin('strata.together(regclass, tid, bigint)');
+
+-- Not as small as the first batch is: a circle cannot be cut.
+create or replace function strata.circle_trouble(p_to text, p_rows bigint, p_bytes bigint)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_is_relay constant boolean := exists (select from strata.links as l where l.neighbour = p_to and l.driver = 'relay');
+  v_name constant text := case when v_is_relay then 'relay_batch_bytes' else 'batch_bytes' end;
+begin
+  return case
+    when p_rows > strata.setting('batch_rows')
+      then format('rows that refer to each other in a circle go together, and these are more than batch_rows, which is %s', strata.setting('batch_rows'))
+    when p_bytes > strata.setting(v_name) >> coalesce(nullif(current_setting('strata.smaller', true), '')::integer, 0)
+      then format('rows that refer to each other in a circle go together, and these %s take %s bytes; %s is %s', p_rows, p_bytes,
+                  v_name, strata.setting(v_name)) end;
+end
+$$;
+comment on function strata.circle_trouble(text, bigint, bigint) is 'Why a circle of so many rows and bytes is more than a batch for a neighbour may hold; null: it is not.';
+
+create or replace function strata.circle_to_go(p_dataset strata.datasets, p_to text, p_rows bigint, p_bytes bigint)
+returns tid[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  c_most constant integer := 10; -- of one claim; the next one goes on
+  v_relation constant regclass := strata.relation(p_dataset)::regclass;
+  v_tids tid[];
+  v_closed tid[];
+  v_circle record;
+  v_trouble text;
+  v_key text[];
+begin
+  for v_try in 1 .. c_most loop
+    v_tids := strata.circles(v_relation, p_dataset.age_column, strata.goes_along_sql(p_dataset), p_rows, p_bytes);
+    v_closed := strata.closed(v_relation, v_tids);
+    if v_tids = '{}' or v_closed <> '{}' then
+      return v_closed;
+    end if;
+    v_circle := strata.together(v_relation, v_tids[1], strata.setting('batch_rows') + 1);
+    v_trouble := strata.circle_trouble(p_to, cardinality(v_circle.tids), v_circle.bytes);
+    if v_trouble is null then
+      return v_circle.tids;
+    end if;
+    execute format('select %s from %s as t where t.ctid = $1', strata.key_sql(p_dataset.key_columns), v_relation) into v_key using v_tids[1];
+    perform strata.put_aside(p_dataset.name, v_key, 'ST049', v_trouble); -- what is reached from a row set aside stays, and others have their turn
+  end loop;
+  return '{}';
+end
+$$;
+comment on function strata.circle_to_go(strata.datasets, text, bigint, bigint) is
+  'Rows that refer to each other in circles and may go, oldest first, as many as a batch holds, or one circle that needs a larger one. '
+  'Of a circle that is too large the oldest row is set aside (ST049).';
 
 create or replace function strata.goes_along_sql(p_dataset strata.datasets)
 returns text
@@ -6931,6 +7116,49 @@ comment on function strata.chain_keeper(strata.datasets, text[]) is
   'Of the rows that refer to the row under a key, directly or over others of its table, the nearest that stays, and its age; null for none.';
 select strata.pin('strata.chain_keeper(strata.datasets, text[])');
 
+create or replace function strata.look_for_circles()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_dataset strata.datasets;
+  v_found boolean;
+begin
+  delete from strata.circled as c where not exists (select from strata.datasets as d where d.name = c.dataset);
+  for v_dataset in
+    select d.* from strata.datasets as d
+     where (strata.retention(d)).action = 'move' and to_regclass(strata.relation(d)) is not null
+       and (strata.chain_sql(to_regclass(strata.relation(d)), 'w')).columns is not null
+       and not exists (select from strata.circled as c where c.dataset = d.name and c.looked_at > strata.clock() - interval '1 hour')
+  loop
+    begin
+      v_found := strata.circles(strata.relation(v_dataset)::regclass, v_dataset.age_column, strata.goes_along_sql(v_dataset), 1, 1) <> '{}';
+      insert into strata.circled as c (dataset, looked_at, found) values (v_dataset.name, strata.clock(), v_found)
+      on conflict (dataset) do update set looked_at = excluded.looked_at, found = excluded.found;
+      perform strata.keep_going(true) where v_found;
+    exception when others then
+      continue; -- the claim says what is wrong with it
+    end;
+  end loop;
+end
+$$;
+comment on function strata.look_for_circles() is
+  'Finds out, for tables that refer to themselves, whether there are circles of rows that may go; such a dataset has work then.';
+
+create or replace function strata.has_circle(p_dataset text)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (select from strata.circled as c where c.dataset = p_dataset and c.found)
+      or exists (select from strata.set_aside as s where s.dataset = p_dataset and s.code = 'ST049' and s.next_try_at <= strata.clock());
+end
+$$;
+comment on function strata.has_circle(text) is 'Whether there is a circle of rows to be claimed, or one whose pause is over.';
+
 create or replace function strata.claim_chains(p_dataset strata.datasets, p_to text, p_rows bigint, p_bytes bigint)
 returns strata.batch
 language plpgsql
@@ -6948,7 +7176,8 @@ begin
   v_tids := strata.closed(v_relation, strata.reached(v_relation, p_dataset.age_column, v_policy.aged || ' and ' || v_policy.due, v_others,
                                                      p_rows, p_bytes));
   if v_tids = '{}' then
-    v_tids := strata.closed(v_relation, strata.circles(v_relation, p_dataset.age_column, v_others, p_rows));
+    v_tids := strata.circle_to_go(p_dataset, p_to, p_rows, p_bytes);
+    update strata.circled as c set found = false where c.dataset = p_dataset.name and c.found and v_tids = '{}';
   end if;
   if v_tids = '{}' then
     return null;
@@ -7457,7 +7686,12 @@ returns bigint
 language sql
 immutable
 parallel safe
-as $$ select ('x' || pg_catalog.encode(pg_catalog.substr(p_fingerprint, 1, 8), 'hex'))::bit(64)::bigint $$;
+as $$
+  select (pg_catalog.get_byte(p_fingerprint, 0)::bigint << 56) | (pg_catalog.get_byte(p_fingerprint, 1)::bigint << 48)
+       | (pg_catalog.get_byte(p_fingerprint, 2)::bigint << 40) | (pg_catalog.get_byte(p_fingerprint, 3)::bigint << 32)
+       | (pg_catalog.get_byte(p_fingerprint, 4)::bigint << 24) | (pg_catalog.get_byte(p_fingerprint, 5)::bigint << 16)
+       | (pg_catalog.get_byte(p_fingerprint, 6)::bigint << 8) | pg_catalog.get_byte(p_fingerprint, 7)
+$$;
 comment on function strata.digest(bytea) is 'A fingerprint''s share in a digest; digests of many rows are their xor. Not pinned: see fingerprint.';
 
 -- A value as its type writes it. Not every cast to text does that (char(n) loses blanks, a boolean is spelled out), concat()
@@ -7586,6 +7820,7 @@ create or replace function strata.manifest_sql(p_dataset strata.datasets, p_keys
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   select string_agg(format('%s[%s:%s]', p_keys, k.position, k.position), ', ' order by k.position),
@@ -7664,10 +7899,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_policy constant record := strata.conditions(p_dataset);
+  -- over the row alone: a column that the condition names may be called like something of the query around it
+  v_ready constant text := case when v_policy.ready in ('true', 'false') then v_policy.ready else format('(select (%s) from (select t.*) as t)', v_policy.ready) end;
 begin
   return case when v_policy.action is distinct from 'move' then 'false'
-              when p_manifest.for_drain then v_policy.ready
-              else format('(%s or %s) and %s', v_policy.aged, v_policy.oversize, v_policy.ready) end;
+              when p_manifest.for_drain then v_ready
+              else format('(%s or %s) and %s', v_policy.aged, v_policy.oversize, v_ready) end;
 end
 $$;
 comment on function strata.due_sql(strata.datasets, strata.manifests) is
@@ -8011,7 +8248,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select string_agg(format('t.%I operator(%s.%s) r.%I', ta.attname, o.oprnamespace::regnamespace::text, o.oprname, ra.attname), ' and ')
-         || case when p_key.conrelid = p_key.confrelid then ' and r.ctid <> t.ctid' else '' end -- a row may refer to itself
+         || case when p_key.conrelid = p_key.confrelid then ' and (r.ctid <> t.ctid or r.tableoid <> t.tableoid)' else '' end -- a row may refer to itself
     from unnest(p_key.conkey, p_key.confkey, p_key.conpfeqop) as k (theirs, ours, equals)
     join pg_catalog.pg_operator as o on o.oid = k.equals
     join pg_catalog.pg_attribute as ra on ra.attrelid = p_key.conrelid and ra.attnum = k.theirs
@@ -8026,6 +8263,7 @@ returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   return (
@@ -8087,6 +8325,7 @@ create or replace function strata.conditions(
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 declare
   v_relation constant regclass := strata.relation(p_dataset)::regclass;
@@ -8237,17 +8476,21 @@ comment on function strata.unpack_sql(uuid, text[]) is
 -- a move is ever taken back for it, whatever became of the row's version meanwhile.
 create or replace function strata.brought_sql(p_dataset strata.datasets, p_seed text)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-as $$ select strata.key_hash_sql(strata.relation(p_dataset)::regclass, p_dataset.key_columns, p_seed) $$;
+as $$
+begin
+  return strata.key_hash_sql(strata.relation(p_dataset)::regclass, p_dataset.key_columns, p_seed);
+end
+$$;
 comment on function strata.brought_sql(strata.datasets, text) is 'SQL for the hash of row t''s key under a seed.';
 
 -- The fast way in: all rows of a batch by one statement. A row that is here already is an error (unique_violation), and the
--- careful way finds out which; asking for each row first costs a tenth of the time.
-create or replace function strata.insert_batch(
-  p_dataset strata.datasets, p_move uuid, p_columns text[], p_batch text, p_seed bigint, out places tid[], out brought bigint[]
-)
+-- careful way finds out which; asking for each row first costs a tenth of the time. What the book enters of the rows is told by
+-- the same statement: reading them again costs another tenth.
+create or replace function strata.insert_batch(p_dataset strata.datasets, p_move uuid, p_columns text[], p_batch text, p_seed bigint)
+returns strata.insertion
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set row_security = off
@@ -8255,16 +8498,24 @@ as $$
 declare
   v_relation constant text := strata.relation(p_dataset);
   v_sql constant record := strata.insert_sql(p_dataset, p_columns);
+  v_key constant record := strata.book_key(p_dataset.name);
+  v_names constant text[] := strata.book_columns(p_dataset, v_key.name);
+  v_done strata.insertion;
 begin
-  execute format('with i as (insert into %s as t (%s) overriding system value select %s from %s returning t.ctid as place, %s as brought) '
-                 'select coalesce(array_agg(i.place), ''{}''), coalesce(array_agg(i.brought), ''{}'') from i',
-    v_relation, v_sql.names, v_sql.texts, strata.unpack_sql(p_move, p_columns), strata.brought_sql(p_dataset, '$2'))
-    into places, brought using p_batch, p_seed;
+  execute format('with i as (insert into %s as t (%s) overriding system value select %s from %s '
+                 '             returning t.ctid as place, %s as brought, t.%I as age, %s) '
+                 'select coalesce(array_agg(i.place), ''{}''), coalesce(array_agg(i.brought), ''{}''), '
+                 '       case when count(i.age) = count(*) then min(i.age)::timestamp end, max(i.age)::timestamp, array[%s]::bigint[] from i',
+    v_relation, v_sql.names, v_sql.texts, strata.unpack_sql(p_move, p_columns), strata.brought_sql(p_dataset, '$2'), p_dataset.age_column,
+    strata.value_hashes_sql(p_dataset, '$3'), strata.marks_sql('i', v_names))
+    into v_done.places, v_done.brought, v_done.oldest, v_done.youngest, v_done.marks using p_batch, p_seed, v_key.seed;
+  v_done.names := v_names;
   set constraints all immediate;
+  return v_done;
 end
 $$;
 comment on function strata.insert_batch(strata.datasets, uuid, text[], text, bigint) is
-  'Inserts the rows of a batch (a text per column), all or none; returns where each was put, and the hash of its key. 23505: one is here already.';
+  'Inserts the rows of a batch (a text per column), all or none; returns where each was put, the hash of its key, and marks. 23505: one is here already.';
 select strata.pin('strata.insert_batch(strata.datasets, uuid, text[], text, bigint)');
 
 create or replace function strata.lines_of(p_move uuid, p_columns text[], p_batch text)
@@ -8655,6 +8906,7 @@ returns void
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
 begin
   -- Each by its number, in a select list: the planner would read all of pg_class for the few there are.
@@ -8738,7 +8990,7 @@ declare
   v_dataset strata.datasets;
   v_arrival strata.arrivals;
   v_lines text[];
-  v_way strata.way_in;
+  v_insertion strata.insertion;
   v_seed constant bigint := strata.random_seed();
 begin
   perform strata.check_asker('hotter', coalesce(p_from, ''));
@@ -8752,21 +9004,22 @@ begin
     return v_arrival.refused;
   end if;
   perform strata.keep_memory(octet_length(p_lines)), strata.check_columns(v_dataset, p_columns);
-  v_way := strata.way_in(v_dataset, p_columns);
   perform set_config('synchronous_commit', 'on', true)
     where current_setting('synchronous_commit') = 'off'; -- a proof promises that the row is on disk
   begin
-    if v_way.is_read_back then
+    if strata.is_read_back(strata.relation(v_dataset)::regclass) then
       v_lines := strata.lines_of(p_move, p_columns, p_lines);
       select i.inserted, i.brought, i.versions into v_arrival.rows_received, v_arrival.brought, v_arrival.versions
-        from strata.insert_lines(v_dataset, p_columns, v_lines, v_seed, v_way) as i;
+        from strata.insert_lines(v_dataset, p_columns, v_lines, v_seed, strata.way_in(v_dataset, p_columns)) as i;
       if v_arrival.rows_received < cardinality(v_lines) then
         raise exception 'some rows are here already' using errcode = 'ST040';
       end if;
     else
-      select b.places, b.brought into v_arrival.places, v_arrival.brought
-        from strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed) as b;
+      v_insertion := strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed);
+      v_arrival.places := v_insertion.places;
+      v_arrival.brought := v_insertion.brought;
       v_arrival.rows_received := cardinality(v_arrival.places);
+      v_lines := strata.lines_of(p_move, p_columns, p_lines) where strata.file_of(strata.relation(v_dataset)::regclass) is null; -- a place is one of each part
     end if;
     v_arrival.not_ours := '{}'; v_arrival.refused := '[]';
   exception when others then
@@ -8777,14 +9030,14 @@ begin
     v_arrival.places := null;
     select o.inserted, o.brought, o.versions, o.not_ours, o.refused
       into v_arrival.rows_received, v_arrival.brought, v_arrival.versions, v_arrival.not_ours, v_arrival.refused
-      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed, v_way) as o;
+      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed, strata.way_in(v_dataset, p_columns)) as o;
     perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
   end;
   insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused, places, version, versions, file, seed, brought)
   select p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines), v_arrival.not_ours, v_arrival.refused,
          p.places, p.version, strata.distinct_versions(v_arrival.versions), p.file, v_seed, coalesce(v_arrival.brought, '{}')
     from strata.place(strata.relation(v_dataset)::regclass, v_arrival.places) as p;
-  perform strata.book_arrival(v_dataset, v_arrival.places, v_lines, v_arrival);
+  perform strata.book_arrival(v_dataset, v_insertion, v_lines, v_arrival);
   return v_arrival.refused;
 end
 $$;
@@ -8810,18 +9063,19 @@ as $$
 declare
   v_relation constant text := strata.relation(p_dataset);
   v_places tid[];
+  v_parts oid[];
+  v_found bigint[];
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
 begin
   if strata.references_sql(v_relation::regclass) = 'false' then
     return;
   end if;
   execute format(
-    'select coalesce(array_agg(t.ctid), ''{}'') from unnest(%s) with ordinality as m (%s, o) join %s as t on %s where m.o = any ($2) and not (%s)',
-    v_sql.items, v_sql.names, v_relation, v_sql.same_key, strata.references_sql(v_relation::regclass, 'all')) into v_places using p_keys, ordinals;
-  v_places := strata.closed(v_relation::regclass, v_places);
-  execute format(
-    'select coalesce(array_agg(m.o), ''{}'') from unnest(%s) with ordinality as m (%s, o) join %s as t on %s where m.o = any ($2) and t.ctid = any ($3)',
-    v_sql.items, v_sql.names, v_relation, v_sql.same_key) into ordinals using p_keys, ordinals, v_places;
+    'select coalesce(array_agg(t.ctid), ''{}''), coalesce(array_agg(t.tableoid), ''{}''), coalesce(array_agg(m.o), ''{}'') '
+    '  from unnest(%s) with ordinality as m (%s, o) join %s as t on %s where m.o = any ($2) and not (%s)',
+    v_sql.items, v_sql.names, v_relation, v_sql.same_key, strata.references_sql(v_relation::regclass, 'all'))
+    into v_places, v_parts, v_found using p_keys, ordinals;
+  ordinals := array(select v_found[c.o] from unnest(strata.closed_at(v_relation::regclass, v_places, v_parts)) as c (o));
 end
 $$;
 comment on function strata.unreferenced(strata.datasets, text[], bigint[]) is
@@ -11015,7 +11269,7 @@ declare
 begin
   select l.* into v_link from strata.links as l where l.neighbour = p_neighbour;
   return strata.take_step(v_link, p_journey, coalesce(p_lines, p_journey.lines));
-exception when others then
+exception when others or assert_failure then
   perform strata.hang_up(p_neighbour); -- an answer may still be on its way; it must not be taken for another
   v_next := strata.journey_of(p_journey.dataset);
   v_next.step := case when strata.is_link_error(sqlstate) then 'link down' else 'failed' end;
@@ -11077,7 +11331,7 @@ begin
     execute format('select exists (select from %s as t where %s and %s)', strata.relation(p_dataset),
                    v_policy.oversize, v_policy.due) into v_found;
   end if;
-  return v_found or strata.has_drainable(p_dataset);
+  return v_found or strata.has_drainable(p_dataset) or strata.has_circle(p_dataset.name);
 end
 $$;
 comment on function strata.has_due(strata.datasets) is 'Whether any row of a dataset is due on this tier, or wanted by a drain.';
@@ -11091,7 +11345,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return strata.has_due(p_dataset);
-exception when others then
+exception when others or assert_failure then
   return true; -- the claim will say what is wrong, where it is written down
 end
 $$;
@@ -11127,7 +11381,7 @@ begin
   perform strata.check_asker('colder');
   begin
     return strata.find_work(false);
-  exception when others then
+  exception when others or assert_failure then
     return strata.find_work(true);
   end;
 end
@@ -11144,9 +11398,9 @@ grant execute on function strata.datasets_with_work() to strata_mover;
 -- At the last tier a row whose deletion age has passed, and that nothing holds or references, is deleted: in bounded
 -- batches, each one transaction, each logged in strata.moves (kind delete) with count and bytes.
 
--- Deletes rows of which it was just seen that they are due, if they still are.
+-- Deletes rows of which it was just seen that they are due, if they still are. A place alone would be one of each part.
 create or replace function strata.delete_tids(
-  p_dataset strata.datasets, p_tids tid[], p_due text, out rows integer, out bytes bigint
+  p_dataset strata.datasets, p_tids tid[], p_parts oid[], p_due text, out rows integer, out bytes bigint
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -11166,11 +11420,11 @@ begin
   bytes := 0;
   perform set_config('strata.purging', 'on', true);
   for v_month, v_rows, v_bytes, v_marks in execute format(
-    'with gone as (delete from %s as t where t.ctid = any ($1) and %s '
+    'with gone as (delete from %s as t where t.ctid = any ($1) and (t.tableoid, t.ctid) in (select m.part, m.tid from unnest($1, $2) as m (tid, part)) and %s '
     '               returning %s as content, date_trunc(''month'', t.%I::timestamp) as month) '
     'select g.month, count(*)::integer, sum(octet_length(g.content)), array_agg(strata.fingerprint(g.content)) '
     '  from gone as g group by g.month',
-    strata.relation(p_dataset), p_due, strata.content_sql(v_relation, v_columns), p_dataset.age_column) using p_tids
+    strata.relation(p_dataset), p_due, strata.content_sql(v_relation, v_columns), p_dataset.age_column) using p_tids, p_parts
   loop
     rows := rows + v_rows;
     bytes := bytes + v_bytes;
@@ -11180,10 +11434,26 @@ begin
   perform set_config('strata.purging', 'off', true);
 end
 $$;
-comment on function strata.delete_tids(strata.datasets, tid[], text) is
-  'Deletes those of the given rows that meet a condition, and writes them into the ledger; returns how many, and their bytes as '
+comment on function strata.delete_tids(strata.datasets, tid[], oid[], text) is
+  'Deletes those of the given rows (places, and in which part of the table) that meet a condition, and writes them into the ledger; returns how many, and their bytes as '
   'text.';
-select strata.pin('strata.delete_tids(strata.datasets, tid[], text)');
+select strata.pin('strata.delete_tids(strata.datasets, tid[], oid[], text)');
+
+create or replace function strata.check_published(p_relation regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_objection record;
+begin
+  for v_objection in select o.* from strata.publication_objections(p_relation) as o limit 1 loop
+    raise exception '%', v_objection.says using errcode = v_objection.code, hint = v_objection.hint;
+  end loop;
+end
+$$;
+comment on function strata.check_published(regclass) is 'ST010: a publication refuses every deletion; said with its remedy, before it is tried.';
 
 create or replace function strata.delete_batch(p_dataset text)
 returns integer
@@ -11196,6 +11466,7 @@ declare
   v_relation text;
   v_policy record;
   v_tids tid[];
+  v_parts oid[];
   v_gone record;
 begin
   perform strata.lock_dataset(p_dataset);
@@ -11208,11 +11479,12 @@ begin
     return 0;
   end if;
   -- Locked first, looked at again in a second statement: a reference made in between counts.
-  execute format('select array_agg(l.tid) from (select t.ctid as tid from %s as t where %s and %s order by t.%I limit $1 for update skip locked) as l',
+  execute format('select array_agg(l.tid), array_agg(l.part) from (select t.ctid as tid, t.tableoid as part from %s as t where %s and %s order by t.%I limit $1 for update skip locked) as l',
                  v_relation, v_policy.aged, v_policy.due, v_dataset.age_column)
-    into v_tids using strata.setting('batch_rows');
+    into v_tids, v_parts using strata.setting('batch_rows');
+  perform strata.check_published(v_relation::regclass) where v_tids <> '{}';
   perform strata.settle_contested(p_dataset);
-  v_gone := strata.delete_tids(v_dataset, v_tids, v_policy.aged || ' and ' || v_policy.due);
+  v_gone := strata.delete_tids(v_dataset, v_tids, v_parts, v_policy.aged || ' and ' || v_policy.due);
   perform strata.forget_contested(v_dataset);
   if v_gone.rows = 0 and cardinality(v_tids) > 0 then
     raise exception 'a trigger on % keeps rows from being deleted', v_relation using errcode = 'ST043';
@@ -11226,7 +11498,7 @@ begin
      set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
    where d.name = p_dataset and d.trouble like 'delete: %';
   return v_gone.rows;
-exception when others then
+exception when others or assert_failure then
   perform strata.note_failure(p_dataset, sqlstate, 'delete: ' || sqlerrm);
   return 0;
 end
@@ -13297,7 +13569,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select 'key_overdue', strata.tier(), k.name, 'warning',
-         format('key "%s" was last rotated on %s and may be %s days old', k.name, to_char(k.rotated_at at time zone 'UTC', 'YYYY-MM-DD'), k.max_age_days),
+         format('key "%s" was last rotated on %s and may be %s old', k.name, to_char(k.rotated_at at time zone 'UTC', 'YYYY-MM-DD'),
+                strata.counted(k.max_age_days, 'day')),
          case when k.name like 'link %' then 'Run `deno task strata setup --rotate`.'
               when k.name = 'wake secret' then format('On %s: select strata.forget_secret(''wake_secret''); then run `deno task strata setup --init` '
                 'and `deno task deploy`.', strata.tier())
@@ -13831,6 +14104,7 @@ begin
   commit;
   perform strata.note_waiting();
   perform strata.settle_aside();
+  perform strata.look_for_circles();
   perform strata.settle_contested(d.name) from strata.datasets as d where d.accepted is not null;
   commit;
   foreach v_neighbour in array strata.driven_links(p_retry) loop
@@ -14774,7 +15048,7 @@ begin
        into v_found;
   end loop;
   return v_found;
-exception when others then
+exception when others or assert_failure then
   return p_dataset.trouble is not null; -- what is wrong with it is written down by whoever tries to move it
 end
 $$;
@@ -15133,81 +15407,85 @@ comment on function strata.audit_passed(strata.links, strata.audit_turns) is
 -- columns differ. Marks are anew what is there whenever a month was found in order (book_stock). Rows that leave are not
 -- taken out of them: in a month that rows have left since, only rows are counted.
 
-create or replace function strata.book_seed(p_dataset text)
-returns bigint
+create or replace function strata.book_key(p_dataset text, out seed bigint, out name text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_key constant bytea := strata.make_ledger_key();
 begin
-  return strata.mask(strata.make_ledger_key(), 'book', p_dataset);
+  seed := strata.mask(v_key, 'book', p_dataset);
+  name := strata.key_name(v_key);
 end
 $$;
-comment on function strata.book_seed(text) is 'What this tier''s marks of a dataset are keyed by.';
+comment on function strata.book_key(text) is
+  'What this tier''s marks of a dataset are keyed by, and what tells by which key: marks of another one cannot be compared.';
 
-create or replace function strata.book_seed_name()
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return strata.key_name(strata.make_ledger_key());
-end
-$$;
-comment on function strata.book_seed_name() is 'Tells by which key marks are keyed: those of another one cannot be compared.';
-
-create or replace function strata.book_columns(p_dataset strata.datasets)
+create or replace function strata.book_columns(p_dataset strata.datasets, p_key_name text)
 returns text[]
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
-  select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, s.name, format_type(a.atttypid, a.atttypmod),
-           case when coalesce(e.typnamespace, t.typnamespace) <> 'pg_catalog'::regnamespace then strata.describe_type(coalesce(e.oid, t.oid)) end))
-           order by a.attnum), '{}')
-    from pg_catalog.pg_attribute as a
-    join pg_catalog.pg_type as t on t.oid = a.atttypid
-    left join pg_catalog.pg_type as e on e.oid = t.typelem and e.typarray = t.oid
-   cross join (select strata.book_seed_name() as name offset 0) as s
-   where a.attrelid = strata.twin(p_dataset) and a.attnum > 0 and not a.attisdropped
+begin
+  return (
+    select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, p_key_name, format_type(a.atttypid, a.atttypmod),
+             case when coalesce(e.typnamespace, t.typnamespace) <> 'pg_catalog'::regnamespace then strata.describe_type(coalesce(e.oid, t.oid)) end))
+             order by a.attnum), '{}')
+      from pg_catalog.pg_attribute as a
+      join pg_catalog.pg_type as t on t.oid = a.atttypid
+      left join pg_catalog.pg_type as e on e.oid = t.typelem and e.typarray = t.oid
+     where a.attrelid = strata.twin(p_dataset) and a.attnum > 0 and not a.attisdropped);
+end
 $$;
-comment on function strata.book_columns(strata.datasets) is
+comment on function strata.book_columns(strata.datasets, text) is
   'The columns of a table as the book calls them: their name, and a hash that changes with their type.';
-select strata.pin('strata.book_columns(strata.datasets)');
+select strata.pin('strata.book_columns(strata.datasets, text)');
 
-create or replace function strata.key_mark_sql(p_dataset strata.datasets)
+-- A mark is a row's share in it: the hash of the value under that of the row's key. Each of the two is taken once for a row, under the
+-- seed, so that an INSERT can return them.
+create or replace function strata.value_hashes_sql(p_dataset strata.datasets, p_seed text)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
 as $$
-  select format('cross join lateral (select %s as strata_key offset 0) as strata_k',
-                strata.key_hash_sql(strata.twin(p_dataset), p_dataset.key_columns, '$2'))
+declare
+  v_twin constant regclass := strata.twin(p_dataset);
+begin
+  return strata.key_hash_sql(v_twin, p_dataset.key_columns, p_seed) || ' as strata_key, ' || (
+    select string_agg(format('%s as h%s', strata.value_hash_sql(a.atttypid, a.attname, p_seed), a.o), ', ' order by a.o)
+      from (select x.atttypid, x.attname, row_number() over (order by x.attnum) as o from pg_catalog.pg_attribute as x
+             where x.attrelid = v_twin and x.attnum > 0 and not x.attisdropped) as a);
+end
 $$;
-comment on function strata.key_mark_sql(strata.datasets) is 'SQL: the hash of row t''s key, keyed by $2, to which its marks are bound.';
+comment on function strata.value_hashes_sql(strata.datasets, text) is
+  'SQL: hashes of row t under a seed (SQL): strata_key of its key, and h1, … of its values, one of each column.';
 
-create or replace function strata.marks_sql(p_dataset strata.datasets)
+create or replace function strata.marks_sql(p_alias text, p_names text[], p_is_named boolean default false)
 returns text
-language sql
-stable
+language plpgsql
+immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('coalesce(%s, ~strata_k.strata_key) as m%s',
-           strata.value_hash_sql(a.atttypid, a.attname, format('strata_k.strata_key # %s', hashtextextended(a.attname, 0))), a.o), ', ' order by a.o)
-    from (select x.atttypid, x.attname, row_number() over (order by x.attnum) as o from pg_catalog.pg_attribute as x
-           where x.attrelid = strata.twin(p_dataset) and x.attnum > 0 and not x.attisdropped) as a
+begin
+  return (
+    select string_agg(format('bit_xor(coalesce(hashint8extended(%1$s.h%2$s, %1$s.strata_key), ~%1$s.strata_key))', p_alias, n)
+                      || case when p_is_named then ' as m' || n else '' end, ', ' order by n)
+      from generate_series(1, cardinality(p_names)) as n);
+end
 $$;
-comment on function strata.marks_sql(strata.datasets) is 'SQL: the marks m1, … of row t, one of each column; after key_mark_sql().';
+comment on function strata.marks_sql(text, text[], boolean) is 'SQL: the marks (m1, …) of all rows of an alias, of which it has the value_hashes_sql().';
 
-create or replace function strata.gather_sql(p_alias text, p_names text[], p_is_named boolean default false)
+create or replace function strata.gather_sql(p_alias text, p_names text[])
 returns text
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
-as $$
-  select string_agg(format('bit_xor(%s.m%s)', p_alias, n) || case when p_is_named then ' as m' || n else '' end, ', ' order by n)
-    from generate_series(1, cardinality(p_names)) as n
-$$;
-comment on function strata.gather_sql(text, text[], boolean) is 'SQL: the marks of all rows of an alias together.';
+as $$ select string_agg(format('bit_xor(%s.m%s)', p_alias, n), ', ' order by n) from generate_series(1, cardinality(p_names)) as n $$;
+comment on function strata.gather_sql(text, text[]) is 'SQL: the marks m1, … of an alias together.';
 
 create or replace function strata.strips_sql()
 returns text
@@ -15224,13 +15502,16 @@ comment on function strata.strips_sql() is 'SQL: the strips of rows that were co
 -- Marks of the columns that both have under the same name and type.
 create or replace function strata.add_marks(p_names text[], p_marks bigint[], p_new_names text[], p_new_marks bigint[])
 returns bigint[]
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select array_agg(m.mark # n.mark order by m.o)
-    from unnest(p_names, p_marks) with ordinality as m (name, mark, o)
-    left join unnest(p_new_names, p_new_marks) as n (name, mark) on n.name = m.name
+begin
+  return (
+    select array_agg(m.mark # n.mark order by m.o)
+      from unnest(p_names, p_marks) with ordinality as m (name, mark, o)
+      left join unnest(p_new_names, p_new_marks) as n (name, mark) on n.name = m.name);
+end
 $$;
 comment on function strata.add_marks(text[], bigint[], text[], bigint[]) is
   'Marks with those of other rows added; null from then on for a column these have not.';
@@ -15257,16 +15538,17 @@ set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 declare
-  v_names constant text[] := strata.book_columns(p_dataset);
+  v_key constant record := strata.book_key(p_dataset.name);
+  v_names constant text[] := strata.book_columns(p_dataset, v_key.name);
   v_month timestamp;
   v_rows bigint;
   v_marks bigint[];
 begin
   for v_month, v_rows, v_marks in execute format(
     'select date_trunc(''month'', z.age) as month, count(*) as rows, array[%s]::bigint[] as marks '
-    '  from (select t.%I::timestamp as age, %s from %s %s) as z group by 1 order by 1',
-    strata.gather_sql('z', v_names), p_dataset.age_column, strata.marks_sql(p_dataset), p_rows, strata.key_mark_sql(p_dataset))
-    using p_places, strata.book_seed(p_dataset.name), p_lines
+    '  from (select t.%I::timestamp as age, %s from %s) as z group by 1 order by 1',
+    strata.marks_sql('z', v_names), p_dataset.age_column, strata.value_hashes_sql(p_dataset, '$2'), p_rows)
+    using p_places, v_key.seed, p_lines
   loop
     perform strata.add_to_book(p_dataset.name, strata.month_of(v_month), p_sign * v_rows, v_names, v_marks);
   end loop;
@@ -15276,7 +15558,8 @@ comment on function strata.book_rows(strata.datasets, text, tid[], text[], integ
   'Enters rows of this tier into the book, which came (1) or are about to be taken back (-1).';
 select strata.pin('strata.book_rows(strata.datasets, text, tid[], text[], integer)');
 
-create or replace function strata.book_arrival(p_dataset strata.datasets, p_places tid[], p_lines text[], p_arrival strata.arrivals)
+-- The rule is a batch of one month, of which the INSERT has told the marks.
+create or replace function strata.book_arrival(p_dataset strata.datasets, p_insertion strata.insertion, p_lines text[], p_arrival strata.arrivals)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -15288,18 +15571,20 @@ as $$
 declare
   v_relation constant text := strata.relation(p_dataset);
 begin
-  if p_lines is null then
-    perform strata.book_rows(p_dataset, format('(select t.* from only %s as t where t.ctid = any ($1)) as t', v_relation), p_places, null, 1);
-  else
+  if p_lines is not null then
     perform strata.book_rows(p_dataset, format('unnest($3) as l (line) join %s as t on %s', v_relation, strata.same_line_sql(p_dataset)), null,
       array(select l.line from unnest(p_lines) with ordinality as l (line, o)
              where not l.o = any (p_arrival.not_ours)
                and not l.o in (select (r.it ->> 'ordinal')::integer from jsonb_array_elements(p_arrival.refused) as r (it))), 1);
+  elsif strata.month_of(p_insertion.oldest) = strata.month_of(p_insertion.youngest) then
+    perform strata.add_to_book(p_dataset.name, strata.month_of(p_insertion.oldest), cardinality(p_insertion.places), p_insertion.names, p_insertion.marks);
+  else
+    perform strata.book_rows(p_dataset, format('(select t.* from only %s as t where t.ctid = any ($1)) as t', v_relation), p_insertion.places, null, 1);
   end if;
 end
 $$;
-comment on function strata.book_arrival(strata.datasets, tid[], text[], strata.arrivals) is
-  'Enters what an arrival has brought into the book: the rows at these places, or, where they were put one by one, its lines.';
+comment on function strata.book_arrival(strata.datasets, strata.insertion, text[], strata.arrivals) is
+  'Enters what an arrival has brought into the book: what was inserted at once, or, where they were put one by one, its lines.';
 
 -- By key: in a table of parts a place is one of each part.
 create or replace function strata.unbook_copies(p_dataset strata.datasets, p_keys text[], p_ordinals bigint[])
@@ -15519,7 +15804,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select format('the twin %s is gone from %s', strata.relation(p_dataset), strata.tier())
          || coalesce(case when c.rows = 0 then null else
-              format(', with %s of the %s rows that had come%s%s', greatest(c.rows - l.moved - l.deleted, 0), c.rows,
+              format(', with %s of the %s that had come%s%s', greatest(c.rows - l.moved - l.deleted, 0), strata.counted(c.rows, 'row'),
                      case when l.moved > 0 then format('; %s had moved on to %s', l.moved, coalesce(strata.colder(), 'the next tier')) end,
                      case when l.deleted > 0 then format('; %s had been deleted at their age', l.deleted) end) end, '')
     from (select coalesce((select x.rows from strata.came as x where x.dataset = p_dataset.name), 0) as rows) as c
@@ -15654,10 +15939,14 @@ comment on function strata.make_ledger_key() is 'ledger_key(), made if there is 
 
 create or replace function strata.mask(p_key bytea, variadic p_of text[])
 returns bigint
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
-as $$ select strata.digest(sha256(p_key || convert_to(p_of::text, 'UTF8'))) $$;
+as $$
+begin
+  return strata.digest(sha256(p_key || convert_to(p_of::text, 'UTF8')));
+end
+$$;
 comment on function strata.mask(bytea, text[]) is 'What a digest is xored with at rest, another one for each thing it is a digest of.';
 
 create or replace function strata.key_name(p_key bytea)
@@ -16754,7 +17043,8 @@ declare
   v_relation constant text := strata.relation(p_dataset);
   v_columns text[] := p_columns;
   v_book constant strata.books := (select b from strata.books as b where b.dataset = p_dataset.name and b.month = p_month);
-  v_names constant text[] := strata.book_columns(p_dataset);
+  v_key constant record := strata.book_key(p_dataset.name);
+  v_names constant text[] := strata.book_columns(p_dataset, v_key.name);
   v_rows bigint := 0;
   v_strips bigint[] := strata.no_strips();
   v_marks bigint[];
@@ -16769,11 +17059,11 @@ begin
     execute format(
       'select coalesce(sum(s.rows), 0), case when $1 then %s end, array[%s]::bigint[] '
       '  from (select get_byte(z.mark, 8) & 31 as at, count(*) as rows, bit_xor(strata.digest(z.mark)) as digest, %s '
-      '          from (select %s as mark, %s from %s as t %s where %s offset 0) as z group by 1) as s',
-      strata.strips_sql(), strata.gather_sql('s', v_names), strata.gather_sql('z', v_names, true),
+      '          from (select %s as mark, %s from %s as t where %s offset 0) as z group by 1) as s',
+      strata.strips_sql(), strata.gather_sql('s', v_names), strata.marks_sql('z', v_names, true),
       case when v_columns is null then 'repeat(''\000'', 9)::bytea' else format('strata.fingerprint(%s)', strata.content_sql(strata.twin(p_dataset), v_columns)) end,
-      strata.marks_sql(p_dataset), v_relation, strata.key_mark_sql(p_dataset), strata.month_sql(p_dataset, p_month))
-      into v_rows, v_strips, v_marks using v_columns is not null, strata.book_seed(p_dataset.name);
+      strata.value_hashes_sql(p_dataset, '$2'), v_relation, strata.month_sql(p_dataset, p_month))
+      into v_rows, v_strips, v_marks using v_columns is not null, v_key.seed;
   else
     v_columns := null;
   end if;
@@ -16823,28 +17113,35 @@ grant execute on function strata.take_stock(text, text, text[]) to strata_mover;
 
 create or replace function strata.strips_of(p_fingerprints bytea[])
 returns bigint[]
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
+set enable_sort = off -- few heaps of many rows: with a plan that is kept, the rows might be sorted into them
 as $$
-  select array_agg(coalesce(g.rows, 0) order by s.at) || array_agg(coalesce(g.digest, 0) order by s.at)
-    from generate_series(0, 31) as s (at)
-    left join (select get_byte(f, 8) & 31 as at, count(*) as rows, bit_xor(strata.digest(f)) as digest
-                 from unnest(p_fingerprints) as f group by 1) as g on g.at = s.at
+begin
+  return (
+    select array_agg(coalesce(g.rows, 0) order by s.at) || array_agg(coalesce(g.digest, 0) order by s.at)
+      from generate_series(0, 31) as s (at)
+      left join (select get_byte(f, 8) & 31 as at, count(*) as rows, bit_xor(strata.digest(f)) as digest
+                   from unnest(p_fingerprints) as f group by 1) as g on g.at = s.at);
+end
 $$;
 comment on function strata.strips_of(bytea[]) is 'Rows in strips, of their fingerprints: how many in each, then the digest of each.';
 
 -- What a neighbour sends counts only if it is as long as it must be.
 create or replace function strata.add_strips(p_to bigint[], p_strips bigint[], p_times integer default 1)
 returns bigint[]
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case when p_to is null then null
-              when p_strips is null or cardinality(p_strips) <> 64 or cardinality(p_to) <> 64 then null
-              else (select array_agg(case when a.at <= 32 then a.one + p_times * a.other else a.one # a.other end order by a.at)
-                      from unnest(p_to, p_strips) with ordinality as a (one, other, at)) end
+begin
+  return (
+    select case when p_to is null then null
+                when p_strips is null or cardinality(p_strips) <> 64 or cardinality(p_to) <> 64 then null
+                else (select array_agg(case when a.at <= 32 then a.one + p_times * a.other else a.one # a.other end order by a.at)
+                        from unnest(p_to, p_strips) with ordinality as a (one, other, at)) end);
+end
 $$;
 comment on function strata.add_strips(bigint[], bigint[], integer) is
   'Strips with others added (p_times 1) or taken away (-1), which is the same for their digests; null if either is unknown.';
@@ -16859,14 +17156,17 @@ comment on function strata.no_strips() is 'The strips of no rows.';
 
 create or replace function strata.seal_strips(p_strips bigint[], p_key bytea, variadic p_of text[])
 returns bigint[]
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select array_agg(s.one # strata.digest(substr(h.four, 1 + 8 * ((s.at - 1) % 4)::integer)) order by s.at)
-    from unnest(p_strips) with ordinality as s (one, at)
-    join (select i, sha256(p_key || convert_to(i || p_of::text, 'UTF8')) as four from generate_series(0, 15) as i offset 0) as h
-      on h.i = (s.at - 1) / 4
+begin
+  return (
+    select array_agg(s.one # strata.digest(substr(h.four, 1 + 8 * ((s.at - 1) % 4)::integer)) order by s.at)
+      from unnest(p_strips) with ordinality as s (one, at)
+      join (select i, sha256(p_key || convert_to(i || p_of::text, 'UTF8')) as four from generate_series(0, 15) as i offset 0) as h
+        on h.i = (s.at - 1) / 4);
+end
 $$;
 comment on function strata.seal_strips(bigint[], bytea, text[]) is
   'Strips as they are kept: xored with what a key makes of the thing they are of; sealed twice, they are open.';
@@ -16994,22 +17294,25 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select case p_kind
-    when 'missing' then format('%s of %s rows of %s are gone', -p_verdict.diff, p_verdict.expected, p_month)
-      || case when p_verdict.hurt > 0 then format('; at least %s others are not as they came', p_verdict.hurt) else '' end
-      || case when p_now.left_forgotten > 0 then format('; %s more have moved on, which %s has forgotten: they are on the next tier',
-                                                         p_now.left_forgotten, e.colder) else '' end
-    when 'besides' then format('%s %s of %s came by no move', p_verdict.diff, case p_verdict.diff when 1 then 'row' else 'rows' end, p_month)
-      || case when p_verdict.unknown is null and p_verdict.expected > 0 then format('; the other %s were only counted', p_verdict.expected)
+    when 'missing' then format('%s of %s of %s %s gone', -p_verdict.diff, strata.counted(p_verdict.expected, 'row'), p_month,
+                                   case -p_verdict.diff when 1 then 'is' else 'are' end)
+      || case when p_verdict.hurt > 0 then format('; at least %s not as they came', strata.counted(p_verdict.hurt, 'other is', 'others are')) else '' end
+      || case when p_now.left_forgotten > 0 then format('; %s more %s moved on, which %s has forgotten: they are on the next tier',
+                                                         p_now.left_forgotten, case p_now.left_forgotten when 1 then 'has' else 'have' end, e.colder) else '' end
+    when 'besides' then format('%s of %s came by no move', strata.counted(p_verdict.diff, 'row'), p_month)
+      || case when p_verdict.unknown is null and p_verdict.expected > 0 then format('; the other %s only counted', strata.counted(p_verdict.expected, 'was', 'were'))
               when p_verdict.unknown > p_verdict.diff
-              then format('; of the other %s, %s cannot be told from them and were only counted', p_verdict.expected, p_verdict.unknown - p_verdict.diff)
+              then format('; of the other %s, %s only counted, as what cannot be told from them', p_verdict.expected,
+                          strata.counted(p_verdict.unknown - p_verdict.diff, 'was', 'were'))
               else '' end
-    when 'altered' then format('of the %s rows of %s some have another content than when they came', p_now.rows, p_month)
+    when 'altered' then case p_now.rows when 1 then format('the one row of %s has another content than when it came', p_month)
+                        else format('of the %s rows of %s some have another content than when they came', p_now.rows, p_month) end
       || case when p_verdict.columns is not null then format(' (in %s)', array_to_string(p_verdict.columns, ', '))
               when p_verdict.hurt > 1 then format(' (at least %s)', p_verdict.hurt) else '' end
     when 'rewound' then format('%s has forgotten moves of %s: was it put back from a backup?', e.hotter, p_month)
-    when 'counted' then format('%s rows of %s were only counted', p_now.rows, p_month)
-    when 'partly' then format('%s rows of %s were compared without column %s, which was not so when they came', p_now.rows, p_month,
-                              array_to_string(p_verdict.columns, ', ')) end
+    when 'counted' then format('%s of %s %s only counted', strata.counted(p_now.rows, 'row'), p_month, case p_now.rows when 1 then 'was' else 'were' end)
+    when 'partly' then format('%s of %s %s compared without column %s, which was not so then', strata.counted(p_now.rows, 'row'), p_month,
+                              case p_now.rows when 1 then 'was' else 'were' end, array_to_string(p_verdict.columns, ', ')) end
     from (select case p_link.direction when 'hotter' then p_link.neighbour else strata.tier() end as hotter,
                  case p_link.direction when 'colder' then p_link.neighbour else strata.tier() end as colder) as e
 $$;
@@ -17987,7 +18290,7 @@ as $$
 declare
   v_policy constant record := strata.retention(p_dataset);
   v_due_at constant timestamptz := p_age + make_interval(days => v_policy.days); -- infinite for an infinite age
-  v_days constant text := v_policy.days || case v_policy.days when 1 then ' day' else ' days' end;
+  v_days constant text := strata.counted(v_policy.days, 'day');
 begin
   return row(case
     when v_policy.days is null then format('its policy keeps it on %s for ever', strata.tier())
@@ -18047,7 +18350,7 @@ begin
   return query select h.* from strata.hold_reasons(p_dataset, p_key, (strata.retention(p_dataset)).action) as h;
   return query
     select format('set aside after %s: %s [%s]. %s. Next try %s',
-                  a.attempts || case a.attempts when 1 then ' attempt' else ' attempts' end, a.says, a.code, a.remedy,
+                  strata.counted(a.attempts, 'attempt'), a.says, a.code, a.remedy,
                   to_char(a.next_try_at, 'YYYY-MM-DD HH24:MI')), a.next_try_at, null::text
       from strata.set_aside as a where a.dataset = p_dataset.name and a.key = p_key;
   return query
@@ -18136,10 +18439,15 @@ declare
   v_age timestamptz;
   v_flags boolean[];
 begin
-  execute format('select t.%I::timestamptz as age, array[coalesce(%s, false), coalesce(%s, false), coalesce(%s, false)] as flags '
-                 '  from %s as t where %s',
-                 p_dataset.age_column, v_policy.ready, v_policy.referenced, v_policy.oversize,
-                 strata.relation(p_dataset), strata.key_is_sql(p_dataset)) into v_age, v_flags using p_key;
+  begin
+    execute format('select t.%I::timestamptz as age, array[coalesce(%s, false), coalesce(%s, false), coalesce(%s, false)] as flags '
+                   '  from %s as t where %s',
+                   p_dataset.age_column, v_policy.ready, v_policy.referenced, v_policy.oversize,
+                   strata.relation(p_dataset), strata.key_is_sql(p_dataset)) into v_age, v_flags using p_key;
+  exception when others or assert_failure then -- an owner's condition may raise anything
+    return query select v_tier, 'why', format('its policy cannot be asked of it: %s [%s]', sqlerrm, sqlstate);
+    return;
+  end;
   if v_flags is null then
     return query select v_tier, 'where', format('not on %s', v_tier);
   else
@@ -18354,11 +18662,43 @@ comment on procedure strata.keep_alive() is
 
 -- Answers: what will happen (plan), what is there (inventory), how are you (status). None of them changes anything.
 
+-- In plpgsql, because what is said of a reference is in a later chapter.
+create or replace function strata.referenced_by(p_dataset strata.datasets)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  v_relation constant regclass := strata.relation(p_dataset)::regclass;
+  v_now constant record := strata.conditions(p_dataset);
+  v_others constant text := strata.references_sql(v_relation, 'all');
+  v_stays text;
+  v_key text[];
+  v_says text[];
+begin
+  v_stays := (strata.chain_sql(v_relation, 'r')).is_referred;
+  v_stays := case when v_stays is null then 'false'
+                  else format('exists (select from (select t.* from %s as t where (%s) is not true) as r where %s)',
+                              v_relation, strata.goes_along_sql(p_dataset), v_stays) end;
+  execute format('select %s from %s as t where (%s or %s) and %s and (%s or %s) and not (%s or %s) order by coalesce((%s), false) desc, t.%I limit 1',
+                 strata.key_sql(p_dataset.key_columns), v_relation, v_now.aged, v_now.oversize, v_now.ready, v_others, v_stays,
+                 v_now.held, v_now.set_aside, v_others, p_dataset.age_column) into v_key;
+  v_says := array(select r.says from strata.reference_reasons(p_dataset, v_key) with ordinality as r (says, until, once, n) order by r.n);
+  return 'row ' || array_to_string(v_key, ' ') || ' stays: '
+         || case when v_says[cardinality(v_says)] like 'it goes together%' then v_says[cardinality(v_says)] else array_to_string(v_says, '; ') end;
+end
+$$;
+comment on function strata.referenced_by(strata.datasets) is
+  'The oldest due row that another refers to, and what keeps it: of rows that go together with those that refer to them, the one that stays.';
+select strata.pin('strata.referenced_by(strata.datasets)');
+
 create or replace function strata.plan_dataset(p_dataset strata.datasets)
 returns table (
   tier text, dataset text, action text, to_tier text,
   rows_now bigint, bytes_now bigint, rows_7d bigint, bytes_7d bigint, rows_30d bigint, bytes_30d bigint,
-  held bigint, set_aside bigint, referenced bigint, without_age bigint, past_deletion bigint, past_next bigint
+  held bigint, set_aside bigint, referenced bigint, without_age bigint, past_deletion bigint, past_next bigint, referenced_by text
 )
 language plpgsql
 stable
@@ -18377,7 +18717,8 @@ declare
 begin
   return query execute format(
     'select %L::text, %L::text, %L::text, %L::text, '
-    '       n.now, n.now * w.width, n.d7, n.d7 * w.width, n.d30, n.d30 * w.width, n.held, n.aside, n.referenced, n.ageless, n.past, n.next '
+    '       n.now, n.now * w.width, n.d7, n.d7 * w.width, n.d30, n.d30 * w.width, n.held, n.aside, n.referenced, n.ageless, n.past, n.next, '
+    '       case when n.referenced > 0 then strata.referenced_by($1) end '
     '  from (select count(*) as rows, '
     '               count(*) filter (where (%s or %s) and %s) as now, '
     '               count(*) filter (where (%s or %s) and %s) as d7, '
@@ -18395,11 +18736,11 @@ begin
     v_now.aged, v_now.oversize, v_now.due, v_7d.aged, v_7d.oversize, v_7d.due, v_30d.aged, v_30d.oversize, v_30d.due,
     v_now.aged, v_now.oversize, v_now.ready, v_now.held, v_now.aged, v_now.oversize, v_now.ready, v_now.set_aside,
     v_now.aged, v_now.oversize, v_now.ready, v_now.referenced, p_dataset.age_column,
-    v_now.aged, v_now.oversize, v_now.due, v_past, v_now.aged, v_now.oversize, v_now.due, coalesce(v_next, 'false'), v_relation, v_relation);
-exception when others then -- an owner's condition may raise anything; the claim says what is wrong; the others have plans
+    v_now.aged, v_now.oversize, v_now.due, v_past, v_now.aged, v_now.oversize, v_now.due, coalesce(v_next, 'false'), v_relation, v_relation) using p_dataset;
+exception when others or assert_failure then -- an owner's condition may raise anything; the claim says what is wrong; the others have plans
   return query select strata.tier(), p_dataset.name, (strata.retention(p_dataset)).action, strata.colder(),
     null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint,
-    null::bigint, null::bigint;
+    null::bigint, null::bigint, null::text;
 end
 $$;
 comment on function strata.plan_dataset(strata.datasets) is
@@ -18411,7 +18752,7 @@ create or replace function strata.plan(p_dataset text default null)
 returns table (
   tier text, dataset text, action text, to_tier text,
   rows_now bigint, bytes_now bigint, rows_7d bigint, bytes_7d bigint, rows_30d bigint, bytes_30d bigint,
-  held bigint, set_aside bigint, referenced bigint, without_age bigint, past_deletion bigint, past_next bigint
+  held bigint, set_aside bigint, referenced bigint, without_age bigint, past_deletion bigint, past_next bigint, referenced_by text
 )
 language plpgsql
 stable
@@ -18426,7 +18767,7 @@ begin
      order by d.priority, d.name;
   return query
     select strata.tier(), coalesce(r.dataset, r.relation), 'reclaim', null::text, 0::bigint, r.gain_bytes, 0::bigint, 0::bigint,
-           0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint
+           0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, null::text
       from strata.plan_reclaims() as r where p_dataset is null or r.dataset = p_dataset;
 end
 $$;
@@ -18434,7 +18775,8 @@ comment on function strata.plan(text) is
   'What would move or be deleted on this tier now and in 7 and 30 days, per dataset: rows (counted) and bytes (rows times '
   'the table''s average on disk, without the room that deleted rows have left); of those due now how many are held, set aside '
   'or referenced and so stay; how many rows have no age and are never due; and how many of those to move now are past their '
-  'deletion age as well, so that they are deleted where they end up, and how many will go on from main at once (past_next). Then, as action reclaim, the bytes that upkeep would '
+  'deletion age as well, so that they are deleted where they end up, and how many will go on from main at once (past_next); what keeps the '
+  'oldest of the referenced (referenced_by). Then, as action reclaim, the bytes that upkeep would '
   'give back to the disk. Changes nothing.';
 
 create or replace function strata.inventory(p_dataset text)
@@ -19026,7 +19368,7 @@ begin
       coalesce(p_dataset.trouble || ' [' || p_dataset.trouble_sqlstate || ']', format('key (%s), age %s',
         array_to_string(p_dataset.key_columns, ', '), p_dataset.age_column)), p_dataset.remedy
     where v_found = 0;
-exception when others then
+exception when others or assert_failure then
   return query select v_topic, false, format('it cannot be checked: %s [%s]', sqlerrm, sqlstate), strata.remedy(sqlstate, p_dataset.name);
 end
 $$;
@@ -19085,7 +19427,7 @@ begin
     union all
     select v_topic || ' writable', v_hello ->> 'read_only' = 'off', case v_hello ->> 'read_only' when 'off' then 'takes rows' else 'is read-only' end,
            strata.remedy('25006');
-exception when others then
+exception when others or assert_failure then
   return query select v_topic, false, sqlerrm, strata.remedy(sqlstate);
 end
 $$;
@@ -19124,7 +19466,7 @@ begin
     begin
       return query execute format('select v.topic, v.ok, v.says, case when not v.ok then v.remedy end from strata.%I() as v',
                                   'validate_' || v_part);
-    exception when others then
+    exception when others or assert_failure then
       return query select v_part, false, format('this cannot be checked: %s [%s]', sqlerrm, sqlstate),
         case when sqlstate like '42%' or sqlstate like '3F%' then 'Put back what the message names, or run `deno task strata setup --init`.'
              else strata.remedy(sqlstate) end;
@@ -19414,10 +19756,15 @@ insert into strata.errors (code, cause, remedy) values
   ('ST037', 'a type of the table''s name is in the way on the colder tier',
             'on that tier give the type another name: alter type <table> rename to …; when the table has been made, alter the columns of that type to the new one'),
   ('ST038', 'a column is computed on the colder tier, and otherwise than on the hotter one',
-            'on the colder tier, with the column that the message names: alter table <table> alter column … drop expression; its rows keep their values, and those that come are kept as they come')
+            'on the colder tier, with the column that the message names: alter table <table> alter column … drop expression; its rows keep their values, and those that come are kept as they come. A virtual column of PostgreSQL 18 has no values to keep: give it the expression of the hotter tier (alter column … set expression), or put a plain column with the values in its place')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
 -- moves/seed.sql
+
+insert into strata.errors (code, cause, remedy) values
+  ('ST049', 'rows that refer to each other in a circle are more than a batch may hold',
+            'raise the setting that the message names: update strata.settings set value = … where name = …; or break the circle: set one of its references to null. The rows are tried again by themselves')
+on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
 insert into strata.errors (code, cause, remedy) values
   ('ST045', 'the table refuses every deletion', 'read the message: a trigger, a rule or a publication of that table refuses; mend it, or hold the rows, or unmanage the dataset')
@@ -19761,6 +20108,6 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '36e2c41e2d7a6a413d978eac92b4341ad8e771fafc7141bf3ae1583ad4989a06');
+select strata.note_release('strata', '0.1.0', 'f5409e54d018ea455293e1a929f82990946c2d3df5c3fae87b07ac0e2b0936fd');
 
 notify pgrst, 'reload schema';
