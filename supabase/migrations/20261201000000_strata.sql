@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest f5409e54d018ea455293e1a929f82990946c2d3df5c3fae87b07ac0e2b0936fd
+-- digest ac9b269092b463987d0dea1d62e17960c9cc52b46634d4a62d905676af14366c
 -- Long because it is a whole release.
 
 -- release/begin.sql
@@ -7057,7 +7057,7 @@ begin
     if v_tids = '{}' or v_closed <> '{}' then
       return v_closed;
     end if;
-    v_circle := strata.together(v_relation, v_tids[1], strata.setting('batch_rows') + 1);
+    select t.tids, t.bytes into v_circle from strata.together(v_relation, v_tids[1], strata.setting('batch_rows') + 1) as t;
     v_trouble := strata.circle_trouble(p_to, cardinality(v_circle.tids), v_circle.bytes);
     if v_trouble is null then
       return v_circle.tids;
@@ -7071,6 +7071,7 @@ $$;
 comment on function strata.circle_to_go(strata.datasets, text, bigint, bigint) is
   'Rows that refer to each other in circles and may go, oldest first, as many as a batch holds, or one circle that needs a larger one. '
   'Of a circle that is too large the oldest row is set aside (ST049).';
+select strata.pin('strata.circle_to_go(strata.datasets, text, bigint, bigint)');
 
 create or replace function strata.goes_along_sql(p_dataset strata.datasets)
 returns text
@@ -9016,8 +9017,7 @@ begin
       end if;
     else
       v_insertion := strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed);
-      v_arrival.places := v_insertion.places;
-      v_arrival.brought := v_insertion.brought;
+      v_arrival.places := v_insertion.places; v_arrival.brought := v_insertion.brought;
       v_arrival.rows_received := cardinality(v_arrival.places);
       v_lines := strata.lines_of(p_move, p_columns, p_lines) where strata.file_of(strata.relation(v_dataset)::regclass) is null; -- a place is one of each part
     end if;
@@ -20108,6 +20108,6 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', 'f5409e54d018ea455293e1a929f82990946c2d3df5c3fae87b07ac0e2b0936fd');
+select strata.note_release('strata', '0.1.0', 'ac9b269092b463987d0dea1d62e17960c9cc52b46634d4a62d905676af14366c');
 
 notify pgrst, 'reload schema';

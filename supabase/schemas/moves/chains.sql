@@ -220,7 +220,7 @@ begin
     if v_tids = '{}' or v_closed <> '{}' then
       return v_closed;
     end if;
-    v_circle := strata.together(v_relation, v_tids[1], strata.setting('batch_rows') + 1);
+    select t.tids, t.bytes into v_circle from strata.together(v_relation, v_tids[1], strata.setting('batch_rows') + 1) as t;
     v_trouble := strata.circle_trouble(p_to, cardinality(v_circle.tids), v_circle.bytes);
     if v_trouble is null then
       return v_circle.tids;
@@ -234,6 +234,7 @@ $$;
 comment on function strata.circle_to_go(strata.datasets, text, bigint, bigint) is
   'Rows that refer to each other in circles and may go, oldest first, as many as a batch holds, or one circle that needs a larger one. '
   'Of a circle that is too large the oldest row is set aside (ST049).';
+select strata.pin('strata.circle_to_go(strata.datasets, text, bigint, bigint)');
 
 create function strata.goes_along_sql(p_dataset strata.datasets)
 returns text

@@ -122,8 +122,7 @@ begin
       end if;
     else
       v_insertion := strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed);
-      v_arrival.places := v_insertion.places;
-      v_arrival.brought := v_insertion.brought;
+      v_arrival.places := v_insertion.places; v_arrival.brought := v_insertion.brought;
       v_arrival.rows_received := cardinality(v_arrival.places);
       v_lines := strata.lines_of(p_move, p_columns, p_lines) where strata.file_of(strata.relation(v_dataset)::regclass) is null; -- a place is one of each part
     end if;
