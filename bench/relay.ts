@@ -39,7 +39,7 @@ export function byRelayOverPostgres({ core, main }: TestChain): Promise<number> 
 /** As the source wakes it: the same call until nothing is left. */
 async function carry(variables: Record<string, string>): Promise<number> {
   const key = newKey();
-  const relay = await loadFunction("relay", {
+  const relay = await loadFunction("strata-relay", {
     ...variables,
     SUPABASE_URL: "http://127.0.0.1:1",
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: key }),

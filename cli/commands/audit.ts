@@ -5,7 +5,7 @@ import {
   auditAnew,
   auditReport,
   type AuditTurn,
-} from "../../supabase/functions/_shared/strata_audit.ts";
+} from "../../supabase/functions/_strata/strata_audit.ts";
 import {
   command,
   type CommonOptions,

@@ -1,5 +1,5 @@
 import { Argument, type Command } from "commander";
-import { moveDue } from "../../supabase/functions/_shared/strata.ts";
+import { moveDue } from "../../supabase/functions/_strata/strata.ts";
 import {
   type Drain,
   drain as drainOf,
@@ -8,7 +8,7 @@ import {
   openDrain,
   planDrain,
   seeToSpace,
-} from "../../supabase/functions/_shared/strata_space.ts";
+} from "../../supabase/functions/_strata/strata_space.ts";
 import {
   command,
   type CommonOptions,

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { explain as explainOf, type Explanation } from "../../supabase/functions/_shared/strata.ts";
+import { explain as explainOf, type Explanation } from "../../supabase/functions/_strata/strata.ts";
 import {
   command,
   type CommonOptions,

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import {
   type Forecast,
   forecast as forecastOf,
-} from "../../supabase/functions/_shared/strata_watch.ts";
+} from "../../supabase/functions/_strata/strata_watch.ts";
 import {
   command,
   type CommonOptions,

@@ -1,12 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { policiesOn } from "../config/policy.ts";
-import { hasTable } from "../../supabase/functions/_shared/strata.ts";
+import { hasTable } from "../../supabase/functions/_strata/strata.ts";
 import {
   type DatasetPolicy,
   manage as manageTable,
   policyOf,
   writingAdvice,
-} from "../../supabase/functions/_shared/strata_policies.ts";
+} from "../../supabase/functions/_strata/strata_policies.ts";
 import {
   command,
   type CommonOptions,

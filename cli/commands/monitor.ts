@@ -6,13 +6,13 @@ import {
   type SetAside,
   setAside as setAsideOf,
   troubles as troublesOf,
-} from "../../supabase/functions/_shared/strata.ts";
+} from "../../supabase/functions/_strata/strata.ts";
 import {
   billedBytes,
   type Part,
   tableSizes,
   whoFills,
-} from "../../supabase/functions/_shared/strata_watch.ts";
+} from "../../supabase/functions/_strata/strata_watch.ts";
 import {
   command,
   type CommonOptions,

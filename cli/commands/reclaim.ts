@@ -7,8 +7,8 @@ import {
   reclaimNext,
   type ReclaimPlan,
   reclaims as reclaimsOf,
-} from "../../supabase/functions/_shared/strata_space.ts";
-import { billedBytes } from "../../supabase/functions/_shared/strata_watch.ts";
+} from "../../supabase/functions/_strata/strata_space.ts";
+import { billedBytes } from "../../supabase/functions/_strata/strata_watch.ts";
 import {
   command,
   type CommonOptions,

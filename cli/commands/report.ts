@@ -1,9 +1,9 @@
 import { type Command, Option } from "commander";
-import { toPlain } from "../../supabase/functions/_shared/document.ts";
-import { recommendations } from "../../supabase/functions/_shared/report_advice.ts";
-import { reportDocument } from "../../supabase/functions/_shared/report_document.ts";
-import { Report as Shape } from "../../supabase/functions/_shared/strata_reports.ts";
-import { report as reportOf, tellReport } from "../../supabase/functions/_shared/strata_watch.ts";
+import { toPlain } from "../../supabase/functions/_strata/document.ts";
+import { recommendations } from "../../supabase/functions/_strata/report_advice.ts";
+import { reportDocument } from "../../supabase/functions/_strata/report_document.ts";
+import { Report as Shape } from "../../supabase/functions/_strata/strata_reports.ts";
+import { report as reportOf, tellReport } from "../../supabase/functions/_strata/strata_watch.ts";
 import {
   command,
   type CommonOptions,

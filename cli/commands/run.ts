@@ -7,9 +7,9 @@ import {
   type PlanRow,
   type Trouble,
   troubles as troublesOf,
-} from "../../supabase/functions/_shared/strata.ts";
-import { atWork } from "../../supabase/functions/_shared/strata_turns.ts";
-import type { Wrong } from "../../supabase/functions/_shared/strata_watch.ts";
+} from "../../supabase/functions/_strata/strata.ts";
+import { atWork } from "../../supabase/functions/_strata/strata_turns.ts";
+import type { Wrong } from "../../supabase/functions/_strata/strata_watch.ts";
 import type { Context, Report } from "../lib/command.ts";
 import {
   count,

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
-import { type Status, status as statusOf } from "../../supabase/functions/_shared/strata.ts";
+import { type Status, status as statusOf } from "../../supabase/functions/_strata/strata.ts";
 import {
   billedBytes,
   type ChannelState,
   channelStates,
   type Wrong,
-} from "../../supabase/functions/_shared/strata_watch.ts";
+} from "../../supabase/functions/_strata/strata_watch.ts";
 import {
   command,
   type CommonOptions,
@@ -16,7 +16,7 @@ import {
   type Report,
 } from "../lib/command.ts";
 import { count, plural, sum, table, withRemedy } from "../lib/output.ts";
-import { drainText } from "../../supabase/functions/_shared/report_document.ts";
+import { drainText } from "../../supabase/functions/_strata/report_document.ts";
 import { light, percent, roomOf } from "./monitor.ts";
 import { LIGHTS, lookEverywhere } from "../lib/wrong.ts";
 import { planEverywhere } from "./plan.ts";

@@ -88,7 +88,7 @@ const Preview = z.object({
 });
 
 async function preview({ config }: Context, { owner }: Options): Promise<Report> {
-  const answer = await callFunction(config, "voice", { action: "preview", owner }, Preview);
+  const answer = await callFunction(config, "strata-voice", { action: "preview", owner }, Preview);
   const { channel, reason, day, language, left_out, text, troubles, configured } = answer;
   const because = reason === null ? "" : `, limited by ${reason}`;
   return {
@@ -128,7 +128,7 @@ const STATES = {
 
 async function send({ config }: Context, { owner, all }: Options): Promise<Report> {
   const body = { action: "send", wait: true, ...(all ? {} : { owner }) };
-  const answer = await callFunction(config, "voice", body, Sent);
+  const answer = await callFunction(config, "strata-voice", body, Sent);
   return {
     document: answer,
     text: answer.briefings.map((one) => {
@@ -160,7 +160,7 @@ const History = z.object({
 
 async function history({ config }: Context, { owner, limit }: Options): Promise<Report> {
   const body = { action: "history", owner, ...(limit === undefined ? {} : { limit }) };
-  const answer = await callFunction(config, "voice", body, History);
+  const answer = await callFunction(config, "strata-voice", body, History);
   return {
     document: answer,
     text: answer.briefings.length === 0 ? "No briefing yet." : table(
@@ -182,7 +182,7 @@ const Estimate = z.object({ model: z.string(), fits: z.boolean(), ...Cost });
 
 async function estimate({ config }: Context, { owner, text }: Options): Promise<Report> {
   const body = { action: "estimate", owner, ...(text === undefined ? {} : { text }) };
-  const answer = await callFunction(config, "voice", body, Estimate);
+  const answer = await callFunction(config, "strata-voice", body, Estimate);
   const { fits, limits } = answer;
   const verdict = fits
     ? "It can be spoken."
@@ -209,7 +209,7 @@ const Voices = z.object({
 });
 
 async function voices({ config }: Context): Promise<Report> {
-  const answer = await callFunction(config, "voice", { action: "voices" }, Voices);
+  const answer = await callFunction(config, "strata-voice", { action: "voices" }, Voices);
   const { credits } = answer;
   return {
     document: answer,
@@ -240,7 +240,7 @@ const Tested = z.object({
 });
 
 async function test({ config }: Context, { owner }: Options): Promise<Report> {
-  const answer = await callFunction(config, "voice", { action: "test", owner }, Tested);
+  const answer = await callFunction(config, "strata-voice", { action: "test", owner }, Tested);
   const { channel, reason, code } = answer;
   return {
     document: answer,

@@ -4,8 +4,8 @@
  * telling is its own. A second run finds things as the first left them.
  */
 import { up } from "../../local/stack.ts";
-import { clock, explain, moveDue } from "../../supabase/functions/_shared/strata.ts";
-import { billedBytes } from "../../supabase/functions/_shared/strata_watch.ts";
+import { clock, explain, moveDue } from "../../supabase/functions/_strata/strata.ts";
+import { billedBytes } from "../../supabase/functions/_strata/strata_watch.ts";
 import { runUntilDone } from "../commands/run.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import type { TierName } from "../config/schema.ts";

@@ -1,7 +1,7 @@
 /** What deploying is: the commands a person would type, in their order, and how each is carried out. */
 import { join, relative } from "@std/path";
-import { sslmodeOf } from "../../supabase/functions/_shared/postgres_tls.ts";
-import { wakeSecret } from "../../supabase/functions/_shared/strata_wake.ts";
+import { sslmodeOf } from "../../supabase/functions/_strata/postgres_tls.ts";
+import { wakeSecret } from "../../supabase/functions/_strata/strata_wake.ts";
 import type { Config, Tier } from "../config/load.ts";
 import { ROOT } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";

@@ -1,6 +1,6 @@
 /** Has function notify deliver what waits in a tier's outbox, and says what came of it. */
 import { z } from "zod";
-import { keyFetch, RedirectError } from "../../supabase/functions/_shared/safe_address.ts";
+import { keyFetch, RedirectError } from "../../supabase/functions/_strata/safe_address.ts";
 import { Failure } from "./errors.ts";
 import { redirected } from "./function.ts";
 import type { OpenTier } from "./session.ts";
@@ -25,7 +25,7 @@ export async function deliverNow(
 ): Promise<Delivery[]> {
   if (api === undefined) throw new Failure(`${key} has no REST address in strata.yaml. ${waits}`);
   try {
-    const response = await keyFetch()(`${api.url}/functions/v1/notify`, {
+    const response = await keyFetch()(`${api.url}/functions/v1/strata-notify`, {
       method: "POST",
       headers: { apikey: api.key, "content-type": "application/json" },
       body: JSON.stringify({ wait: true }),

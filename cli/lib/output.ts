@@ -1,9 +1,9 @@
 /** How results look to people: tables without frames, sizes as they are billed, numbers to read. */
 import Table from "cli-table3";
 
-import { count } from "../../supabase/functions/_shared/amounts.ts";
+import { count } from "../../supabase/functions/_strata/amounts.ts";
 
-export { count, noun, plural, rows, size } from "../../supabase/functions/_shared/amounts.ts";
+export { count, noun, plural, rows, size } from "../../supabase/functions/_strata/amounts.ts";
 
 const BARE = {
   "top": "",

@@ -13,7 +13,7 @@ export interface Wanted {
   personal: boolean;
 }
 
-const SHARED = "_shared";
+const SHARED = "_strata";
 const RELEASE = /^(\d{14})_strata(_companion)?\.sql$/;
 
 /** The edge functions there are, by name. */

@@ -5,10 +5,10 @@
 import { lookup } from "node:dns/promises";
 import { connect as dial, isIP, type Socket } from "node:net";
 import { connect as encrypt } from "node:tls";
-import { dialling, sslmodeOf } from "../../supabase/functions/_shared/postgres_tls.ts";
-import { isLoopback } from "../../supabase/functions/_shared/safe_address.ts";
-import { tierOf } from "../../supabase/functions/_shared/strata.ts";
-import { rightsOf } from "../../supabase/functions/_shared/strata_rights.ts";
+import { dialling, sslmodeOf } from "../../supabase/functions/_strata/postgres_tls.ts";
+import { isLoopback } from "../../supabase/functions/_strata/safe_address.ts";
+import { tierOf } from "../../supabase/functions/_strata/strata.ts";
+import { rightsOf } from "../../supabase/functions/_strata/strata_rights.ts";
 import type { Tier } from "../config/load.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import { connect } from "../lib/session.ts";

@@ -2,10 +2,10 @@
  * What a database must know to wake its project's functions up, and the tier beside core to call core's
  * once a day. In Vault; a database without one wakes nobody.
  */
-import { setSecret } from "../../supabase/functions/_shared/strata_secrets.ts";
-import type { Check } from "../../supabase/functions/_shared/strata.ts";
-import { forgetSecret, wakeSecret } from "../../supabase/functions/_shared/strata_wake.ts";
-import { signWake, WAKE_HEADER } from "../../supabase/functions/_shared/wake.ts";
+import { setSecret } from "../../supabase/functions/_strata/strata_secrets.ts";
+import type { Check } from "../../supabase/functions/_strata/strata.ts";
+import { forgetSecret, wakeSecret } from "../../supabase/functions/_strata/strata_wake.ts";
+import { signWake, WAKE_HEADER } from "../../supabase/functions/_strata/wake.ts";
 import type { Config, Tier } from "../config/load.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
 
@@ -61,14 +61,14 @@ function remedyOf(tier: Tier, status: number): string {
 /** Wakes what is woken daily anyway; undefined when nobody answers. */
 async function wakeHealth(url: string, secret: string): Promise<number | undefined> {
   try {
-    const response = await fetch(`${url.replace(/\/+$/, "")}/functions/v1/health`, {
+    const response = await fetch(`${url.replace(/\/+$/, "")}/functions/v1/strata-health`, {
       method: "POST",
       body: "{}",
       redirect: "error",
       signal: AbortSignal.timeout(PATIENCE_MS),
       headers: {
         "content-type": "application/json",
-        [WAKE_HEADER]: await signWake("health", secret, Date.now(), "{}"),
+        [WAKE_HEADER]: await signWake("strata-health", secret, Date.now(), "{}"),
       },
     });
     await response.body?.cancel();

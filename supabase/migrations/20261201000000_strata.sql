@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest ac9b269092b463987d0dea1d62e17960c9cc52b46634d4a62d905676af14366c
+-- digest 9a931f5ae3ecaf481f7cd988a75aea0be8d2b1673c0163e5884300b02d0ef34b
 -- Long because it is a whole release.
 
 -- release/begin.sql
@@ -10351,7 +10351,7 @@ select strata.pin('strata.finish_question(uuid, text[])');
 
 -- Relay: the third driver, for two tiers between which there is no Postgres connection in either direction.
 --
--- The edge function `relay` takes the steps that advance() takes, over the REST API of both ends: the same functions, in
+-- The edge function `strata-relay` takes the steps that advance() takes, over the REST API of both ends: the same functions, in
 -- the same order, each call a transaction of its own; and batch after batch in a flow, as the other drivers do. What it carries it does not understand: columns, keys, rows, proofs
 -- and kept rows go from one database to the other as the texts these wrote. All of it is callable by service_role, whose
 -- key the function holds for both ends, and by nobody else.
@@ -10454,7 +10454,7 @@ as $$
 begin
   delete from strata.leases as l where l.neighbour = p_neighbour and l.token = p_token;
   if found and p_left then
-    perform strata.invoke('relay', jsonb_build_object('from', strata.tier(), 'to', p_neighbour));
+    perform strata.invoke('strata-relay', jsonb_build_object('from', strata.tier(), 'to', p_neighbour));
   end if;
 end
 $$;
@@ -10761,7 +10761,7 @@ begin
   perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
   commit;
   foreach v_neighbour in array strata.relays_to_wake() loop
-    perform strata.invoke('relay', pg_catalog.jsonb_build_object('from', strata.tier(), 'to', v_neighbour));
+    perform strata.invoke('strata-relay', pg_catalog.jsonb_build_object('from', strata.tier(), 'to', v_neighbour));
   end loop;
   commit;
 end
@@ -16531,7 +16531,7 @@ begin
   perform strata.start_audit(l.neighbour, d.name)
      from strata.links as l cross join lateral unnest(strata.audits_due(l.neighbour, p_dataset)) as d (name)
     where l.driver = 'relay' and strata.audits_link(l);
-  perform strata.invoke('relay', jsonb_build_object('from', strata.tier(), 'to', l.neighbour))
+  perform strata.invoke('strata-relay', jsonb_build_object('from', strata.tier(), 'to', l.neighbour))
      from strata.links as l
     where l.driver = 'relay' and exists (select from strata.audit_turns as t where t.neighbour = l.neighbour and t.step <> 'done');
 end
@@ -17351,7 +17351,7 @@ comment on function strata.judge_month(strata.audit_accounts, bytea, strata.sigh
 
 -- outbox/deliveries.sql
 
--- Deliveries: the outbox as the function `notify` sees it, and what cron does about it.
+-- Deliveries: the outbox as the function `strata-notify` sees it, and what cron does about it.
 --
 -- claim_messages(), note_sent(), note_unsent() and preview_messages() are called over the API with the secret key, that is
 -- by service_role; each call is a transaction. Numbers of messages travel as text, and so does JSON on its way in.
@@ -17644,7 +17644,7 @@ begin
   if exists (select from strata.due_messages(array(
        select c.name from strata.channels as c
         where coalesce(c.is_configured, true) or c.seen_at < strata.clock() - interval '1 hour'))) then
-    perform strata.invoke('notify');
+    perform strata.invoke('strata-notify');
   end if;
   commit;
 end
@@ -17665,7 +17665,7 @@ comment on procedure strata.deliver() is
 --                       ├──┘
 --                       └──▶ failed (refused, or too many attempts), dropped (overtaken: cleared, expired)
 --
--- The function `notify` claims what is due, sends, and acknowledges. pg_net only wakes it (strata.deliver, every five
+-- The function `strata-notify` claims what is due, sends, and acknowledges. pg_net only wakes it (strata.deliver, every five
 -- minutes): whatever goes wrong with a wake-up, the next one finds the same rows. A crash between sending and
 -- acknowledging cannot be told from one before sending, so that delivery is at least once; every message carries its
 -- number, and one that may have been seen before says so (perhaps_sent).
@@ -18493,10 +18493,10 @@ comment on function strata.explain(text, text[]) is
 
 -- Health: what an uptime monitor asks, and what keeps a quiet project from being paused.
 --
--- The edge function `health` asks health() over REST and adds what only it can see: how fast each tier answers, and
+-- The edge function `strata-health` asks health() over REST and adds what only it can see: how fast each tier answers, and
 -- whether the services outside do. What it found of those it writes down (strata.outside, made with the heartbeats), because asking them costs a
 -- call each time and function workers remember nothing: within five minutes the answer is taken from here.
--- Once a day main wakes core's `health`, with core's wake secret (keep_alive). A free project without any request for a week is
+-- Once a day main wakes core's `strata-health`, with core's wake secret (keep_alive). A free project without any request for a week is
 -- paused; core notes that it was asked, tells so in its heartbeat, and main raises an alert when the calls do not arrive.
 
 create or replace function strata.note_outside(p_name text, p_ok boolean, p_says text, p_took_ms integer)
@@ -18649,7 +18649,7 @@ begin
   perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
   commit;
   if strata.keeps_alive() then
-    perform strata.wake(strata.secret('core_project_url'), strata.secret('core_wake_secret'), 'health');
+    perform strata.wake(strata.secret('core_project_url'), strata.secret('core_wake_secret'), 'strata-health');
   end if;
   commit;
 end
@@ -19062,7 +19062,7 @@ comment on function strata.hear_parts(text, jsonb) is 'Keeps what a colder neigh
 
 -- Reporting: the report as a whole, and when it goes out.
 --
--- report() puts the parts together; the function `report` gives them a form. The daily one is told to the owner at 09:00
+-- report() puts the parts together; the function `strata-report` gives them a form. The daily one is told to the owner at 09:00
 -- UTC, the monthly one to the admin on the first. Each has a key (report/2026-11-22/owner), so that whoever asks for it
 -- again, cron or a person, does not send it twice. The daily one tells all open alerts, and so is the warnings' digest.
 
@@ -19162,7 +19162,7 @@ begin
   perform strata.check_alerts();
   commit;
   perform strata.tell_report('day', 'owner');
-  perform strata.invoke('notify');
+  perform strata.invoke('strata-notify');
   commit;
 end
 $$;
@@ -19177,7 +19177,7 @@ begin
   perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
   commit;
   perform strata.tell_report('month', 'admin');
-  perform strata.invoke('notify');
+  perform strata.invoke('strata-notify');
   commit;
 end
 $$;
@@ -20108,6 +20108,6 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', 'ac9b269092b463987d0dea1d62e17960c9cc52b46634d4a62d905676af14366c');
+select strata.note_release('strata', '0.1.0', '9a931f5ae3ecaf481f7cd988a75aea0be8d2b1673c0163e5884300b02d0ef34b');
 
 notify pgrst, 'reload schema';

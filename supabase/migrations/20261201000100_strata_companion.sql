@@ -1,5 +1,5 @@
 -- Strata 0.1.0, companion: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 96e0dbcdfa4ea0807e969578c13c90abb4aa779ee9af07cf32740922e35c90dc
+-- digest 19f0fd98f4607e9ea866a1ed3f344e9fc10c81550f194f1706123969b19de33b
 -- Long because it is a whole release.
 
 -- companion/release/begin.sql
@@ -524,7 +524,7 @@ declare
   v_owners constant text[] := strata.briefings_to_send();
 begin
   if cardinality(v_owners) > 0 then
-    perform strata.invoke('voice', '{"action": "send"}');
+    perform strata.invoke('strata-voice', '{"action": "send"}');
   end if;
   return cardinality(v_owners);
 end
@@ -604,7 +604,7 @@ comment on function strata.prune_briefings() is 'Drops briefings older than keep
 
 -- Briefings: one spoken message a day for each owner, and the log of them.
 --
--- The function `voice` composes, speaks and sends; what it must not forget is here. A briefing is a row per owner and day
+-- The function `strata-voice` composes, speaks and sends; what it must not forget is here. A briefing is a row per owner and day
 -- (of the owner's time zone), so that nobody hears the same day twice:
 --
 --   due ──▶ composing ──▶ delivering ──▶ sent
@@ -1147,6 +1147,6 @@ $$;
 revoke all on all routines in schema strata from public;
 revoke all on all tables in schema strata from public;
 select strata.note_rights();
-select strata.note_release('companion', '0.1.0', '96e0dbcdfa4ea0807e969578c13c90abb4aa779ee9af07cf32740922e35c90dc');
+select strata.note_release('companion', '0.1.0', '19f0fd98f4607e9ea866a1ed3f344e9fc10c81550f194f1706123969b19de33b');
 
 notify pgrst, 'reload schema';

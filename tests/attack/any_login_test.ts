@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import type { Sql } from "postgres";
-import { signWake, WAKE_HEADER } from "../../supabase/functions/_shared/wake.ts";
+import { signWake, WAKE_HEADER } from "../../supabase/functions/_strata/wake.ts";
 import { assertRefused } from "../support/bad_input.ts";
 import { refusal } from "../support/refusal.ts";
 import type { TestDatabase } from "../support/database.ts";
@@ -94,7 +94,15 @@ Deno.test("any login finds nothing in pg_net's tables but a wake, which is good 
   await t.step("there is no key in it", () => assertNoKey(stranger.sql, wake, project));
 
   await t.step("it wakes no other function, with no other body, by no other method", async () => {
-    for (const name of ["voice", "health", "relay", "report", "deploy-notice"]) {
+    for (
+      const name of [
+        "strata-voice",
+        "strata-health",
+        "strata-relay",
+        "strata-report",
+        "strata-deploy-notice",
+      ]
+    ) {
       await assertStaysOut({ ...wake, url: `${project.url}/functions/v1/${name}` });
     }
     for (const body of ['{"test": true}', '{"wait": true}', "{ }"]) {
@@ -103,7 +111,7 @@ Deno.test("any login finds nothing in pg_net's tables but a wake, which is good 
     const { [WAKE_HEADER]: header = "" } = wake.headers;
     const later = header.replace(/t=\d+/, `t=${Math.floor(Date.now() / 1000) + 60}`);
     await assertStaysOut({ ...wake, headers: { ...wake.headers, [WAKE_HEADER]: later } });
-    for (const name of ["notify", "report", "voice"]) {
+    for (const name of ["strata-notify", "strata-report", "strata-voice"]) {
       const response = await fetch(`${project.url}/functions/v1/${name}`, {
         headers: wake.headers,
       });
@@ -115,7 +123,7 @@ Deno.test("any login finds nothing in pg_net's tables but a wake, which is good 
   await t.step("an hour later, or an hour before, it wakes nobody", async () => {
     for (const hours of [-1, 1]) {
       const at = Date.now() + hours * 3_600_000;
-      await assertStaysOut(await signed(project, "notify", "{}", at));
+      await assertStaysOut(await signed(project, "strata-notify", "{}", at));
     }
   });
 
@@ -138,29 +146,29 @@ Deno.test("who can sign may have a function do what is due, read nothing, and no
   await using db = await quietlessCore();
   await using project = testProject(db);
   const refused: [name: string, body: string, status: number][] = [
-    ["notify", '{"test":true}', 400],
-    ["notify", '{"wait":true}', 400],
-    ["voice", '{"action":"test"}', 400],
-    ["voice", '{"action":"preview"}', 400],
-    ["voice", '{"action":"history"}', 400],
-    ["voice", '{"action":"send","owner":"owner"}', 400],
-    ["voice", '{"action":"send","wait":true}', 400],
-    ["relay", '{"from":"core","to":"main","dataset":"tasks"}', 400],
-    ["relay", '{"from":"main","to":"core"}', 400],
-    ["health", '{"all":true}', 400],
-    ["report", '{"send":true}', 401],
-    ["deploy-notice", "{}", 401],
+    ["strata-notify", '{"test":true}', 400],
+    ["strata-notify", '{"wait":true}', 400],
+    ["strata-voice", '{"action":"test"}', 400],
+    ["strata-voice", '{"action":"preview"}', 400],
+    ["strata-voice", '{"action":"history"}', 400],
+    ["strata-voice", '{"action":"send","owner":"owner"}', 400],
+    ["strata-voice", '{"action":"send","wait":true}', 400],
+    ["strata-relay", '{"from":"core","to":"main","dataset":"tasks"}', 400],
+    ["strata-relay", '{"from":"main","to":"core"}', 400],
+    ["strata-health", '{"all":true}', 400],
+    ["strata-report", '{"send":true}', 401],
+    ["strata-deploy-notice", "{}", 401],
   ];
   for (const [name, body, status] of refused) {
     const answer = await send(await signed(project, name, body));
     assertEquals([name, body, answer.status], [name, body, status]);
   }
-  const dry = await signed(project, "notify", "{}");
+  const dry = await signed(project, "strata-notify", "{}");
   assertEquals((await send({ ...dry, url: `${dry.url}?dry_run=1` })).status, 400);
 
-  const health = await send(await signed(project, "health", "{}"));
+  const health = await send(await signed(project, "strata-health", "{}"));
   assertEquals([health.status, health.text], [200, '{"woken":true}']);
-  const voice = await send(await signed(project, "voice", '{"action":"send"}'));
+  const voice = await send(await signed(project, "strata-voice", '{"action":"send"}'));
   assertEquals([voice.status, voice.text], [202, '{"accepted":true}']);
   const briefings = await db.sql`select from strata.briefings`;
   assertEquals(briefings.length, 0); // none is due: waking does not make one so

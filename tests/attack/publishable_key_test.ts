@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { createClient } from "@supabase/supabase-js";
 import { functionNames } from "../../local/functions.ts";
 import { becomes } from "../support/watch.ts";
-import { VERSION } from "../../supabase/functions/_shared/version.ts";
+import { VERSION } from "../../supabase/functions/_strata/version.ts";
 import { testDatabase } from "../support/database.ts";
 import { testProject } from "../support/project.ts";
 
@@ -14,7 +14,7 @@ const BODIES: Record<string, unknown[]> = {
   relay: [{ from: "core", to: "main" }],
   report: [{ send: true }, { send: true, kind: "month", to: "admin", wait: true }],
   voice: ["send", "test", "preview", "voices", "history"].map((action) => ({ action })),
-  "deploy-notice": [
+  "strata-deploy-notice": [
     { repository: "a/b", what: "backup", state: "success", at: new Date().toISOString() },
   ],
 };
@@ -81,7 +81,8 @@ Deno.test("no edge function tells the holder of the publishable key anything, or
           headers: { "content-type": "application/json", ...headers },
         });
         const text = await response.text();
-        const isAlive = name === "health" && method === "GET" && headers.apikey === undefined;
+        const isAlive = name === "strata-health" && method === "GET" &&
+          headers.apikey === undefined;
         if (isAlive) assertEquals(JSON.parse(text), { ok: true, status: "ok", version: VERSION });
         else if (![401, 405].includes(response.status)) let_in.push(`${method} ${name}: ${text}`);
       }

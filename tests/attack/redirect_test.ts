@@ -1,15 +1,15 @@
 /** Who answers for an address and points elsewhere does not get the key there: one test for each client. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { speak } from "../../supabase/functions/_shared/elevenlabs.ts";
-import { readEnv } from "../../supabase/functions/_shared/env.ts";
-import { DatabaseError } from "../../supabase/functions/_shared/errors.ts";
-import { callOut, OutboundError } from "../../supabase/functions/_shared/outbound.ts";
-import { keyFetch, RedirectError } from "../../supabase/functions/_shared/safe_address.ts";
-import { connectRpc } from "../../supabase/functions/_shared/strata_rpc.ts";
-import { attempt, telegramApi } from "../../supabase/functions/_shared/telegram.ts";
-import { sendWebhook } from "../../supabase/functions/_shared/webhook.ts";
-import { Env as HealthEnv } from "../../supabase/functions/health/handler.ts";
-import { outside } from "../../supabase/functions/health/outside.ts";
+import { speak } from "../../supabase/functions/_strata/elevenlabs.ts";
+import { readEnv } from "../../supabase/functions/_strata/env.ts";
+import { DatabaseError } from "../../supabase/functions/_strata/errors.ts";
+import { callOut, OutboundError } from "../../supabase/functions/_strata/outbound.ts";
+import { keyFetch, RedirectError } from "../../supabase/functions/_strata/safe_address.ts";
+import { connectRpc } from "../../supabase/functions/_strata/strata_rpc.ts";
+import { attempt, telegramApi } from "../../supabase/functions/_strata/telegram.ts";
+import { sendWebhook } from "../../supabase/functions/_strata/webhook.ts";
+import { Env as HealthEnv } from "../../supabase/functions/strata-health/handler.ts";
+import { outside } from "../../supabase/functions/strata-health/outside.ts";
 import { commandLine } from "../cli/support.ts";
 import { TEST_ENV, testDeps } from "../support/function_deps.ts";
 

@@ -1,6 +1,6 @@
 /** Played here: anybody who can open a connection to a function and has patience. */
 import { assert, assertEquals } from "@std/assert";
-import { createHandler } from "../../supabase/functions/notify/handler.ts";
+import { createHandler } from "../../supabase/functions/strata-notify/handler.ts";
 import { assertRefused } from "../support/bad_input.ts";
 import { testDatabase } from "../support/database.ts";
 import { call, TEST_ENV, testDeps } from "../support/function_deps.ts";
@@ -28,7 +28,7 @@ async function begin(url: string, name: string, headers: Record<string, string>,
 Deno.test("a body that drips is given up after five seconds, and one that may not come is not waited for", async () => {
   await using db = await testDatabase();
   await using project = testProject(db, { DEPLOY_WEBHOOK_SECRET: SECRET });
-  await (await fetch(`${project.url}/functions/v1/health`)).body?.cancel(); // all functions are loaded
+  await (await fetch(`${project.url}/functions/v1/strata-health`)).body?.cancel(); // all functions are loaded
   const key = { apikey: project.secretKey };
   const signature = { "x-hub-signature-256": SIGNATURE };
   const length = (bytes: number) => ({ "content-length": `${bytes}` });
@@ -37,11 +37,13 @@ Deno.test("a body that drips is given up after five seconds, and one that may no
   };
 
   const slow = await Promise.all([
-    on("deploy-notice", { ...signature, ...length(100) }, '{"re'),
-    on("deploy-notice", { ...signature, "transfer-encoding": "chunked" }, '4\r\n{"re\r\n'),
-    ...["notify", "voice", "relay", "report", "health"].map((name) => {
-      return on(name, { ...key, ...length(100) }, '{"re');
-    }),
+    on("strata-deploy-notice", { ...signature, ...length(100) }, '{"re'),
+    on("strata-deploy-notice", { ...signature, "transfer-encoding": "chunked" }, '4\r\n{"re\r\n'),
+    ...["strata-notify", "strata-voice", "strata-relay", "strata-report", "strata-health"].map(
+      (name) => {
+        return on(name, { ...key, ...length(100) }, '{"re');
+      },
+    ),
   ]);
   for (const { status, text, took } of slow) {
     assertEquals(status, 408, text);
@@ -49,14 +51,16 @@ Deno.test("a body that drips is given up after five seconds, and one that may no
   }
 
   const atOnce: [status: number, answer: ReturnType<typeof begin>][] = [
-    [401, on("deploy-notice", length(100))], // no signature
-    [401, on("deploy-notice", { "x-hub-signature-256": "sha256=abc", ...length(100) })],
-    [401, on("deploy-notice", { ...key, ...length(100) })],
-    [413, on("deploy-notice", { ...signature, ...length(1024 * 1024 + 1) })],
-    [415, on("deploy-notice", { ...signature, ...length(9), "content-type": "text/plain" })],
-    [413, on("notify", { ...key, ...length(64 * 1024 + 1) })],
-    [415, on("notify", { ...key, ...length(9), "content-type": "text/plain" })],
-    ...["notify", "voice", "relay", "report", "health"].flatMap((name) => [
+    [401, on("strata-deploy-notice", length(100))], // no signature
+    [401, on("strata-deploy-notice", { "x-hub-signature-256": "sha256=abc", ...length(100) })],
+    [401, on("strata-deploy-notice", { ...key, ...length(100) })],
+    [413, on("strata-deploy-notice", { ...signature, ...length(1024 * 1024 + 1) })],
+    [415, on("strata-deploy-notice", { ...signature, ...length(9), "content-type": "text/plain" })],
+    [413, on("strata-notify", { ...key, ...length(64 * 1024 + 1) })],
+    [415, on("strata-notify", { ...key, ...length(9), "content-type": "text/plain" })],
+    ...["strata-notify", "strata-voice", "strata-relay", "strata-report", "strata-health"].flatMap((
+      name,
+    ) => [
       [401, on(name, length(100))] as [number, ReturnType<typeof begin>],
       [401, on(name, { "x-strata-wake": "t=1,v1=00", ...length(100) })] as [
         number,
@@ -74,7 +78,12 @@ Deno.test("a body that drips is given up after five seconds, and one that may no
 Deno.test("a signature that is missing is asked for, not a key", async () => {
   await using db = await testDatabase();
   await using project = testProject(db, { DEPLOY_WEBHOOK_SECRET: SECRET });
-  const { text } = await begin(project.url, "deploy-notice", { "content-length": "2" }, "{}");
+  const { text } = await begin(
+    project.url,
+    "strata-deploy-notice",
+    { "content-length": "2" },
+    "{}",
+  );
   assert(/DEPLOY_WEBHOOK_SECRET/.test(text) && !/sb_secret/.test(text), text);
 });
 

@@ -44,7 +44,7 @@ Deno.test("the function is woken while something is to be sent, for some hours a
   await db.sql`select strata.briefings_due()`;
   assert.deepEqual(await retried(db.sql), {
     count: 1,
-    calls: [{ url: "http://127.0.0.1:9/functions/v1/voice", body: { action: "send" } }],
+    calls: [{ url: "http://127.0.0.1:9/functions/v1/strata-voice", body: { action: "send" } }],
   });
   const { lease } = await openBriefing(db.sql);
   assert.equal((await retried(db.sql)).count, 0); // somebody is at it

@@ -35,11 +35,11 @@ async function deploy(api: ManagementApi, path: string) {
 /** What lies about in a project and must stay there. */
 const BAIT: Record<string, string> = {
   "supabase/functions/.env": "TELEGRAM_BOT_TOKEN=swordfish",
-  "supabase/functions/health/.env": "SECRET=swordfish",
-  "supabase/functions/health/.env.local": "SECRET=swordfish",
-  "supabase/functions/health/handler_test.ts": "// swordfish",
-  "supabase/functions/_shared/fixture.json": '{"swordfish": true}',
-  "supabase/functions/_shared/notes.md": "swordfish",
+  "supabase/functions/strata-health/.env": "SECRET=swordfish",
+  "supabase/functions/strata-health/.env.local": "SECRET=swordfish",
+  "supabase/functions/strata-health/handler_test.ts": "// swordfish",
+  "supabase/functions/_strata/fixture.json": '{"swordfish": true}',
+  "supabase/functions/_strata/notes.md": "swordfish",
 };
 
 Deno.test("the CLI uploads each function with all it needs, and nothing else", async (t) => {
@@ -104,7 +104,7 @@ async function check(directory: string, ...args: string[]) {
 Deno.test("a file that was forgotten does not pass", async () => {
   await using api = managementApi();
   await using project = await copyOfProject();
-  await Deno.remove(`${project.path}/supabase/functions/_shared/log.ts`);
+  await Deno.remove(`${project.path}/supabase/functions/_strata/log.ts`);
   const { output } = await deploy(api, project.path);
   assert(output.includes("WARN"), output);
 });
@@ -155,7 +155,7 @@ Deno.test("every function has its entry in config.toml, and its index.ts does no
     const index = await Deno.readTextFile(`${REPOSITORY}/supabase/functions/${name}/index.ts`);
     assertEquals(
       index,
-      `import { wire } from "../_shared/wire.ts";\n` +
+      `import { wire } from "../_strata/wire.ts";\n` +
         `import { createHandler, Env } from "./handler.ts";\n\n` +
         `export default { fetch: wire("${name}", Env, createHandler) };\n`,
     );

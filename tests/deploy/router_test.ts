@@ -10,12 +10,12 @@ export default (req: Request): number => {
   return 200;
 }
 `;
-const OURS = ["deploy-notice", "health"];
+const OURS = ["strata-deploy-notice", "strata-health"];
 
 async function volume(router: string, env: string) {
   const home = await Deno.makeTempDir({ prefix: "strata-router-" });
   const path = `${home}/volumes/functions`;
-  for (const name of ["main", "mine", "_shared", ...OURS]) {
+  for (const name of ["main", "mine", "_strata", ...OURS]) {
     await Deno.mkdir(`${path}/${name}`, { recursive: true });
   }
   await Deno.writeTextFile(`${path}/main/index.ts`, router);
@@ -40,7 +40,7 @@ Deno.test("past a self-hosted router's check go Strata's functions, and no other
   const once = await Deno.readTextFile(file);
   await letPast(there.path, OURS);
   assertEquals(await Deno.readTextFile(file), once);
-  await letPast(there.path, [...OURS, "notify"]);
+  await letPast(there.path, [...OURS, "strata-notify"]);
   assertStringIncludes(await Deno.readTextFile(file), "(deploy-notice|health|notify)");
 });
 

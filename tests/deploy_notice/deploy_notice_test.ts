@@ -5,7 +5,7 @@ import {
   createHandler,
   type Env,
   type Speak,
-} from "../../supabase/functions/deploy-notice/handler.ts";
+} from "../../supabase/functions/strata-deploy-notice/handler.ts";
 import { assertRefused, HOSTILE_TEXTS, UNSTORABLE_TEXTS } from "../support/bad_input.ts";
 import { TEST_ENV, testDeps } from "../support/function_deps.ts";
 import { elevenLabsServer } from "../support/elevenlabs.ts";

@@ -1,5 +1,5 @@
 import { assertMatch } from "@std/assert";
-import { createHandler } from "../../supabase/functions/deploy-notice/handler.ts";
+import { createHandler } from "../../supabase/functions/strata-deploy-notice/handler.ts";
 import { TEST_ENV, testDeps } from "../support/function_deps.ts";
 
 const SECRET = "a secret of sixteen or more".replaceAll(" ", "-");

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { wakeCheck } from "../../supabase/functions/_shared/wake.ts";
+import { wakeCheck } from "../../supabase/functions/_strata/wake.ts";
 import { testDatabase } from "../support/database.ts";
 
 /** RFC 4231: key, data and HMAC-SHA-256; the key of the last two is longer than a block. */
@@ -58,7 +58,7 @@ interface Queued {
 Deno.test("invoke() queues a signed wake of a function, and only when address and secret are known", async () => {
   await using db = await testDatabase();
   const invoke = async () => {
-    const [row] = await db.sql`select strata.invoke('notify', '{"wake": true}') as request`;
+    const [row] = await db.sql`select strata.invoke('strata-notify', '{"wake": true}') as request`;
     return row?.request ?? null;
   };
   assertEquals(await invoke(), null);
@@ -67,24 +67,24 @@ Deno.test("invoke() queues a signed wake of a function, and only when address an
   await db.sql`select strata.set_secret('wake_secret', 'swordfish')`;
 
   await db.sql.begin(async (sql) => { // not committed, so nobody takes it away
-    await sql`select strata.invoke('notify', '{"wake": true, "ä": [1.50, null]}')`;
+    await sql`select strata.invoke('strata-notify', '{"wake": true, "ä": [1.50, null]}')`;
     const found = await sql<
       Queued[]
     >`select method, url, headers, body from net.http_request_queue`;
     const [queued] = found;
     if (queued === undefined) throw new Error("nothing is queued");
     assertEquals(queued.method, "POST");
-    assertEquals(queued.url, "https://x.supabase.co/functions/v1/notify");
+    assertEquals(queued.url, "https://x.supabase.co/functions/v1/strata-notify");
     assertEquals(Object.keys(queued.headers).sort(), ["Content-Type", "x-strata-wake"]);
     const request = new Request(queued.url, { method: "POST", headers: queued.headers });
     const genuine = (name: string, secret: string, body: Uint8Array) => {
       return wakeCheck(name, secret, () => Date.now()).isGenuine(request, body);
     };
     const body = new Uint8Array(queued.body);
-    assertEquals(await genuine("notify", "swordfish", body), true);
-    assertEquals(await genuine("voice", "swordfish", body), false);
-    assertEquals(await genuine("notify", "swordfisH", body), false);
-    assertEquals(await genuine("notify", "swordfish", body.slice(1)), false);
+    assertEquals(await genuine("strata-notify", "swordfish", body), true);
+    assertEquals(await genuine("strata-voice", "swordfish", body), false);
+    assertEquals(await genuine("strata-notify", "swordfisH", body), false);
+    assertEquals(await genuine("strata-notify", "swordfish", body.slice(1)), false);
   });
 });
 

@@ -4,7 +4,7 @@ import {
   type OutboundCall,
   type OutboundDeps,
   OutboundError,
-} from "../../supabase/functions/_shared/outbound.ts";
+} from "../../supabase/functions/_strata/outbound.ts";
 
 type Behaviour = (request: Request) => Response | Promise<Response>;
 

@@ -44,7 +44,9 @@ Deno.test("functions that are configured and cannot be woken for want of pg_net 
   const [check] = await sql`select * from strata.validate() where topic like 'cannot wake%'`;
   assertEquals(check?.ok, false);
   assertMatch(check?.remedy, /create extension pg_net with schema extensions/);
-  assertEquals([...await sql`select strata.invoke('notify') as request`], [{ request: null }]);
+  assertEquals([...await sql`select strata.invoke('strata-notify') as request`], [{
+    request: null,
+  }]);
 
   await sql`select strata.forget_secret(name) from (values ('wake_secret'), ('core_wake_secret')) as s (name)`;
   assertEquals(await wrong(sql), []);
@@ -69,7 +71,7 @@ async function worker(): Promise<void> {
     await knowsFunctions(sql);
     await stopNetWorker(stack.clusters);
     assertEquals(await wrong(sql), []);
-    await sql`select strata.invoke('notify')`;
+    await sql`select strata.invoke('strata-notify')`;
     assertEquals(await wrong(sql), [
       "the worker of pg_net does not run, and requests wait (1): no message is sent and no briefing spoken",
     ]);

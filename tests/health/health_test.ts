@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { createHandler, Env } from "../../supabase/functions/health/handler.ts";
-import { VERSION } from "../../supabase/functions/_shared/version.ts";
-import { DatabaseError } from "../../supabase/functions/_shared/errors.ts";
+import { createHandler, Env } from "../../supabase/functions/strata-health/handler.ts";
+import { VERSION } from "../../supabase/functions/_strata/version.ts";
+import { DatabaseError } from "../../supabase/functions/_strata/errors.ts";
 import { assertRefused, badInput } from "../support/bad_input.ts";
 import { testChain } from "../support/chain.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
@@ -15,7 +15,7 @@ const BARE = Env.parse({
   SUPABASE_SECRET_KEYS: JSON.stringify(TEST_ENV.SUPABASE_SECRET_KEYS),
 });
 
-badInput("health", {
+badInput("strata-health", {
   handler: () => createHandler(testDeps({ env: BARE })),
   good: [{ method: "GET" }, { method: "POST", body: {} }],
   open: ["GET"],
@@ -177,6 +177,6 @@ Deno.test("health answers supabase-js over the gateway", async () => {
   await using db = await testDatabase();
   await db.sql`select strata.become('core', true)`;
   await using project = testProject(db);
-  const { data, error } = await clientOf(project).functions.invoke("health", { body: {} });
+  const { data, error } = await clientOf(project).functions.invoke("strata-health", { body: {} });
   assertEquals([error, data?.status, data?.tier], [null, "ok", "core"]);
 });

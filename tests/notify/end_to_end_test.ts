@@ -34,7 +34,9 @@ Deno.test("core goes critical: cron fires, and Telegram receives each alert, onc
     return Number(row?.runs);
   };
   const before = await runs();
-  const { data } = await clientOf(project).functions.invoke("notify", { body: { wait: true } });
+  const { data } = await clientOf(project).functions.invoke("strata-notify", {
+    body: { wait: true },
+  });
   assert.deepEqual(data, { deliveries: [] });
   await waitFor("cron to have come again", async () => await runs() > before, MINUTES);
 

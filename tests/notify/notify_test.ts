@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { Webhook } from "standardwebhooks";
-import { createHandler } from "../../supabase/functions/notify/handler.ts";
+import { createHandler } from "../../supabase/functions/strata-notify/handler.ts";
 import { badInput } from "../support/bad_input.ts";
 import { TEST_ENV, testDeps } from "../support/function_deps.ts";
 import { notifyOver, telegramEnv } from "../support/notify.ts";
 import { deliveries, quietlessCore } from "../support/outbox.ts";
 import { parseHtml, telegramServer } from "../support/telegram.ts";
 
-badInput("notify", {
+badInput("strata-notify", {
   handler: () => createHandler(testDeps({ env: TEST_ENV })),
   good: [{ method: "GET" }, { method: "POST", body: { wait: true } }],
 });

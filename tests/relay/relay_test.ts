@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { z } from "zod";
-import { createHandler, Env } from "../../supabase/functions/relay/handler.ts";
+import { createHandler, Env } from "../../supabase/functions/strata-relay/handler.ts";
 import { badInput } from "../support/bad_input.ts";
 import { type TestDatabase } from "../support/database.ts";
 import { makeEveryType } from "../support/every_type.ts";
@@ -25,7 +25,7 @@ const KEYS = JSON.stringify(TEST_ENV.SUPABASE_SECRET_KEYS);
 const BARE = Env.parse({ ...TEST_ENV, SUPABASE_SECRET_KEYS: KEYS });
 const LINK = { from: "core", to: "main" };
 
-badInput("relay", {
+badInput("strata-relay", {
   handler: () => createHandler(testDeps({ env: BARE })),
   good: [{ method: "POST", body: LINK }],
   texts: [{

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
-import { createHandler, type Env } from "../../supabase/functions/report/handler.ts";
+import { createHandler, type Env } from "../../supabase/functions/strata-report/handler.ts";
 import { badInput, HOSTILE_TEXTS } from "../support/bad_input.ts";
 import { testChain } from "../support/chain.ts";
 import { call, TEST_ENV, testDeps } from "../support/function_deps.ts";
@@ -11,7 +11,7 @@ import { rpcTo } from "../support/rpc.ts";
 import { parseHtml, telegramServer } from "../support/telegram.ts";
 import { pretendSize } from "../support/watch.ts";
 
-badInput("report", {
+badInput("strata-report", {
   handler: () => createHandler(testDeps({ env: TEST_ENV })),
   good: [{ method: "GET", query: "?format=json" }, { method: "POST", body: { send: true } }],
   texts: [

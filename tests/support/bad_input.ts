@@ -2,7 +2,7 @@
  * The bad-input table: what every function must refuse, each with its status and code. Use it once per
  * function, with one request of each method that is good:
  *
- *     badInput("notify", {
+ *     badInput("strata-notify", {
  *       handler: () => createHandler(testDeps({ env: TEST_ENV })),
  *       good: [{ method: "GET" }, { method: "POST", body: { send: true } }],
  *       texts: [{ method: "POST", query: "?dry_run=1", body: (text) => ({ title: text }), status: 200 }],
@@ -12,7 +12,7 @@
  * dependencies fail when called shows that.
  */
 import { assert, assertEquals } from "@std/assert";
-import type { Handler } from "../../supabase/functions/_shared/http.ts";
+import type { Handler } from "../../supabase/functions/_strata/http.ts";
 import { call } from "./function_deps.ts";
 
 /** SQL, markup and odd characters as they come from outside. */

@@ -1,5 +1,5 @@
 import type { Sql } from "postgres";
-import { createHandler, type Env } from "../../supabase/functions/notify/handler.ts";
+import { createHandler, type Env } from "../../supabase/functions/strata-notify/handler.ts";
 import { call, TEST_ENV, type TestDeps, testDeps } from "./function_deps.ts";
 import { rpcTo } from "./rpc.ts";
 import type { TelegramServer } from "./telegram.ts";

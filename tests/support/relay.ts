@@ -1,15 +1,15 @@
 /** The relay between test databases: its own code, its calls as service_role. */
 import assert from "node:assert/strict";
-import { Destination, Source } from "../../supabase/functions/_shared/strata_relay.ts";
-import { carryAudits } from "../../supabase/functions/relay/audit.ts";
-import { type Journey, journeyOf } from "../../supabase/functions/relay/journey.ts";
+import { Destination, Source } from "../../supabase/functions/_strata/strata_relay.ts";
+import { carryAudits } from "../../supabase/functions/strata-relay/audit.ts";
+import { type Journey, journeyOf } from "../../supabase/functions/strata-relay/journey.ts";
 import {
   advance,
   carry,
   type CarryOptions,
   type Slice,
   type SliceDeps,
-} from "../../supabase/functions/relay/slice.ts";
+} from "../../supabase/functions/strata-relay/slice.ts";
 import type { TestDatabase } from "./database.ts";
 import type { Stepper } from "./moves.ts";
 import { rpcTo } from "./rpc.ts";

@@ -1,6 +1,6 @@
-/** A core, Telegram and ElevenLabs, and the function `voice` between them. */
-import type { Handler } from "../../supabase/functions/_shared/http.ts";
-import { createHandler, Env } from "../../supabase/functions/voice/handler.ts";
+/** A core, Telegram and ElevenLabs, and the function `strata-voice` between them. */
+import type { Handler } from "../../supabase/functions/_strata/http.ts";
+import { createHandler, Env } from "../../supabase/functions/strata-voice/handler.ts";
 import { briefingCore } from "./briefings.ts";
 import type { TestDatabase } from "./database.ts";
 import { type ElevenLabsServer, elevenLabsServer } from "./elevenlabs.ts";

@@ -6,8 +6,8 @@ import {
   measure,
   type RuleName,
   textOf,
-} from "../../supabase/functions/voice/compose.ts";
-import { LANGUAGES, type TextReason } from "../../supabase/functions/voice/language.ts";
+} from "../../supabase/functions/strata-voice/compose.ts";
+import { LANGUAGES, type TextReason } from "../../supabase/functions/strata-voice/language.ts";
 import { factsOf, FULL_DAY, type GivenFacts } from "../support/facts.ts";
 
 const top = (...titles: string[]) => titles.map((title) => ({ title, due_on: null }));

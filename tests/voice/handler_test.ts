@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { createHandler, Env } from "../../supabase/functions/voice/handler.ts";
-import { DatabaseError } from "../../supabase/functions/_shared/errors.ts";
+import { createHandler, Env } from "../../supabase/functions/strata-voice/handler.ts";
+import { DatabaseError } from "../../supabase/functions/_strata/errors.ts";
 import { badInput } from "../support/bad_input.ts";
 import { FAULTS } from "../support/elevenlabs.ts";
 import { factsOf } from "../support/facts.ts";
@@ -12,7 +12,7 @@ const env = Env.parse({
   SUPABASE_SECRET_KEYS: JSON.stringify(TEST_ENV.SUPABASE_SECRET_KEYS),
 });
 
-badInput("voice", {
+badInput("strata-voice", {
   handler: () => createHandler(testDeps({ env })),
   good: [
     { method: "GET", query: "?action=history&limit=3" },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { LANGUAGES } from "../../supabase/functions/voice/language.ts";
-import { asSentence, shorten, speakable } from "../../supabase/functions/voice/speakable.ts";
+import { LANGUAGES } from "../../supabase/functions/strata-voice/language.ts";
+import { asSentence, shorten, speakable } from "../../supabase/functions/strata-voice/speakable.ts";
 import { HOSTILE_TEXTS } from "../support/bad_input.ts";
 
 /** What is written, how it is said in English, and how in German. */

@@ -1,9 +1,9 @@
 -- Health: what an uptime monitor asks, and what keeps a quiet project from being paused.
 --
--- The edge function `health` asks health() over REST and adds what only it can see: how fast each tier answers, and
+-- The edge function `strata-health` asks health() over REST and adds what only it can see: how fast each tier answers, and
 -- whether the services outside do. What it found of those it writes down (strata.outside, made with the heartbeats), because asking them costs a
 -- call each time and function workers remember nothing: within five minutes the answer is taken from here.
--- Once a day main wakes core's `health`, with core's wake secret (keep_alive). A free project without any request for a week is
+-- Once a day main wakes core's `strata-health`, with core's wake secret (keep_alive). A free project without any request for a week is
 -- paused; core notes that it was asked, tells so in its heartbeat, and main raises an alert when the calls do not arrive.
 
 create function strata.note_outside(p_name text, p_ok boolean, p_says text, p_took_ms integer)
@@ -156,7 +156,7 @@ begin
   perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
   commit;
   if strata.keeps_alive() then
-    perform strata.wake(strata.secret('core_project_url'), strata.secret('core_wake_secret'), 'health');
+    perform strata.wake(strata.secret('core_project_url'), strata.secret('core_wake_secret'), 'strata-health');
   end if;
   commit;
 end

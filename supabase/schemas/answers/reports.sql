@@ -1,6 +1,6 @@
 -- Reporting: the report as a whole, and when it goes out.
 --
--- report() puts the parts together; the function `report` gives them a form. The daily one is told to the owner at 09:00
+-- report() puts the parts together; the function `strata-report` gives them a form. The daily one is told to the owner at 09:00
 -- UTC, the monthly one to the admin on the first. Each has a key (report/2026-11-22/owner), so that whoever asks for it
 -- again, cron or a person, does not send it twice. The daily one tells all open alerts, and so is the warnings' digest.
 
@@ -100,7 +100,7 @@ begin
   perform strata.check_alerts();
   commit;
   perform strata.tell_report('day', 'owner');
-  perform strata.invoke('notify');
+  perform strata.invoke('strata-notify');
   commit;
 end
 $$;
@@ -115,7 +115,7 @@ begin
   perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
   commit;
   perform strata.tell_report('month', 'admin');
-  perform strata.invoke('notify');
+  perform strata.invoke('strata-notify');
   commit;
 end
 $$;

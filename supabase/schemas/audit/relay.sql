@@ -44,7 +44,7 @@ begin
   perform strata.start_audit(l.neighbour, d.name)
      from strata.links as l cross join lateral unnest(strata.audits_due(l.neighbour, p_dataset)) as d (name)
     where l.driver = 'relay' and strata.audits_link(l);
-  perform strata.invoke('relay', jsonb_build_object('from', strata.tier(), 'to', l.neighbour))
+  perform strata.invoke('strata-relay', jsonb_build_object('from', strata.tier(), 'to', l.neighbour))
      from strata.links as l
     where l.driver = 'relay' and exists (select from strata.audit_turns as t where t.neighbour = l.neighbour and t.step <> 'done');
 end

@@ -45,7 +45,7 @@ declare
   v_owners constant text[] := strata.briefings_to_send();
 begin
   if cardinality(v_owners) > 0 then
-    perform strata.invoke('voice', '{"action": "send"}');
+    perform strata.invoke('strata-voice', '{"action": "send"}');
   end if;
   return cardinality(v_owners);
 end

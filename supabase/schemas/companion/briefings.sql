@@ -1,6 +1,6 @@
 -- Briefings: one spoken message a day for each owner, and the log of them.
 --
--- The function `voice` composes, speaks and sends; what it must not forget is here. A briefing is a row per owner and day
+-- The function `strata-voice` composes, speaks and sends; what it must not forget is here. A briefing is a row per owner and day
 -- (of the owner's time zone), so that nobody hears the same day twice:
 --
 --   due ──▶ composing ──▶ delivering ──▶ sent

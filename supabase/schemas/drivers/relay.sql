@@ -1,6 +1,6 @@
 -- Relay: the third driver, for two tiers between which there is no Postgres connection in either direction.
 --
--- The edge function `relay` takes the steps that advance() takes, over the REST API of both ends: the same functions, in
+-- The edge function `strata-relay` takes the steps that advance() takes, over the REST API of both ends: the same functions, in
 -- the same order, each call a transaction of its own; and batch after batch in a flow, as the other drivers do. What it carries it does not understand: columns, keys, rows, proofs
 -- and kept rows go from one database to the other as the texts these wrote. All of it is callable by service_role, whose
 -- key the function holds for both ends, and by nobody else.
@@ -103,7 +103,7 @@ as $$
 begin
   delete from strata.leases as l where l.neighbour = p_neighbour and l.token = p_token;
   if found and p_left then
-    perform strata.invoke('relay', jsonb_build_object('from', strata.tier(), 'to', p_neighbour));
+    perform strata.invoke('strata-relay', jsonb_build_object('from', strata.tier(), 'to', p_neighbour));
   end if;
 end
 $$;

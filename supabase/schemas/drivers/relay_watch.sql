@@ -49,7 +49,7 @@ begin
   perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
   commit;
   foreach v_neighbour in array strata.relays_to_wake() loop
-    perform strata.invoke('relay', pg_catalog.jsonb_build_object('from', strata.tier(), 'to', v_neighbour));
+    perform strata.invoke('strata-relay', pg_catalog.jsonb_build_object('from', strata.tier(), 'to', v_neighbour));
   end loop;
   commit;
 end

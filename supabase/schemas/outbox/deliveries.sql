@@ -1,4 +1,4 @@
--- Deliveries: the outbox as the function `notify` sees it, and what cron does about it.
+-- Deliveries: the outbox as the function `strata-notify` sees it, and what cron does about it.
 --
 -- claim_messages(), note_sent(), note_unsent() and preview_messages() are called over the API with the secret key, that is
 -- by service_role; each call is a transaction. Numbers of messages travel as text, and so does JSON on its way in.
@@ -291,7 +291,7 @@ begin
   if exists (select from strata.due_messages(array(
        select c.name from strata.channels as c
         where coalesce(c.is_configured, true) or c.seen_at < strata.clock() - interval '1 hour'))) then
-    perform strata.invoke('notify');
+    perform strata.invoke('strata-notify');
   end if;
   commit;
 end

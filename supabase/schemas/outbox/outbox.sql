@@ -8,7 +8,7 @@
 --                       ├──┘
 --                       └──▶ failed (refused, or too many attempts), dropped (overtaken: cleared, expired)
 --
--- The function `notify` claims what is due, sends, and acknowledges. pg_net only wakes it (strata.deliver, every five
+-- The function `strata-notify` claims what is due, sends, and acknowledges. pg_net only wakes it (strata.deliver, every five
 -- minutes): whatever goes wrong with a wake-up, the next one finds the same rows. A crash between sending and
 -- acknowledging cannot be told from one before sending, so that delivery is at least once; every message carries its
 -- number, and one that may have been seen before says so (perhaps_sent).

@@ -78,7 +78,7 @@ export async function openProjects(databases: readonly TestDatabase[]): Promise<
     log,
     restart,
     async relay({ tier: from }, { tier: to }, signal) {
-      const url = `http://127.0.0.1:${portOf(from)}/functions/v1/relay`;
+      const url = `http://127.0.0.1:${portOf(from)}/functions/v1/strata-relay`;
       const headers = { apikey: keys.get(from) ?? "", "content-type": "application/json" };
       const body = JSON.stringify({ from, to });
       try {

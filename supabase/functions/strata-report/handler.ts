@@ -9,15 +9,15 @@
  * fails because one of them is down.
  */
 import { z } from "zod";
-import { ChannelsEnv, deliver } from "../_shared/deliver.ts";
-import { type Document, toMarkdown, toTelegram } from "../_shared/document.ts";
-import { type Handler, Nothing, route, router } from "../_shared/http.ts";
-import { recommendations } from "../_shared/report_advice.ts";
-import { reportDocument } from "../_shared/report_document.ts";
-import { reportPage } from "../_shared/report_page.ts";
-import { splitHtml } from "../_shared/split_html.ts";
-import { readReport, tellReport } from "../_shared/strata_reports.ts";
-import type { Deps } from "../_shared/wire.ts";
+import { ChannelsEnv, deliver } from "../_strata/deliver.ts";
+import { type Document, toMarkdown, toTelegram } from "../_strata/document.ts";
+import { type Handler, Nothing, route, router } from "../_strata/http.ts";
+import { recommendations } from "../_strata/report_advice.ts";
+import { reportDocument } from "../_strata/report_document.ts";
+import { reportPage } from "../_strata/report_page.ts";
+import { splitHtml } from "../_strata/split_html.ts";
+import { readReport, tellReport } from "../_strata/strata_reports.ts";
+import type { Deps } from "../_strata/wire.ts";
 
 /** What the function is started with. */
 export const Env = ChannelsEnv;

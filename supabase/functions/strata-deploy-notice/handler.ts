@@ -12,13 +12,13 @@
  */
 import { verify } from "@octokit/webhooks-methods";
 import { z } from "zod";
-import { ChannelsEnv, deliver } from "../_shared/deliver.ts";
-import { HttpError } from "../_shared/errors.ts";
-import { ElevenLabsEnv } from "../_shared/elevenlabs.ts";
-import { type Handler, Nothing, route, router, type Signed } from "../_shared/http.ts";
-import { tellNotice } from "../_shared/strata_outbox.ts";
-import { hex } from "../_shared/wake.ts";
-import type { Deps } from "../_shared/wire.ts";
+import { ChannelsEnv, deliver } from "../_strata/deliver.ts";
+import { HttpError } from "../_strata/errors.ts";
+import { ElevenLabsEnv } from "../_strata/elevenlabs.ts";
+import { type Handler, Nothing, route, router, type Signed } from "../_strata/http.ts";
+import { tellNotice } from "../_strata/strata_outbox.ts";
+import { hex } from "../_strata/wake.ts";
+import type { Deps } from "../_strata/wire.ts";
 import { speakLine } from "./speak.ts";
 import { type Notice, readEvent, spokenNotice } from "./events.ts";
 

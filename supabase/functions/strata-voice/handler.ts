@@ -13,19 +13,19 @@
  * everybody who wants one, and the others for "owner".
  */
 import { z } from "zod";
-import { credits, ElevenLabsEnv, elevenLabsSettings, voices } from "../_shared/elevenlabs.ts";
-import { PlatformEnv } from "../_shared/env.ts";
-import { DatabaseError, HttpError } from "../_shared/errors.ts";
-import { type Handler, Nothing, plainText, route, router, woken } from "../_shared/http.ts";
+import { credits, ElevenLabsEnv, elevenLabsSettings, voices } from "../_strata/elevenlabs.ts";
+import { PlatformEnv } from "../_strata/env.ts";
+import { DatabaseError, HttpError } from "../_strata/errors.ts";
+import { type Handler, Nothing, plainText, route, router, woken } from "../_strata/http.ts";
 import {
   briefingFacts,
   briefingLog,
   briefingOwners,
   briefingsToSend,
   estimateCost,
-} from "../_shared/strata_voice.ts";
-import { TelegramEnv, telegramSettings } from "../_shared/telegram.ts";
-import type { Deps } from "../_shared/wire.ts";
+} from "../_strata/strata_voice.ts";
+import { TelegramEnv, telegramSettings } from "../_strata/telegram.ts";
+import type { Deps } from "../_strata/wire.ts";
 import { measure } from "./compose.ts";
 import { BRIEFING, costOf, describe, limitsOf, planBriefing } from "./plan.ts";
 import { type Result, sendBriefing, type Services } from "./send.ts";

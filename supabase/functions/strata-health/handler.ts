@@ -1,5 +1,5 @@
 /**
- * `health`: is everything there? Without a key it says that it lives, and its version. With the key: the
+ * `strata-health`: is everything there? Without a key it says that it lives, and its version. With the key: the
  * tiers, their links, pg_cron, moves, alerts, pg_net, clocks and the services outside; 200 when all is
  * well or only something to look at (`degraded`), 503 when something is down, for monitors that know
  * nothing but the status. POST says the same and notes that somebody asked. So does main's daily wake,
@@ -9,18 +9,18 @@
  * where the function has their addresses and keys (STRATA_CORE_URL, STRATA_CORE_KEY, …).
  */
 import { z } from "zod";
-import { KeyAddress, PlatformEnv } from "../_shared/env.ts";
-import { DatabaseError, HttpError } from "../_shared/errors.ts";
-import { type Handler, Nothing, route, router, woken } from "../_shared/http.ts";
+import { KeyAddress, PlatformEnv } from "../_strata/env.ts";
+import { DatabaseError, HttpError } from "../_strata/errors.ts";
+import { type Handler, Nothing, route, router, woken } from "../_strata/http.ts";
 import {
   noteOutside,
   type Outside,
   type TierHealth,
   tierHealth,
-} from "../_shared/strata_health.ts";
-import { connectRpc, type Rpc } from "../_shared/strata_rpc.ts";
-import { VERSION } from "../_shared/version.ts";
-import type { Deps } from "../_shared/wire.ts";
+} from "../_strata/strata_health.ts";
+import { connectRpc, type Rpc } from "../_strata/strata_rpc.ts";
+import { VERSION } from "../_strata/version.ts";
+import type { Deps } from "../_strata/wire.ts";
 import { outside } from "./outside.ts";
 
 const TIERS = ["CORE", "MAIN", "ARCHIVE"] as const;

@@ -2,7 +2,7 @@
  * What every function gets from the world, and the only place that reads it from globals.
  * A function is two files. index.ts wires, with these two names of handler.ts:
  *
- *     export default { fetch: wire("report", Env, createHandler) };
+ *     export default { fetch: wire("strata-report", Env, createHandler) };
  *
  * handler.ts behaves: it exports `Env` (PlatformEnv, or PlatformEnv.extend({ … })) and
  * `createHandler(deps: Deps<Env>)`, which returns a `router(deps, { … })` (http.ts). A test calls

@@ -1,19 +1,19 @@
 /**
- * `relay`: carries rows between two tiers that can only be reached over HTTP. It needs the addresses and
+ * `strata-relay`: carries rows between two tiers that can only be reached over HTTP. It needs the addresses and
  * secret keys of both in its variables (STRATA_CORE_URL, STRATA_CORE_KEY, …); where it has connection
  * strings for both as well (STRATA_CORE_DB_URL, …) it makes the same calls over Postgres, which is
  * faster. `{"from": "core", "to": "main"}` carries what is due for twenty seconds and says what came
  * of it; what is left is gone on with by another call, which the source wakes.
  */
 import { z } from "zod";
-import { KeyAddress, PlatformEnv } from "../_shared/env.ts";
-import { DatabaseError, HttpError } from "../_shared/errors.ts";
-import { type Handler, Nothing, plainText, route, router, woken } from "../_shared/http.ts";
-import { readCertificate, UnsafeAddressError } from "../_shared/postgres_tls.ts";
-import { Destination, hello, Source } from "../_shared/strata_relay.ts";
-import { connectRpc, type Rpc } from "../_shared/strata_rpc.ts";
-import { connectSql, type SqlRpc } from "../_shared/strata_sql_rpc.ts";
-import type { Deps } from "../_shared/wire.ts";
+import { KeyAddress, PlatformEnv } from "../_strata/env.ts";
+import { DatabaseError, HttpError } from "../_strata/errors.ts";
+import { type Handler, Nothing, plainText, route, router, woken } from "../_strata/http.ts";
+import { readCertificate, UnsafeAddressError } from "../_strata/postgres_tls.ts";
+import { Destination, hello, Source } from "../_strata/strata_relay.ts";
+import { connectRpc, type Rpc } from "../_strata/strata_rpc.ts";
+import { connectSql, type SqlRpc } from "../_strata/strata_sql_rpc.ts";
+import type { Deps } from "../_strata/wire.ts";
 import { carry } from "./slice.ts";
 
 const Tier = z.enum(["core", "main", "archive"]);

@@ -7,13 +7,13 @@
  *   POST {"test": true}  puts a line of greeting into the outbox first
  */
 import { z } from "zod";
-import { ChannelsEnv, deliver } from "../_shared/deliver.ts";
-import { toPlain, toTelegram } from "../_shared/document.ts";
-import { type Handler, Nothing, route, router, woken } from "../_shared/http.ts";
-import { messageDocument } from "../_shared/render_message.ts";
-import { splitHtml } from "../_shared/split_html.ts";
-import { previewMessages, tellNotice } from "../_shared/strata_outbox.ts";
-import type { Deps } from "../_shared/wire.ts";
+import { ChannelsEnv, deliver } from "../_strata/deliver.ts";
+import { toPlain, toTelegram } from "../_strata/document.ts";
+import { type Handler, Nothing, route, router, woken } from "../_strata/http.ts";
+import { messageDocument } from "../_strata/render_message.ts";
+import { splitHtml } from "../_strata/split_html.ts";
+import { previewMessages, tellNotice } from "../_strata/strata_outbox.ts";
+import type { Deps } from "../_strata/wire.ts";
 
 /** What the function is started with. */
 export const Env = ChannelsEnv;

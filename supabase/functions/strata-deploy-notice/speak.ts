@@ -1,8 +1,8 @@
 /** The notice as a voice message, when there is a voice and the budget of its kind allows it. */
-import { elevenLabsSettings } from "../_shared/elevenlabs.ts";
-import { spoken } from "../_shared/spoken.ts";
-import { telegramApi, telegramSettings } from "../_shared/telegram.ts";
-import { sendVoice } from "../_shared/deliver_voice.ts";
+import { elevenLabsSettings } from "../_strata/elevenlabs.ts";
+import { spoken } from "../_strata/spoken.ts";
+import { telegramApi, telegramSettings } from "../_strata/telegram.ts";
+import { sendVoice } from "../_strata/deliver_voice.ts";
 import type { Speak } from "./handler.ts";
 
 /** A kind of strata.budgets, with a ceiling for each month. */

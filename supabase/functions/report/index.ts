@@ -1,4 +1,0 @@
-import { wire } from "../_shared/wire.ts";
-import { createHandler, Env } from "./handler.ts";
-
-export default { fetch: wire("report", Env, createHandler) };
