@@ -13,8 +13,9 @@ import { removeOwnStacks } from "../tests/support/own_stack.ts";
 import { TEST_STACK, testStack } from "../tests/support/stack.ts";
 import { template } from "../tests/support/template.ts";
 import { cleanUpOnSignal } from "./ending.ts";
+import { findPostgres } from "./packages.ts";
 import { kill } from "./processes.ts";
-import { readMajors, REPOSITORY, StackError } from "./settings.ts";
+import { readMajors, REPOSITORY, StackError, TIERS } from "./settings.ts";
 import { down, removeStack, up } from "./stack.ts";
 import { readReport, type Report, tellFailures } from "./test_report.ts";
 
@@ -92,6 +93,7 @@ function cleanUp(): Promise<void> {
 async function removeEverything(): Promise<void> {
   await removeOwnStacks();
   await removeStack(FIRE_STACK);
+  await Deno.remove(resolve(REPOSITORY, FIRE_STACK.home), { recursive: true }).catch(() => {});
   await removeStack(TEST_STACK);
 }
 
@@ -152,6 +154,7 @@ async function testFiles(directory: string): Promise<string[]> {
 
 async function makeStack(): Promise<void> {
   await testStack({ say: (line) => console.log(line), inMemory: true });
+  await tellVersions();
   await template();
 }
 
@@ -161,6 +164,18 @@ async function makeStacks(): Promise<void> {
   await down(TEST_STACK);
   await copyStack(TEST_STACK, FIRE_STACK, true);
   await Promise.all([TEST_STACK, FIRE_STACK].map((where) => up({ ...where, disposable: true })));
+}
+
+/** Hosted projects run on 17, so that the log says whether anything here did. */
+async function tellVersions(): Promise<void> {
+  const { servers } = await testStack();
+  const majors = [...new Set(TIERS.map((tier) => servers[tier].major))].join(", ");
+  if (majors === "17") return console.log("The tests run on PostgreSQL 17, as hosted projects do.");
+  const here = await findPostgres(17) !== undefined;
+  console.log(
+    `The tests run on PostgreSQL ${majors}, and not on 17, which is ` +
+      (here ? "here: `deno task test --pg 17 --engine`." : "not on this machine."),
+  );
 }
 
 async function runAll(): Promise<Report[]> {
