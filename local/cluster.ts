@@ -192,13 +192,13 @@ function requireFreePort({ tier, port }: Cluster): void {
 
 /**
  * The key that vault encrypts with lies beside the data, where SQL cannot read it: the extension
- * asks a program for it, the stand-in reads the file as superuser.
+ * asks a program for it, the stand-in reads the file as superuser. Both stay true where the data is copied.
  */
 async function makeVaultKey(cluster: Cluster): Promise<void> {
   const [key, script] = [`${dataOf(cluster)}/vault.key`, `${dataOf(cluster)}/vault_key.sh`];
   const random = crypto.getRandomValues(new Uint8Array(32)).toHex();
   await Deno.writeTextFile(key, random, { mode: 0o600 });
-  await Deno.writeTextFile(script, `#!/bin/sh\ncat '${key}'\n`, { mode: 0o700 });
+  await Deno.writeTextFile(script, `#!/bin/sh\ncat "\${0%/*}/vault.key"\n`, { mode: 0o700 });
   await giveToServer(key);
   await giveToServer(script);
 }

@@ -28,7 +28,14 @@ export const EXPOSED_SCHEMAS = ["public", "strata"];
 /** Opens the gateway to a database, and anew after the database was away when it wanted to look. */
 export function openRest(options: RestOptions): Rest {
   let gateway = openGateway(options);
+  const look = postgres(options.databaseUrl, {
+    max: 1,
+    connect_timeout: 5,
+    idle_timeout: 20,
+    onnotice: () => {},
+  });
   let mustLookAgain = false;
+  let seen: string | undefined;
   return {
     async fetch(request) {
       if (mustLookAgain) {
@@ -36,20 +43,42 @@ export function openRest(options: RestOptions): Rest {
         const blind = gateway;
         gateway = openGateway(options);
         mustLookAgain = false;
+        seen = undefined;
         await blind.close();
       }
+      const again = request.clone();
       const response = await gateway.fetch(request);
-      // Without a database the gateway sees an empty one, in which there is nothing of that name.
-      if (response.status !== 404 || await answers(options.databaseUrl)) return response;
-      mustLookAgain = true;
-      await response.body?.cancel();
-      return noSchemaCache();
+      if (response.status !== 404) {
+        await again.body?.cancel();
+        return response;
+      }
+      const there = await exposedIn(look).catch(() => undefined); // its session may have been ended
+      if (there === undefined && !await answers(options.databaseUrl)) {
+        // Without a database the gateway sees an empty one, in which there is nothing of that name.
+        mustLookAgain = true;
+        await Promise.all([again.body?.cancel(), response.body?.cancel()]);
+        return noSchemaCache();
+      }
+      if (!await isUnknown(response) || (there !== undefined && there === seen)) {
+        await again.body?.cancel();
+        return response;
+      }
+      seen = there;
+      await Promise.all([gateway.lookAgain(), response.body?.cancel()]);
+      return await gateway.fetch(again);
     },
-    close: () => gateway.close(),
+    close: async () => {
+      await Promise.all([gateway.close(), look.end({ timeout: 1 })]);
+    },
   };
 }
 
-function openGateway({ databaseUrl, secretKey, publishableKey }: RestOptions): Rest {
+/** A gateway that can be told to read the catalogue anew. */
+interface Gateway extends Rest {
+  lookAgain(): Promise<void>;
+}
+
+function openGateway({ databaseUrl, secretKey, publishableKey }: RestOptions): Gateway {
   const connection = createPostgresConnection({
     url: databaseUrl,
     postgresOptions: {
@@ -65,19 +94,9 @@ function openGateway({ databaseUrl, secretKey, publishableKey }: RestOptions): R
     auth: { enabled: false, secret_key: secretKey, publishable_key: publishableKey },
     api: { schemas: EXPOSED_SCHEMAS },
   });
-  const ask = async (request: Request) =>
-    await asPostgrest(await app.fetch(request, { peerAddress: null }));
   return {
-    async fetch(request) {
-      const again = request.clone();
-      const answer = await ask(request);
-      if (!await isUnknown(answer)) {
-        await again.body?.cancel();
-        return answer;
-      }
-      await connection.clearSchemaCache();
-      return await ask(again);
-    },
+    fetch: async (request) => await asPostgrest(await app.fetch(request, { peerAddress: null })),
+    lookAgain: async () => await connection.clearSchemaCache(),
     close: () => connection.close(),
   };
 }
@@ -102,9 +121,21 @@ async function answers(databaseUrl: string): Promise<boolean> {
 }
 
 /**
- * Whether it says that there is no such table or function. It reads the catalogue once; on the platform
- * PostgREST reads it anew after every change, so what was made meanwhile is looked for again.
+ * One short text that changes with the functions and tables that answer. The gateway reads the catalogue
+ * once; on the platform PostgREST reads it anew after every change.
  */
+async function exposedIn(sql: postgres.Sql): Promise<string | undefined> {
+  const [row] = await sql<{ mark: string }[]>`
+    select md5(string_agg(concat_ws(' ', o.oid, o.version), ',' order by o.oid, o.version)) as mark
+      from (select p.oid, p.xmin::text, p.pronamespace from pg_catalog.pg_proc as p
+            union all select c.oid, c.xmin::text, c.relnamespace from pg_catalog.pg_class as c
+             where c.relkind in ('r', 'v', 'm', 'p', 'f')) as o (oid, version, namespace)
+      join pg_catalog.pg_namespace as n on n.oid = o.namespace
+     where n.nspname = any (${EXPOSED_SCHEMAS})`;
+  return row?.mark ?? "nothing";
+}
+
+/** Whether an answer says that there is no such table or function. */
 async function isUnknown(answer: Response): Promise<boolean> {
   if (answer.status !== 404) return false;
   const body: unknown = await answer.clone().json().catch(() => undefined);

@@ -1,19 +1,22 @@
 /**
- * `deno task test`: format, lint and types, then every test on a stack of its own, kept in memory where
- * there is room, and gone afterwards whatever happens. Tests that kill its servers (tests/fire) run after
- * all others; those that wait for pg_cron have servers of their own, and run beside all that.
+ * `deno task test`: format, lint and types while the servers are made, then every test on a stack of its
+ * own, kept in memory where there is room, and gone afterwards whatever happens. Beside those that share its
+ * servers run first those that wait for pg_cron, each on servers of its own, and then those that kill
+ * servers (tests/fire), one after the other on a copy of the stack.
  * `--pg 17` or `--pg 15,17,18` decides what the tiers run on; `--engine` leaves out what no version of
  * PostgreSQL has a part in.
  */
 import { parseArgs } from "node:util";
 import { resolve } from "node:path";
+import { copyStack } from "../tests/support/copied_stack.ts";
 import { removeOwnStacks } from "../tests/support/own_stack.ts";
 import { TEST_STACK, testStack } from "../tests/support/stack.ts";
 import { template } from "../tests/support/template.ts";
 import { cleanUpOnSignal } from "./ending.ts";
+import { findPostgres } from "./packages.ts";
 import { kill } from "./processes.ts";
-import { readMajors, REPOSITORY, StackError } from "./settings.ts";
-import { removeStack } from "./stack.ts";
+import { readMajors, REPOSITORY, StackError, TIERS } from "./settings.ts";
+import { down, removeStack, up } from "./stack.ts";
 import { readReport, type Report, tellFailures } from "./test_report.ts";
 
 /** A run that did not come as far as its tests. */
@@ -28,9 +31,15 @@ cleanUpOnSignal(async () => {
   await cleanUp();
 });
 
-async function deno(...args: string[]): Promise<boolean> {
-  const env = { DENO_JOBS: "3" }; // two cores, and somebody always waits for something
-  const child = new Deno.Command(Deno.execPath(), { args, cwd: REPOSITORY, env }).spawn();
+/** The servers that tests kill: those that all others share would take these with them. */
+const FIRE_STACK = { home: `${TEST_STACK.home}/fire`, portBase: TEST_STACK.portBase + 20 };
+
+type Env = Record<string, string>;
+
+async function deno(args: string[], env: Env = {}): Promise<boolean> {
+  const jobs = { DENO_JOBS: "3" }; // two cores, and somebody always waits for something
+  const options = { args, cwd: REPOSITORY, env: { ...jobs, ...env } };
+  const child = new Deno.Command(Deno.execPath(), options).spawn();
   children.add(child);
   const { success } = await child.status;
   children.delete(child);
@@ -39,11 +48,11 @@ async function deno(...args: string[]): Promise<boolean> {
 }
 
 /** Runs the tests of one pass; the runner's own report gives the numbers. */
-async function runTests(name: string, ...args: string[]): Promise<Report> {
+async function runTests(name: string, args: string[], env: Env = {}): Promise<Report> {
   const path = resolve(REPOSITORY, TEST_STACK.home, `${name}.xml`);
   await Deno.remove(path).catch(() => {});
   const flags = ["--allow-all", "--no-check", `--junit-path=${path}`]; // checked before, with all else
-  const succeeded = await deno("test", ...flags, ...args);
+  const succeeded = await deno(["test", ...flags, ...args], env);
   const report = await readReport(path);
   // A file that cannot be loaded is no failed test, yet nothing to be proud of.
   return succeeded || report.failed > 0 ? report : { ...report, failed: 1 };
@@ -51,11 +60,26 @@ async function runTests(name: string, ...args: string[]): Promise<Report> {
 
 /** What takes longest begins first, so that no core is idle at the end. */
 const LONGEST = [
+  "drains/cron",
+  "drains/read_only",
+  "cron",
+  "notify/end_to_end",
+  "voice/end_to_end",
+  "agreements/restored",
+  "moves/settings",
+  "remedies/remedies",
+  "moves/refused_row",
+  "attack/link_password",
+  "moves/refusing_tier",
+  "audit/audit",
+  "moves/straggler",
+  "clocks/clock",
+  "moves/retract",
+  "moves/odd_tables",
+  "moves/refused_delete",
   "cli/setup",
-  "voice/send",
   "deploy/functions",
-  "notify/telegram",
-  "audit/audit_runs",
+  "attack/publishable_key",
 ]
   .map((name) => `tests/${name}_test.ts`);
 
@@ -63,7 +87,14 @@ let cleaning: Promise<void> | undefined;
 
 /** Removes everything that tests have started. A signal and the end of the run may ask at once. */
 function cleanUp(): Promise<void> {
-  return cleaning ??= removeOwnStacks().then(() => removeStack(TEST_STACK));
+  return cleaning ??= removeEverything();
+}
+
+async function removeEverything(): Promise<void> {
+  await removeOwnStacks();
+  await removeStack(FIRE_STACK);
+  await Deno.remove(resolve(REPOSITORY, FIRE_STACK.home), { recursive: true }).catch(() => {});
+  await removeStack(TEST_STACK);
 }
 
 /** Where each test file belongs, the longest first. */
@@ -75,9 +106,10 @@ interface Passes {
 }
 
 async function passes(): Promise<Passes> {
-  const found: Passes = { shared: [...LONGEST], waiting: [] };
-  for (const path of await testFiles("tests")) {
-    if (path.startsWith("tests/fire/") || LONGEST.includes(path)) continue;
+  const found: Passes = { shared: [], waiting: [] };
+  const all = await testFiles("tests");
+  for (const path of new Set([...LONGEST.filter((one) => all.includes(one)), ...all])) {
+    if (path.startsWith("tests/fire/")) continue;
     const text = await Deno.readTextFile(`${REPOSITORY}/${path}`);
     const isShared = /\btest(Chain|Database|Cluster)\(/.test(text) || !/\bcronChain\(/.test(text);
     found[isShared ? "shared" : "waiting"].push(path);
@@ -104,11 +136,10 @@ const ENGINE = [
 ];
 
 async function testEngine(): Promise<Report[]> {
-  await testStack({ say: (line) => console.log(line), inMemory: true });
-  await template();
+  await makeStack();
   const isEngine = (path: string) => ENGINE.some((one) => path.startsWith(one));
   const { shared } = await passes();
-  return [await runTests("report", "--parallel", ...shared.filter(isEngine))];
+  return [await runTests("report", ["--parallel", ...shared.filter(isEngine)])];
 }
 
 async function testFiles(directory: string): Promise<string[]> {
@@ -121,20 +152,48 @@ async function testFiles(directory: string): Promise<string[]> {
   return found.sort();
 }
 
-async function runAll(): Promise<Report[]> {
-  if (!engine && !await deno("task", "ok")) return [BROKEN];
-  await removeOwnStacks(); // nothing of an earlier run may help or hinder
-  await removeStack(TEST_STACK);
-  if (engine) return await testEngine();
+async function makeStack(): Promise<void> {
   await testStack({ say: (line) => console.log(line), inMemory: true });
+  await tellVersions();
   await template();
+}
+
+/** Makes what is shared, and from it what is killed: a copy is quicker than another one. */
+async function makeStacks(): Promise<void> {
+  await makeStack();
+  await down(TEST_STACK);
+  await copyStack(TEST_STACK, FIRE_STACK, true);
+  await Promise.all([TEST_STACK, FIRE_STACK].map((where) => up({ ...where, disposable: true })));
+}
+
+/** Hosted projects run on 17, so that the log says whether anything here did. */
+async function tellVersions(): Promise<void> {
+  const { servers } = await testStack();
+  const majors = [...new Set(TIERS.map((tier) => servers[tier].major))].join(", ");
+  if (majors === "17") return console.log("The tests run on PostgreSQL 17, as hosted projects do.");
+  const here = await findPostgres(17) !== undefined;
+  console.log(
+    `The tests run on PostgreSQL ${majors}, and not on 17, which is ` +
+      (here ? "here: `deno task test --pg 17 --engine`." : "not on this machine."),
+  );
+}
+
+async function runAll(): Promise<Report[]> {
+  await removeEverything(); // nothing of an earlier run may help or hinder
+  if (engine) return await testEngine();
+  const [isOk] = await Promise.all([deno(["task", "ok"]), makeStacks()]);
+  if (!isOk) return [BROKEN];
   const { shared, waiting } = await passes();
-  const onSharedServers = async () => [
-    await runTests("report", "--parallel", ...shared), // by name: beside a file, --ignore is not obeyed
-    await runTests("report_fire", "tests/fire"),
+  const onTheirOwn = async () => [
+    await runTests("report_cron", ["--parallel", ...waiting]),
+    await runTests("report_fire", ["tests/fire"], {
+      STRATA_TEST_HOME: FIRE_STACK.home,
+      STRATA_TEST_PORT_BASE: `${FIRE_STACK.portBase}`,
+    }),
   ];
-  const all = [onSharedServers(), runTests("report_cron", "--parallel", ...waiting)];
-  return (await Promise.all(all)).flat();
+  // by name: beside a file, --ignore is not obeyed
+  const onSharedServers = async () => [await runTests("report", ["--parallel", ...shared])];
+  return (await Promise.all([onSharedServers(), onTheirOwn()])).flat();
 }
 
 const { values: { pg, engine }, positionals } = parseArgs({

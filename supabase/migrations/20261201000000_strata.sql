@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 9a931f5ae3ecaf481f7cd988a75aea0be8d2b1673c0163e5884300b02d0ef34b
+-- digest 7e01b42dc7ff44efe803c5c8c37673c8906309bd5d6da4e8abc5a15a556885a8
 -- Long because it is a whole release.
 
 -- release/begin.sql
@@ -14336,14 +14336,19 @@ declare
   v_days integer;
   v_left numeric;
   v_last bigint;
+  v_present bigint;
 begin
   select avg(d.bytes), count(*) into used, v_days
     from (select avg(coalesce(s.day_average, s.billed_bytes)) as bytes from strata.samples as s
            where s.taken_at >= v_period.starts and s.taken_at <= v_now
            group by date_trunc('day', s.taken_at, 'UTC')) as d;
-  used := coalesce(used, strata.billed_bytes()); -- before the month's first sample
   v_left := extract(epoch from v_period.ends - v_now) / 86400;
-  v_last := coalesce((select s.billed_bytes from strata.samples as s order by s.taken_at desc limit 1), strata.billed_bytes());
+  select s.billed_bytes into v_last from strata.samples as s order by s.taken_at desc limit 1;
+  if used is null or v_last is null then -- before the month's first sample; every file of the server is looked at for this
+    v_present := strata.billed_bytes();
+    used := coalesce(used, v_present);
+    v_last := coalesce(v_last, v_present);
+  end if;
   projection := (used * v_days + v_left * (v_last + coalesce(p_per_day, 0) * v_left / 2)) / (v_days + v_left);
 end
 $$;
@@ -20108,6 +20113,6 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '9a931f5ae3ecaf481f7cd988a75aea0be8d2b1673c0163e5884300b02d0ef34b');
+select strata.note_release('strata', '0.1.0', '7e01b42dc7ff44efe803c5c8c37673c8906309bd5d6da4e8abc5a15a556885a8');
 
 notify pgrst, 'reload schema';

@@ -260,7 +260,7 @@ const forbidden = (statement: string) => async (world: World) => {
 };
 
 Deno.test("whoever has the password of a link", async (t) => {
-  await using world = new World(await ownStack(undefined, { inMemory: true }));
+  await using world = new World(await ownStack(undefined, { content: "migrated" }));
   await world.setup("--init");
   world.stolen = await world.password("main", "core");
   const attacks = {

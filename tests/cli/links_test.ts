@@ -156,7 +156,7 @@ const STEPS: Record<string, (world: World) => Promise<void>> = {
 
 // Servers of its own: logins belong to a whole server.
 Deno.test("setup gives each link a password, which is in no log and on no disk of ours", async (t) => {
-  await using world = new World(await ownStack(undefined, { inMemory: true }));
+  await using world = new World(await ownStack());
   await logEverything(world.stack);
   for (const [name, step] of Object.entries(STEPS)) await t.step(name, () => step(world));
 });

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { z } from "zod";
 import versions from "../../import_map.json" with { type: "json" };
 import { copyFunctions } from "../../cli/deploy/copy.ts";
 import { Failure } from "../../cli/lib/errors.ts";
@@ -70,15 +71,16 @@ Deno.test("the CLI uploads each function with all it needs, and nothing else", a
       assertEquals([...files.keys()].filter((path) => /test|fixture|\.env/.test(path)), []);
     });
   }
-  await t.step("what arrived type-checks, each function by itself", () => checkAlone(api.uploads));
+  await t.step("what arrived is whole, each function by itself", () => wholeAlone(api.uploads));
 });
 
 /** Each function in a directory of its own, where it finds nothing of another. */
-async function checkAlone(uploads: Upload[]) {
+async function wholeAlone(uploads: Upload[]) {
   const directory = await Deno.makeTempDir({ prefix: "strata-uploaded-" });
   try {
     for (const { slug, files } of uploads) {
       for (const [path, text] of files) {
+        assertEquals(text, await Deno.readTextFile(`${REPOSITORY}/${path}`), path);
         const target = `${directory}/${slug}/${path}`;
         await Deno.mkdir(target.replace(/\/[^/]+$/, ""), { recursive: true });
         await Deno.writeTextFile(target, text);
@@ -88,17 +90,31 @@ async function checkAlone(uploads: Upload[]) {
     assertEquals(new Set(maps).size, 1); // so that the first one's may stand for all
     const map = `${uploads[0]?.slug}/${uploads[0]?.metadata.import_map_path}`;
     const entries = uploads.map(({ slug, metadata }) => `${slug}/${metadata.entrypoint_path}`);
-    await check(directory, `--import-map=${map}`, ...entries);
+    await areWhole(directory, entries, `--import-map=${map}`);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
 }
 
-/** Type-checks with the Deno of the edge runtime. */
-async function check(directory: string, ...args: string[]) {
-  const all = ["--yes", EDGE_DENO, "check", "--quiet", "--no-lock", ...args];
-  const { code, output } = await run("npx", all, directory, EDGE_DENO_ENV);
+const Graph = z.object({
+  modules: z.array(z.object({ specifier: z.string(), error: z.string().optional() })),
+});
+
+/**
+ * The Deno of the edge runtime finds all that functions import. `deno task ok` has type-checked the same
+ * files with it: they are compared with those of the repository, byte by byte.
+ */
+async function areWhole(directory: string, entries: string[], ...flags: string[]) {
+  const imports = entries.map((entry) => `import "./${entry}";\n`);
+  await Deno.writeTextFile(`${directory}/all.ts`, imports.join(""));
+  const args = ["--yes", EDGE_DENO, "info", "--json", "--no-lock", ...flags, "all.ts"];
+  const { code, output } = await run("npx", args, directory, EDGE_DENO_ENV);
   assertEquals(code, 0, output);
+  const { modules } = Graph.parse(JSON.parse(output.slice(output.indexOf("{"))));
+  assertEquals(modules.filter(({ error }) => error !== undefined), []);
+  for (const entry of entries) {
+    assert(modules.some(({ specifier }) => specifier.endsWith(`/${entry}`)), entry);
+  }
 }
 
 Deno.test("a file that was forgotten does not pass", async () => {
@@ -118,23 +134,37 @@ Deno.test("a deployment the platform refuses fails", async () => {
   assert(api.requests.some((request) => request.includes(PROJECT)));
 });
 
-Deno.test("copied for a self-hosted instance, every function type-checks beside its deno.json", async () => {
+Deno.test("copied for a self-hosted instance, every function is whole beside its deno.json", async () => {
   const volume = await Deno.makeTempDir({ prefix: "strata-volume-" });
   try {
     const names = await copyFunctions(volume);
     assertEquals(names, await functionNames());
     const [first = "", ...others] = names;
-    await check(`${volume}/${first}`, "index.ts"); // finds the deno.json beside it
-    const config = await Deno.readTextFile(`${volume}/${first}/deno.json`);
-    for (const name of others) {
+    const config = await Deno.readTextFile(`${REPOSITORY}/import_map.json`);
+    for (const name of names) {
       assertEquals(await Deno.readTextFile(`${volume}/${name}/deno.json`), config);
     }
+    await areWhole(`${volume}/${first}`, ["index.ts"]); // finds the deno.json beside it
     const entries = others.map((name) => `${name}/index.ts`);
-    await check(volume, `--config=${first}/deno.json`, ...entries);
+    await areWhole(volume, entries, `--config=${first}/deno.json`);
+    await sameSources(`${REPOSITORY}/supabase/functions`, volume);
   } finally {
     await Deno.remove(volume, { recursive: true });
   }
 });
+
+/** Every source of the functions is there as it is here. */
+async function sameSources(from: string, to: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await sameSources(`${from}/${name}`, `${to}/${name}`);
+    else if (name.endsWith(".ts")) {
+      const [ours, copied] = await Promise.all(
+        [from, to].map((folder) => Deno.readTextFile(`${folder}/${name}`)),
+      );
+      assertEquals(copied, ours, name);
+    }
+  }
+}
 
 Deno.test("a volume that is not there is not made", async () => {
   const directory = await Deno.makeTempDir();

@@ -1,6 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import type { Sql } from "postgres";
-import { pushReleases } from "../../cli/lib/releases.ts";
 import { connectLocally } from "../../local/cluster.ts";
 import { startNetWorker, stopNetWorker } from "../../local/net_worker_process.ts";
 import { findPostgres } from "../../local/packages.ts";
@@ -62,9 +61,8 @@ Deno.test({
 });
 
 async function worker(): Promise<void> {
-  await using stack = await ownStack(undefined, { inMemory: true });
+  await using stack = await ownStack(undefined, { content: "migrated" });
   const url = stack.env["STRATA_CORE_DB_URL"] ?? "";
-  await pushReleases(url, { personal: true });
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {
     await becomes(sql, "core");

@@ -89,7 +89,7 @@ Deno.test({
     const hidden = await Deno.makeTempDir({ prefix: "strata-hidden-" }); // root's alone
     let elsewhere: string;
     {
-      await using _stack = await ownStack(hidden);
+      await using _stack = await ownStack(hidden, { inMemory: false });
       elsewhere = await Deno.realPath(`${hidden}/data`);
       assert.match(elsewhere, /^\/var\/tmp\/strata-/);
     }

@@ -1,5 +1,7 @@
 import postgres, { type Sql } from "postgres";
+import { connectLocally } from "../../local/cluster.ts";
 import type { Tier } from "../../local/settings.ts";
+import { testCluster } from "./stack.ts";
 import { databaseUrl, template } from "./template.ts";
 
 /** A migrated database of one's own, dropped at the end of the enclosing `await using` block. */
@@ -18,9 +20,11 @@ export interface TestDatabase extends AsyncDisposable {
 /** Makes a database on a tier's server. It belongs to no chain yet. */
 export async function testDatabase(tier: Tier = "core"): Promise<TestDatabase> {
   const name = `strata_test_${crypto.randomUUID().replaceAll("-", "")}`;
-  const admin = postgres(await databaseUrl(tier, "postgres"), { max: 1 });
+  const admin = connectLocally(await testCluster(tier)); // quicker than to show a password
   await admin`
-    create database ${admin(name)} template ${admin(await template())} strategy file_copy`;
+    create database ${admin(name)} owner postgres template ${
+    admin(await template())
+  } strategy file_copy`;
 
   const url = await databaseUrl(tier, name);
   const sessions: Sql[] = [];

@@ -1,10 +1,10 @@
 import postgres from "postgres";
-import { pushReleases } from "../../cli/lib/releases.ts";
 import type { StackOptions, Tier } from "../../local/settings.ts";
 import { TIERS } from "../../local/settings.ts";
 import { removeStack, type RunningStack, status, up, type UpOptions } from "../../local/stack.ts";
 import { type Chain, type ChainOptions, formChain, type Link } from "./chain.ts";
-import { openLogins, passwordOfLinks, TEST_STACK } from "./stack.ts";
+import { type Content, copyStack, homeOfPrepared, preparedStack } from "./copied_stack.ts";
+import { passwordOfLinks, TEST_STACK } from "./stack.ts";
 
 /** A stack that belongs to one test: up from nothing, gone at the end of the block. */
 export interface OwnStack extends RunningStack, AsyncDisposable {
@@ -12,12 +12,22 @@ export interface OwnStack extends RunningStack, AsyncDisposable {
   where: Required<StackOptions>;
 }
 
+/** What an own stack may be told beside what `up` is. */
+export interface OwnStackOptions extends UpOptions {
+  /** What is there when it begins. */
+  content?: Content;
+}
+
 /** Brings up a stack for one test alone, which may therefore kill servers and read real cron. */
-export async function ownStack(home?: string, options: UpOptions = {}): Promise<OwnStack> {
+export async function ownStack(
+  home?: string,
+  { content = "empty", inMemory = true, ...options }: OwnStackOptions = {},
+): Promise<OwnStack> {
   const portBase = freePortBase();
   const where = { home: home ?? `${TEST_STACK.home}/own-${portBase}`, portBase };
   const dispose = () => removeOwnStack(where);
   try {
+    await copyStack(await preparedStack(content, portBase), where, inMemory);
     return { ...await up({ ...where, ...options }), where, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
@@ -37,26 +47,17 @@ export interface CronChain extends Chain<Link> {
 export async function cronChain(
   { tiers = TIERS, driver = "push", projects = false }: ChainOptions & { projects?: boolean } = {},
 ): Promise<CronChain> {
-  const stack = await ownStack(undefined, { projects, inMemory: true });
+  const stack = await ownStack(undefined, { projects, content: "migrated" });
   const password = passwordOfLinks(stack);
   const databases = await Promise.all(tiers.map((tier) => openTier(stack, tier)));
   const dispose = async () => {
     await Promise.all(databases.map(({ sql }) => sql.end({ timeout: 1 })));
     await stack[Symbol.asyncDispose]();
   };
-  try {
-    await Promise.all(databases.map(async ({ sql, url, tier }) => {
-      await pushReleases(url, { personal: true });
-      await openLogins(sql, tier, password, 10);
-    }));
-  } catch (error) {
-    await dispose();
-    throw error;
-  }
   return Object.assign(await formChain(databases, driver, password, dispose), { stack });
 }
 
-/** Removes the stacks of tests that were cut off before they could do it themselves. */
+/** Removes the stacks that tests' own ones are copied from, and those of tests that were cut off. */
 export async function removeOwnStacks(): Promise<void> {
   const { home } = (await status(TEST_STACK)).stack;
   const entries = await Array.fromAsync(Deno.readDir(home)).catch(() => []);
@@ -65,9 +66,12 @@ export async function removeOwnStacks(): Promise<void> {
     if (portBase === undefined) continue;
     await removeOwnStack({ home: `${home}/${name}`, portBase: Number(portBase) });
   }
+  for (const content of ["empty", "migrated"] as const) {
+    await removeOwnStack({ home: homeOfPrepared(content) });
+  }
 }
 
-async function removeOwnStack(where: Required<StackOptions>): Promise<void> {
+async function removeOwnStack(where: StackOptions): Promise<void> {
   await removeStack(where);
   await Deno.remove((await status(where)).stack.home, { recursive: true }).catch(() => {});
 }

@@ -1,7 +1,8 @@
 import { pushReleases } from "../../cli/lib/releases.ts";
 import { type Cluster, connectLocally } from "../../local/cluster.ts";
-import { contentHash, prepareDatabase } from "../../local/prepare.ts";
-import { REPOSITORY, type Tier, TIERS } from "../../local/settings.ts";
+import { prepareDatabase } from "../../local/prepare.ts";
+import { type Tier, TIERS } from "../../local/settings.ts";
+import { migrationsHash } from "./copied_stack.ts";
 import { moverPassword, openLogins, testCluster, testStack } from "./stack.ts";
 
 /** Enough for every test that runs at once; far from the server's 60. */
@@ -31,10 +32,7 @@ async function prepareTemplates(): Promise<string> {
   const { stack } = await testStack();
   using lock = await Deno.open(`${stack.home}/template.lock`, { create: true, write: true });
   await lock.lock(true);
-  const directory = `${REPOSITORY}/supabase/migrations`;
-  const migrations = (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);
-  const hash = await contentHash(migrations.sort().map((name) => `${directory}/${name}`));
-  const name = `strata_template_${hash}`;
+  const name = `strata_template_${await migrationsHash()}`;
   await Promise.all(TIERS.map((tier) => prepareTemplate(tier, name)));
   return name;
 }

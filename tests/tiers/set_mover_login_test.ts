@@ -1,7 +1,6 @@
 import { assertEquals } from "@std/assert";
 import postgres from "postgres";
 import { scramVerifier } from "../../cli/lib/scram.ts";
-import { pushReleases } from "../../cli/lib/releases.ts";
 import { ownStack } from "../support/own_stack.ts";
 import { refusal } from "../support/refusal.ts";
 import { waitFor } from "../support/wait_for.ts";
@@ -10,9 +9,8 @@ const LIMIT = 3;
 
 // Roles belong to a whole server, and the tests' common one has other tests' movers on it.
 Deno.test("set_mover_login() lets a neighbour hold so many connections and not one more", async () => {
-  await using stack = await ownStack();
+  await using stack = await ownStack(undefined, { content: "migrated" });
   const url = stack.env.STRATA_CORE_DB_URL ?? "";
-  await pushReleases(url, { personal: true });
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   await sql`select strata.set_mover_login('main', ${await scramVerifier("open sesame")}, ${LIMIT})`;
   await sql.end();
@@ -30,9 +28,8 @@ Deno.test("set_mover_login() lets a neighbour hold so many connections and not o
 });
 
 Deno.test("set_mover_login() of two databases of a server at once both succeed", async () => {
-  await using stack = await ownStack();
+  await using stack = await ownStack(undefined, { content: "migrated" });
   const url = stack.env.STRATA_CORE_DB_URL ?? "";
-  await pushReleases(url, { personal: true });
   const sql = postgres(url, { max: 2, onnotice: () => {} });
   const other = postgres(url, { max: 1, onnotice: () => {} });
   const verifier = await scramVerifier("open sesame");

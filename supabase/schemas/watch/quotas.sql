@@ -66,14 +66,19 @@ declare
   v_days integer;
   v_left numeric;
   v_last bigint;
+  v_present bigint;
 begin
   select avg(d.bytes), count(*) into used, v_days
     from (select avg(coalesce(s.day_average, s.billed_bytes)) as bytes from strata.samples as s
            where s.taken_at >= v_period.starts and s.taken_at <= v_now
            group by date_trunc('day', s.taken_at, 'UTC')) as d;
-  used := coalesce(used, strata.billed_bytes()); -- before the month's first sample
   v_left := extract(epoch from v_period.ends - v_now) / 86400;
-  v_last := coalesce((select s.billed_bytes from strata.samples as s order by s.taken_at desc limit 1), strata.billed_bytes());
+  select s.billed_bytes into v_last from strata.samples as s order by s.taken_at desc limit 1;
+  if used is null or v_last is null then -- before the month's first sample; every file of the server is looked at for this
+    v_present := strata.billed_bytes();
+    used := coalesce(used, v_present);
+    v_last := coalesce(v_last, v_present);
+  end if;
   projection := (used * v_days + v_left * (v_last + coalesce(p_per_day, 0) * v_left / 2)) / (v_days + v_left);
 end
 $$;
