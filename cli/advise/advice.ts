@@ -181,8 +181,9 @@ async function settlingOf(
   managed: readonly string[],
 ): Promise<{ told: Settling[]; notAsked: number }> {
   const tables = own.filter(({ kind, partition }) => kind !== "f" && !partition);
-  const objections = await objectionsTo(reader, server, tables);
-  const columns = await ageColumnsOf(reader, tables);
+  const free = tables.filter(({ held }) => !held);
+  const objections = await objectionsTo(reader, server, free);
+  const columns = await ageColumnsOf(reader, free);
   const pointing = await references(reader);
   const told: Settling[] = [];
   let asked = 0;
@@ -200,7 +201,9 @@ async function settlingOf(
       bytes: bytesOf(table),
       rows: ages?.rows ?? table.rows,
       managed: managed.includes(table.shown),
-      objections: age === undefined && table.kind === "r" ? [...against, noAge(table)] : against,
+      objections: age === undefined && table.kind === "r" && !table.held
+        ? [...against, noAge(table)]
+        : against,
       referred_by: pointing.filter(({ to }) => to === table.oid).map(({ from }) => from),
       age: age === undefined ? null : {
         column: age.column.name,

@@ -113,15 +113,14 @@ function isCoveredBy(index: Index, other: Index): boolean {
 async function indexesOf(reader: Reader, platform: readonly string[]): Promise<Index[]> {
   return await reader.ask("the indexes", (sql) =>
     sql<Index[]>`
-    with locked as materialized (
+    with locked as materialized ( -- to be looked at some other time: reading their expressions would wait
       select l.relation from pg_locks as l join pg_database as d on d.oid = l.database
        where l.locktype = 'relation' and l.mode = 'AccessExclusiveLock' and l.pid <> pg_backend_pid()
          and d.datname = current_database()
     )
     select i.indexrelid::bigint::float8 as oid, i.indrelid::bigint::float8 as table,
            format('%I.%I', n.nspname, c.relname) as of, format('%I.%I', n.nspname, x.relname) as shown,
-           case when exists (select from locked as l where l.relation in (i.indexrelid, i.indrelid))
-                then x.relpages::float8 * 8192 else coalesce(pg_relation_size(i.indexrelid), 0)::float8 end as bytes,
+           coalesce(pg_relation_size(i.indexrelid), 0)::float8 as bytes,
            pg_stat_get_numscans(i.indexrelid)::float8 as scans, m.amname::text as method, i.indisunique as unique,
            i.indisprimary or i.indisexclusion or i.indisreplident or i.indisclustered or x.relispartition
              or (c.relreplident = 'i' and i.indisreplident)
@@ -138,7 +137,8 @@ async function indexesOf(reader: Reader, platform: readonly string[]): Promise<I
            (select min(format('%I.%I', y.relnamespace::regnamespace::name, y.relname))
               from pg_constraint as f join pg_class as y on y.oid = f.confrelid
              where f.contype = 'f' and f.conrelid = i.indrelid and f.conkey[1] = i.indkey[0]) as serves
-      from pg_index as i
+      from (select i.* from pg_index as i
+             where not exists (select from locked as l where l.relation in (i.indexrelid, i.indrelid)) offset 0) as i
       join pg_class as x on x.oid = i.indexrelid
       join pg_am as m on m.oid = x.relam
       join pg_class as c on c.oid = i.indrelid and c.relkind in ('r', 'm')

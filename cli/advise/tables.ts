@@ -26,6 +26,8 @@ export interface Table {
   readable: boolean;
   fill: number;
   partition: boolean;
+  /** Somebody has it for himself just now: nothing more can be asked about it. */
+  held: boolean;
 }
 
 /** What a column adds to a row; the width is null where it is not known. */
@@ -84,7 +86,7 @@ export async function tablesOf(reader: Reader): Promise<Table[]> {
              and not row_security_active(c.oid) as readable,
            coalesce((select o.option_value::float8 from pg_options_to_table(c.reloptions) as o
                       where o.option_name = 'fillfactor'), 100) / 100 as fill,
-           c.relispartition as partition
+           c.relispartition as partition, h.held
       from pg_class as c
       join pg_namespace as n on n.oid = c.relnamespace
      cross join lateral (

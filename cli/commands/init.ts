@@ -28,7 +28,7 @@ const MB = 1024 * 1024;
 const FREE_MB = 500;
 
 type InitFlags = CommonOptions & {
-  envFile?: string;
+  dotenv?: string;
   policies: boolean;
   yes?: true;
 } & Record<string, unknown>;
@@ -58,7 +58,7 @@ export function init(io: Io): Command {
       );
   }
   return made
-    .option("--env-file <file>", "where passwords are kept (default: .env)")
+    .option("--dotenv <file>", "where passwords are kept (default: .env)")
     .option("--no-policies", "propose no policies")
     .option("--yes", "replace what .env says otherwise; ask nothing but what is missing")
     .action((flags: InitFlags) => begin(io, flags));
@@ -76,7 +76,7 @@ interface Work {
 }
 
 async function begin(io: Io, flags: InitFlags): Promise<void> {
-  const envFile = flags.envFile === undefined ? join(ROOT, ".env") : await fileNamed(flags.envFile);
+  const envFile = flags.dotenv === undefined ? join(ROOT, ".env") : await fileNamed(flags.dotenv);
   const work: Work = {
     io,
     flags,
@@ -188,7 +188,7 @@ async function write(
     ca: flags.ca === undefined ? undefined : trust.caFile ?? flags.ca,
     insecureBecause: flags.insecureBecause,
   }]));
-  const merged = mergedYaml(await textOf(local), tiers, made);
+  const merged = mergedYaml(await textOf(local), tiers, made, flags.yes);
   await writeEnvFile(envFile, values);
   await Deno.writeTextFile(local, merged);
   const isChain = found.length > 1;

@@ -136,7 +136,7 @@ export async function coreOf(
     if (core !== undefined) return core;
   } catch (error) {
     if (!(error instanceof ConfigFailure)) throw error;
-    const others = /^database_tiers(\.(main|archive)\b|$)|_(url|key)_env$|\.url_env$|_PASSWORD$/;
+    const others = /^database_tiers(\.(main|archive)\b|$)|\.(url|key)_env$|_PASSWORD$/;
     const faults = error.problems.filter(({ path }) =>
       /db_url_env$/.test(path) ? path.startsWith("database_tiers.core") : !others.test(path)
     );

@@ -20,6 +20,7 @@ export function mergedYaml(
   text: string,
   tiers: ReadonlyMap<TierName, TierEntry>,
   proposals: Proposals | undefined,
+  replace = false,
 ): string {
   const document = text.trim() === "" ? new Document({}) : parseDocument(text);
   if (document.errors.length > 0 || !(document.contents === null || isMap(document.contents))) {
@@ -35,12 +36,16 @@ export function mergedYaml(
   if (text.trim() === "") {
     document.commentBefore = " Laid over strata.yaml, key by key. No secrets: those are in .env.";
   }
-  setTiers(document, tiers);
+  setTiers(document, tiers, replace);
   if (proposals !== undefined) setPolicies(document, proposals);
   return document.toString({ lineWidth: 0 });
 }
 
-function setTiers(document: Document, tiers: ReadonlyMap<TierName, TierEntry>): void {
+function setTiers(
+  document: Document,
+  tiers: ReadonlyMap<TierName, TierEntry>,
+  replace: boolean,
+): void {
   const isChain = tiers.size > 1;
   for (const key of TIERS) {
     const path = ["database_tiers", key];
@@ -50,8 +55,13 @@ function setTiers(document: Document, tiers: ReadonlyMap<TierName, TierEntry>): 
       continue;
     }
     if (document.getIn(path) === null) document.deleteIn(path);
+    for (const name of tier.hasApi ? ["url_env", "key_env"] : []) {
+      if (document.hasIn([...path, name]) && document.getIn([...path, name]) === null) {
+        document.deleteIn([...path, name]);
+      }
+    }
     for (const [name, value] of Object.entries(settingsOf(key, tier))) {
-      if (!document.hasIn([...path, name])) set(document, [...path, name], value);
+      if (replace || !document.hasIn([...path, name])) set(document, [...path, name], value);
     }
   }
 }
