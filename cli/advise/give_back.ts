@@ -168,9 +168,9 @@ export function bloat(tables: readonly Table[], empty: ReadonlyMap<number, numbe
 /** From here on use that was not counted is no use. */
 export const DAYS_OF_USE = 14;
 
-/** Indexes that can go. */
+/** Indexes that can go: that costs nothing, so smaller ones are worth it. */
 export function droppable(indexes: readonly Needless[], countedDays: number): Gain[] {
-  return indexes.filter(({ bytes, why }) => bytes >= WORTH && why !== "kept").map((index) => ({
+  return indexes.filter(({ bytes, why }) => bytes >= WORTH / 4 && why !== "kept").map((index) => ({
     what: index.index,
     bytes: index.bytes,
     says: `index of ${index.table}: ${index.says}`,
