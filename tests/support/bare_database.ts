@@ -31,7 +31,9 @@ export async function bareDatabase(owners = "", tier: Tier = "core"): Promise<Ba
     return session;
   };
   const sql = connect();
-  await sql.unsafe(owners);
+  if (owners !== "") {
+    await sql.unsafe(`${owners.replace(/;?\s*$/, "")}; select pg_stat_force_next_flush()`);
+  }
   return {
     name,
     url,
