@@ -74,7 +74,8 @@ export function readAddress(given: string, subject: string): string {
   if (url === undefined || isCut || url.hash !== "" || !isEncoded(url.password)) {
     throw new Failure(
       `${subject} cannot be read`,
-      "Where its password holds one of / ? # % @ : write %2F %3F %23 %25 %40 %3A instead; the port is a number.",
+      "Where its password holds one of / ? # % @ : write %2F %3F %23 %25 %40 %3A instead; " +
+        "the port is a number.",
       2,
     );
   }
@@ -84,13 +85,17 @@ export function readAddress(given: string, subject: string): string {
   for (const name of [...url.searchParams.keys()]) {
     if (!KNOWN_PARAMETERS.includes(name)) url.searchParams.delete(name);
   }
-  if (hostedBy(url.href) === "pooler" && !decodeURIComponent(url.username).includes(".")) {
-    refuse(
-      "leads to Supabase's pooler, which wants the project's name after the user",
-      `Write postgres.<project> as its user: take ${SESSION_POOLER}.`,
-    );
-  }
   return url.href;
+}
+
+/** Supabase's pooler finds a project by its name, which stands after the user's. */
+export function refuseNamelessProject(url: string, subject: string): void {
+  if (hostedBy(url) !== "pooler" || projectOf(url) !== undefined) return;
+  throw new Failure(
+    `${subject} leads to Supabase's pooler, which wants the project's name after the user`,
+    `Write postgres.<project> as its user: take ${SESSION_POOLER}.`,
+    2,
+  );
 }
 
 function isEncoded(text: string): boolean {

@@ -224,7 +224,8 @@ const noAge = ({ shown }: Table) => ({
   code: "ST010",
   says: `${shown} has no column to tell a row's age by`,
   remedy: "Add one, and let new rows fill it: " +
-    `alter table ${shown} add column created_at timestamptz not null default now(); (every row that is there is as old as that statement then)`,
+    `alter table ${shown} add column created_at timestamptz not null default now(); ` +
+    "(every row that is there is as old as that statement then)",
 });
 
 /** Each row takes its part of what is not empty. */

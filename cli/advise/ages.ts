@@ -37,11 +37,23 @@ const DAYS = [...Array.from({ length: MONTHS + 1 }, (_, month) => month * 30), 3
 const COUNTED_BYTES = 16 * 1024 * 1024;
 const SAMPLE_PAGES = 1000;
 
-const BORN =
-  /^(created|inserted|added|logged|recorded|received|occurred|happened|placed|ordered|sent|posted|published|captured|measured|ingested|imported)(_?(at|on|time|date|ts|timestamp))?$/i;
+const BIRTHS = [
+  ...["created", "inserted", "added", "logged", "recorded", "received", "occurred", "happened"],
+  ...["placed", "ordered", "sent", "posted", "published", "captured", "measured", "ingested"],
+].join("|");
+const BORN = new RegExp(`^(${BIRTHS}|imported)(_?(at|on|time|date|ts|timestamp))?$`, "i");
 const PLAIN = /^(ts|time|timestamp|date|day|at|datetime|event_?(time|date|at)|log_?(time|date))$/i;
-const LATER =
-  /updat|modif|delet|expir|due|until|ends?_|end_|finish|complet|birth|renew|last_|next_|valid|cancel|seen|revoked|refresh|start|schedul|deadline/i;
+const LATER = new RegExp(
+  [
+    ...["updat", "modif", "delet", "expir", "due", "until", "ends?_", "end_", "finish", "complet"],
+    ...["birth", "renew", "last_", "next_", "valid", "cancel", "seen", "revoked", "refresh"],
+    ...["start", "schedul", "deadline"],
+  ].join("|"),
+  "i",
+);
+/** What a default says that is the time of the insert. */
+const NOW = "\\mnow\\(|current_timestamp|localtimestamp|current_date|" +
+  "clock_timestamp|statement_timestamp|transaction_timestamp";
 
 /** Every column of the tables that is a point in time. */
 export async function ageColumnsOf(
@@ -50,13 +62,15 @@ export async function ageColumnsOf(
 ): Promise<AgeColumn[]> {
   return await reader.ask("columns that are points in time", (sql) =>
     sql<AgeColumn[]>`
-    select a.attrelid::bigint::float8 as table, a.attname::text as name, format_type(a.atttypid, null) as type,
+    select a.attrelid::bigint::float8 as table, a.attname::text as name, format_type(a.atttypid, null)
+      as type,
            coalesce(pg_get_expr(d.adbin, d.adrelid) ~*
-             '\\mnow\\(|current_timestamp|localtimestamp|current_date|clock_timestamp|statement_timestamp|transaction_timestamp', false)
+             ${NOW}, false)
              and a.attgenerated = '' as now,
            exists (select from pg_index as i join pg_class as x on x.oid = i.indexrelid
                      join pg_am as m on m.oid = x.relam and m.amname = 'btree'
-                    where i.indrelid = a.attrelid and i.indkey[0] = a.attnum and i.indpred is null and i.indisvalid) as indexed,
+                    where i.indrelid = a.attrelid and i.indkey[0] = a.attnum and i.indpred is null
+                      and i.indisvalid) as indexed,
            a.attnotnull as required, s.correlation::float8 as correlation
       from pg_attribute as a
       join pg_class as c on c.oid = a.attrelid
@@ -166,7 +180,7 @@ interface Statistics {
   shares: number[] | null;
 }
 
-/** From what ANALYZE has kept: a hundred bounds between which equally many rows lie, and the commonest values. */
+/** From what ANALYZE has kept: bounds between which equally many rows lie, and the commonest values. */
 async function byStatistics(reader: Reader, table: Table, age: string): Promise<Ages | undefined> {
   if (table.rows === null) return undefined;
   const seconds = (values: string) =>

@@ -3,7 +3,7 @@ import { coreOf, readEnvironment } from "../config/load.ts";
 import type { TierTrust } from "../config/security.ts";
 import { DEFAULT_CONFIG, fileNamed, type Io, ROOT } from "../lib/command.ts";
 import { Failure } from "../lib/errors.ts";
-import { readAddress, type TrustFlags, trustOfFlags } from "./address.ts";
+import { readAddress, refuseNamelessProject, type TrustFlags, trustOfFlags } from "./address.ts";
 
 /** A database to look at. */
 export interface Door {
@@ -19,7 +19,7 @@ export interface DoorFlags extends TrustFlags {
   config?: string;
 }
 
-/** A word that names an environment variable: so that an address, with its password, stands in none's history. */
+/** A word that names an environment variable, so that no password stands in a shell's history. */
 export const isVariable = (given: string) => /^[A-Za-z_]\w*$/.test(given);
 
 /** The database that the flags name, or core. */
@@ -35,8 +35,10 @@ export async function doorOf(io: Io, flags: DoorFlags): Promise<Door> {
         2,
       );
     }
-    const url = readAddress(value, isVariable(given) ? given : "--db-url");
-    const trust = await trustOfFlags(url, flags, isVariable(given) ? given : "--db-url");
+    const subject = isVariable(given) ? given : "--db-url";
+    const url = readAddress(value, subject);
+    refuseNamelessProject(url, subject);
+    const trust = await trustOfFlags(url, flags, subject);
     return { url, trust, capacityMb: undefined };
   }
   const path = flags.config === undefined ? DEFAULT_CONFIG : await fileNamed(flags.config);

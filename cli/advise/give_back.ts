@@ -106,7 +106,8 @@ async function rightsOn(reader: Reader, { oid, shown }: Table, age: string) {
     sql<Rights[]>`
     select exists (select from pg_attribute as a
                     where a.attrelid = c.oid and a.attname = ${age} and not a.attisdropped) as age,
-           has_table_privilege(c.oid, 'delete') as deletes, has_table_privilege(c.oid, 'truncate') as truncates,
+           has_table_privilege(c.oid, 'delete') as deletes, has_table_privilege(c.oid, 'truncate')
+             as truncates,
            pg_has_role(c.relowner, 'usage') as owns
       from pg_class as c where c.oid = ${oid}::oid`);
   return rows?.[0];

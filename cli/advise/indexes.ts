@@ -121,24 +121,29 @@ async function indexesOf(reader: Reader, platform: readonly string[]): Promise<I
     select i.indexrelid::bigint::float8 as oid, i.indrelid::bigint::float8 as table,
            format('%I.%I', n.nspname, c.relname) as of, format('%I.%I', n.nspname, x.relname) as shown,
            coalesce(pg_relation_size(i.indexrelid), 0)::float8 as bytes,
-           pg_stat_get_numscans(i.indexrelid)::float8 as scans, m.amname::text as method, i.indisunique as unique,
+           pg_stat_get_numscans(i.indexrelid)::float8 as scans, m.amname::text as method, i.indisunique
+             as unique,
            i.indisprimary or i.indisexclusion or i.indisreplident or i.indisclustered or x.relispartition
              or (c.relreplident = 'i' and i.indisreplident)
              or exists (select from pg_constraint as k where k.conindid = i.indexrelid) as needed,
            i.indisvalid as valid,
-           array(select format('%s %s %s %s', k.attnum, i.indclass[k.at - 1], i.indcollation[k.at - 1], i.indoption[k.at - 1])
+           array(select format('%s %s %s %s', k.attnum, i.indclass[k.at - 1], i.indcollation[k.at - 1],
+             i.indoption[k.at - 1])
                    from unnest(i.indkey::smallint[]) with ordinality as k (attnum, at)
                   where k.at <= i.indnkeyatts order by k.at) as columns,
            format('%s|%s', pg_get_expr(i.indexprs, i.indrelid), pg_get_expr(i.indpred, i.indrelid))
-             || coalesce((select string_agg(k.attnum::text, ' ' order by k.at) from unnest(i.indkey::smallint[]) with ordinality as k (attnum, at)
+             || coalesce((select string_agg(k.attnum::text, ' ' order by k.at)
+               from unnest(i.indkey::smallint[]) with ordinality as k (attnum, at)
                            where k.at > i.indnkeyatts), '') as besides,
            i.indnatts - i.indnkeyatts as along,
-           (select a.attname::text from pg_attribute as a where a.attrelid = i.indrelid and a.attnum = i.indkey[0]) as first,
+           (select a.attname::text from pg_attribute as a where a.attrelid = i.indrelid
+             and a.attnum = i.indkey[0]) as first,
            (select min(format('%I.%I', y.relnamespace::regnamespace::name, y.relname))
               from pg_constraint as f join pg_class as y on y.oid = f.confrelid
              where f.contype = 'f' and f.conrelid = i.indrelid and f.conkey[1] = i.indkey[0]) as serves
       from (select i.* from pg_index as i
-             where not exists (select from locked as l where l.relation in (i.indexrelid, i.indrelid)) offset 0) as i
+             where not exists (select from locked as l where l.relation in (i.indexrelid,
+               i.indrelid)) offset 0) as i
       join pg_class as x on x.oid = i.indexrelid
       join pg_am as m on m.oid = x.relam
       join pg_class as c on c.oid = i.indrelid and c.relkind in ('r', 'm')

@@ -1,4 +1,6 @@
 /** What a server is: its version, who is asked as, what is billed, whether it is read-only, what it keeps. */
+import { tierOf } from "../../supabase/functions/_shared/strata.ts";
+import { managedTables } from "../../supabase/functions/_shared/strata_holdings.ts";
 import type { Reader } from "./reader.ts";
 
 /** A server and the database that is looked at. */
@@ -67,14 +69,9 @@ export async function serverOf(reader: Reader): Promise<Server | undefined> {
 export async function strataOf(
   reader: Reader,
 ): Promise<{ tier: string | null; managed: string[] }> {
-  const rows = await reader.ask(
-    "what Strata manages",
-    (sql) =>
-      sql<{ tier: string | null; managed: string[] }[]>`
-    select (select s.tier from strata.self as s) as tier,
-           array(select format('%I.%I', d.schema_name, d.table_name) from strata.datasets as d) as managed`,
-  );
-  return rows?.[0] ?? { tier: null, managed: [] };
+  const tier = await reader.ask("which tier this is", (sql) => tierOf(sql));
+  const managed = await reader.ask("what Strata manages", (sql) => managedTables(sql));
+  return { tier: tier ?? null, managed: managed ?? [] };
 }
 
 /** Every database of the server: the platform bills their sum. */

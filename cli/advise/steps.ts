@@ -12,7 +12,7 @@ export interface Step {
 
 /** The platform makes a database writable again below this part of its capacity. */
 const WRITABLE = 0.95;
-/** A copy of a table that is packed anew lies beside it for a while: the smallest gives its room to the next. */
+/** A table that is packed anew needs room for a copy: the smallest first, which gives its own to the next. */
 const bySize = (gains: readonly Gain[]) => [...gains].sort((a, b) => a.bytes - b.bytes);
 
 /** What gives room at once, from what costs nothing to what loses something. */

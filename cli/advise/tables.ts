@@ -62,23 +62,27 @@ export async function tablesOf(reader: Reader): Promise<Table[]> {
            format('%I.%I', n.nspname, c.relname) as shown, c.relkind::text as kind,
            pg_get_userbyid(c.relowner)::text as owner,
            case when c.relkind in ('p', 'f') then 0 when h.held then c.relpages::float8 * 8192
-                else coalesce(pg_table_size(c.oid) - coalesce(pg_total_relation_size(nullif(c.reltoastrelid, 0)), 0), 0)::float8 end as heap,
+                else coalesce(pg_table_size(c.oid) - coalesce(pg_total_relation_size(nullif(c.reltoastrelid,
+                  0)), 0), 0)::float8 end as heap,
            case when c.relkind in ('p', 'f') then 0
                 when h.held then (select coalesce(sum(x.relpages), 0)::float8 * 8192 from pg_index as i
                                     join pg_class as x on x.oid = i.indexrelid where i.indrelid = c.oid)
                 else coalesce(pg_indexes_size(c.oid), 0)::float8 end as index,
            case when c.reltoastrelid = 0 then 0
-                when h.held then (select x.relpages::float8 * 8192 from pg_class as x where x.oid = c.reltoastrelid)
+                when h.held then (select x.relpages::float8 * 8192 from pg_class as x
+                  where x.oid = c.reltoastrelid)
                 else coalesce(pg_total_relation_size(c.reltoastrelid), 0)::float8 end as toast,
            case when s.counted is not null then pg_stat_get_live_tuples(c.oid)
                 when c.reltuples >= 0 then greatest(c.reltuples::bigint + s.inserted - s.deleted, 0)
                 when s.inserted > 0 then pg_stat_get_live_tuples(c.oid) end::float8 as rows,
            pg_stat_get_dead_tuples(c.oid)::float8 as dead, s.inserted::float8 as inserted,
            pg_stat_get_tuples_updated(c.oid)::float8 as updated, s.deleted::float8 as deleted,
-           (select case when greatest(pg_stat_get_last_vacuum_time(x.oid), pg_stat_get_last_autovacuum_time(x.oid)) is not null
+           (select case when greatest(pg_stat_get_last_vacuum_time(x.oid),
+             pg_stat_get_last_autovacuum_time(x.oid)) is not null
                           then pg_stat_get_live_tuples(x.oid)
                         when x.reltuples >= 0 then greatest(
-                          x.reltuples::bigint + pg_stat_get_tuples_inserted(x.oid) - pg_stat_get_tuples_deleted(x.oid), 0)
+                          x.reltuples::bigint + pg_stat_get_tuples_inserted(x.oid)
+                            - pg_stat_get_tuples_deleted(x.oid), 0)
                         when pg_stat_get_tuples_inserted(x.oid) > 0 then pg_stat_get_live_tuples(x.oid) end
               from pg_class as x where x.oid = c.reltoastrelid)::float8 as toast_rows,
            extract(epoch from s.analyzed)::float8 as analyzed,
@@ -90,14 +94,18 @@ export async function tablesOf(reader: Reader): Promise<Table[]> {
       from pg_class as c
       join pg_namespace as n on n.oid = c.relnamespace
      cross join lateral (
-       select greatest(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid)) as analyzed,
+       select greatest(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid))
+         as analyzed,
               greatest(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid),
-                       pg_stat_get_last_vacuum_time(c.oid), pg_stat_get_last_autovacuum_time(c.oid)) as counted,
-              pg_stat_get_tuples_inserted(c.oid) as inserted, pg_stat_get_tuples_deleted(c.oid) as deleted) as s
+                       pg_stat_get_last_vacuum_time(c.oid), pg_stat_get_last_autovacuum_time(c.oid))
+                         as counted,
+              pg_stat_get_tuples_inserted(c.oid) as inserted, pg_stat_get_tuples_deleted(c.oid) as deleted)
+                as s
      cross join lateral (
        select exists (select from locked as l
                        where l.relation in (c.oid, c.reltoastrelid)
-                          or l.relation in (select i.indexrelid from pg_index as i where i.indrelid = c.oid)) as held) as h
+                          or l.relation in (select i.indexrelid from pg_index as i
+                            where i.indrelid = c.oid)) as held) as h
      where c.relkind in ('r', 'm', 'p', 'f') and c.relpersistence <> 't'
        and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'`) ?? [];
 }

@@ -25,7 +25,7 @@ export function advise(io: Io): Command {
     [
       "advise                           # core, as the configuration has it",
       "advise --db-url DATABASE_URL     # the variable that holds the address",
-      "PGPASSWORD=… advise --db-url postgresql://postgres.abc@aws-0-eu-central-1.pooler.supabase.com:5432/postgres",
+      "advise --db-url postgresql://me@db.example.org:5432/app   # its password in PGPASSWORD",
       "advise --json --capacity 8192",
     ],
   )

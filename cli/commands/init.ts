@@ -39,9 +39,9 @@ export function init(io: Io): Command {
     "init",
     "say where the tiers are: each is tried, then .env and strata.local.yaml are written",
     [
-      "init                                          # asks; what is typed is not shown",
-      "STRATA_CORE_DB_URL=… STRATA_MAIN_DB_URL=… init  # asks nothing that is known",
-      "init --core CORE_URL --main MAIN_URL --main-ca ca.crt --yes   # variables that hold addresses",
+      "init                                # asks for what is not known; what is typed is not shown",
+      "init --core CORE_URL --main MAIN_URL   # the variables that hold the addresses",
+      "init --archive ARCHIVE_URL --archive-ca ca.crt --yes",
     ],
   );
   for (const tier of TIERS) {

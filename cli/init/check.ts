@@ -6,6 +6,7 @@ import {
   isTransactionMode,
   lacksPassword,
   readAddress,
+  refuseNamelessProject,
   SESSION_POOLER,
   shownAddress,
   type TrustFlags,
@@ -91,6 +92,7 @@ function refuseWays(tier: TierName, url: string): void {
       2,
     );
   }
+  refuseNamelessProject(url, `The address of ${tier}`);
   if (hosted !== undefined && new URL(url).pathname !== "/postgres") {
     throw new Failure(
       `The address of ${tier} names database ${

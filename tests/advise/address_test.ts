@@ -50,11 +50,6 @@ Deno.test("readAddress() says what is wrong, and never the password", () => {
       ["postgresql://u:geheim@h:port/db", /cannot be read/, /the port is a number/],
       ["postgresql:///db", /names no (host|user)/, /^Write it as/],
       ["postgresql://h:5432/db", /names no user/, /^Write it as/],
-      [
-        `postgresql://postgres:geheim@${POOLER}:5432/postgres`,
-        /wants the project's name/,
-        /postgres\.<project>/,
-      ],
     ] as const
   ) {
     assert.throws(() => readAddress(given, "It"), (error) => {
@@ -115,6 +110,11 @@ Deno.test("advise says in a sentence why an address leads nowhere", async () => 
         2,
       ],
       ["postgresql://u:ge/heim@h/db", /^--db-url cannot be read/, 2],
+      [
+        `postgresql://postgres:geheim@${POOLER}/postgres`,
+        /wants the project's name[^]*postgres\.<project>/,
+        2,
+      ],
     ] as const
   ) {
     const ran = await strata(["advise", "--db-url", url]);

@@ -8,6 +8,9 @@ import { plainServer } from "../support/plain_server.ts";
 import { strata } from "../cli/support.ts";
 import { advised, SHOP, tableOf, told } from "./support.ts";
 
+/** Other tests' databases are on the same server, and are billed. */
+const ROOM = ["--capacity", "100000"];
+
 Deno.test("advise tells an application what fills it, what could settle, and what cannot and why", async () => {
   await using db = await bareDatabase(SHOP);
   await db.sql`vacuum analyze`;
@@ -49,8 +52,8 @@ Deno.test("advise tells an application what fills it, what could settle, and wha
     main_retention_days: 1095,
     delete_after_days: "never",
   });
-  const text = await told(db.url);
-  assert.match(text, /^🟢 .* of 500 MB/);
+  const text = await told(db.url, ...ROOM);
+  assert.match(text, /^🟢 .* of 97\.7 GB/);
   assert.match(text, /^ {2}public\.events +created_at +30,000 /m);
   assert.match(text, /deno task strata init$/m);
   assert.doesNotMatch(text, /Full: do this first/);
@@ -65,7 +68,8 @@ Deno.test("advise tells the pace by the ages of rows, and when the capacity is r
   const whole = settling[0]?.bytes ?? 0;
   assert.ok(Math.abs(growth.per_day - whole / 20) < whole / 200); // twenty days, evenly
   assert.ok(Math.abs((growth.days ?? 0) - (capacity - billed) / growth.per_day) < 2);
-  assert.match(await told(db.url), /^ {2}≈ .* a day, .*: 500 MB in about /m);
+  const more = String(Math.round(billed / 1024 / 1024) + 400);
+  assert.match(await told(db.url, "--capacity", more), /^ {2}≈ .* a day, .* MB in about /m);
   await db.sql`update public.readings set at = at - interval '300 days'`;
   const later = await advised(db.url);
   assert.deepEqual([later.growth.per_day, later.growth.days], [0, null]);
@@ -73,7 +77,8 @@ Deno.test("advise tells the pace by the ages of rows, and when the capacity is r
 
 Deno.test("advise estimates a large table by its statistics, and one without any by a sample", async () => {
   await using db = await bareDatabase(`
-    create table public.big (id int primary key, made date, at timestamptz, note text) with (autovacuum_enabled = off);
+    create table public.big (id int primary key, made date, at timestamptz,
+      note text) with (autovacuum_enabled = off);
     alter table public.big alter note set storage plain;
     insert into public.big select i, current_date - i % 400,
         case when i % 10 > 0 then now() - i * interval '400 days' / 60000 end, repeat(md5(i::text), 10)
@@ -154,7 +159,7 @@ Deno.test("advise takes names of every kind, and what it proposes can be run and
 
 Deno.test("advise has little to say of an empty database, and says it", async () => {
   await using db = await bareDatabase();
-  const text = await told(db.url);
+  const text = await told(db.url, ...ROOM);
   assert.match(text, /Nothing here has rows, a key and an age to go by\./);
   assert.match(text, /Not known: nothing here grows that has an age/);
   assert.doesNotMatch(text, /lifecycle_policies/);
@@ -205,7 +210,7 @@ Deno.test("advise waits for nobody: a table that is locked is told with its last
 Deno.test("without --db-url advise takes the configuration's core, and asks nothing of other tiers", async () => {
   await using db = await bareDatabase();
   const environment = { STRATA_CORE_DB_URL: db.url };
-  const { code, out, err } = await strata(["advise"], environment);
+  const { code, out, err } = await strata(["advise", ...ROOM], environment);
   assert.deepEqual([code, err], [0, ""]);
   assert.match(out, new RegExp(`/${db.name}: PostgreSQL `));
   assert.doesNotMatch(out, new RegExp(new URL(db.url).password));
@@ -216,7 +221,7 @@ Deno.test("without --db-url advise takes the configuration's core, and asks noth
     /database_tiers\.core\.db_url_env names STRATA_CORE_DB_URL, which is not set/,
   );
   assert.doesNotMatch(none.err, /STRATA_MAIN/);
-  const named = await strata(["advise", "--db-url", "SHOP_URL"], { SHOP_URL: db.url });
+  const named = await strata(["advise", "--db-url", "SHOP_URL", ...ROOM], { SHOP_URL: db.url });
   assert.equal(named.code, 0, named.err);
   const missing = await strata(["advise", "--db-url", "SHOP_URL"], {});
   assert.deepEqual([missing.code, /^There is no variable SHOP_URL/.test(missing.err)], [2, true]);

@@ -6,23 +6,27 @@ import { advised } from "./support.ts";
 const TABLES = `
   create table public.plain (id int primary key, created_at timestamptz);
   create table public.keyless (id int unique not null, created_at timestamptz);
-  create table public.parted (id int, created_at timestamptz, primary key (id, created_at)) partition by range (created_at);
+  create table public.parted (id int, created_at timestamptz, primary key (id,
+    created_at)) partition by range (created_at);
   create materialized view public.seen as select 1 as id, now() as created_at;
   create table public.elders (id int primary key, created_at timestamptz);
   create table public.children (primary key (id)) inherits (public.elders);
   create table public.ruled (id int primary key, created_at timestamptz);
-  create rule soft as on delete to public.ruled do instead update public.ruled set created_at = null where id = old.id;
+  create rule soft as on delete to public.ruled do instead update public.ruled set created_at = null
+    where id = old.id;
   create table public.scans (id int primary key, created_at date, scan oid, scans oid[]);
   create domain public.lo as oid;
   create type public.pair as (a int, b public.lo);
   create table public.nested (id int primary key, created_at date, p public.pair, q public.lo);
   create table public.by_name (id regclass primary key, created_at date);
   create table public.odd (id int primary key, created_at date, strata_tid int, v tsvector, n gtsvector);
-  create table public.parts (thing int constraint "be""longs" references public.plain on delete cascade, created_at date);
+  create table public.parts (thing int constraint "be""longs" references public.plain on delete cascade,
+    created_at date);
   create function public.f() returns trigger language plpgsql as 'begin return old; end';
   create table public.swept (id int primary key, created_at timestamptz);
   create trigger sweep after delete on public.swept for each row execute function public.f();
-  create trigger "Clean Up" before insert or delete on public.swept for each statement execute function public.f();
+  create trigger "Clean Up" before insert or delete
+    on public.swept for each statement execute function public.f();
   create trigger away after delete on public.plain for each row
     when (current_setting('strata.purging', true) is distinct from 'on') execute function public.f();
   create table public.published (id int primary key, created_at timestamptz, secret text);
@@ -48,7 +52,8 @@ Deno.test("advise objects to what manage() objects to, in the same words", async
       create table public.theirs (id int primary key, created_at timestamptz);
       create function public.g() returns trigger language plpgsql as 'begin return new; end';
       create function public.h(int) returns int language sql immutable as 'select $1';
-      create table public.watched (id int primary key, created_at timestamptz, n int check (public.h(n) > 0), m int default public.h(1));
+      create table public.watched (id int primary key, created_at timestamptz, n
+        int check (public.h(n) > 0), m int default public.h(1));
       create index on public.watched (public.h(n));
       create trigger see before insert on public.watched for each row execute function public.g();
       alter table public.theirs owner to ${clerk};

@@ -86,15 +86,18 @@ Deno.test("advise measures room of rows that are gone about as well as packing t
 const LEFT = `
   create schema cron;
   create table cron.job_run_details (runid bigint primary key, return_message text, end_time timestamptz);
-  insert into cron.job_run_details select i, repeat('x', 100), now() - i * interval '1 minute' from generate_series(1, 20000) as i;
+  insert into cron.job_run_details select i, repeat('x', 100), now() - i * interval '1 minute'
+    from generate_series(1, 20000) as i;
   create schema net;
   create table net._http_response (id bigint, content text, created timestamptz);
   insert into net._http_response select i, repeat('x', 100), now() from generate_series(1, 20000) as i;
   create schema auth;
   create table auth.audit_log_entries (id bigint primary key, payload json, created_at timestamptz);
-  insert into auth.audit_log_entries select i, '{}', now() - i * interval '1 hour' from generate_series(1, 30000) as i;
+  insert into auth.audit_log_entries select i, '{}', now() - i * interval '1 hour' from generate_series(1,
+    30000) as i;
   create table auth.sessions (id bigint primary key, updated_at timestamptz, tag text);
-  insert into auth.sessions select i, now() - i * interval '1 hour', repeat('x', 60) from generate_series(1, 20000) as i;`;
+  insert into auth.sessions select i, now() - i * interval '1 hour', repeat('x', 60) from generate_series(1,
+    20000) as i;`;
 
 Deno.test("advise says what the platform leaves lying, with what is lost; its statements run", async () => {
   await using db = await bareDatabase(LEFT);

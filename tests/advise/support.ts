@@ -39,7 +39,8 @@ export const SHOP = `
     created_at timestamptz not null default now());
   create table public.orders (
     id bigint generated always as identity primary key, customer bigint not null references public.customers,
-    total numeric, placed_at timestamptz not null default now(), updated_at timestamptz not null default now());
+    total numeric, placed_at timestamptz not null default now(),
+      updated_at timestamptz not null default now());
   create index orders_placed_at on public.orders (placed_at);
   create index orders_customer on public.orders (customer);
   create index orders_customer_total on public.orders (customer, total);
@@ -49,16 +50,19 @@ export const SHOP = `
     order_id bigint not null references public.orders on delete cascade, position int, article text,
     primary key (order_id, position));
   create table public.events (
-    id uuid primary key default gen_random_uuid(), payload text, created_at timestamptz not null default now());
+    id uuid primary key default gen_random_uuid(), payload text,
+      created_at timestamptz not null default now());
   create table public.request_log (at timestamptz not null default now(), path text);
   create table public.settings (key text primary key, value jsonb);
   insert into public.customers (email, created_at)
     select 'c' || i, now() - i * interval '1 day' from generate_series(1, 500) as i;
   insert into public.orders (customer, total, placed_at)
     select 1 + i % 500, i, now() - i * interval '730 days' / 20000 from generate_series(1, 20000) as i;
-  insert into public.order_items select i, n, 'a' from generate_series(1, 20000) as i, generate_series(1, 2) as n;
+  insert into public.order_items select i, n, 'a' from generate_series(1, 20000) as i, generate_series(1,
+    2) as n;
   insert into public.events (payload, created_at)
-    select repeat(md5(i::text), 2), now() - i * interval '730 days' / 30000 from generate_series(1, 30000) as i;
+    select repeat(md5(i::text), 2), now() - i * interval '730 days' / 30000 from generate_series(1,
+      30000) as i;
   insert into public.request_log
     select now() - i * interval '730 days' / 30000, '/' || i from generate_series(1, 30000) as i;
 `;

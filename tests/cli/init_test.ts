@@ -60,7 +60,7 @@ Deno.test("init by flags writes .env for nobody else and strata.local.yaml witho
     CORE: core.url,
   });
   assert.deepEqual([code, err], [0, ""]);
-  assert.equal((await Deno.stat(`${here.path}/.env`)).mode ?? 0 & 0o777, 0o100600);
+  assert.equal((await Deno.stat(`${here.path}/.env`)).mode, 0o100600);
   const env = await here.env() ?? "";
   assert.deepEqual(env.trim().split("\n"), [
     `STRATA_CORE_DB_URL=${core.url}`,
@@ -173,7 +173,7 @@ Deno.test("init refuses ways and databases by which nothing works, and says whic
   for (
     const [args, says] of [
       [
-        ["--core", `postgresql://postgres.abc:geheim@${pooler}:6543/postgres`],
+        ["--core", `postgresql://postgres:geheim@${pooler}:6543/postgres`],
         /names port 6543, the pooler's transaction mode.*\n→ Write port 5432 \(session mode\)/,
       ],
       [
