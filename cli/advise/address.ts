@@ -161,6 +161,14 @@ export function whyNot(error: unknown, url: string): Failure {
       failure.code,
     );
   }
+  if (failure.code === "28P01" && lacksPassword(url) && !Deno.env.get("PGPASSWORD")) {
+    return new Failure(
+      "it wants a password, and the address has none",
+      "Write it into the address (user:password@host), or into PGPASSWORD.",
+      1,
+      failure.code,
+    );
+  }
   if (hosted === "pooler" && /tenant|ENOIDENTIFIER/i.test(failure.message)) {
     return new Failure(
       "Supabase's pooler knows no such project at this address",

@@ -18,7 +18,7 @@ import { bytesOf, emptyBytes, type Table, tablesOf } from "./tables.ts";
 import { Failure } from "../lib/errors.ts";
 
 /** So many tables are asked for the ages of their rows, the largest. */
-const ASKED = 25;
+const ASKED = 60;
 const MB = 1024 * 1024;
 /** From here on a database is called full: so much of it, or read-only. */
 const FULL = 0.9;
@@ -44,6 +44,8 @@ export interface Settling {
   rows: number | null;
   /** It is Strata's already. */
   managed: boolean;
+  /** Nothing kept it from being asked for the ages of its rows but its size, which is small. */
+  asked: boolean;
   objections: Omit<Objection, "oid">[];
   /** Tables whose rows refer to rows of it. */
   referred_by: string[];
@@ -198,9 +200,10 @@ async function settlingOf(
       table: table.shown,
       schema: table.schema,
       name: table.name,
-      bytes: bytesOf(table),
+      bytes: table.kind === "p" ? bytesBelow(own, table.oid) : bytesOf(table),
       rows: ages?.rows ?? table.rows,
       managed: managed.includes(table.shown),
+      asked: mayAsk || age === undefined || table.kind !== "r",
       objections: age === undefined && table.kind === "r" && !table.held
         ? [...against, noAge(table)]
         : against,
@@ -218,6 +221,12 @@ async function settlingOf(
   }
   const hasAge = tables.filter((table) => table.kind === "r" && ageColumnOf(columns, table));
   return { told, notAsked: Math.max(hasAge.length - ASKED, 0) };
+}
+
+/** A partitioned table holds nothing itself. */
+function bytesBelow(tables: readonly Table[], parent: number): number {
+  return tables.filter((table) => table.parent === parent)
+    .reduce((sum, table) => sum + bytesOf(table) + bytesBelow(tables, table.oid), 0);
 }
 
 const noAge = ({ shown }: Table) => ({
@@ -265,7 +274,7 @@ function growthOf(own: readonly Table[], told: readonly Settling[], room: number
     const table = own.find(({ shown }) => shown === one.table);
     if (table === undefined || one.bytes < MB) continue;
     if (one.ages === null || one.ages.rows === 0) {
-      if (one.ages === null) without.push(one.table);
+      if (one.ages === null && one.asked) without.push(one.table);
       continue;
     }
     const { months, rows, oldest_days } = one.ages;

@@ -112,6 +112,6 @@ export function policiesYaml({ policies, undecided, namesakes }: Proposals): str
     ...namesakes.map((name) =>
       `  ${name}: null # yours is not the table of this name that strata.yaml has a policy for`
     ),
-    ...undecided.map(({ table, why }) => `  # ${table.replaceAll("\n", " ")}: ${why}`),
+    ...undecided.map(({ table, why }) => `  # ${`${table}: ${why}`.replaceAll(/\s+/g, " ")}`),
   ].join("\n");
 }

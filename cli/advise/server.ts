@@ -33,6 +33,7 @@ export interface Database {
 
 /** What keeps the room of deleted rows, or the log, from being given back. */
 export interface Pin {
+  keeps: "rows" | "log";
   says: string;
   statement: string;
 }
@@ -111,19 +112,20 @@ export async function logBytes(reader: Reader): Promise<number | null> {
 export async function pinsOf(reader: Reader): Promise<Pin[]> {
   return await reader.ask("what keeps room from being given back", (sql) =>
     sql<Pin[]>`
-    select format('a transaction of %s is open since %s UTC (process %s)', a.usename,
+    select 'rows' as keeps, format('a transaction of %s is open since %s UTC (process %s)', a.usename,
                   to_char(a.xact_start, 'YYYY-MM-DD HH24:MI'), a.pid) as says,
            format('select pg_terminate_backend(%s);', a.pid) as statement
       from pg_stat_activity as a
      where a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
        and a.xact_start < now() - interval '1 hour'
      union all
-    select format('transaction %s is prepared since %s UTC and not ended', x.gid,
+    select 'rows', format('transaction %s is prepared since %s UTC and not ended', x.gid,
                   to_char(x.prepared, 'YYYY-MM-DD HH24:MI')),
            format('rollback prepared %L;', x.gid)
       from pg_prepared_xacts as x where x.prepared < now() - interval '1 hour'
      union all
-    select format('nobody reads the replication slot %s, for which the write-ahead log is kept', t.slot_name),
+    select case when t.xmin is null and t.catalog_xmin is null then 'log' else 'rows' end,
+           format('nobody reads the replication slot %s, for which the write-ahead log is kept', t.slot_name),
            format('select pg_drop_replication_slot(%L);', t.slot_name)
       from pg_replication_slots as t where not t.active`) ?? [];
 }

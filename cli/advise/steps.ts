@@ -34,7 +34,10 @@ export function whenFull({ server, gains, pins, billed, capacity, full }: Advice
         run: ["set session characteristics as transaction read write;"],
       }]
       : []),
-    ...step("Have the room of deleted rows let go of:", pins.map(({ statement }) => statement)),
+    ...step(
+      "Have the room of deleted rows let go of:",
+      pins.filter(({ keeps }) => keeps === "rows").map(({ statement }) => statement),
+    ),
     ...step(
       "Drop indexes that nobody uses; their room is free at once, and one can be made again:",
       lines(indexes),

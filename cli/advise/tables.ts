@@ -26,6 +26,8 @@ export interface Table {
   readable: boolean;
   fill: number;
   partition: boolean;
+  /** The partitioned table of which it is a part. */
+  parent: number | null;
   /** Somebody has it for himself just now: nothing more can be asked about it. */
   held: boolean;
 }
@@ -90,7 +92,9 @@ export async function tablesOf(reader: Reader): Promise<Table[]> {
              and not row_security_active(c.oid) as readable,
            coalesce((select o.option_value::float8 from pg_options_to_table(c.reloptions) as o
                       where o.option_name = 'fillfactor'), 100) / 100 as fill,
-           c.relispartition as partition, h.held
+           c.relispartition as partition, h.held,
+           (select i.inhparent::bigint::float8 from pg_inherits as i
+             where i.inhrelid = c.oid and c.relispartition) as parent
       from pg_class as c
       join pg_namespace as n on n.oid = c.relnamespace
      cross join lateral (

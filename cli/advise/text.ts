@@ -129,8 +129,8 @@ function settlingLine({ table: name, age, ages, frees, managed }: Settling): str
 }
 
 function refusedText({ settling }: Advice): string {
-  const refused = settling.filter(({ objections, ages, managed }) =>
-    !managed && (objections.some(({ code }) => code !== "ST013") || ages === null)
+  const refused = settling.filter(({ objections, ages, managed, asked }) =>
+    !managed && (objections.some(({ code }) => code !== "ST013") || (asked && ages === null))
   );
   const large = refused.filter(({ bytes }) => bytes >= WORTH);
   const told = large.slice(0, MOST_REFUSED);
@@ -194,13 +194,13 @@ function gainsText({ gains, pins }: Advice): string {
         [gain.statement, ...(gain.then === null ? [] : [gain.then])].join(" "),
       ))
     ),
-    ...pins.map(({ says, statement }) =>
-      indented(
-        withRemedy(
-          `${says}: the room of rows that were deleted since is not free before that ends`,
-          statement,
-        ),
-      )
+    ...pins.map(({ keeps, says, statement }) =>
+      indented(withRemedy(
+        keeps === "log"
+          ? says
+          : `${says}: rows that were deleted since keep their room before that ends`,
+        statement,
+      ))
     ),
   ].join("\n");
 }

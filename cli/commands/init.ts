@@ -89,6 +89,7 @@ async function begin(io: Io, flags: InitFlags): Promise<void> {
   };
   const found = await answers({
     ...work,
+    complain: io.err,
     flags: Object.fromEntries(TIERS.map((tier) => [tier, flagsOf(flags, tier)])) as Record<
       TierName,
       TierFlags

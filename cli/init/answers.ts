@@ -32,6 +32,8 @@ export interface Asking {
   environment: Environment;
   flags: Readonly<Record<TierName, TierFlags>>;
   say(text: string): void;
+  /** Where what is wrong goes. */
+  complain(text: string): void;
 }
 
 const WHAT: Record<TierName, string> = {
@@ -94,7 +96,7 @@ async function answerOf(
   given: string | undefined,
   before: readonly Answer[],
 ): Promise<Answer | undefined> {
-  const { terminal, say } = asking;
+  const { terminal, complain } = asking;
   const isAsked = terminal.isTerminal();
   let address = given;
   for (;;) {
@@ -113,7 +115,7 @@ async function answerOf(
     } catch (error) {
       const failure = asFailure(error);
       if (!isAsked || failure !== error) throw error;
-      say(withRemedy(failure.message, failure.remedy));
+      complain(withRemedy(failure.message, failure.remedy));
       address = undefined;
     }
   }

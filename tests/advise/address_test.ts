@@ -90,6 +90,9 @@ Deno.test("a hosted project that cannot be reached is told by its way: IPv6 only
     assert.match(message, /over IPv6 only/);
     assert.match(remedy, /"Session pooler" \(port 5432\), which has IPv4/);
   }
+  if (Deno.env.get("PGPASSWORD") === undefined) {
+    assert.match(whyNot(coded("28P01"), "postgresql://u@h/d").message, /the address has none$/);
+  }
   assert.equal(whyNot(coded("28P01"), direct).message, "the password is wrong");
   const pooled = `postgresql://postgres.abc:x@${POOLER}:5432/postgres`;
   assert.match(

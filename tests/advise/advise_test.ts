@@ -53,7 +53,7 @@ Deno.test("advise tells an application what fills it, what could settle, and wha
     delete_after_days: "never",
   });
   const text = await told(db.url, ...ROOM);
-  assert.match(text, /^🟢 .* of 97\.7 GB/);
+  assert.match(text, /^🟢 .* of 98 GB/);
   assert.match(text, /^ {2}public\.events +created_at +30,000 /m);
   assert.match(text, /deno task strata init$/m);
   assert.doesNotMatch(text, /Full: do this first/);
@@ -136,7 +136,9 @@ Deno.test("advise takes names of every kind, and what it proposes can be run and
     insert into public."Größe: #1" select i, now() - i * interval '1 day' from generate_series(1, 900) as i;
     create table public.tasks (id int primary key, created_at timestamptz default now(), status text);
     insert into public.tasks select i, now() - i * interval '1 day', 'open' from generate_series(1, 900) as i;
-    create table public.contacts (id int primary key, name text)`);
+    create table public.contacts (id int primary key, name text);
+    create table public.sly (id int primary key, "x\n  injected: 1" timestamptz);
+    insert into public.sly select i, now() - i * interval '1 day' from generate_series(1, 900) as i`);
   const found = await advised(db.url);
   const { lifecycle_policies: policies } = parse(found.proposals.yaml);
   const weird = `we"ird sch'ema_ta"b%I le`;
@@ -147,6 +149,11 @@ Deno.test("advise takes names of every kind, and what it proposes can be run and
   // strata.yaml has policies for these names, of which nothing is to be left.
   assert.deepEqual([policies.tasks.trigger, policies.tasks.size_limit_kb], [null, null]);
   assert.equal(policies.contacts, null);
+  assert.match(
+    found.proposals.yaml,
+    /^ {2}# public\.sly: is x injected: 1 when a row was made\?$/m,
+  );
+  assert.ok(!("injected" in policies));
   for (const [dataset, policy] of Object.entries(policies)) {
     if (policy === null || dataset === "tasks") continue;
     const { table, age_column } = PolicySchema.parse(policy);
@@ -155,6 +162,22 @@ Deno.test("advise takes names of every kind, and what it proposes can be run and
     );
   }
   assert.match(await told(db.url), /You have tables of the names of Strata's personal system/);
+});
+
+Deno.test("advise tells a partitioned table by what its partitions take, and has it let go of them", async () => {
+  await using db = await bareDatabase(`
+    create table public.measured (id int, at timestamptz not null, note text) partition by range (at);
+    create table public.measured_old partition of public.measured for values from (minvalue) to ('2026-01-01');
+    create table public.measured_new partition of public.measured for values from ('2026-01-01') to (maxvalue);
+    insert into public.measured select i, '2025-01-01'::timestamptz + i * interval '1 hour', repeat('x', 300)
+      from generate_series(1, 12000) as i`);
+  const found = await advised(db.url);
+  assert.deepEqual(found.settling.map(({ table }) => table), ["public.measured"]);
+  assert.ok(tableOf(found, "public.measured").bytes > 3 * 1024 * 1024);
+  assert.match(
+    await told(db.url),
+    /public\.measured is a partitioned table\n {2}→ Drop old partitions instead\./,
+  );
 });
 
 Deno.test("advise has little to say of an empty database, and says it", async () => {
