@@ -1,4 +1,5 @@
 /** Tables: how large they are, about how many rows they have, and how much of their room is empty. */
+import type { TransactionSql } from "postgres";
 import type { Reader } from "./reader.ts";
 
 /** A table, a materialized view or a partitioned parent, as the catalogue and the counters know it. */
@@ -51,6 +52,17 @@ const MOST_LOOKED_AT = 300;
 export const bytesOf = ({ heap, index, toast }: Pick<Table, "heap" | "index" | "toast">) =>
   heap + index + toast;
 
+/** About how many pieces of long values a table has; null where nobody has counted. */
+const toastRows = (sql: TransactionSql) =>
+  sql`
+    (select case when greatest(pg_stat_get_last_vacuum_time(x.oid),
+                               pg_stat_get_last_autovacuum_time(x.oid)) is not null
+                   then pg_stat_get_live_tuples(x.oid)
+                 when x.reltuples >= 0 then greatest(x.reltuples::bigint
+                   + pg_stat_get_tuples_inserted(x.oid) - pg_stat_get_tuples_deleted(x.oid), 0)
+                 when pg_stat_get_tuples_inserted(x.oid) > 0 then pg_stat_get_live_tuples(x.oid) end
+       from pg_class as x where x.oid = c.reltoastrelid)`;
+
 /** Every table of the database; one that is locked by somebody is not waited for. */
 export async function tablesOf(reader: Reader): Promise<Table[]> {
   return await reader.ask("the tables", (sql) =>
@@ -79,14 +91,7 @@ export async function tablesOf(reader: Reader): Promise<Table[]> {
                 when s.inserted > 0 then pg_stat_get_live_tuples(c.oid) end::float8 as rows,
            pg_stat_get_dead_tuples(c.oid)::float8 as dead, s.inserted::float8 as inserted,
            pg_stat_get_tuples_updated(c.oid)::float8 as updated, s.deleted::float8 as deleted,
-           (select case when greatest(pg_stat_get_last_vacuum_time(x.oid),
-             pg_stat_get_last_autovacuum_time(x.oid)) is not null
-                          then pg_stat_get_live_tuples(x.oid)
-                        when x.reltuples >= 0 then greatest(
-                          x.reltuples::bigint + pg_stat_get_tuples_inserted(x.oid)
-                            - pg_stat_get_tuples_deleted(x.oid), 0)
-                        when pg_stat_get_tuples_inserted(x.oid) > 0 then pg_stat_get_live_tuples(x.oid) end
-              from pg_class as x where x.oid = c.reltoastrelid)::float8 as toast_rows,
+           ${toastRows(sql)}::float8 as toast_rows,
            extract(epoch from s.analyzed)::float8 as analyzed,
            has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
              and not row_security_active(c.oid) as readable,

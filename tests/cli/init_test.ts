@@ -159,51 +159,55 @@ Deno.test("init replaces nothing that stands in .env or strata.local.yaml unless
   assert.ok(parse(yaml).database_tiers.main !== null);
 });
 
+const POOLER = "aws-0-eu-central-1.pooler.supabase.com";
+
+/** What is given, and what is said to it. */
+function refusals(core: string, crossed: string, nowhere: string, unencrypted: string) {
+  return [
+    [
+      ["--core", `postgresql://postgres:geheim@${POOLER}:6543/postgres`],
+      /names port 6543, the pooler's transaction mode.*\n→ Write port 5432 \(session mode\)/,
+    ],
+    [
+      ["--core", `postgresql://postgres.abc:geheim@${POOLER}:5432/app`],
+      /jobs run in database postgres alone/,
+    ],
+    [
+      ["--core", `postgresql://postgres.abc@${POOLER}:5432/postgres`],
+      /^The address of core has no password/,
+    ],
+    [
+      [
+        "--core",
+        "postgresql://postgres:geheim@db.abcdefghijklmnopqrst.supabase.co:5432/postgres",
+      ],
+      /is reached over IPv6 only.*\n→ Take .*"Session pooler" \(port 5432\)/,
+    ],
+    [["--core", nowhere], /^core: there is no such database/],
+    [["--core", crossed], /^core: that database is main, not core/],
+    [["--core", unencrypted], /^core: it does not encrypt\n→ Turn ssl on.*--core-ca FILE/],
+    [
+      ["--core", "postgresql://u:geheim@h.example.org/db?sslmode=disable"],
+      /leaves open who answers[^]*--core-insecure-because/,
+    ],
+    [
+      ["--core", core, "--main", core.replace("127.0.0.1", "localhost")],
+      /leads to the same database as that of core/,
+    ],
+  ] as const;
+}
+
 Deno.test("init refuses ways and databases by which nothing works, and says which one does", async () => {
   await using core = await bareDatabase();
   await using crossed = await testDatabase("main");
   await crossed.sql`select strata.become('main')`;
   await using plain = await plainServer("initdb");
   await using here = await folder();
-  const pooler = "aws-0-eu-central-1.pooler.supabase.com";
   const nowhere = new URL(core.url);
   nowhere.pathname = "/nowhere";
   const unencrypted = new URL(plain.url);
   unencrypted.searchParams.set("sslmode", "verify-full");
-  for (
-    const [args, says] of [
-      [
-        ["--core", `postgresql://postgres:geheim@${pooler}:6543/postgres`],
-        /names port 6543, the pooler's transaction mode.*\n→ Write port 5432 \(session mode\)/,
-      ],
-      [
-        ["--core", `postgresql://postgres.abc:geheim@${pooler}:5432/app`],
-        /jobs run in database postgres alone/,
-      ],
-      [
-        ["--core", `postgresql://postgres.abc@${pooler}:5432/postgres`],
-        /^The address of core has no password/,
-      ],
-      [
-        [
-          "--core",
-          "postgresql://postgres:geheim@db.abcdefghijklmnopqrst.supabase.co:5432/postgres",
-        ],
-        /is reached over IPv6 only.*\n→ Take .*"Session pooler" \(port 5432\)/,
-      ],
-      [["--core", nowhere.href], /^core: there is no such database/],
-      [["--core", crossed.url], /^core: that database is main, not core/],
-      [["--core", unencrypted.href], /^core: it does not encrypt\n→ Turn ssl on.*--core-ca FILE/],
-      [
-        ["--core", "postgresql://u:geheim@h.example.org/db?sslmode=disable"],
-        /leaves open who answers[^]*--core-insecure-because/,
-      ],
-      [
-        ["--core", core.url, "--main", core.url.replace("127.0.0.1", "localhost")],
-        /leads to the same database as that of core/,
-      ],
-    ] as const
-  ) {
+  for (const [args, says] of refusals(core.url, crossed.url, nowhere.href, unencrypted.href)) {
     const { code, out, err } = await here.init([...args]);
     assert.match(err, says);
     assert.ok(code > 0);
