@@ -107,7 +107,8 @@ export function policiesYaml({ policies, undecided, namesakes }: Proposals): str
     ];
   });
   return [
-    "lifecycle_policies:",
+    // Nothing below it would be null, which takes every policy away.
+    policies.length + namesakes.length === 0 ? "lifecycle_policies: {}" : "lifecycle_policies:",
     ...lines,
     ...namesakes.map((name) =>
       `  ${name}: null # yours is not the table of this name that strata.yaml has a policy for`

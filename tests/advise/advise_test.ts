@@ -115,6 +115,7 @@ Deno.test("advise works for a login that may see next to nothing, and says what 
     assert.ok(tableOf(found, "public.events").bytes > 1024 * 1024);
     assert.deepEqual(tableOf(found, "public.events").objections, []); // its owner would set it up
     assert.deepEqual(found.proposals.policies, []);
+    assert.deepEqual(parse(found.proposals.yaml), { lifecycle_policies: {} });
     const text = await told(db.urlAs(role, "a-clerk"));
     assert.match(text, /public\.events: how old its rows are may not be seen by this login/);
     await db.sql.unsafe(`grant select on public.events to ${role};
