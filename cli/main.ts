@@ -11,6 +11,8 @@ import { VERSION } from "../supabase/functions/_strata/version.ts";
 
 /** Each command by its name, in the order of the help; only the one that is called is loaded. */
 const COMMANDS: Record<string, () => Promise<(io: Io) => Command>> = {
+  advise: async () => (await import("./commands/advise.ts")).advise,
+  init: async () => (await import("./commands/init.ts")).init,
   setup: async () => (await import("./commands/setup.ts")).setup,
   certificates: async () => (await import("./commands/certificates.ts")).certificates,
   "test-links": async () => (await import("./commands/test_links.ts")).testLinks,
@@ -47,6 +49,7 @@ export async function run(args: string[], io: Partial<Omit<Io, "exit">> = {}): P
     err: seen(io.err ?? painted(console.error, Deno.stderr, false), false),
     exit: (code) => exitCode = Math.max(exitCode, code),
     ...(io.environment === undefined ? {} : { environment: io.environment }),
+    ...(io.terminal === undefined ? {} : { terminal: io.terminal }),
   };
   try {
     const words = inTodaysWords(args);

@@ -1,6 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { policiesOn } from "../config/policy.ts";
-import { hasTable } from "../../supabase/functions/_strata/strata.ts";
+import { policiesAt } from "../setup/policies.ts";
 import {
   type DatasetPolicy,
   manage as manageTable,
@@ -81,7 +80,7 @@ async function adopt(context: Context, name: string, flags: ManageFlags): Promis
   const table = name.includes(".") ? name : `public.${name}`;
   const { dataset: _, ...defaults } = config.defaults;
   const before: Partial<DatasetPolicy> = await policyOf(sql, table) === undefined
-    ? (await policiesOn((table) => hasTable(sql, table), config.policies))
+    ? (await policiesAt(sql, config.policies))
       .find((policy) => policy.table === table) ?? defaults
     : {};
   const dataset = await manageTable(sql, {

@@ -127,6 +127,35 @@ export async function loadConfig(path: string, environment: Environment): Promis
   return await resolved(parsed.data, { shipped, local, document, path, notes }, environment);
 }
 
+/** Core alone, for commands that need no other tier; a {@link ConfigFailure} about nothing else. */
+export async function coreOf(
+  path: string,
+  environment: Environment,
+): Promise<Pick<Tier, "dbUrl" | "dbUrlEnv" | "trust" | "capacityMb">> {
+  try {
+    const { tiers } = await loadConfig(path, environment);
+    const core = tiers.find(({ key }) => key === "core");
+    if (core !== undefined) return core;
+  } catch (error) {
+    if (!(error instanceof ConfigFailure)) throw error;
+    const others = /^database_tiers(\.(main|archive)\b|$)|\.(url|key)_env$|_PASSWORD$/;
+    const faults = error.problems.filter(({ path }) =>
+      /db_url_env$/.test(path) ? path.startsWith("database_tiers.core") : !others.test(path)
+    );
+    if (faults.length > 0) throw new ConfigFailure(faults);
+  }
+  const shipped = await readYaml(path, []);
+  const local = await readYaml(path.replace(/(\.ya?ml)?$/, ".local$1"), []);
+  const core = section(laidOver(shipped ?? {}, local ?? {}), "core");
+  const name = String(core["db_url_env"]);
+  return {
+    dbUrlEnv: name,
+    dbUrl: environment[name] ?? "",
+    trust: await trustOf(core, path),
+    capacityMb: Number(core["capacity_mb"]),
+  };
+}
+
 /**
  * The environment a command sees: real variables, then `.env`, then what the local stack wrote
  * for itself, so that a local stack needs nothing set by hand.

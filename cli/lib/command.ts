@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { join, resolve } from "@std/path";
 import { type Config, type Environment, loadConfig, readEnvironment } from "../config/load.ts";
+import type { Terminal } from "./confirm.ts";
 import { openStrata, type Session, type SkippedTier } from "./session.ts";
 import { json, withRemedy } from "./output.ts";
 import { openFiles } from "./secret_files.ts";
@@ -33,6 +34,8 @@ export interface Context {
 /** Where a run writes and what it returns; a test passes its own. */
 export interface Io {
   environment?: Environment;
+  /** Who can be asked; the process's own terminal unless a test passes its own. */
+  terminal?: Terminal;
   out(text: string): void;
   err(text: string): void;
   /** Remembers the exit code of the run. */
@@ -84,8 +87,16 @@ export async function perform(
   tellSkipped();
   const report = await work({ config, session, say });
   tellSkipped();
-  if (options.json) io.out(json({ ...report.document, skipped: session.skipped }));
-  else if (!options.quiet || report.ok === false) io.out(report.text);
+  show(io, options, {
+    ...report,
+    document: { ...report.document, skipped: session.skipped },
+  });
+}
+
+/** Shows what came of a command, and remembers its exit code. */
+export function show(io: Io, { json: asJson, quiet }: CommonOptions, report: Report): void {
+  if (asJson) io.out(json(report.document));
+  else if (!quiet || report.ok === false) io.out(report.text);
   if (report.ok === false) io.exit(1);
 }
 

@@ -2,7 +2,7 @@
 import * as strata from "../../supabase/functions/_strata/strata.ts";
 import { releases } from "../../supabase/functions/_strata/strata_releases.ts";
 import { policyOf } from "../../supabase/functions/_strata/strata_policies.ts";
-import { policiesOn } from "../config/policy.ts";
+import { policiesAt } from "./policies.ts";
 import { sslmodeOf } from "../../supabase/functions/_strata/postgres_tls.ts";
 import { keyWarning } from "../../supabase/functions/_strata/safe_address.ts";
 import { type Context, ROOT } from "../lib/command.ts";
@@ -196,7 +196,7 @@ async function configuredChecks({ config, session }: Context): Promise<TierCheck
   const core = session.open.find(({ tier }) => tier.key === "core");
   if (core === undefined) return [];
   const { sql } = core;
-  const policies = await policiesOn((table) => strata.hasTable(sql, table), config.policies);
+  const policies = await policiesAt(sql, config.policies);
   const missing: string[] = [];
   for (const { dataset, table } of policies) {
     const isThere = await strata.hasTable(sql, table);

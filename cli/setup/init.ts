@@ -1,6 +1,6 @@
 /** `setup --init`: makes the tiers what the configuration says. Running it again changes nothing. */
 import type { Config, Link, Tier } from "../config/load.ts";
-import { policiesOn } from "../config/policy.ts";
+import { policiesAt } from "./policies.ts";
 import * as strata from "../../supabase/functions/_strata/strata.ts";
 import { manage } from "../../supabase/functions/_strata/strata_policies.ts";
 import { bare, keyWarning } from "../../supabase/functions/_strata/safe_address.ts";
@@ -152,7 +152,7 @@ async function manageAll(
   outcome: InitOutcome,
 ): Promise<void> {
   const { sql } = session.require("core");
-  const policies = await policiesOn((table) => strata.hasTable(sql, table), written.policies);
+  const policies = await policiesAt(sql, written.policies);
   const config = { ...written, policies };
   outcome.missing.push(...await tablesMissing(config, sql));
   for (const policy of policies) {

@@ -15,6 +15,13 @@ export async function settledRows(sql: Db): Promise<bigint> {
   return total;
 }
 
+/** The tables that a tier manages, as SQL names them. */
+export async function managedTables(sql: Db): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select format('%I.%I', d.schema_name, d.table_name) as name from strata.datasets as d order by 1`;
+  return rows.map(({ name }) => name);
+}
+
 /** How many moves to a tier are open here. */
 export async function openMovesTo(sql: Db, tier: string): Promise<number> {
   const [row] = await sql<{ moves: number }[]>`
