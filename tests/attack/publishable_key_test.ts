@@ -9,11 +9,11 @@ import { testProject } from "../support/project.ts";
 
 /** What the routes take, so that nothing but the key is in the way. */
 const BODIES: Record<string, unknown[]> = {
-  health: [{}],
-  notify: [{}, { test: true }, { wait: true }],
-  relay: [{ from: "core", to: "main" }],
-  report: [{ send: true }, { send: true, kind: "month", to: "admin", wait: true }],
-  voice: ["send", "test", "preview", "voices", "history"].map((action) => ({ action })),
+  "strata-health": [{}],
+  "strata-notify": [{}, { test: true }, { wait: true }],
+  "strata-relay": [{ from: "core", to: "main" }],
+  "strata-report": [{ send: true }, { send: true, kind: "month", to: "admin", wait: true }],
+  "strata-voice": ["send", "test", "preview", "voices", "history"].map((action) => ({ action })),
   "strata-deploy-notice": [
     { repository: "a/b", what: "backup", state: "success", at: new Date().toISOString() },
   ],

@@ -29,11 +29,32 @@ Deno.test("past a self-hosted router's check go Strata's functions, and no other
   assertEquals(await letPast(there.path, OURS), []);
   const { default: handle } = await import(`file://${file}`);
   const status = (path: string) => handle(new Request(`http://functions.test${path}`));
-  for (const path of ["/health", "/health/", "/health/x", "/deploy-notice?dry_run=1"]) {
+  for (
+    const path of [
+      "/strata-health",
+      "/strata-health/",
+      "/strata-health/x",
+      "/strata-deploy-notice?dry_run=1",
+    ]
+  ) {
     assertEquals([path, status(path)], [path, 200]);
   }
-  const others = ["/mine", "/", "//health", "/health2", "/mine/health", "/mine?/health"];
-  for (const path of [...others, "/health/../mine", "/health/%2e%2e/mine", "/HEALTH"]) {
+  const others = [
+    "/mine",
+    "/",
+    "//strata-health",
+    "/strata-health2",
+    "/mine/strata-health",
+    "/mine?/strata-health",
+  ];
+  for (
+    const path of [
+      ...others,
+      "/strata-health/../mine",
+      "/strata-health/%2e%2e/mine",
+      "/STRATA-HEALTH",
+    ]
+  ) {
     assertEquals([path, status(path)], [path, 401]);
   }
 
@@ -41,14 +62,17 @@ Deno.test("past a self-hosted router's check go Strata's functions, and no other
   await letPast(there.path, OURS);
   assertEquals(await Deno.readTextFile(file), once);
   await letPast(there.path, [...OURS, "strata-notify"]);
-  assertStringIncludes(await Deno.readTextFile(file), "(deploy-notice|health|notify)");
+  assertStringIncludes(
+    await Deno.readTextFile(file),
+    "(strata-deploy-notice|strata-health|strata-notify)",
+  );
 });
 
 Deno.test("a router of another kind stays as it is, and what opens the owner's functions is said", async () => {
   const other = ROUTER.replace("VERIFY_JWT) {", "CHECK_IT) {");
   await using strange = await volume(other, "");
   const [says = ""] = await letPast(strange.path, OURS);
-  assert(/by hand/.test(says) && says.includes("deploy-notice, health"), says);
+  assert(/by hand/.test(says) && says.includes("strata-deploy-notice, strata-health"), says);
   assertEquals(await Deno.readTextFile(`${strange.path}/main/index.ts`), other);
 
   await using open = await volume(ROUTER, "FUNCTIONS_VERIFY_JWT=false\n");
