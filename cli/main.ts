@@ -34,6 +34,7 @@ const COMMANDS: Record<string, () => Promise<(io: Io) => Command>> = {
   hold: async () => (await import("./commands/hold.ts")).hold,
   release: async () => (await import("./commands/hold.ts")).release,
   unmanage: async () => (await import("./commands/unmanage.ts")).unmanage,
+  upgrade: async () => (await import("./commands/upgrade.ts")).upgrade,
   add: async () => (await import("./commands/guest.ts")).add,
   remove: async () => (await import("./commands/guest.ts")).remove,
   load: async () => (await import("./commands/load.ts")).load,

@@ -35,7 +35,7 @@ export async function init(context: Context): Promise<InitOutcome> {
   await refuseToAbandon(context);
   warnings(config).forEach(say);
   say(`Pushing Strata ${await versionHere()} to every tier …`);
-  await session.ask((open) => push(config, open));
+  await session.ask((open) => pushTo(config, open));
   const tiers = await session.ask((open) => introduce(config, open));
   await tellProjects(config, session);
   await noteKeys(session);
@@ -71,10 +71,12 @@ async function refuseOtherTier({ tier, sql }: OpenTier): Promise<void> {
   );
 }
 
-async function push({ personal }: Config, { tier, sql }: OpenTier): Promise<void> {
+/** Gives a tier the releases that lie here; says whether it did not have them. */
+export async function pushTo({ personal }: Config, { tier, sql }: OpenTier): Promise<boolean> {
   try {
-    await pushReleases(tier.dbUrl, { trust: tier.trust, personal });
+    const { pushed } = await pushReleases(tier.dbUrl, { trust: tier.trust, personal });
     await strata.reloadRest(sql);
+    return pushed.length > 0;
   } catch (error) {
     if (!(error instanceof SupabaseFailed)) throw error;
     const said = error.output.replaceAll(tier.dbUrl, "the tier").trim();
