@@ -1,5 +1,5 @@
 import type { Sql } from "postgres";
-import { reclaimNext, reclaims } from "../supabase/functions/_strata/strata_space.ts";
+import { reclaimNext, reclaims } from "../cli/tiers/space.ts";
 import { writer, type Written } from "../tests/support/writer.ts";
 import type { TestChain } from "../tests/support/chain.ts";
 import { type DrainCase, openDrain, whileMainIsDown, whileReadOnly } from "./drain_cases.ts";

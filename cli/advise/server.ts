@@ -1,6 +1,6 @@
 /** What a server is: its version, who is asked as, what is billed, whether it is read-only, what it keeps. */
 import { tierOf } from "../../supabase/functions/_strata/strata.ts";
-import { managedTables } from "../../supabase/functions/_strata/strata_holdings.ts";
+import { managedTables } from "../tiers/holdings.ts";
 import type { Reader } from "./reader.ts";
 
 /** A server and the database that is looked at. */

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { clock } from "../../supabase/functions/_strata/strata.ts";
-import { type Alert, alerts as alertsOf } from "../../supabase/functions/_strata/strata_watch.ts";
+import { type Alert, alerts as alertsOf } from "../tiers/watch.ts";
 import {
   command,
   type CommonOptions,

@@ -5,7 +5,7 @@ import {
   auditAnew,
   auditReport,
   type AuditTurn,
-} from "../../supabase/functions/_strata/strata_audit.ts";
+} from "../tiers/audit.ts";
 import {
   command,
   type CommonOptions,

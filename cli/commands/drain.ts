@@ -8,7 +8,7 @@ import {
   openDrain,
   planDrain,
   seeToSpace,
-} from "../../supabase/functions/_strata/strata_space.ts";
+} from "../tiers/space.ts";
 import {
   command,
   type CommonOptions,

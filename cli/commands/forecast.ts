@@ -1,8 +1,5 @@
 import type { Command } from "commander";
-import {
-  type Forecast,
-  forecast as forecastOf,
-} from "../../supabase/functions/_strata/strata_watch.ts";
+import { type Forecast, forecast as forecastOf } from "../tiers/watch.ts";
 import {
   command,
   type CommonOptions,

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import * as holds from "../../supabase/functions/_strata/strata_holds.ts";
+import * as holds from "../tiers/holds.ts";
 import {
   command,
   type CommonOptions,

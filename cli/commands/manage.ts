@@ -5,7 +5,7 @@ import {
   manage as manageTable,
   policyOf,
   writingAdvice,
-} from "../../supabase/functions/_strata/strata_policies.ts";
+} from "../tiers/policies.ts";
 import {
   command,
   type CommonOptions,

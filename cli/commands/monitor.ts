@@ -7,12 +7,7 @@ import {
   setAside as setAsideOf,
   troubles as troublesOf,
 } from "../../supabase/functions/_strata/strata.ts";
-import {
-  billedBytes,
-  type Part,
-  tableSizes,
-  whoFills,
-} from "../../supabase/functions/_strata/strata_watch.ts";
+import { billedBytes, type Part, tableSizes, whoFills } from "../tiers/watch.ts";
 import {
   command,
   type CommonOptions,

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { plan as planOf, type PlanRow } from "../../supabase/functions/_strata/strata.ts";
-import { scheduleOf } from "../../supabase/functions/_strata/strata_holdings.ts";
+import { scheduleOf } from "../tiers/holdings.ts";
 import {
   command,
   type CommonOptions,

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type Quota, quota as quotaOf } from "../../supabase/functions/_strata/strata_watch.ts";
+import { type Quota, quota as quotaOf } from "../tiers/watch.ts";
 import {
   command,
   type CommonOptions,

@@ -7,8 +7,8 @@ import {
   reclaimNext,
   type ReclaimPlan,
   reclaims as reclaimsOf,
-} from "../../supabase/functions/_strata/strata_space.ts";
-import { billedBytes } from "../../supabase/functions/_strata/strata_watch.ts";
+} from "../tiers/space.ts";
+import { billedBytes } from "../tiers/watch.ts";
 import {
   command,
   type CommonOptions,

@@ -3,7 +3,7 @@ import { toPlain } from "../../supabase/functions/_strata/document.ts";
 import { recommendations } from "../../supabase/functions/_strata/report_advice.ts";
 import { reportDocument } from "../../supabase/functions/_strata/report_document.ts";
 import { Report as Shape } from "../../supabase/functions/_strata/strata_reports.ts";
-import { report as reportOf, tellReport } from "../../supabase/functions/_strata/strata_watch.ts";
+import { report as reportOf, tellReport } from "../tiers/watch.ts";
 import {
   command,
   type CommonOptions,

@@ -8,8 +8,8 @@ import {
   type Trouble,
   troubles as troublesOf,
 } from "../../supabase/functions/_strata/strata.ts";
-import { atWork } from "../../supabase/functions/_strata/strata_turns.ts";
-import type { Wrong } from "../../supabase/functions/_strata/strata_watch.ts";
+import { atWork } from "../tiers/turns.ts";
+import type { Wrong } from "../tiers/watch.ts";
 import type { Context, Report } from "../lib/command.ts";
 import {
   count,

@@ -1,12 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { type Status, status as statusOf } from "../../supabase/functions/_strata/strata.ts";
-import {
-  billedBytes,
-  type ChannelState,
-  channelStates,
-  type Wrong,
-} from "../../supabase/functions/_strata/strata_watch.ts";
+import { billedBytes, type ChannelState, channelStates, type Wrong } from "../tiers/watch.ts";
 import {
   command,
   type CommonOptions,

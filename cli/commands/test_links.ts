@@ -1,6 +1,6 @@
 import { Argument, type Command } from "commander";
 import { tierOf } from "../../supabase/functions/_strata/strata.ts";
-import { linkTrouble } from "../../supabase/functions/_strata/strata_rights.ts";
+import { linkTrouble } from "../tiers/rights.ts";
 import type { Config, Tier } from "../config/load.ts";
 import { TIERS } from "../config/schema.ts";
 import {

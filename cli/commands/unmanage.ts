@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { unmanage as letGo } from "../../supabase/functions/_strata/strata_holds.ts";
+import { unmanage as letGo } from "../tiers/holds.ts";
 import {
   command,
   type CommonOptions,

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { releases } from "../../supabase/functions/_strata/strata_releases.ts";
+import { releases } from "../tiers/releases.ts";
 import {
   command,
   type CommonOptions,

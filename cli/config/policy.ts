@@ -1,5 +1,5 @@
 /** How long a dataset's rows stay where, as `strata.manage` takes it. */
-import type { DatasetPolicy } from "../../supabase/functions/_strata/strata_policies.ts";
+import type { DatasetPolicy } from "../tiers/policies.ts";
 import type { FilePolicy } from "./schema.ts";
 
 /** One dataset and its policy. */

@@ -5,7 +5,7 @@
  */
 import { up } from "../../local/stack.ts";
 import { clock, explain, moveDue } from "../../supabase/functions/_strata/strata.ts";
-import { billedBytes } from "../../supabase/functions/_strata/strata_watch.ts";
+import { billedBytes } from "../tiers/watch.ts";
 import { runUntilDone } from "../commands/run.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import type { TierName } from "../config/schema.ts";

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import type { Sql } from "postgres";
 import type { TierTrust } from "../config/security.ts";
-import { releases } from "../../supabase/functions/_strata/strata_releases.ts";
+import { releases } from "../tiers/releases.ts";
 import { Failure } from "./errors.ts";
 import { connect } from "./session.ts";
 import { type MigrationFile, pushFiles } from "./supabase.ts";

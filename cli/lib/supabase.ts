@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import versions from "../../import_map.json" with { type: "json" };
 import type { TierTrust } from "../config/security.ts";
 import { sslmodeOf } from "../../supabase/functions/_strata/postgres_tls.ts";
-import { migrations } from "../../supabase/functions/_strata/strata_releases.ts";
+import { migrations } from "../tiers/releases.ts";
 import { connect } from "./session.ts";
 
 const PROJECT = resolve(import.meta.dirname ?? ".", "../../supabase");

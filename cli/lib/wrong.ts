@@ -1,5 +1,5 @@
 /** What is wrong at this moment, on every tier that answers; the tiers decide it, commands only show it. */
-import { look, whatIsWrong, type Wrong } from "../../supabase/functions/_strata/strata_watch.ts";
+import { look, whatIsWrong, type Wrong } from "../tiers/watch.ts";
 import type { Session } from "./session.ts";
 
 /** 🔴, 🟡 or 🔵: how much it matters. */

@@ -1,7 +1,7 @@
 /** `setup --validate`: every tier's own checks, and those that only show from outside. */
 import * as strata from "../../supabase/functions/_strata/strata.ts";
-import { releases } from "../../supabase/functions/_strata/strata_releases.ts";
-import { policyOf } from "../../supabase/functions/_strata/strata_policies.ts";
+import { releases } from "../tiers/releases.ts";
+import { policyOf } from "../tiers/policies.ts";
 import { policiesAt } from "./policies.ts";
 import { sslmodeOf } from "../../supabase/functions/_strata/postgres_tls.ts";
 import { keyWarning } from "../../supabase/functions/_strata/safe_address.ts";
@@ -13,7 +13,7 @@ import { openFiles, secretFiles } from "../lib/secret_files.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
 import { grouped, some } from "../lib/output.ts";
 import type { Link } from "../config/load.ts";
-import { type Twin, twinOf } from "../../supabase/functions/_strata/strata_twins.ts";
+import { type Twin, twinOf } from "../tiers/twins.ts";
 import { remedy as remedyOfName, tablesMissing } from "./names.ts";
 import { wakeCheck } from "./wakes.ts";
 

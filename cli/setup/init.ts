@@ -2,7 +2,7 @@
 import type { Config, Link, Tier } from "../config/load.ts";
 import { policiesAt } from "./policies.ts";
 import * as strata from "../../supabase/functions/_strata/strata.ts";
-import { manage } from "../../supabase/functions/_strata/strata_policies.ts";
+import { manage } from "../tiers/policies.ts";
 import { bare, keyWarning } from "../../supabase/functions/_strata/safe_address.ts";
 import type { Context } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";

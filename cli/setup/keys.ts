@@ -1,7 +1,7 @@
 /** Which keys a tier uses, by name and age, so that an old one is told of. No value ever goes there. */
 import { hex } from "../../supabase/functions/_strata/wake.ts";
-import { seeKey } from "../../supabase/functions/_strata/strata_logins.ts";
-import { wakeSecret } from "../../supabase/functions/_strata/strata_wake.ts";
+import { seeKey } from "../tiers/logins.ts";
+import { wakeSecret } from "../tiers/wakes.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
 
 /** Notes the keys of every tier that answers: new ones, and those that are others than last time. */

@@ -1,7 +1,7 @@
 /** Before a tier is left out of the chain: are there rows on it that nobody would look after? */
 import type { Config } from "../config/load.ts";
 import * as strata from "../../supabase/functions/_strata/strata.ts";
-import { openMovesTo, settledRows } from "../../supabase/functions/_strata/strata_holdings.ts";
+import { openMovesTo, settledRows } from "../tiers/holdings.ts";
 import type { Context } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import { rows } from "../lib/output.ts";

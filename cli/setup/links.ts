@@ -1,6 +1,6 @@
 /** The passwords of the links: each link has its own, and none is kept on this machine. */
 import type { Config, Link } from "../config/load.ts";
-import * as logins from "../../supabase/functions/_strata/strata_logins.ts";
+import * as logins from "../tiers/logins.ts";
 import type { Context } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import type { OpenTier } from "../lib/session.ts";

@@ -3,7 +3,7 @@ import type { Config } from "../config/load.ts";
 import type { Policy } from "../config/policy.ts";
 import { hasTable } from "../../supabase/functions/_strata/strata.ts";
 import type { Db } from "../../supabase/functions/_strata/strata.ts";
-import { tableNames } from "../../supabase/functions/_strata/strata_holdings.ts";
+import { tableNames } from "../tiers/holdings.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import { nearest } from "../lib/nearest.ts";
 import { withRemedy } from "../lib/output.ts";

@@ -1,7 +1,7 @@
 /** Which policies of the configuration count on a core. */
 import { policiesOn, type Policy } from "../config/policy.ts";
 import { type Db, hasTable } from "../../supabase/functions/_strata/strata.ts";
-import { releases } from "../../supabase/functions/_strata/strata_releases.ts";
+import { releases } from "../tiers/releases.ts";
 
 /**
  * The policies as they count there. Those that strata.yaml is shipped with are for the companion's tables: where it is

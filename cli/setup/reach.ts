@@ -8,7 +8,7 @@ import { connect as encrypt } from "node:tls";
 import { dialling, sslmodeOf } from "../../supabase/functions/_strata/postgres_tls.ts";
 import { isLoopback } from "../../supabase/functions/_strata/safe_address.ts";
 import { tierOf } from "../../supabase/functions/_strata/strata.ts";
-import { rightsOf } from "../../supabase/functions/_strata/strata_rights.ts";
+import { rightsOf } from "../tiers/rights.ts";
 import type { Tier } from "../config/load.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import { connect } from "../lib/session.ts";

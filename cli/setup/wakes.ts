@@ -4,7 +4,7 @@
  */
 import { setSecret } from "../../supabase/functions/_strata/strata_secrets.ts";
 import type { Check } from "../../supabase/functions/_strata/strata.ts";
-import { forgetSecret, wakeSecret } from "../../supabase/functions/_strata/strata_wake.ts";
+import { forgetSecret, wakeSecret } from "../tiers/wakes.ts";
 import { signWake, WAKE_HEADER } from "../../supabase/functions/_strata/wake.ts";
 import type { Config, Tier } from "../config/load.ts";
 import type { OpenTier, Session } from "../lib/session.ts";

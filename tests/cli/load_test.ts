@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { load, type LoadResult } from "../../cli/load/load.ts";
 import { become } from "../../supabase/functions/_strata/strata.ts";
-import { manage } from "../../supabase/functions/_strata/strata_policies.ts";
+import { manage } from "../../cli/tiers/policies.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
 
 /** A core with one dataset of many types, `things`. */

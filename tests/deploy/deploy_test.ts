@@ -3,7 +3,7 @@ import { loadConfig } from "../../cli/config/load.ts";
 import { carryOut, deploySteps, type Given, type Step } from "../../cli/deploy/steps.ts";
 import { exposedSchemas } from "../../cli/deploy/exposed.ts";
 import { Failure } from "../../cli/lib/errors.ts";
-import { wakeSecret } from "../../supabase/functions/_strata/strata_wake.ts";
+import { wakeSecret } from "../../cli/tiers/wakes.ts";
 import { REPOSITORY } from "../../local/settings.ts";
 import { testDatabase } from "../support/database.ts";
 import { managementApi, PROJECT } from "../support/management_api.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
 import { connect } from "../../cli/lib/session.ts";
-import { openDrain } from "../../supabase/functions/_strata/strata_space.ts";
+import { openDrain } from "../../cli/tiers/space.ts";
 import type { Driver } from "../support/chain.ts";
 import { manage } from "../support/notes.ts";
 import { type CronChain, cronChain } from "../support/own_stack.ts";

@@ -1,5 +1,5 @@
 import type { Sql } from "postgres";
-import { reclaimNext } from "../../supabase/functions/_strata/strata_space.ts";
+import { reclaimNext } from "../../cli/tiers/space.ts";
 import { waitFor } from "./wait_for.ts";
 import { MB } from "./watch.ts";
 
