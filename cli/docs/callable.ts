@@ -26,7 +26,7 @@ export const ROUTINES: readonly Chapter[] = [
     names: [
       ...["status", "plan", "explain", "validate", "forecast", "quota", "what_is_wrong"],
       ...["who_fills", "table_sizes", "billed_bytes", "plan_drain", "plan_reclaims"],
-      ...["audit_report", "inventory", "channel_states", "health", "report", "spending", "version"],
+      ...["audit_report", "inventory", "channel_states", "health", "report"],
     ],
   },
   {
@@ -41,7 +41,7 @@ export const ROUTINES: readonly Chapter[] = [
     title: "Tiers and links",
     names: [
       ...["become", "tier", "set_tier", "join_tier", "leave_tier", "set_mover_login"],
-      ...["renew_password", "trust_clock"],
+      ...["renew_password", "trust_clock", "restore_rights"],
     ],
   },
   {
@@ -63,8 +63,17 @@ export const TO_CHANGE: Chapter = {
 export const TO_READ: Chapter = {
   title: "Tables to read",
   names: [
-    ...["self", "tiers", "links", "datasets", "holds", "set_aside", "moves", "moves_totals"],
-    ...["failures", "drains", "reclaims", "samples", "heartbeats", "alerts", "alert_kinds"],
+    ...["self", "tiers", "links", "datasets", "holds", "set_aside", "left_copies", "moves"],
+    ...[
+      "moves_totals",
+      "failures",
+      "drains",
+      "reclaims",
+      "samples",
+      "heartbeats",
+      "alerts",
+      "alert_kinds",
+    ],
     ...["outbox", "deliveries", "channels", "audit_turns", "audit_findings", "audit_notes"],
     ...["costs", "costs_totals", "usage", "keys", "briefings", "errors", "releases"],
   ],

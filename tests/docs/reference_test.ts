@@ -77,7 +77,12 @@ Deno.test("what is on the page of SQL is there for people, or asked by the CLI",
     if (!name.startsWith("strata")) continue;
     client.push(await Deno.readTextFile(`${REPOSITORY}/supabase/functions/_shared/${name}`));
   }
-  const known = new Set([...await textsForPeople(), ...client].flatMap(callsIn));
+  const known = new Set([
+    ...[...await textsForPeople(), ...client].flatMap(callsIn),
+    ...client.flatMap((text) =>
+      [...text.matchAll(/\brpc\("(\w+)"/g)].map(([, name]) => name ?? "")
+    ),
+  ]);
   const names = ROUTINES.flatMap(({ names }) => names);
   assertEquals(names.filter((name) => !known.has(name)), []);
   assertEquals(new Set(names).size, names.length);
@@ -135,8 +140,9 @@ async function textsForPeople(): Promise<string[]> {
     }
   }
   for await (const { path, text } of schemaFiles()) {
-    const said = text.replaceAll(/^comment on [^;]*;$/gm, "").replaceAll(/--.*/g, "");
-    for (const [, literal = ""] of said.matchAll(/'((?:[^']|'')*)'/g)) {
+    const said = text.replaceAll(/^comment on [^']*(?:'(?:[^']|'')*'\s*)+;$/gm, "");
+    for (const [, literal] of said.matchAll(/--.*|'((?:[^']|'')*)'/g)) {
+      if (literal === undefined) continue;
       if (path.endsWith("/seed.sql") || /^[A-Z][a-z]+ /.test(literal)) texts.push(literal);
     }
   }
