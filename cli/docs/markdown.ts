@@ -11,8 +11,9 @@ const CODE = new RegExp(
     /\balter (?:table|type|database|role) [^;]*;/,
     /\bdeno task strata [\w-]+(?: --[\w-]+)*/,
     /\bsetup(?: --[\w-]+)+/,
-    /\b(?:select |call |select [\w., *]+ from )?strata\.\w+(?:\((?:[^()]|\([^()]*\))*\))?;?/,
-    /\b(?:\w+\.)?\w*_\w+(?:\([^()]*\)|\b)/,
+    /\bupdate strata\.\w+ set [^.;:]*/,
+    /\b(?:select |select [\w., *]+ from )?strata\.\w+(?:\((?:[^()]|\([^()]*\))*\))?;?/,
+    /(?:\b\w+\.)?[\w*]*_[\w*]*(?:\([^()]*\))?/,
     /\b[a-z]\w+\(\)/,
   ].map(({ source }) => source).join("|"),
   "g",
@@ -36,10 +37,13 @@ function plain(text: string): string {
   return escapeMarkdown(text).replaceAll(OURS, (error) => `[${error}](errors.md#${anchor(error)})`);
 }
 
+const STATEMENT =
+  /^(select (.* from )?strata[.]|update strata[.]|alter (table|type|database|role) )/;
+
 /** A sentence that begins large and ends with a full stop, as it is written where it stands alone. */
 export function sentence(text: string): string {
   const whole = /[.;:]$/.test(text) ? text : `${text}.`;
-  const isWord = /^[a-z]+[ ,:;]/.test(whole) && !/^(select|call|alter) .*[._(<]/.test(whole);
+  const isWord = /^[a-z]+[ ,:;]/.test(whole) && !STATEMENT.test(whole);
   return prose(isWord ? whole.charAt(0).toUpperCase() + whole.slice(1) : whole);
 }
 

@@ -43,8 +43,9 @@ export async function sqlPage(sql: ISql): Promise<string[]> {
   return [
     "# SQL",
     "What an owner calls, changes and reads in schema `strata`, as role `postgres`. What is not here " +
-    "is Strata's own affair and may be another one in the next release. Whose call **commits** must " +
-    "be the only statement, outside a transaction.",
+    "is Strata's own affair and may change with any release. Functions are called with " +
+    "`select * from strata.plan()`, procedures with `call strata.process()`: alone, and outside a " +
+    "transaction, since they commit.",
     [...contents, ...[TO_CHANGE, TO_READ].map(({ title, names }) => contentsOf(title, names, ""))]
       .join("\n"),
     ...ROUTINES.flatMap((one) => chapter(one, routines, tellRoutine)),
@@ -99,7 +100,8 @@ function short(text: string): string {
     .replace(/^'(-?\d+)'::(integer|bigint)$/, "$1")
     .replace(/^('[^']*')::text$/, "$1")
     .replace(/^'([^']*)'::interval$/, "interval '$1'")
-    .replaceAll("timestamp with time zone", "timestamptz");
+    .replaceAll("timestamp with time zone", "timestamptz")
+    .replaceAll("time without time zone", "time");
 }
 
 function tellTable(all: Table[]): string[] {

@@ -116,12 +116,15 @@ Deno.test("prose() shows code as code, links our errors, and lets nothing be mar
       ],
       ["select name from strata.datasets", "`select name from strata.datasets`"],
       ["alter table <table> set logged; or", "`alter table <table> set logged;` or"],
+      ["again: update strata.links set x = now().", "again: `update strata.links set x = now()`."],
+      ["*_days, told_*: call strata.manage()", "`*_days`, `told_*`: call `strata.manage()`"],
       ["restore <table> *now*", "restore &lt;table&gt; \\*now\\*"],
       ["ST011: no such dataset", "[ST011](errors.md#st011): no such dataset"],
       ["rows of cron.job_run_details", "rows of `cron.job_run_details`"],
     ]
   ) assertEquals(prose(text ?? ""), markdown);
   assertEquals(sentence("nothing: it is tried again"), "Nothing: it is tried again.");
+  assertEquals(sentence("update this copy, then push."), "Update this copy, then push.");
   assertEquals(sentence("select strata.become('core')"), "`select strata.become('core')`.");
 });
 
