@@ -1,6 +1,6 @@
 /**
- * `deno task docs`: writes docs/reference out of the CLI's help and of the release, which is pushed to a server of its
- * own, gone afterwards. `--check` writes nothing, and says whether the pages are what they should be.
+ * `deno task docs`: writes docs/reference out of the CLI's help and of the release, which is pushed to a
+ * server of its own, gone afterwards. `--check` writes nothing, and says whether the pages are current.
  */
 import { REFERENCE, referencePages, stalePages } from "../cli/docs/reference.ts";
 import { pushReleases } from "../cli/lib/releases.ts";

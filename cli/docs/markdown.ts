@@ -1,9 +1,9 @@
-/** Markdown of the reference: what stands in the catalogue and in tables, told as text and never read as markup. */
+/** Markdown of the reference: what the catalogue and tables say is told as text, never read as markup. */
 import { escapeMarkdown } from "../../supabase/functions/_shared/document.ts";
 
 /**
- * What reads as code in a sentence: what stands between backticks, statements, names of schema strata, names with an
- * underscore, calls.
+ * What reads as code in a sentence: what stands between backticks, statements, names of schema strata,
+ * names with an underscore, calls.
  */
 const CODE = new RegExp(
   [
@@ -12,7 +12,7 @@ const CODE = new RegExp(
     /\bdeno task strata [\w-]+(?: --[\w-]+)*/,
     /\bsetup(?: --[\w-]+)+/,
     /\bupdate strata\.\w+ set [^.;:]*/,
-    /\b(?:select |select [\w., *]+ from )?strata\.\w+(?:\((?:[^()]|\([^()]*\))*\))?;?/,
+    /\b(?:select |select [\w., *]+ from )?strata\.\w+(?:\((?:[^()]|\([^()]*\))*\);?)?/,
     /(?:\b\w+\.)?[\w*]*_[\w*]*(?:\([^()]*\))?/,
     /\b[a-z]\w+\(\)/,
   ].map(({ source }) => source).join("|"),

@@ -10,7 +10,7 @@ export const REFERENCE = `${REPOSITORY}/docs/reference`;
 
 const NOTICE = "<!-- Made by `deno task docs`; not to be edited. -->";
 
-/** Every page by its name, as `deno fmt` leaves it. The database has Strata and the companion, and nothing is changed in it. */
+/** Every page by its name, as `deno fmt` leaves it. The database has Strata and the companion. */
 export async function referencePages(sql: Sql): Promise<Map<string, string>> {
   const pages: Record<string, string[]> = { "commands.md": await commandsPage() };
   await sql.begin("read only", async (sql) => {

@@ -139,8 +139,8 @@ async function routinesOf(sql: ISql): Promise<Routine[]> {
                   from unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargnames, p.proargmodes)
                        with ordinality as u (type, name, mode, place)) as x) as a
       left join lateral (
-        select jsonb_agg(jsonb_build_object('name', c.attname, 'type', format_type(c.atttypid, c.atttypmod), 'preset', null)
-                         order by c.attnum) as answers
+        select jsonb_agg(jsonb_build_object('name', c.attname, 'preset', null,
+                           'type', format_type(c.atttypid, c.atttypmod)) order by c.attnum) as answers
           from pg_attribute as c where c.attrelid = t.typrelid and c.attnum > 0 and not c.attisdropped) as r
         on t.typtype = 'c'
      where p.pronamespace = 'strata'::regnamespace
@@ -152,7 +152,8 @@ async function tablesOf(sql: ISql): Promise<Table[]> {
     select c.relname as name, obj_description(c.oid, 'pg_class') as says,
            jsonb_agg(jsonb_build_object(
              'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'nullable', not a.attnotnull,
-             'preset', pg_get_expr(d.adbin, d.adrelid), 'says', col_description(c.oid, a.attnum)) order by a.attnum) as columns
+             'preset', pg_get_expr(d.adbin, d.adrelid), 'says', col_description(c.oid, a.attnum))
+             order by a.attnum) as columns
       from pg_class as c
       join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       left join pg_attrdef as d on d.adrelid = c.oid and d.adnum = a.attnum

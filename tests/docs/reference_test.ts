@@ -1,4 +1,4 @@
-/** docs/reference is what the release and the CLI say of themselves, and it leaves nothing out that people are told of. */
+/** docs/reference is current, and leaves out nothing that people are told of. */
 import { assert, assertEquals } from "@std/assert";
 import { ROUTINES, TO_CHANGE, TO_READ } from "../../cli/docs/callable.ts";
 import { anchor, prose, sentence } from "../../cli/docs/markdown.ts";
@@ -118,6 +118,7 @@ Deno.test("prose() shows code as code, links our errors, and lets nothing be mar
       ["alter table <table> set logged; or", "`alter table <table> set logged;` or"],
       ["again: update strata.links set x = now().", "again: `update strata.links set x = now()`."],
       ["*_days, told_*: call strata.manage()", "`*_days`, `told_*`: call `strata.manage()`"],
+      ["look at strata.costs; a call", "look at `strata.costs`; a call"],
       ["restore <table> *now*", "restore &lt;table&gt; \\*now\\*"],
       ["ST011: no such dataset", "[ST011](errors.md#st011): no such dataset"],
       ["rows of cron.job_run_details", "rows of `cron.job_run_details`"],
@@ -133,7 +134,7 @@ function callsIn(text: string): string[] {
   return [...text.matchAll(/\bstrata\.(\w+)\(/g)].map(([, name]) => name ?? "");
 }
 
-/** README, docs, and in SQL what is said to people: sentences and seeds. docs/design tells of what is inside. */
+/** README, docs, and in SQL what is said to people: sentences and seeds. docs/design tells of the inside. */
 async function textsForPeople(): Promise<string[]> {
   const texts = [await Deno.readTextFile(`${REPOSITORY}/README.md`)];
   for (const folder of ["docs", "docs/guide"]) {

@@ -6,8 +6,15 @@ import { REPOSITORY } from "../../local/settings.ts";
 import { testDatabase } from "../support/database.ts";
 
 /** How a text says when something comes by itself. */
-const TIMES =
-  /\b\d{1,2}:\d\d(?: UTC)?\b|\bevery (?:\w+ )?(?:minute|hour|day|week|month)s?\b|\b(?:hour|dai|night|week|month)ly\b/g;
+const TIMES = new RegExp(
+  [
+    /\b\d{1,2}:\d\d(?: UTC)?\b/,
+    /\bevery (?:\w+ )?(?:minute|hour|day|night|week|month)s?\b/,
+    /\b(?:hour|dai|night|week|month)ly\b/,
+    /\b(?:Sun|Mon|Tues|Wednes|Thurs|Fri|Satur)days?\b/,
+  ].map(({ source }) => source).join("|"),
+  "g",
+);
 
 /** Which job each such word of a help tells of. */
 const TELLS_OF: Record<string, Record<string, string>> = {
