@@ -73,9 +73,9 @@ Deno.test("every table that people are told of is on the page of SQL", async () 
 
 Deno.test("what is on the page of SQL is there for people, or asked by the CLI", async () => {
   const client = [];
-  for await (const { name } of Deno.readDir(`${REPOSITORY}/supabase/functions/_shared`)) {
+  for await (const { name } of Deno.readDir(`${REPOSITORY}/supabase/functions/_strata`)) {
     if (!name.startsWith("strata")) continue;
-    client.push(await Deno.readTextFile(`${REPOSITORY}/supabase/functions/_shared/${name}`));
+    client.push(await Deno.readTextFile(`${REPOSITORY}/supabase/functions/_strata/${name}`));
   }
   const known = new Set([
     ...[...await textsForPeople(), ...client].flatMap(callsIn),
