@@ -76,7 +76,12 @@ function seen(write: (text: string) => void, asJson: boolean): (text: string) =>
   return (text) => write(asJson ? visible(text, escape) : visible(text));
 }
 
-async function program(io: Io, quiet: boolean, args: readonly string[]): Promise<Command> {
+/** The command line; with the command that the arguments name alone, or with all of them. */
+export async function program(
+  io: Io,
+  quiet: boolean,
+  args: readonly string[],
+): Promise<Command> {
   const program = new Command("strata")
     .description("Rows settle from core to main to archive, proved, then deleted.")
     .usage("<command> [options]")

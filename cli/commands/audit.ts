@@ -163,7 +163,7 @@ function unproved(audits: AuditTurn[], skipped: string[]): string[] {
 function nothingAudited(isLast: boolean, allAnswer: boolean): string {
   if (!allAnswer) return "Nothing was audited.";
   return isLast
-    ? "No audit has run yet. `deno task strata audit` runs one; by itself it comes weekly."
+    ? "No audit has run yet. `deno task strata audit` runs one; by itself job strata-audit does."
     : "Nothing has settled over a link between these tiers: there is nothing to audit.";
 }
 
