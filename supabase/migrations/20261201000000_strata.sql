@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 7e01b42dc7ff44efe803c5c8c37673c8906309bd5d6da4e8abc5a15a556885a8
+-- digest ff4b4ee051c98242f4178bb63e8652f9523dcc07c67cfca9aaf1a4faafcc3452
 -- Long because it is a whole release.
 
 -- release/begin.sql
@@ -7065,7 +7065,7 @@ begin
     execute format('select %s from %s as t where t.ctid = $1', strata.key_sql(p_dataset.key_columns), v_relation) into v_key using v_tids[1];
     perform strata.put_aside(p_dataset.name, v_key, 'ST049', v_trouble); -- what is reached from a row set aside stays, and others have their turn
   end loop;
-  return '{}';
+  return '{}'::tid[];
 end
 $$;
 comment on function strata.circle_to_go(strata.datasets, text, bigint, bigint) is
@@ -20113,6 +20113,6 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '7e01b42dc7ff44efe803c5c8c37673c8906309bd5d6da4e8abc5a15a556885a8');
+select strata.note_release('strata', '0.1.0', 'ff4b4ee051c98242f4178bb63e8652f9523dcc07c67cfca9aaf1a4faafcc3452');
 
 notify pgrst, 'reload schema';

@@ -76,6 +76,8 @@ async function signed(project: TestProject, name: string, body: string, at = Dat
   };
 }
 
+const ours = (name: string) => `strata-${name}`;
+
 Deno.test("any login finds nothing in pg_net's tables but a wake, which is good for waking alone", async (t) => {
   await using db = await quietlessCore();
   await using telegram = telegramServer();
@@ -94,15 +96,7 @@ Deno.test("any login finds nothing in pg_net's tables but a wake, which is good 
   await t.step("there is no key in it", () => assertNoKey(stranger.sql, wake, project));
 
   await t.step("it wakes no other function, with no other body, by no other method", async () => {
-    for (
-      const name of [
-        "strata-voice",
-        "strata-health",
-        "strata-relay",
-        "strata-report",
-        "strata-deploy-notice",
-      ]
-    ) {
+    for (const name of ["voice", "health", "relay", "report", "deploy-notice"].map(ours)) {
       await assertStaysOut({ ...wake, url: `${project.url}/functions/v1/${name}` });
     }
     for (const body of ['{"test": true}', '{"wait": true}', "{ }"]) {

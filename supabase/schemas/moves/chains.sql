@@ -228,7 +228,7 @@ begin
     execute format('select %s from %s as t where t.ctid = $1', strata.key_sql(p_dataset.key_columns), v_relation) into v_key using v_tids[1];
     perform strata.put_aside(p_dataset.name, v_key, 'ST049', v_trouble); -- what is reached from a row set aside stays, and others have their turn
   end loop;
-  return '{}';
+  return '{}'::tid[];
 end
 $$;
 comment on function strata.circle_to_go(strata.datasets, text, bigint, bigint) is
