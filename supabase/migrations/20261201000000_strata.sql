@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest aac38d54e6edc3bc0f78e4413874b32ec37c71545fb581fc24742ea83d35e4de
+-- digest 323bf2cc51a7daf9aefc691bf6b42ea2ee9392abe546a0daa744a643f425ff4e
 -- Long because it is a whole release.
 
 -- release/begin.sql
@@ -74,6 +74,7 @@ begin
 end
 $$;
 
+-- A type that nothing stores goes as well, and then those that only it was made of.
 do $$
 declare
   v_type oid;
@@ -81,13 +82,14 @@ begin
   if pg_catalog.current_setting('strata.from') = '' then
     return;
   end if;
-  for v_type in
-    select t.oid from pg_catalog.pg_type as t join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
+  loop
+    select t.oid into v_type
+      from pg_catalog.pg_type as t join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
      where t.typnamespace = 'strata'::regnamespace and not exists (
        select from pg_catalog.pg_depend as d
         where d.refclassid = 'pg_catalog.pg_type'::regclass and d.refobjid in (t.oid, t.typarray) and d.deptype = 'n')
-     order by t.oid desc -- a later one may use an earlier one
-  loop
+     limit 1;
+    exit when not found;
     execute pg_catalog.format('drop type %s', v_type::regtype);
   end loop;
 end
@@ -162,6 +164,137 @@ begin
   end loop;
 end
 $$;
+
+do $upgrade$
+begin
+  if pg_catalog.current_setting('strata.from') <> '' and
+     pg_catalog.string_to_array(pg_catalog.current_setting('strata.from'), '.')::integer[] <= '{0,0,0}'::integer[] then
+    execute $steps$
+-- upgrades/0.0.0.sql
+
+-- From what there was before releases had numbers: tables of that time get the shape they have now.
+--
+-- Code is gone by now and not here yet, so nothing of it may be called, and triggers that would call it are off. What needs the
+-- new code comes after it: see 0.0.0_after.sql. What is new as a whole (tables, indexes, settings) is made with the rest.
+
+alter table strata.settings disable trigger user;
+alter table strata.schedules disable trigger user;
+
+-- Values that were the defaults then, and that belong together, become those of now; what was changed is its owner's.
+update strata.schedules as s set cron = '2-57/5 * * * *' where s.job = 'strata-watchdog' and s.cron = '7,22,37,52 * * * *';
+update strata.settings as s set value = 20 where s.name = 'silent_after' and s.value = 120;
+update strata.settings as s set value = 30 where s.name = 'repeat_alerts' and s.value = 60;
+update strata.settings as s set value = 30 where s.name = 'keep_messages' and s.value = 35;
+
+alter table strata.self add column looked_at timestamptz;
+alter table strata.heartbeats
+  add column hour timestamptz,
+  add column hour_bytes bigint not null default 0;
+alter table strata.keys add column mark text;
+
+-- Links: a certificate that is not checked is its owner's decision, with a reason, which nobody had to give then.
+alter table strata.links
+  add column skew interval,
+  add column compared_at timestamptz,
+  add column insecure_because text,
+  add constraint links_reason_is_not_blank check (btrim(insecure_because) <> '');
+
+-- Datasets: which policy was accepted is told by revision and digest now. The colder tier is told of each anew.
+alter table strata.datasets
+  add column waits_for text,
+  add column accepted_revision bigint,
+  add column accepted_digest text,
+  add column accepted_content text,
+  add column ahead jsonb;
+update strata.datasets as d set told_revision = null, told_shape = null;
+alter table strata.holds add column waits_for text;
+
+-- Moves: proofs of whole batches are bound to their move; the log's digest was read by nobody.
+alter table strata.moves drop column digest;
+alter table strata.moves_totals drop column digest;
+alter table strata.manifests rename column seal to batch_proof;
+alter table strata.manifests add column for_drain boolean not null default false;
+update strata.manifests as m set batch_proof = sha256(uuid_send(m.move_id) || m.batch_proof);
+update strata.manifests as m set for_drain = true
+ where exists (select from strata.drain_moves as d where d.move_id = m.move_id);
+
+alter table strata.arrivals
+  add column versions xid[] not null default '{}',
+  add column seed bigint not null default 0,
+  add column brought bigint[] not null default '{}';
+update strata.arrivals as a set refused = '[]' where a.closed_at is not null and a.refused <> '[]';
+
+-- Drains: what the database and our role said of read-only is kept apart.
+alter table strata.drains
+  add column database_default boolean,
+  add column role_default boolean;
+update strata.drains as d set database_default = true where d.database_was_read_only;
+alter table strata.drains drop column database_was_read_only;
+
+-- Alerts and messages.
+alter table strata.alert_kinds
+  add column grace interval not null default '0',
+  add column at_once boolean not null default false,
+  add column of_moves boolean not null default false,
+  add column of_rows boolean not null default false;
+alter table strata.outbox
+  add column at_once boolean not null default false,
+  drop constraint outbox_kind_is_known,
+  add constraint outbox_kind_is_known check (kind in ('alert', 'clear', 'digest', 'report', 'notice'));
+
+-- Ledger and audit. Counts go on. Digests of that time lay there without a mask and without strips: they are wiped, as if a new
+-- frame began, and what rows were like then is only counted from now on (see CHANGELOG).
+alter table strata.ledger
+  add column strips bigint[],
+  add column mask text;
+update strata.ledger as l set digest = 0, strips = array_fill(0::bigint, array[64]), mask = 'before';
+alter table strata.ledger
+  alter column strips set not null,
+  alter column mask set not null;
+alter table strata.met alter column digest type bytea using int8send(digest) || '\x000000000000000000000000000000000000000000000000'::bytea;
+alter table strata.met rename column digest to fingerprint;
+
+delete from strata.keys_beyond; -- looked for anew by the next audit
+alter table strata.keys_beyond alter column key type bytea using '\x'::bytea;
+
+alter type strata.sight rename to sight_before;
+create type strata.sight as (
+  rows bigint, digest bigint, columns text[], shape text, strips bigint[],
+  came_rows bigint, came_digest bigint, came_frames integer, came_columns text[], came_strips bigint[], came_forgotten bigint,
+  left_rows bigint, left_digest bigint, left_frames integer, left_columns text[], left_strips bigint[], left_forgotten bigint,
+  met_rows bigint, met_digest bigint, met_frames integer, met_columns text[], met_strips bigint[],
+  arrived_rows bigint, ahead bigint, differs text[], unseen text[]
+);
+alter table strata.audit_accounts
+  alter column good type strata.sight using jsonb_populate_record(null::strata.sight, jsonb_build_object(
+    'rows', (good).rows, 'digest', 0, 'columns', '[]'::jsonb, 'came_rows', (good).came_rows, 'came_digest', 0, 'came_frames', (good).came_frames,
+    'left_rows', (good).left_rows, 'left_digest', 0, 'left_frames', (good).left_frames,
+    'met_rows', (good).met_rows, 'met_digest', 0, 'met_frames', (good).met_frames)),
+  alter column seen type strata.sight using jsonb_populate_record(null::strata.sight, jsonb_build_object(
+    'rows', (seen).rows, 'digest', 0, 'columns', '[]'::jsonb, 'came_rows', (seen).came_rows, 'came_digest', 0, 'came_frames', (seen).came_frames,
+    'left_rows', (seen).left_rows, 'left_digest', 0, 'left_frames', (seen).left_frames,
+    'met_rows', (seen).met_rows, 'met_digest', 0, 'met_frames', (seen).met_frames)),
+  add column aside strata.sight,
+  add column mask text not null default 'before';
+alter table strata.audit_accounts alter column mask drop default;
+drop type strata.sight_before;
+alter table strata.audit_findings
+  add column keys text not null default '',
+  drop constraint audit_findings_kind_is_known,
+  add constraint audit_findings_kind_is_known check (kind in ('missing', 'besides', 'altered', 'rewound', 'doubled', 'beyond'));
+
+-- The companion's tables were everybody's then. What a briefing said is forgotten after a while.
+alter table strata.briefings
+  drop constraint briefings_say_something,
+  add constraint briefings_say_something
+    check ((state <> 'delivering' or says is not null) and (state not in ('delivering', 'sent') or channel is not null));
+
+alter table strata.settings enable trigger user;
+alter table strata.schedules enable trigger user;
+$steps$;
+  end if;
+end
+$upgrade$;
 
 -- foundation/tables.sql
 
@@ -358,16 +491,11 @@ create table if not exists strata.datasets (
   main_retention_days integer,
   delete_after_days integer,
   due_when text,
-  waits_for text,
   size_limit_kb integer,
   delete_triggers text,
   priority integer not null default 100,
   accepted_from text,
   accepted jsonb,
-  accepted_revision bigint,
-  accepted_digest text,
-  accepted_content text,
-  ahead jsonb,
   revision bigint not null default 1,
   told_revision bigint,
   told_shape text,
@@ -378,6 +506,11 @@ create table if not exists strata.datasets (
   failures integer not null default 0,
   next_try_at timestamptz,
   managed_at timestamptz not null,
+  waits_for text,
+  accepted_revision bigint,
+  accepted_digest text,
+  accepted_content text,
+  ahead jsonb,
   constraint datasets_pkey primary key (name),
   constraint datasets_one_per_table unique (schema_name, table_name),
   constraint datasets_retentions_are_days check
@@ -542,13 +675,13 @@ create table if not exists strata.manifests (
   versions xid[] not null,
   fingerprints bytea[] not null,
   batch_proof bytea not null,
-  for_drain boolean not null default false,
   file text,
   oldest text,
   youngest text,
   since xid,
   kept integer[],
   reasons text[],
+  for_drain boolean not null default false,
   constraint manifests_pkey primary key (move_id),
   constraint manifests_move_fkey foreign key (move_id) references strata.moves (move_id) on delete cascade
 );
@@ -591,10 +724,10 @@ create table if not exists strata.arrivals (
   outcomes text[],
   places tid[],
   version xid,
+  file text,
   versions xid[] not null default '{}',
   seed bigint not null default 0,
   brought bigint[] not null default '{}',
-  file text,
   constraint arrivals_pkey primary key (move_id),
   constraint arrivals_closed_with_outcomes check ((closed_at is null) = (outcomes is null))
 );
@@ -678,14 +811,14 @@ create table if not exists strata.drains (
   billed_after bigint,
   need_bytes bigint not null default 0,
   was_read_only boolean not null default false,
-  database_default boolean,
-  role_default boolean,
   says text,
   started_at timestamptz not null,
   round_at timestamptz,
   freed_before xid8,
   waits_since timestamptz,
   ended_at timestamptz,
+  database_default boolean,
+  role_default boolean,
   constraint drains_pkey primary key (drain_id),
   constraint drains_state_is_known check (state in ('moving', 'reclaiming', 'done', 'exhausted', 'stopped')),
   constraint drains_reason_is_known check (reason in ('critical', 'asked')),
@@ -988,10 +1121,10 @@ create table if not exists strata.ledger (
   month text not null,
   rows bigint not null,
   digest bigint not null,
-  strips bigint[] not null,
   frame text not null,
   columns text[] not null,
   frames integer not null default 1,
+  strips bigint[] not null,
   mask text not null,
   constraint ledger_pkey primary key (dataset, what, month),
   constraint ledger_what_is_known check (what in ('moved', 'deleted', 'met'))
@@ -1045,9 +1178,9 @@ create table if not exists strata.audit_accounts (
   dataset text not null,
   month text not null,
   good strata.sight not null,
-  aside strata.sight,
   seen strata.sight not null,
   seen_at timestamptz not null,
+  aside strata.sight,
   mask text not null,
   constraint audit_accounts_pkey primary key (neighbour, dataset, month)
 );
@@ -1065,9 +1198,9 @@ create table if not exists strata.audit_findings (
   rows bigint,
   accepted_rows bigint not null default 0,
   says text not null,
-  keys text not null default '',
   turn_at timestamptz not null,
   first_seen_at timestamptz not null,
+  keys text not null default '',
   constraint audit_findings_pkey primary key (neighbour, dataset, month, kind),
   constraint audit_findings_kind_is_known check (kind in ('missing', 'besides', 'altered', 'rewound', 'doubled', 'beyond'))
 );
@@ -15698,8 +15831,8 @@ declare
 begin
   select l.* into v_old from strata.ledger as l where (l.dataset, l.what, l.month) = (p_dataset, p_what, p_month) for update;
   v_new := row(p_dataset, p_what, p_month, coalesce(v_old.rows, 0) + cardinality(p_fingerprints),
-               (select bit_xor(d) from unnest(v_strips[33:]) as d), v_strips, md5(p_frame || strata.key_name(v_key)), p_columns,
-               coalesce(v_old.frames, 1), strata.key_name(v_key));
+               (select bit_xor(d) from unnest(v_strips[33:]) as d), md5(p_frame || strata.key_name(v_key)), p_columns,
+               coalesce(v_old.frames, 1), v_strips, strata.key_name(v_key));
   if v_old.frame = v_new.frame then
     v_old := strata.masked(v_old, v_key);
     v_new.digest := v_new.digest # v_old.digest;
@@ -19749,6 +19882,97 @@ insert into strata.registry (occasion, place, routine) values
   ('report', 50, 'costs'),
   ('report', 60, 'months');
 
+do $upgrade$
+begin
+  if pg_catalog.current_setting('strata.from') <> '' and
+     pg_catalog.string_to_array(pg_catalog.current_setting('strata.from'), '.')::integer[] <= '{0,0,0}'::integer[] then
+    execute $steps$
+-- upgrades/0.0.0_after.sql
+
+-- From what there was before releases had numbers: what needs the code of now.
+
+-- What an open arrival has brought was not written down: whatever has come since it began counts, if it is not one of the rows that
+-- were here before (not_ours); its source has the fingerprints. Of rows it met here only the share in a digest was kept.
+do $$
+declare
+  v_open record;
+  v_columns text[];
+begin
+  for v_open in
+    select a.move_id, a.xmin as began, d as dataset, strata.relation(d) as relation
+      from strata.arrivals as a join strata.datasets as d on d.name = a.dataset
+     where a.closed_at is null and strata.twin(d) is not null and strata.missing_columns(d, d.key_columns) = '{}'
+  loop
+    execute format('update strata.arrivals as a set seed = $1, brought = array(select %s from %s as t where age(t.xmin) <= age($3)) '
+                   ' where a.move_id = $2', strata.brought_sql(v_open.dataset, '$1'), v_open.relation)
+      using strata.random_seed(), v_open.move_id, v_open.began;
+    continue when not exists (select from strata.met as m where m.move_id = v_open.move_id);
+    v_columns := array(select a.attname::text from pg_catalog.pg_attribute as a
+                        where a.attrelid = v_open.relation::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum);
+    execute format('update strata.met as m set fingerprint = t.mark from (select strata.fingerprint(%s) as mark from %s as t) as t '
+                   ' where m.move_id = $1 and substr(m.fingerprint, 1, 8) = substr(t.mark, 1, 8)',
+                   strata.content_sql(v_open.relation::regclass, v_columns), v_open.relation) using v_open.move_id;
+  end loop;
+end
+$$;
+
+-- Conditions that a hotter tier sent were kept as the SQL it sent. What can be said as data is written anew here; what cannot waits
+-- until the owner of this tier has read it (take_conditions), and meanwhile nothing of the dataset leaves.
+do $$
+declare
+  v_one record;
+  v_sql text;
+begin
+  for v_one in
+    select d.name, d.due_when as condition, null::uuid as hold_id, strata.twin(d) as twin from strata.datasets as d
+     where d.accepted is not null and d.due_when is not null
+    union all
+    select d.name, h.condition, h.hold_id, strata.twin(d) from strata.holds as h join strata.datasets as d on d.name = h.dataset
+     where d.accepted is not null and h.condition is not null and h.made_on is distinct from (select s.tier from strata.self as s)
+  loop
+    begin
+      v_sql := strata.condition_sql(strata.condition_tree(v_one.condition), v_one.twin);
+    exception when others then
+      v_sql := null;
+    end;
+    if v_one.hold_id is null then
+      update strata.datasets as d set due_when = v_sql, waits_for = case when v_sql is null then v_one.condition end where d.name = v_one.name;
+    else
+      update strata.holds as h set condition = coalesce(v_sql, 'true'), waits_for = case when v_sql is null then v_one.condition end
+       where h.hold_id = v_one.hold_id;
+    end if;
+  end loop;
+end
+$$;
+
+-- A description that was accepted named types as SQL. Until the hotter tier has told its own anew, it is what the twin has.
+update strata.datasets as d
+   set accepted = d.accepted || jsonb_build_object('types', strata.describe_types(strata.twin(d)), 'columns', (
+         select jsonb_agg(coalesce(h.it, jsonb_build_object('name', a.it ->> 'name', 'type', '{"schema": "pg_catalog", "name": "text"}'::jsonb)) order by a.o)
+           from jsonb_array_elements(d.accepted -> 'columns') with ordinality as a (it, o)
+           left join jsonb_array_elements(strata.describe_attributes(strata.twin(d))) as h (it) on h.it ->> 'name' = a.it ->> 'name'))
+ where d.accepted is not null and strata.twin(d) is not null;
+
+-- How many rows have come and stayed, moved on or were deleted at their age.
+do $$
+declare
+  v_one record;
+begin
+  for v_one in
+    select d.name, strata.relation(d) as relation from strata.datasets as d where d.accepted is not null and strata.twin(d) is not null
+  loop
+    execute format('insert into strata.came (dataset, rows) select $1, greatest(count(*) '
+                   '  + (select coalesce(sum(l.rows), 0) from strata.ledger as l where l.dataset = $1 and l.what in (''moved'', ''deleted'')) '
+                   '  - (select coalesce(sum(a.rows_received), 0) from strata.arrivals as a where a.dataset = $1 and a.closed_at is null), 0) '
+                   '  from %s on conflict (dataset) do nothing', v_one.relation) using v_one.name;
+  end loop;
+end
+$$;
+$steps$;
+  end if;
+end
+$upgrade$;
+
 -- release/end.sql
 
 -- The end of a release: nobody may do more than is granted above, and the release is written down.
@@ -19759,6 +19983,6 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', 'aac38d54e6edc3bc0f78e4413874b32ec37c71545fb581fc24742ea83d35e4de');
+select strata.note_release('strata', '0.1.0', '323bf2cc51a7daf9aefc691bf6b42ea2ee9392abe546a0daa744a643f425ff4e');
 
 notify pgrst, 'reload schema';

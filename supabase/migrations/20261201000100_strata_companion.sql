@@ -1,5 +1,5 @@
 -- Strata 0.1.0, companion: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 96e0dbcdfa4ea0807e969578c13c90abb4aa779ee9af07cf32740922e35c90dc
+-- digest 435a421885568e4e6a46c24d8ef586386b54be9dda358f38e659932b51bc0df8
 -- Long because it is a whole release.
 
 -- companion/release/begin.sql
@@ -54,6 +54,7 @@ begin
 end
 $$;
 
+-- A type that nothing stores goes as well, and then those that only it was made of.
 do $$
 declare
   v_type oid;
@@ -61,13 +62,14 @@ begin
   if pg_catalog.current_setting('strata.from') = '' then
     return;
   end if;
-  for v_type in
-    select t.oid from pg_catalog.pg_type as t join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
+  loop
+    select t.oid into v_type
+      from pg_catalog.pg_type as t join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
      where t.typnamespace = 'strata'::regnamespace and not exists (
        select from pg_catalog.pg_depend as d
         where d.refclassid = 'pg_catalog.pg_type'::regclass and d.refobjid in (t.oid, t.typarray) and d.deptype = 'n')
-     order by t.oid desc -- a later one may use an earlier one
-  loop
+     limit 1;
+    exit when not found;
     execute pg_catalog.format('drop type %s', v_type::regtype);
   end loop;
 end
@@ -1147,6 +1149,6 @@ $$;
 revoke all on all routines in schema strata from public;
 revoke all on all tables in schema strata from public;
 select strata.note_rights();
-select strata.note_release('companion', '0.1.0', '96e0dbcdfa4ea0807e969578c13c90abb4aa779ee9af07cf32740922e35c90dc');
+select strata.note_release('companion', '0.1.0', '435a421885568e4e6a46c24d8ef586386b54be9dda358f38e659932b51bc0df8');
 
 notify pgrst, 'reload schema';
