@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 323bf2cc51a7daf9aefc691bf6b42ea2ee9392abe546a0daa744a643f425ff4e
+-- digest 94637d46dc72e4027d3b7480f027319c59baad735a0f65af272ebfd69a5af4d5
 -- Long because it is a whole release.
 
 -- release/begin.sql
@@ -19941,6 +19941,7 @@ begin
       update strata.holds as h set condition = coalesce(v_sql, 'true'), waits_for = case when v_sql is null then v_one.condition end
        where h.hold_id = v_one.hold_id;
     end if;
+    perform strata.tell_waiting(v_one.name) where v_sql is null;
   end loop;
 end
 $$;
@@ -19983,6 +19984,6 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '323bf2cc51a7daf9aefc691bf6b42ea2ee9392abe546a0daa744a643f425ff4e');
+select strata.note_release('strata', '0.1.0', '94637d46dc72e4027d3b7480f027319c59baad735a0f65af272ebfd69a5af4d5');
 
 notify pgrst, 'reload schema';

@@ -1,5 +1,5 @@
 -- Strata 0.1.0, companion: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 435a421885568e4e6a46c24d8ef586386b54be9dda358f38e659932b51bc0df8
+-- digest 8ed7351a5cbac1e5ca4149591401cf4c9d4a63ea7d7d84c72fab58f57a9ca3bf
 -- Long because it is a whole release.
 
 -- companion/release/begin.sql
@@ -1146,9 +1146,10 @@ begin
 end
 $$;
 
+revoke execute on function public.date_from_created_at() from public;
 revoke all on all routines in schema strata from public;
 revoke all on all tables in schema strata from public;
 select strata.note_rights();
-select strata.note_release('companion', '0.1.0', '435a421885568e4e6a46c24d8ef586386b54be9dda358f38e659932b51bc0df8');
+select strata.note_release('companion', '0.1.0', '8ed7351a5cbac1e5ca4149591401cf4c9d4a63ea7d7d84c72fab58f57a9ca3bf');
 
 notify pgrst, 'reload schema';

@@ -50,6 +50,7 @@ begin
       update strata.holds as h set condition = coalesce(v_sql, 'true'), waits_for = case when v_sql is null then v_one.condition end
        where h.hold_id = v_one.hold_id;
     end if;
+    perform strata.tell_waiting(v_one.name) where v_sql is null;
   end loop;
 end
 $$;
