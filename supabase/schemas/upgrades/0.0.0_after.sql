@@ -1,19 +1,22 @@
 -- From what there was before releases had numbers: what needs the code of now.
 
--- What an open arrival has brought was not written down: whatever has come since it began counts, if it is not one of the rows that
--- were here before (not_ours); its source has the fingerprints. Of rows it met here only the share in a digest was kept.
+-- What an open arrival has brought was not written down. It is what lies where it was put; where that is not known, whatever has come
+-- since it began, if it is not one of the rows that were here before (not_ours): its source has the fingerprints. Of rows it met here
+-- only the share in a digest was kept.
 do $$
 declare
   v_open record;
   v_columns text[];
 begin
   for v_open in
-    select a.move_id, a.xmin as began, d as dataset, strata.relation(d) as relation
+    select a.move_id, a.xmin as began, d as dataset, strata.relation(d) as relation,
+           case when a.places is not null and a.file = strata.file_of(strata.twin(d)) then 't.ctid = any (a.places) and t.xmin = a.version'
+                else 'age(t.xmin) <= age($3)' end as is_ours
       from strata.arrivals as a join strata.datasets as d on d.name = a.dataset
      where a.closed_at is null and strata.twin(d) is not null and strata.missing_columns(d, d.key_columns) = '{}'
   loop
-    execute format('update strata.arrivals as a set seed = $1, brought = array(select %s from %s as t where age(t.xmin) <= age($3)) '
-                   ' where a.move_id = $2', strata.brought_sql(v_open.dataset, '$1'), v_open.relation)
+    execute format('update strata.arrivals as a set seed = $1, brought = array(select %s from %s as t where %s) where a.move_id = $2',
+                   strata.brought_sql(v_open.dataset, '$1'), v_open.relation, v_open.is_ours)
       using strata.random_seed(), v_open.move_id, v_open.began;
     continue when not exists (select from strata.met as m where m.move_id = v_open.move_id);
     v_columns := array(select a.attname::text from pg_catalog.pg_attribute as a
@@ -63,18 +66,28 @@ update strata.datasets as d
            left join jsonb_array_elements(strata.describe_attributes(strata.twin(d))) as h (it) on h.it ->> 'name' = a.it ->> 'name'))
  where d.accepted is not null and strata.twin(d) is not null;
 
--- How many rows have come and stayed, moved on or were deleted at their age.
+-- The book of a month begins when an audit has found it right: what came before the upgrade is not in it. And how many rows have come
+-- and stayed, moved on or were deleted at their age; of a large table, about how many.
 do $$
 declare
   v_one record;
+  v_rows bigint;
 begin
   for v_one in
-    select d.name, strata.relation(d) as relation from strata.datasets as d where d.accepted is not null and strata.twin(d) is not null
+    select d.name, strata.relation(d) as relation, c.reltuples from strata.datasets as d join pg_catalog.pg_class as c on c.oid = strata.twin(d)
+     where d.accepted is not null
   loop
-    execute format('insert into strata.came (dataset, rows) select $1, greatest(count(*) '
-                   '  + (select coalesce(sum(l.rows), 0) from strata.ledger as l where l.dataset = $1 and l.what in (''moved'', ''deleted'')) '
-                   '  - (select coalesce(sum(a.rows_received), 0) from strata.arrivals as a where a.dataset = $1 and a.closed_at is null), 0) '
-                   '  from %s on conflict (dataset) do nothing', v_one.relation) using v_one.name;
+    insert into strata.books (dataset, month, changes)
+    select v_one.name, m.month, 1 from unnest(strata.stock_months(v_one.name)) as m (month) on conflict do nothing;
+    v_rows := v_one.reltuples::bigint;
+    if v_rows < 1000000 then
+      execute format('select count(*) from %s', v_one.relation) into v_rows;
+    end if;
+    insert into strata.came (dataset, rows)
+    select v_one.name, greatest(v_rows
+        + (select coalesce(sum(l.rows), 0) from strata.ledger as l where l.dataset = v_one.name and l.what in ('moved', 'deleted'))
+        - (select coalesce(sum(a.rows_received), 0) from strata.arrivals as a where a.dataset = v_one.name and a.closed_at is null), 0)
+    on conflict do nothing;
   end loop;
 end
 $$;
