@@ -48,6 +48,8 @@ export async function snapshot(sql: Sql, schemas = ["strata"]): Promise<Snapshot
     found[what] = rows.map(([text]) => String(text)).sort();
   }
   for (const table of SEEDS) {
+    const [there] = await sql`select to_regclass(${`strata.${table}`}) as it`;
+    if (there?.["it"] === null) continue; // an older release
     const rows = await sql.unsafe(`select s::text from strata.${table} as s`).values();
     found[table] = rows.map(([text]) => String(text)).sort();
   }
