@@ -12,6 +12,8 @@ export interface Product {
 /** supabase/schemas/release.json: which version this is, and what it is made of. */
 export interface ReleasePlan {
   version: string;
+  /** The least and the most protocol that it speaks with neighbours of other releases. */
+  protocols: [number, number];
   releases: Product[];
   /** Versions from which `supabase/schemas/upgrades/<version>.sql` leads to the next one, oldest first. */
   upgrades: string[];
@@ -40,10 +42,8 @@ export async function compose(plan: ReleasePlan, { product, folders }: Product):
     ...(product === "strata" ? await upgrades(plan, "_after") : []),
     await frame("end"),
   ];
-  const body = parts.join("\n").replaceAll("%VERSION%", plan.version).replaceAll(
-    "%PRODUCT%",
-    product,
-  );
+  const body = parts.join("\n").replaceAll("%VERSION%", plan.version)
+    .replaceAll("%PROTOCOLS%", plan.protocols.join(", ")).replaceAll("%PRODUCT%", product);
   const digest = await sha256(body);
   const title =
     `-- Strata ${plan.version}${
@@ -103,7 +103,7 @@ async function code(folders: readonly string[]): Promise<string[]> {
  * goes and the code that comes, `<version>_after.sql` where there is one, with all of the new code there.
  */
 async function upgrades({ upgrades }: ReleasePlan, when: "" | "_after"): Promise<string[]> {
-  const there = await namesIn("upgrades").catch(() => []);
+  const there = await namesIn("upgrades");
   const wanted = upgrades.filter((version) => there.includes(`${version}${when}.sql`));
   return await Promise.all(wanted.map(async (version) => {
     const steps = await read(`upgrades/${version}${when}.sql`);

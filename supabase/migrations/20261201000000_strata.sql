@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 9b33a80c56ae074e0ebc4634fbfdc81979357af2a135d178300724085f4c3868
+-- digest a4e1b51df1d98d4774afe14fa9c9b5df45c86057ebfd5f5c686fadb80c75074b
 -- Long because it is a whole release.
 
 -- release/begin.sql
@@ -1755,6 +1755,14 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$ select r.version from strata.releases as r where r.product = 'strata' order by r.installed_at desc limit 1 $$;
 comment on function strata.version() is 'The release of Strata that this database has.';
+
+create or replace function strata.protocols()
+returns integer[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select array[2, 2] $$;
+comment on function strata.protocols() is 'The least and the most protocol that this release speaks with neighbours of other releases.';
 
 create or replace function strata.note_release(p_product text, p_version text, p_digest text)
 returns void
@@ -9239,9 +9247,10 @@ as $$
     'postgres', current_setting('server_version_num')::integer, 'encoding', current_setting('server_encoding'),
     'fsync', current_setting('fsync'), 'read_only', current_setting('transaction_read_only'),
     'links', (select coalesce(jsonb_object_agg(l.neighbour, l.driver), '{}') from strata.links as l),
-    'protocol', 2)
+    'version', strata.version(), 'protocols', strata.protocols(),
+    'protocol', (strata.protocols())[2]) -- for neighbours of before there were ranges
 $$;
-comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, version, encoding, fsync, links, protocol.';
+comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, versions, encoding, fsync, links, protocols.';
 grant execute on function strata.hello() to strata_mover;
 
 -- A line is named by its neighbour. A flow that pushes has a second one, so that the colder tier already has the next
@@ -9341,9 +9350,10 @@ begin
     raise exception 'the database behind the link to % says it is %', v_tier, coalesce(v_hello ->> 'tier', 'no tier yet')
       using errcode = 'ST003', hint = strata.remedy('ST003');
   end if;
-  if v_hello ->> 'protocol' <> '2' or v_hello ->> 'encoding' <> current_setting('server_encoding') then
-    raise exception '% speaks protocol % in %, we speak 2 in %', v_tier, v_hello ->> 'protocol', v_hello ->> 'encoding',
-      current_setting('server_encoding') using errcode = 'ST004', hint = strata.remedy('ST004');
+  perform strata.check_protocols(v_tier, v_hello);
+  if v_hello ->> 'encoding' is distinct from current_setting('server_encoding') then
+    raise exception '% is in %, we are in %', v_tier, v_hello ->> 'encoding', current_setting('server_encoding')
+      using errcode = 'ST004', hint = strata.remedy('ST004');
   end if;
 exception when others then
   perform strata.hang_up(p_line);
@@ -9353,7 +9363,7 @@ $$;
 comment on function strata.dial(text) is
   'Opens a line of this session to a neighbour, unless it is open, and makes sure who answers. 08001: not reached. 28P01: login refused. '
   '53300: no connection is free. '
-  'ST003: another tier answers. ST004: it does not fit. ST007, ST008: the line is not safe.';
+  'ST003: another tier answers. ST004: it does not fit. ST007, ST008: the line is not safe. ST069: its release does not.';
 
 -- A statement canceled over there comes through as query_canceled, which no `when others` catches: the whole run would end,
 -- as if it had been canceled itself. That it was over there shows in the context, which names the line.
@@ -9573,7 +9583,7 @@ returns boolean
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
-as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', '25006') $$;
+as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', 'ST069', '25006') $$;
 comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
 
 -- drivers/flows.sql
@@ -10119,6 +10129,47 @@ end
 $$;
 comment on procedure strata.rest(text, strata.pace, timestamptz) is
   'Waits as long as the work since the last look asks for, beside others: 5 seconds and the deadline at most. Notes it with the link. Commits.';
+
+-- drivers/protocols.sql
+
+-- Protocols: what neighbours of different releases say to each other, by number.
+--
+-- A release speaks a range of them (strata.protocols()). Two tiers whose ranges overlap work together; else the link rests, and says
+-- which of the two has to be upgraded. What there was before releases had numbers spoke protocol 1 and told no range.
+
+create or replace function strata.protocols_of(p_said jsonb)
+returns integer[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select array[coalesce(substring(p_said #>> '{protocols,0}' from '^\d{1,6}$'), s.only_one, '0')::integer,
+               coalesce(substring(p_said #>> '{protocols,1}' from '^\d{1,6}$'), s.only_one, '0')::integer]
+    from (select substring(p_said ->> 'protocol' from '^\d{1,6}$') as only_one) as s
+$$;
+comment on function strata.protocols_of(jsonb) is 'The least and the most protocol that a neighbour speaks, by what it said; 0 for one that says nothing.';
+
+create or replace function strata.check_protocols(p_tier text, p_said jsonb)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_theirs constant integer[] := strata.protocols_of(p_said);
+  v_ours constant integer[] := strata.protocols();
+  v_older constant text := case when v_theirs[2] < v_ours[1] then p_tier when v_ours[2] < v_theirs[1] then strata.tier() end;
+begin
+  if v_older is not null then
+    raise exception '% has Strata % (protocols % to %), % has % (% to %): upgrade %',
+      p_tier, coalesce(strata.plain_text(p_said ->> 'version', 20), '0.0'), v_theirs[1], v_theirs[2],
+      strata.tier(), strata.version(), v_ours[1], v_ours[2], v_older
+      using errcode = 'ST069', hint = strata.remedy('ST069');
+  end if;
+end
+$$;
+comment on function strata.check_protocols(text, jsonb) is
+  'ST069: a neighbour, by what it says of itself, speaks no protocol that this tier speaks; the error says which of the two is to be upgraded.';
 
 -- drivers/questions.sql
 
@@ -13747,7 +13798,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (select jsonb_build_object(
-    'tier', s.tier, 'clock', strata.clock(), 'level', strata.level(),
+    'tier', s.tier, 'version', strata.version(), 'protocols', strata.protocols(), 'clock', strata.clock(), 'level', strata.level(),
     'drains', exists (select from strata.drains as d where d.ended_at is null),
     'watched_at', (select max(x.taken_at) from strata.samples as x),
     'tls', (select t.version from pg_catalog.pg_stat_ssl as t where t.pid = pg_backend_pid()), -- of the line it is asked by
@@ -13804,7 +13855,7 @@ begin
              when k.kind = 'time' then to_jsonb(strata.as_time(p_heartbeat ->> k.key))
              when k.kind = 'boolean' then to_jsonb(p_heartbeat -> k.key = 'true')
              else to_jsonb(strata.plain_text(p_heartbeat ->> k.key, 200)) end), '{}')
-      from (values ('tier', 'text'), ('clock', 'time'), ('level', 'text'), ('drains', 'boolean'), ('watched_at', 'time'), ('tls', 'text'),
+      from (values ('tier', 'text'), ('version', 'text'), ('protocols', 'text'), ('clock', 'time'), ('level', 'text'), ('drains', 'boolean'), ('watched_at', 'time'), ('tls', 'text'),
                    ('kept_alive_at', 'time'), ('stopped', 'list'), ('overdue', 'list')) as k (key, kind)
      where p_heartbeat ? k.key);
 end
@@ -18602,10 +18653,11 @@ as $$
 begin
   return (select jsonb_build_object(
     'tier', strata.tier(),
+    'version', strata.version(),
     'is_last', (select s.is_last from strata.self as s),
     'billed_bytes', (select sum(strata.database_bytes(d.oid)) from pg_catalog.pg_database as d where d.datallowconn),
     'links', (select coalesce(jsonb_agg(jsonb_build_object('neighbour', l.neighbour, 'direction', l.direction, 'driver', l.driver,
-        'dials', l.server is not null, 'sslmode', (select s.sslmode from strata.line_security(l.neighbour) as s),
+        'version', (select h.says ->> 'version' from strata.heartbeats as h where h.neighbour = l.neighbour), 'dials', l.server is not null, 'sslmode', (select s.sslmode from strata.line_security(l.neighbour) as s),
         'insecure_because', l.insecure_because, 'last_ok_at', l.last_ok_at, 'sqlstate', l.trouble_sqlstate, 'trouble', l.trouble,
         'remedy', case when l.trouble is not null then strata.remedy(l.trouble_sqlstate) end, 'next_try_at', l.next_try_at) order by l.direction), '[]') from strata.links as l),
     'datasets', (select count(*) from strata.datasets),
@@ -18623,7 +18675,7 @@ begin
     'has_cron', strata.has_cron()));
 end
 $$;
-comment on function strata.status() is 'How this tier is: links, troubles, open moves, rows set aside, drain, paused jobs, size in bytes as billed.';
+comment on function strata.status() is 'How this tier is: its release, links, troubles, open moves, rows set aside, drain, paused jobs, size in bytes as billed.';
 
 -- answers/report_parts.sql
 
@@ -19421,6 +19473,8 @@ insert into strata.errors (code, cause, remedy) values
   ('ST050', 'what is to be held or explained is not named as it must be', 'give the key, one value of its type for each key column; or, for a hold, a condition; and its reason'),
   ('ST067', 'the database has a newer release of Strata than the file that is pushed',
             'update this copy of Strata; in a project of your own, run `deno task strata add <folder>` from the newer copy'),
+  ('ST069', 'two neighbours have releases of Strata that cannot work together',
+            'run `deno task strata setup --init` from a copy of the newer release: it upgrades every tier; moves go on by themselves'),
   ('ST068', 'objects that are not Strata''s depend on its functions, which a release makes anew',
             'drop the objects that the message names, push again, and make them anew afterwards'),
   ('08', 'the neighbour cannot be reached', 'check that it runs and that host, port and firewall are right; it is tried again by itself'),
@@ -19997,6 +20051,6 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '9b33a80c56ae074e0ebc4634fbfdc81979357af2a135d178300724085f4c3868');
+select strata.note_release('strata', '0.1.0', 'a4e1b51df1d98d4774afe14fa9c9b5df45c86057ebfd5f5c686fadb80c75074b');
 
 notify pgrst, 'reload schema';
