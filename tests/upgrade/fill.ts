@@ -97,7 +97,8 @@ async function findMissing(chain: MoveChain): Promise<void> {
     await main.sql`delete from public.${main.sql(table)} where id = ${id}`;
     await auditor.sql`select strata.audit_anew(${table})`;
     await auditor.sql`call strata.audit(p_dataset => ${table})`;
-    const found = await auditor.sql`select kind, rows from strata.audit_findings where dataset = ${table}`;
+    const found = await auditor
+      .sql`select kind, rows from strata.audit_findings where dataset = ${table}`;
     assert.deepEqual(found.map(({ kind, rows }) => [kind, rows]), [["missing", "1"]]);
     if (table === "ready") await auditor.sql`select strata.accept_audit('ready')`;
   }

@@ -10,24 +10,30 @@ import { releasedChain, releasedDatabase, upgrade } from "./support.ts";
 
 /** What an owner had in tables that both releases have, as text. */
 const KEPT: Record<string, string> = {
-  datasets: `select jsonb_strip_nulls(to_jsonb(x) - '{told_revision,told_shape,accepted,waits_for,due_when}'::text[]
+  datasets:
+    `select jsonb_strip_nulls(to_jsonb(x) - '{told_revision,told_shape,accepted,waits_for,due_when}'::text[]
     - case when trouble_sqlstate = 'ST028' then '{trouble,trouble_sqlstate,remedy}'::text[] else '{}' end)
     from strata.datasets as x`,
   holds: `select to_jsonb(x) - 'waits_for' - 'condition' from strata.holds as x`,
   set_aside: `select to_jsonb(x) - 'remedy' from strata.set_aside as x`,
   moves: `select to_jsonb(x) - 'digest' from strata.moves as x`,
-  manifests: `select to_jsonb(x) - '{seal,batch_proof,for_drain}'::text[] from strata.manifests as x`,
-  arrivals: `select to_jsonb(x) - '{versions,seed,brought}'::text[] from strata.arrivals as x where closed_at is null`,
+  manifests:
+    `select to_jsonb(x) - '{seal,batch_proof,for_drain}'::text[] from strata.manifests as x`,
+  arrivals:
+    `select to_jsonb(x) - '{versions,seed,brought}'::text[] from strata.arrivals as x where closed_at is null`,
   ledger: `select to_jsonb(x) - '{digest,strips,mask}'::text[] from strata.ledger as x`,
-  drains: `select to_jsonb(x) - '{database_was_read_only,database_default,role_default}'::text[] from strata.drains as x`,
+  drains:
+    `select to_jsonb(x) - '{database_was_read_only,database_default,role_default}'::text[] from strata.drains as x`,
   drain_shares: `select to_jsonb(x) from strata.drain_shares as x`,
   alerts: `select to_jsonb(x) from strata.alerts as x`,
   failures: `select to_jsonb(x) from strata.failures as x`,
   samples: `select to_jsonb(x) from strata.samples as x`,
   findings: `select to_jsonb(x) - 'keys' from strata.audit_findings as x`,
-  accounts: `select jsonb_build_array(neighbour, dataset, month, (good).rows, (good).came_rows, (good).left_rows, (good).met_rows,
+  accounts:
+    `select jsonb_build_array(neighbour, dataset, month, (good).rows, (good).came_rows, (good).left_rows, (good).met_rows,
     (seen).rows) from strata.audit_accounts as x`,
-  links: `select to_jsonb(x) - '{skew,compared_at,insecure_because}'::text[] from strata.links as x`,
+  links:
+    `select to_jsonb(x) - '{skew,compared_at,insecure_because}'::text[] from strata.links as x`,
   tiers: `select to_jsonb(x) from strata.tiers as x`,
   self: `select to_jsonb(x) - 'looked_at' from strata.self as x`,
   habits: `select jsonb_build_array(name, value) from strata.settings where value in (777, 121)
@@ -38,7 +44,8 @@ const KEPT: Record<string, string> = {
 async function kept(sql: Sql): Promise<Record<string, string[]>> {
   const found: Record<string, string[]> = {};
   for (const [what, question] of Object.entries(KEPT)) {
-    const rows = await sql.unsafe(`select k.it::text from (${question}) as k (it) order by 1`).values();
+    const rows = await sql.unsafe(`select k.it::text from (${question}) as k (it) order by 1`)
+      .values();
     found[what] = rows.map(([text]) => String(text));
   }
   return found;
@@ -69,7 +76,9 @@ async function isLikeFresh(database: TestDatabase): Promise<void> {
 
 /** But for rows, which the owner may have changed. */
 async function catalogue(sql: Sql): Promise<Snapshot> {
-  const { settings: _settings, schedules: _schedules, quotas: _quotas, ...rest } = await snapshot(sql);
+  const { settings: _settings, schedules: _schedules, quotas: _quotas, ...rest } = await snapshot(
+    sql,
+  );
   return rest;
 }
 
@@ -77,7 +86,8 @@ async function catalogue(sql: Sql): Promise<Snapshot> {
 async function takeConditions(chain: MoveChain): Promise<string[]> {
   const taken: string[] = [];
   for (const { sql, tier } of chain.databases) {
-    const waiting = await sql`select dataset, condition from strata.waiting_conditions() order by 1`;
+    const waiting =
+      await sql`select dataset, condition from strata.waiting_conditions() order by 1`;
     for (const { dataset, condition } of waiting) {
       const [told] = await sql`select remedy from strata.datasets where name = ${dataset}`;
       await sql.unsafe(/select .*;/.exec(String(told?.["remedy"]))?.[0] ?? "");

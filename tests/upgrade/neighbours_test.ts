@@ -18,7 +18,8 @@ import { releasedChain, upgrade } from "./support.ts";
 async function underWay(driver: Driver): Promise<MoveChain> {
   const chain = await releasedChain({ core: "0.0", main: "0.0" }, driver);
   const { core } = chain;
-  await core.sql`create table public.notes (id bigint primary key, created_at timestamptz not null default now(), body text)`;
+  await core
+    .sql`create table public.notes (id bigint primary key, created_at timestamptz not null default now(), body text)`;
   await core.sql`select strata.manage('public.notes')`;
   await addNotes(core.sql, 1, 5);
   const journey = await startJourney(chain);

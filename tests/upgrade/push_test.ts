@@ -58,7 +58,10 @@ Deno.test("0.0 is upgraded by its owner's own push", async () => {
   await using other = await releasedDatabase("today", "main");
   await pushFiles(db.url, await filesHere());
   assertEquals(
-    differences(await snapshot(db.sql, ["strata", "public"]), await snapshot(other.sql, ["strata", "public"])),
+    differences(
+      await snapshot(db.sql, ["strata", "public"]),
+      await snapshot(other.sql, ["strata", "public"]),
+    ),
     [],
   );
   await upgrade(db);
@@ -96,4 +99,18 @@ Deno.test("a release that cannot have its locks gives up, and the old code runs 
   assertEquals(differences(await everything(db), before), []);
   await db.sql`call strata.process()`;
   await upgrade(db);
+});
+
+Deno.test("an older file than what is there is refused before anything is changed", async () => {
+  await using db = await releasedDatabase("today", "core");
+  await lived(db);
+  const before = await everything(db);
+  const [strata] = await filesHere();
+  const older = (strata?.text ?? "").replaceAll("'0.1.0'", "'0.0.9'");
+  const { code, message } = await refusal(db.connect({ max: 1 }).unsafe(older));
+  assertEquals([code, message], [
+    "ST067",
+    "this database has Strata 0.1.0, and this is the file of 0.0.9: nothing was changed",
+  ]);
+  assertEquals(differences(await everything(db), before), []);
 });
