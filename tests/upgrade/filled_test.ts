@@ -2,7 +2,7 @@ import { assertEquals, assertNotEquals } from "@std/assert";
 import type { Sql } from "postgres";
 import { auditAll, mismatches, unproved } from "../support/audit.ts";
 import type { TestDatabase } from "../support/database.ts";
-import { DIALLING, type MoveChain, settle } from "../support/moves.ts";
+import { DIALLING, type MoveChain, settle, startJourney } from "../support/moves.ts";
 import { differences, type Snapshot, snapshot } from "../support/snapshot.ts";
 import { everyTable, restored } from "./dump.ts";
 import { fill, TABLES } from "./fill.ts";
@@ -161,4 +161,33 @@ Deno.test("a database of 0.0 that nothing was done with becomes what a fresh one
     ),
     [],
   );
+});
+
+Deno.test("what is wrong with a table on a colder tier stops no upgrade", async () => {
+  await using chain = await releasedChain({ core: "0.0", main: "0.0" }, "push");
+  const { core, main } = chain;
+  const harm = {
+    gone: "drop table public.gone",
+    ageless: "alter table public.ageless drop column created_at",
+    keyless: "alter table public.keyless drop column id",
+    other: "alter table public.other alter column body type bytea using body::bytea",
+  };
+  for (const [table, statement] of Object.entries(harm)) {
+    await core.sql`create table public.${core.sql(table)} (
+      id bigint primary key, created_at timestamptz not null, body text)`;
+    await core.sql`select strata.manage(${`public.${table}`}::regclass)`;
+    await core.sql`insert into public.${core.sql(table)} values (1, now() - interval '60 days', 'one')`;
+    const journey = await startJourney(chain, { dataset: table });
+    await journey.until("prove");
+    await journey.session.end();
+    await main.sql.unsafe(statement);
+  }
+  await upgrade(main);
+  await upgrade(core);
+  await core.sql`call strata.move_due()`;
+  const stand = await core.sql`select name from strata.datasets where trouble is not null order by 1`;
+  assertEquals(stand.map(({ name }) => name), ["ageless", "gone", "keyless", "other"]);
+  for (const table of Object.keys(harm)) {
+    assertEquals((await core.sql`select from public.${core.sql(table)}`).length, 1);
+  }
 });

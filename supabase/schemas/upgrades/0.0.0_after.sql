@@ -77,12 +77,15 @@ begin
     select d.name, strata.relation(d) as relation, c.reltuples from strata.datasets as d join pg_catalog.pg_class as c on c.oid = strata.twin(d)
      where d.accepted is not null
   loop
-    insert into strata.books (dataset, month, changes)
-    select v_one.name, m.month, 1 from unnest(strata.stock_months(v_one.name)) as m (month) on conflict do nothing;
     v_rows := v_one.reltuples::bigint;
-    if v_rows < 1000000 then
-      execute format('select count(*) from %s', v_one.relation) into v_rows;
-    end if;
+    begin
+      insert into strata.books (dataset, month, changes)
+      select v_one.name, m.month, 1 from unnest(strata.stock_months(v_one.name)) as m (month) on conflict do nothing;
+      if v_rows < 1000000 then
+        execute format('select count(*) from %s', v_one.relation) into v_rows;
+      end if;
+    exception when others then null; -- what is wrong with that table stands with its dataset, and stops no upgrade
+    end;
     insert into strata.came (dataset, rows)
     select v_one.name, greatest(v_rows
         + (select coalesce(sum(l.rows), 0) from strata.ledger as l where l.dataset = v_one.name and l.what in ('moved', 'deleted'))
