@@ -11,6 +11,7 @@ import {
   type Report,
 } from "../lib/command.ts";
 import { count, plural, sum, table, withRemedy } from "../lib/output.ts";
+import { VERSION } from "../../supabase/functions/_strata/version.ts";
 import { drainText } from "../../supabase/functions/_strata/report_document.ts";
 import { light, percent, roomOf } from "./monitor.ts";
 import { LIGHTS, lookEverywhere } from "../lib/wrong.ts";
@@ -78,6 +79,7 @@ async function report(context: Context): Promise<Report> {
     },
     text: [
       table(["tier", "", "used", ">due to move", ">due to delete"], lines),
+      ...releaseLines(tiers.map(({ tier, answer }) => ({ tier, release: answer.status.version }))),
       ...tiers.flatMap(({ tier, answer }) => drainLines(tier, answer.status)),
       ...tiers.flatMap(({ tier, answer }) => pausedLines(tier, answer.status)),
       ...tiers.flatMap(({ tier, answer }) => insecureLines(tier, answer.status)),
@@ -86,6 +88,16 @@ async function report(context: Context): Promise<Report> {
     ].join("\n"),
     ok: session.skipped.length === 0 && wrong.every(({ severity }) => severity === "info"),
   };
+}
+
+/** Which tiers have another release than this copy of Strata. */
+function releaseLines(tiers: readonly { tier: string; release: string | undefined }[]): string[] {
+  const others = tiers.filter(({ release }) => release !== VERSION);
+  if (others.length === 0) return [];
+  const named = others.map(({ tier, release }) => `${tier} has Strata ${release ?? "0.0"}`).join(
+    ", ",
+  );
+  return ["", withRemedy(`${named}; this copy is ${VERSION}.`, "deno task strata setup --init")];
 }
 
 /** A drain under way, and what it waits for. */

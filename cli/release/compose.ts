@@ -12,6 +12,8 @@ export interface Product {
 /** supabase/schemas/release.json: which version this is, and what it is made of. */
 export interface ReleasePlan {
   version: string;
+  /** The least and the most protocol that it speaks with neighbours of other releases. */
+  protocols: [number, number];
   releases: Product[];
   /** Versions from which `supabase/schemas/upgrades/<version>.sql` leads to the next one, oldest first. */
   upgrades: string[];
@@ -32,17 +34,16 @@ export async function compose(plan: ReleasePlan, { product, folders }: Product):
     await frame("begin"),
     await read("release/drop.sql"),
     ...await installers(folders),
-    ...(product === "strata" ? await upgrades(plan) : []),
+    ...(product === "strata" ? await upgrades(plan, "") : []),
     ...(await each(folders, "tables.sql")).map(keepTables),
     ...(await each(folders, "types.sql")).map(keepTables),
     ...(await code(folders)).map(replaceRoutines),
     ...(await each(folders, "seed.sql")),
+    ...(product === "strata" ? await upgrades(plan, "_after") : []),
     await frame("end"),
   ];
-  const body = parts.join("\n").replaceAll("%VERSION%", plan.version).replaceAll(
-    "%PRODUCT%",
-    product,
-  );
+  const body = parts.join("\n").replaceAll("%VERSION%", plan.version)
+    .replaceAll("%PROTOCOLS%", plan.protocols.join(", ")).replaceAll("%PRODUCT%", product);
   const digest = await sha256(body);
   const title =
     `-- Strata ${plan.version}${
@@ -97,18 +98,26 @@ async function code(folders: readonly string[]): Promise<string[]> {
   return found;
 }
 
-/** A step runs only where the release that it leads away from is found, or an older one. */
-async function upgrades({ upgrades }: ReleasePlan): Promise<string[]> {
-  return await Promise.all(upgrades.map(async (version) => {
-    const steps = await read(`upgrades/${version}.sql`);
-    return `do $upgrade$\nbegin\n  if strata_is_at_most\n  end if;\nend\n$upgrade$;\n`.replace(
-      "  if strata_is_at_most\n",
-      () =>
-        `  if pg_catalog.current_setting('strata.from') <> '' and\n` +
-        `     pg_catalog.string_to_array(pg_catalog.current_setting('strata.from'), '.')::integer[] <= '{${
-          version.replaceAll(".", ",")
-        }}'::integer[] then\n    execute $steps$\n${steps}$steps$;\n`,
-    );
+/**
+ * Steps run only where the release that they lead away from is found, or an older one: `<version>.sql` between the code that
+ * goes and the code that comes, `<version>_after.sql` where there is one, with all of the new code there.
+ */
+async function upgrades({ upgrades }: ReleasePlan, when: "" | "_after"): Promise<string[]> {
+  const there = await namesIn("upgrades");
+  const wanted = upgrades.filter((version) => there.includes(`${version}${when}.sql`));
+  return await Promise.all(wanted.map(async (version) => {
+    const steps = await read(`upgrades/${version}${when}.sql`);
+    const least = version.replaceAll(".", ",");
+    return `do $upgrade$
+begin
+  if pg_catalog.current_setting('strata.from') <> '' and
+     pg_catalog.string_to_array(pg_catalog.current_setting('strata.from'), '.')::integer[] <= '{${least}}'::integer[] then
+    execute $steps$
+${steps}$steps$;
+  end if;
+end
+$upgrade$;
+`;
   }));
 }
 

@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest ff4b4ee051c98242f4178bb63e8652f9523dcc07c67cfca9aaf1a4faafcc3452
+-- digest 36c8ce0738cd48c27543f5cd6c2972e5d976be36756f1992eb0c02224db76f73
 -- Long because it is a whole release.
 
 -- release/begin.sql
@@ -29,13 +29,13 @@ begin
 end
 $$;
 
--- Jobs and neighbours wait from here on: what is between two steps of a move stays there until the new code takes it up.
+-- Jobs and neighbours wait from here on: what is between two steps of a move stays there until the new code takes it up. They
+-- never wait for good: what cannot be locked within a minute ends the whole.
 do $$
 begin
   if pg_catalog.current_setting('strata.from') <> '' then
     perform pg_catalog.set_config('lock_timeout', '60s', true);
     lock table strata.datasets, strata.links, strata.moves, strata.arrivals, strata.schedules in access exclusive mode;
-    perform pg_catalog.set_config('lock_timeout', '0', true);
   end if;
 end
 $$;
@@ -74,6 +74,7 @@ begin
 end
 $$;
 
+-- A type that nothing stores goes as well, and then those that only it was made of.
 do $$
 declare
   v_type oid;
@@ -81,13 +82,14 @@ begin
   if pg_catalog.current_setting('strata.from') = '' then
     return;
   end if;
-  for v_type in
-    select t.oid from pg_catalog.pg_type as t join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
+  loop
+    select t.oid into v_type
+      from pg_catalog.pg_type as t join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
      where t.typnamespace = 'strata'::regnamespace and not exists (
        select from pg_catalog.pg_depend as d
         where d.refclassid = 'pg_catalog.pg_type'::regclass and d.refobjid in (t.oid, t.typarray) and d.deptype = 'n')
-     order by t.oid desc -- a later one may use an earlier one
-  loop
+     limit 1;
+    exit when not found;
     execute pg_catalog.format('drop type %s', v_type::regtype);
   end loop;
 end
@@ -162,6 +164,137 @@ begin
   end loop;
 end
 $$;
+
+do $upgrade$
+begin
+  if pg_catalog.current_setting('strata.from') <> '' and
+     pg_catalog.string_to_array(pg_catalog.current_setting('strata.from'), '.')::integer[] <= '{0,0,0}'::integer[] then
+    execute $steps$
+-- upgrades/0.0.0.sql
+
+-- From what there was before releases had numbers: tables of that time get the shape they have now.
+--
+-- Code is gone by now and not here yet, so nothing of it may be called, and triggers that would call it are off. What needs the
+-- new code comes after it: see 0.0.0_after.sql. What is new as a whole (tables, indexes, settings) is made with the rest.
+
+alter table strata.settings disable trigger user;
+alter table strata.schedules disable trigger user;
+
+-- Values that were the defaults then, and that belong together, become those of now; what was changed is its owner's.
+update strata.schedules as s set cron = '2-57/5 * * * *' where s.job = 'strata-watchdog' and s.cron = '7,22,37,52 * * * *';
+update strata.settings as s set value = 20 where s.name = 'silent_after' and s.value = 120;
+update strata.settings as s set value = 30 where s.name = 'repeat_alerts' and s.value = 60;
+update strata.settings as s set value = 30 where s.name = 'keep_messages' and s.value = 35;
+
+alter table strata.self add column looked_at timestamptz;
+alter table strata.heartbeats
+  add column hour timestamptz,
+  add column hour_bytes bigint not null default 0;
+alter table strata.keys add column mark text;
+
+-- Links: a certificate that is not checked is its owner's decision, with a reason, which nobody had to give then.
+alter table strata.links
+  add column skew interval,
+  add column compared_at timestamptz,
+  add column insecure_because text,
+  add constraint links_reason_is_not_blank check (btrim(insecure_because) <> '');
+
+-- Datasets: which policy was accepted is told by revision and digest now. The colder tier is told of each anew.
+alter table strata.datasets
+  add column waits_for text,
+  add column accepted_revision bigint,
+  add column accepted_digest text,
+  add column accepted_content text,
+  add column ahead jsonb;
+update strata.datasets as d set told_revision = null, told_shape = null;
+alter table strata.holds add column waits_for text;
+
+-- Moves: proofs of whole batches are bound to their move; the log's digest was read by nobody.
+alter table strata.moves drop column digest;
+alter table strata.moves_totals drop column digest;
+alter table strata.manifests rename column seal to batch_proof;
+alter table strata.manifests add column for_drain boolean not null default false;
+update strata.manifests as m set batch_proof = sha256(uuid_send(m.move_id) || m.batch_proof);
+update strata.manifests as m set for_drain = true
+ where exists (select from strata.drain_moves as d where d.move_id = m.move_id);
+
+alter table strata.arrivals
+  add column versions xid[] not null default '{}',
+  add column seed bigint not null default 0,
+  add column brought bigint[] not null default '{}';
+update strata.arrivals as a set refused = '[]' where a.closed_at is not null and a.refused <> '[]';
+
+-- Drains: what the database and our role said of read-only is kept apart.
+alter table strata.drains
+  add column database_default boolean,
+  add column role_default boolean;
+update strata.drains as d set database_default = true where d.database_was_read_only;
+alter table strata.drains drop column database_was_read_only;
+
+-- Alerts and messages.
+alter table strata.alert_kinds
+  add column grace interval not null default '0',
+  add column at_once boolean not null default false,
+  add column of_moves boolean not null default false,
+  add column of_rows boolean not null default false;
+alter table strata.outbox
+  add column at_once boolean not null default false,
+  drop constraint outbox_kind_is_known,
+  add constraint outbox_kind_is_known check (kind in ('alert', 'clear', 'digest', 'report', 'notice'));
+
+-- Ledger and audit. Counts go on. Digests of that time lay there without a mask and without strips: they are wiped, as if a new
+-- frame began, and what rows were like then is only counted from now on (see CHANGELOG).
+alter table strata.ledger
+  add column strips bigint[],
+  add column mask text;
+update strata.ledger as l set digest = 0, strips = array_fill(0::bigint, array[64]), mask = 'before';
+alter table strata.ledger
+  alter column strips set not null,
+  alter column mask set not null;
+alter table strata.met alter column digest type bytea using int8send(digest) || '\x000000000000000000000000000000000000000000000000'::bytea;
+alter table strata.met rename column digest to fingerprint;
+
+delete from strata.keys_beyond; -- looked for anew by the next audit
+alter table strata.keys_beyond alter column key type bytea using '\x'::bytea;
+
+alter type strata.sight rename to sight_before;
+create type strata.sight as (
+  rows bigint, digest bigint, columns text[], shape text, strips bigint[],
+  came_rows bigint, came_digest bigint, came_frames integer, came_columns text[], came_strips bigint[], came_forgotten bigint,
+  left_rows bigint, left_digest bigint, left_frames integer, left_columns text[], left_strips bigint[], left_forgotten bigint,
+  met_rows bigint, met_digest bigint, met_frames integer, met_columns text[], met_strips bigint[],
+  arrived_rows bigint, ahead bigint, differs text[], unseen text[]
+);
+alter table strata.audit_accounts
+  alter column good type strata.sight using jsonb_populate_record(null::strata.sight, jsonb_build_object(
+    'rows', (good).rows, 'digest', 0, 'columns', '[]'::jsonb, 'came_rows', (good).came_rows, 'came_digest', 0, 'came_frames', (good).came_frames,
+    'left_rows', (good).left_rows, 'left_digest', 0, 'left_frames', (good).left_frames,
+    'met_rows', (good).met_rows, 'met_digest', 0, 'met_frames', (good).met_frames)),
+  alter column seen type strata.sight using jsonb_populate_record(null::strata.sight, jsonb_build_object(
+    'rows', (seen).rows, 'digest', 0, 'columns', '[]'::jsonb, 'came_rows', (seen).came_rows, 'came_digest', 0, 'came_frames', (seen).came_frames,
+    'left_rows', (seen).left_rows, 'left_digest', 0, 'left_frames', (seen).left_frames,
+    'met_rows', (seen).met_rows, 'met_digest', 0, 'met_frames', (seen).met_frames)),
+  add column aside strata.sight,
+  add column mask text not null default 'before';
+alter table strata.audit_accounts alter column mask drop default;
+drop type strata.sight_before;
+alter table strata.audit_findings
+  add column keys text not null default '',
+  drop constraint audit_findings_kind_is_known,
+  add constraint audit_findings_kind_is_known check (kind in ('missing', 'besides', 'altered', 'rewound', 'doubled', 'beyond'));
+
+-- The companion's tables were everybody's then. What a briefing said is forgotten after a while.
+alter table strata.briefings
+  drop constraint briefings_say_something,
+  add constraint briefings_say_something
+    check ((state <> 'delivering' or says is not null) and (state not in ('delivering', 'sent') or channel is not null));
+
+alter table strata.settings enable trigger user;
+alter table strata.schedules enable trigger user;
+$steps$;
+  end if;
+end
+$upgrade$;
 
 -- foundation/tables.sql
 
@@ -358,16 +491,11 @@ create table if not exists strata.datasets (
   main_retention_days integer,
   delete_after_days integer,
   due_when text,
-  waits_for text,
   size_limit_kb integer,
   delete_triggers text,
   priority integer not null default 100,
   accepted_from text,
   accepted jsonb,
-  accepted_revision bigint,
-  accepted_digest text,
-  accepted_content text,
-  ahead jsonb,
   revision bigint not null default 1,
   told_revision bigint,
   told_shape text,
@@ -378,6 +506,11 @@ create table if not exists strata.datasets (
   failures integer not null default 0,
   next_try_at timestamptz,
   managed_at timestamptz not null,
+  waits_for text,
+  accepted_revision bigint,
+  accepted_digest text,
+  accepted_content text,
+  ahead jsonb,
   constraint datasets_pkey primary key (name),
   constraint datasets_one_per_table unique (schema_name, table_name),
   constraint datasets_retentions_are_days check
@@ -542,13 +675,13 @@ create table if not exists strata.manifests (
   versions xid[] not null,
   fingerprints bytea[] not null,
   batch_proof bytea not null,
-  for_drain boolean not null default false,
   file text,
   oldest text,
   youngest text,
   since xid,
   kept integer[],
   reasons text[],
+  for_drain boolean not null default false,
   constraint manifests_pkey primary key (move_id),
   constraint manifests_move_fkey foreign key (move_id) references strata.moves (move_id) on delete cascade
 );
@@ -602,10 +735,10 @@ create table if not exists strata.arrivals (
   outcomes text[],
   places tid[],
   version xid,
+  file text,
   versions xid[] not null default '{}',
   seed bigint not null default 0,
   brought bigint[] not null default '{}',
-  file text,
   constraint arrivals_pkey primary key (move_id),
   constraint arrivals_closed_with_outcomes check ((closed_at is null) = (outcomes is null))
 );
@@ -689,14 +822,14 @@ create table if not exists strata.drains (
   billed_after bigint,
   need_bytes bigint not null default 0,
   was_read_only boolean not null default false,
-  database_default boolean,
-  role_default boolean,
   says text,
   started_at timestamptz not null,
   round_at timestamptz,
   freed_before xid8,
   waits_since timestamptz,
   ended_at timestamptz,
+  database_default boolean,
+  role_default boolean,
   constraint drains_pkey primary key (drain_id),
   constraint drains_state_is_known check (state in ('moving', 'reclaiming', 'done', 'exhausted', 'stopped')),
   constraint drains_reason_is_known check (reason in ('critical', 'asked')),
@@ -999,10 +1132,10 @@ create table if not exists strata.ledger (
   month text not null,
   rows bigint not null,
   digest bigint not null,
-  strips bigint[] not null,
   frame text not null,
   columns text[] not null,
   frames integer not null default 1,
+  strips bigint[] not null,
   mask text not null,
   constraint ledger_pkey primary key (dataset, what, month),
   constraint ledger_what_is_known check (what in ('moved', 'deleted', 'met'))
@@ -1056,9 +1189,9 @@ create table if not exists strata.audit_accounts (
   dataset text not null,
   month text not null,
   good strata.sight not null,
-  aside strata.sight,
   seen strata.sight not null,
   seen_at timestamptz not null,
+  aside strata.sight,
   mask text not null,
   constraint audit_accounts_pkey primary key (neighbour, dataset, month)
 );
@@ -1076,9 +1209,9 @@ create table if not exists strata.audit_findings (
   rows bigint,
   accepted_rows bigint not null default 0,
   says text not null,
-  keys text not null default '',
   turn_at timestamptz not null,
   first_seen_at timestamptz not null,
+  keys text not null default '',
   constraint audit_findings_pkey primary key (neighbour, dataset, month, kind),
   constraint audit_findings_kind_is_known check (kind in ('missing', 'besides', 'altered', 'rewound', 'doubled', 'beyond'))
 );
@@ -1646,6 +1779,14 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$ select r.version from strata.releases as r where r.product = 'strata' order by r.installed_at desc limit 1 $$;
 comment on function strata.version() is 'The release of Strata that this database has.';
+
+create or replace function strata.protocols()
+returns integer[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select array[2, 2] $$;
+comment on function strata.protocols() is 'The least and the most protocol that this release speaks with neighbours of other releases.';
 
 create or replace function strata.note_release(p_product text, p_version text, p_digest text)
 returns void
@@ -9360,9 +9501,10 @@ as $$
     'postgres', current_setting('server_version_num')::integer, 'encoding', current_setting('server_encoding'),
     'fsync', current_setting('fsync'), 'read_only', current_setting('transaction_read_only'),
     'links', (select coalesce(jsonb_object_agg(l.neighbour, l.driver), '{}') from strata.links as l),
-    'protocol', 2)
+    'version', strata.version(), 'protocols', strata.protocols(),
+    'protocol', (strata.protocols())[2]) -- for neighbours of before there were ranges
 $$;
-comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, version, encoding, fsync, links, protocol.';
+comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, versions, encoding, fsync, links, protocols.';
 grant execute on function strata.hello() to strata_mover;
 
 -- A line is named by its neighbour. A flow that pushes has a second one, so that the colder tier already has the next
@@ -9462,9 +9604,10 @@ begin
     raise exception 'the database behind the link to % says it is %', v_tier, coalesce(v_hello ->> 'tier', 'no tier yet')
       using errcode = 'ST003', hint = strata.remedy('ST003');
   end if;
-  if v_hello ->> 'protocol' <> '2' or v_hello ->> 'encoding' <> current_setting('server_encoding') then
-    raise exception '% speaks protocol % in %, we speak 2 in %', v_tier, v_hello ->> 'protocol', v_hello ->> 'encoding',
-      current_setting('server_encoding') using errcode = 'ST004', hint = strata.remedy('ST004');
+  perform strata.check_protocols(v_tier, v_hello);
+  if v_hello ->> 'encoding' is distinct from current_setting('server_encoding') then
+    raise exception '% is in %, we are in %', v_tier, v_hello ->> 'encoding', current_setting('server_encoding')
+      using errcode = 'ST004', hint = strata.remedy('ST004');
   end if;
 exception when others then
   perform strata.hang_up(p_line);
@@ -9474,7 +9617,7 @@ $$;
 comment on function strata.dial(text) is
   'Opens a line of this session to a neighbour, unless it is open, and makes sure who answers. 08001: not reached. 28P01: login refused. '
   '53300: no connection is free. '
-  'ST003: another tier answers. ST004: it does not fit. ST007, ST008: the line is not safe.';
+  'ST003: another tier answers. ST004: it does not fit. ST007, ST008: the line is not safe. ST069: its release does not.';
 
 -- A statement canceled over there comes through as query_canceled, which no `when others` catches: the whole run would end,
 -- as if it had been canceled itself. That it was over there shows in the context, which names the line.
@@ -9694,7 +9837,7 @@ returns boolean
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
-as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', '25006') $$;
+as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', 'ST069', '25006') $$;
 comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
 
 -- drivers/flows.sql
@@ -10240,6 +10383,47 @@ end
 $$;
 comment on procedure strata.rest(text, strata.pace, timestamptz) is
   'Waits as long as the work since the last look asks for, beside others: 5 seconds and the deadline at most. Notes it with the link. Commits.';
+
+-- drivers/protocols.sql
+
+-- Protocols: what neighbours of different releases say to each other, by number.
+--
+-- A release speaks a range of them (strata.protocols()). Two tiers whose ranges overlap work together; else the link rests, and says
+-- which of the two has to be upgraded. What there was before releases had numbers spoke protocol 1 and told no range.
+
+create or replace function strata.protocols_of(p_said jsonb)
+returns integer[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select array[coalesce(substring(p_said #>> '{protocols,0}' from '^\d{1,6}$'), s.only_one, '0')::integer,
+               coalesce(substring(p_said #>> '{protocols,1}' from '^\d{1,6}$'), s.only_one, '0')::integer]
+    from (select substring(p_said ->> 'protocol' from '^\d{1,6}$') as only_one) as s
+$$;
+comment on function strata.protocols_of(jsonb) is 'The least and the most protocol that a neighbour speaks, by what it said; 0 for one that says nothing.';
+
+create or replace function strata.check_protocols(p_tier text, p_said jsonb)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_theirs constant integer[] := strata.protocols_of(p_said);
+  v_ours constant integer[] := strata.protocols();
+  v_older constant text := case when v_theirs[2] < v_ours[1] then p_tier when v_ours[2] < v_theirs[1] then strata.tier() end;
+begin
+  if v_older is not null then
+    raise exception '% has Strata % (protocols % to %), % has % (% to %): upgrade %',
+      p_tier, coalesce(strata.plain_text(p_said ->> 'version', 20), '0.0'), v_theirs[1], v_theirs[2],
+      strata.tier(), strata.version(), v_ours[1], v_ours[2], v_older
+      using errcode = 'ST069', hint = strata.remedy('ST069');
+  end if;
+end
+$$;
+comment on function strata.check_protocols(text, jsonb) is
+  'ST069: a neighbour, by what it says of itself, speaks no protocol that this tier speaks; the error says which of the two is to be upgraded.';
 
 -- drivers/questions.sql
 
@@ -13887,7 +14071,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (select jsonb_build_object(
-    'tier', s.tier, 'clock', strata.clock(), 'level', strata.level(),
+    'tier', s.tier, 'version', strata.version(), 'protocols', strata.protocols(), 'clock', strata.clock(), 'level', strata.level(),
     'drains', exists (select from strata.drains as d where d.ended_at is null),
     'watched_at', (select max(x.taken_at) from strata.samples as x),
     'tls', (select t.version from pg_catalog.pg_stat_ssl as t where t.pid = pg_backend_pid()), -- of the line it is asked by
@@ -13944,7 +14128,7 @@ begin
              when k.kind = 'time' then to_jsonb(strata.as_time(p_heartbeat ->> k.key))
              when k.kind = 'boolean' then to_jsonb(p_heartbeat -> k.key = 'true')
              else to_jsonb(strata.plain_text(p_heartbeat ->> k.key, 200)) end), '{}')
-      from (values ('tier', 'text'), ('clock', 'time'), ('level', 'text'), ('drains', 'boolean'), ('watched_at', 'time'), ('tls', 'text'),
+      from (values ('tier', 'text'), ('version', 'text'), ('protocols', 'text'), ('clock', 'time'), ('level', 'text'), ('drains', 'boolean'), ('watched_at', 'time'), ('tls', 'text'),
                    ('kept_alive_at', 'time'), ('stopped', 'list'), ('overdue', 'list')) as k (key, kind)
      where p_heartbeat ? k.key);
 end
@@ -15992,8 +16176,8 @@ declare
 begin
   select l.* into v_old from strata.ledger as l where (l.dataset, l.what, l.month) = (p_dataset, p_what, p_month) for update;
   v_new := row(p_dataset, p_what, p_month, coalesce(v_old.rows, 0) + cardinality(p_fingerprints),
-               (select bit_xor(d) from unnest(v_strips[33:]) as d), v_strips, md5(p_frame || strata.key_name(v_key)), p_columns,
-               coalesce(v_old.frames, 1), strata.key_name(v_key));
+               (select bit_xor(d) from unnest(v_strips[33:]) as d), md5(p_frame || strata.key_name(v_key)), p_columns,
+               coalesce(v_old.frames, 1), v_strips, strata.key_name(v_key));
   if v_old.frame = v_new.frame then
     v_old := strata.masked(v_old, v_key);
     v_new.digest := v_new.digest # v_old.digest;
@@ -18816,10 +19000,11 @@ as $$
 begin
   return (select jsonb_build_object(
     'tier', strata.tier(),
+    'version', strata.version(),
     'is_last', (select s.is_last from strata.self as s),
     'billed_bytes', (select sum(strata.database_bytes(d.oid)) from pg_catalog.pg_database as d where d.datallowconn),
     'links', (select coalesce(jsonb_agg(jsonb_build_object('neighbour', l.neighbour, 'direction', l.direction, 'driver', l.driver,
-        'dials', l.server is not null, 'sslmode', (select s.sslmode from strata.line_security(l.neighbour) as s),
+        'version', (select h.says ->> 'version' from strata.heartbeats as h where h.neighbour = l.neighbour), 'dials', l.server is not null, 'sslmode', (select s.sslmode from strata.line_security(l.neighbour) as s),
         'insecure_because', l.insecure_because, 'last_ok_at', l.last_ok_at, 'sqlstate', l.trouble_sqlstate, 'trouble', l.trouble,
         'remedy', case when l.trouble is not null then strata.remedy(l.trouble_sqlstate) end, 'next_try_at', l.next_try_at) order by l.direction), '[]') from strata.links as l),
     'datasets', (select count(*) from strata.datasets),
@@ -18837,7 +19022,7 @@ begin
     'has_cron', strata.has_cron()));
 end
 $$;
-comment on function strata.status() is 'How this tier is: links, troubles, open moves, rows set aside, drain, paused jobs, size in bytes as billed.';
+comment on function strata.status() is 'How this tier is: its release, links, troubles, open moves, rows set aside, drain, paused jobs, size in bytes as billed.';
 
 -- answers/report_parts.sql
 
@@ -19635,6 +19820,8 @@ insert into strata.errors (code, cause, remedy) values
   ('ST050', 'what is to be held or explained is not named as it must be', 'give the key, one value of its type for each key column; or, for a hold, a condition; and its reason'),
   ('ST067', 'the database has a newer release of Strata than the file that is pushed',
             'update this copy of Strata; in a project of your own, run `deno task strata add <folder>` from the newer copy'),
+  ('ST069', 'two neighbours have releases of Strata that cannot work together',
+            'run `deno task strata setup --init` from a copy of the newer release: it upgrades every tier; moves go on by themselves'),
   ('ST068', 'objects that are not Strata''s depend on its functions, which a release makes anew',
             'drop the objects that the message names, push again, and make them anew afterwards'),
   ('ST069', 'rows have settled on colder tiers, and without Strata nobody would look after them',
@@ -20103,6 +20290,114 @@ insert into strata.registry (occasion, place, routine) values
   ('report', 50, 'costs'),
   ('report', 60, 'months');
 
+do $upgrade$
+begin
+  if pg_catalog.current_setting('strata.from') <> '' and
+     pg_catalog.string_to_array(pg_catalog.current_setting('strata.from'), '.')::integer[] <= '{0,0,0}'::integer[] then
+    execute $steps$
+-- upgrades/0.0.0_after.sql
+
+-- From what there was before releases had numbers: what needs the code of now.
+
+-- What an open arrival has brought was not written down. It is what lies where it was put; where that is not known, whatever has come
+-- since it began, if it is not one of the rows that were here before (not_ours): its source has the fingerprints. Of rows it met here
+-- only the share in a digest was kept.
+do $$
+declare
+  v_open record;
+  v_columns text[];
+begin
+  for v_open in
+    select a.move_id, a.xmin as began, d as dataset, strata.relation(d) as relation,
+           case when a.places is not null and a.file = strata.file_of(strata.twin(d)) then 't.ctid = any (a.places) and t.xmin = a.version'
+                else 'age(t.xmin) <= age($3)' end as is_ours
+      from strata.arrivals as a join strata.datasets as d on d.name = a.dataset
+     where a.closed_at is null and strata.twin(d) is not null and strata.missing_columns(d, d.key_columns) = '{}'
+  loop
+    execute format('update strata.arrivals as a set seed = $1, brought = array(select %s from %s as t where %s) where a.move_id = $2',
+                   strata.brought_sql(v_open.dataset, '$1'), v_open.relation, v_open.is_ours)
+      using strata.random_seed(), v_open.move_id, v_open.began;
+    continue when not exists (select from strata.met as m where m.move_id = v_open.move_id);
+    v_columns := array(select a.attname::text from pg_catalog.pg_attribute as a
+                        where a.attrelid = v_open.relation::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum);
+    execute format('update strata.met as m set fingerprint = t.mark from (select strata.fingerprint(%s) as mark from %s as t) as t '
+                   ' where m.move_id = $1 and substr(m.fingerprint, 1, 8) = substr(t.mark, 1, 8)',
+                   strata.content_sql(v_open.relation::regclass, v_columns), v_open.relation) using v_open.move_id;
+  end loop;
+end
+$$;
+
+-- Conditions that a hotter tier sent were kept as the SQL it sent. What can be said as data is written anew here; what cannot waits
+-- until the owner of this tier has read it (take_conditions), and meanwhile nothing of the dataset leaves.
+do $$
+declare
+  v_one record;
+  v_sql text;
+begin
+  for v_one in
+    select d.name, d.due_when as condition, null::uuid as hold_id, strata.twin(d) as twin from strata.datasets as d
+     where d.accepted is not null and d.due_when is not null
+    union all
+    select d.name, h.condition, h.hold_id, strata.twin(d) from strata.holds as h join strata.datasets as d on d.name = h.dataset
+     where d.accepted is not null and h.condition is not null and h.made_on is distinct from (select s.tier from strata.self as s)
+  loop
+    begin
+      v_sql := strata.condition_sql(strata.condition_tree(v_one.condition), v_one.twin);
+    exception when others then
+      v_sql := null;
+    end;
+    if v_one.hold_id is null then
+      update strata.datasets as d set due_when = v_sql, waits_for = case when v_sql is null then v_one.condition end where d.name = v_one.name;
+    else
+      update strata.holds as h set condition = coalesce(v_sql, 'true'), waits_for = case when v_sql is null then v_one.condition end
+       where h.hold_id = v_one.hold_id;
+    end if;
+    perform strata.tell_waiting(v_one.name) where v_sql is null;
+  end loop;
+end
+$$;
+
+-- A description that was accepted named types as SQL. Until the hotter tier has told its own anew, it is what the twin has.
+update strata.datasets as d
+   set accepted = d.accepted || jsonb_build_object('types', strata.describe_types(strata.twin(d)), 'columns', (
+         select jsonb_agg(coalesce(h.it, jsonb_build_object('name', a.it ->> 'name', 'type', '{"schema": "pg_catalog", "name": "text"}'::jsonb)) order by a.o)
+           from jsonb_array_elements(d.accepted -> 'columns') with ordinality as a (it, o)
+           left join jsonb_array_elements(strata.describe_attributes(strata.twin(d))) as h (it) on h.it ->> 'name' = a.it ->> 'name'))
+ where d.accepted is not null and strata.twin(d) is not null;
+
+-- The book of a month begins when an audit has found it right: what came before the upgrade is not in it. And how many rows have come
+-- and stayed, moved on or were deleted at their age; of a large table, about how many.
+do $$
+declare
+  v_one record;
+  v_rows bigint;
+begin
+  for v_one in
+    select d.name, strata.relation(d) as relation, c.reltuples from strata.datasets as d join pg_catalog.pg_class as c on c.oid = strata.twin(d)
+     where d.accepted is not null
+  loop
+    v_rows := v_one.reltuples::bigint;
+    begin
+      insert into strata.books (dataset, month, changes)
+      select v_one.name, m.month, 1 from unnest(strata.stock_months(v_one.name)) as m (month) on conflict do nothing;
+      if v_rows < 1000000 then
+        execute format('select count(*) from %s', v_one.relation) into v_rows;
+      end if;
+    exception when others then null; -- what is wrong with that table stands with its dataset, and stops no upgrade
+    end;
+    insert into strata.came (dataset, rows)
+    select v_one.name, greatest(v_rows
+        + (select coalesce(sum(l.rows), 0) from strata.ledger as l where l.dataset = v_one.name and l.what in ('moved', 'deleted'))
+        - (select coalesce(sum(a.rows_received), 0) from strata.arrivals as a where a.dataset = v_one.name and a.closed_at is null), 0)
+    on conflict do nothing;
+  end loop;
+end
+$$;
+$steps$;
+  end if;
+end
+$upgrade$;
+
 -- release/end.sql
 
 -- The end of a release: nobody may do more than is granted above, and the release is written down.
@@ -20113,6 +20408,6 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', 'ff4b4ee051c98242f4178bb63e8652f9523dcc07c67cfca9aaf1a4faafcc3452');
+select strata.note_release('strata', '0.1.0', '36c8ce0738cd48c27543f5cd6c2972e5d976be36756f1992eb0c02224db76f73');
 
 notify pgrst, 'reload schema';

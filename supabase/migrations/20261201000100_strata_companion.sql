@@ -1,5 +1,5 @@
 -- Strata 0.1.0, companion: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 19f0fd98f4607e9ea866a1ed3f344e9fc10c81550f194f1706123969b19de33b
+-- digest ea750b89f31c082bc3d81cdec10ac4b685dab9518d3b3d407bd86bec9332b82a
 -- Long because it is a whole release.
 
 -- companion/release/begin.sql
@@ -54,6 +54,7 @@ begin
 end
 $$;
 
+-- A type that nothing stores goes as well, and then those that only it was made of.
 do $$
 declare
   v_type oid;
@@ -61,13 +62,14 @@ begin
   if pg_catalog.current_setting('strata.from') = '' then
     return;
   end if;
-  for v_type in
-    select t.oid from pg_catalog.pg_type as t join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
+  loop
+    select t.oid into v_type
+      from pg_catalog.pg_type as t join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
      where t.typnamespace = 'strata'::regnamespace and not exists (
        select from pg_catalog.pg_depend as d
         where d.refclassid = 'pg_catalog.pg_type'::regclass and d.refobjid in (t.oid, t.typarray) and d.deptype = 'n')
-     order by t.oid desc -- a later one may use an earlier one
-  loop
+     limit 1;
+    exit when not found;
     execute pg_catalog.format('drop type %s', v_type::regtype);
   end loop;
 end
@@ -1144,9 +1146,10 @@ begin
 end
 $$;
 
+revoke execute on function public.date_from_created_at() from public;
 revoke all on all routines in schema strata from public;
 revoke all on all tables in schema strata from public;
 select strata.note_rights();
-select strata.note_release('companion', '0.1.0', '19f0fd98f4607e9ea866a1ed3f344e9fc10c81550f194f1706123969b19de33b');
+select strata.note_release('companion', '0.1.0', 'ea750b89f31c082bc3d81cdec10ac4b685dab9518d3b3d407bd86bec9332b82a');
 
 notify pgrst, 'reload schema';

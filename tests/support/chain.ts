@@ -106,5 +106,6 @@ async function join(hotter: Link, colder: Link, driver: Driver, password: string
   await driving.sql`
     select strata.join_tier(
       p_tier => ${driven.tier}, p_driver => ${driver}, p_host => ${hostname},
-      p_port => ${Number(port)}, p_database => ${pathname.slice(1)}, p_password => ${password})`;
+      p_port => ${Number(port)}, p_database => ${pathname.slice(1)},
+      p_user => ${`strata_mover_${driving.tier}`}, p_password => ${password})`;
 }

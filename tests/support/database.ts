@@ -19,12 +19,15 @@ export interface TestDatabase extends AsyncDisposable {
 
 /** Makes a database on a tier's server. It belongs to no chain yet. */
 export async function testDatabase(tier: Tier = "core"): Promise<TestDatabase> {
+  return await copyDatabase(tier, await template());
+}
+
+/** Makes a database on a tier's server, as a copy of another one there. */
+export async function copyDatabase(tier: Tier, template: string): Promise<TestDatabase> {
   const name = `strata_test_${crypto.randomUUID().replaceAll("-", "")}`;
   const admin = connectLocally(await testCluster(tier)); // quicker than to show a password
   await admin`
-    create database ${admin(name)} owner postgres template ${
-    admin(await template())
-  } strategy file_copy`;
+    create database ${admin(name)} owner postgres template ${admin(template)} strategy file_copy`;
 
   const url = await databaseUrl(tier, name);
   const sessions: Sql[] = [];

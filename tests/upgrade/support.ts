@@ -1,48 +1,101 @@
+import { pushReleases } from "../../cli/lib/releases.ts";
 import { type MigrationFile, pushFiles } from "../../cli/lib/supabase.ts";
 import { connectLocally } from "../../local/cluster.ts";
 import { prepareDatabase } from "../../local/prepare.ts";
 import { REPOSITORY, type Tier } from "../../local/settings.ts";
-import { databaseUrl } from "../support/template.ts";
-import { testCluster, testStack } from "../support/stack.ts";
+import { type Driver, formChain } from "../support/chain.ts";
+import { copyDatabase, type TestDatabase, testDatabase } from "../support/database.ts";
+import type { MoveChain } from "../support/moves.ts";
+import { moverPassword, testCluster, testStack } from "../support/stack.ts";
+import { databaseUrl, template } from "../support/template.ts";
 
 /** Where the frozen releases lie: each a project as the Supabase CLI knows it. */
 export const RELEASED = `${REPOSITORY}/tests/upgrade/released`;
 
-/** A database with a release in it, dropped at the end of the enclosing `await using` block. */
-export interface ReleasedDatabase extends AsyncDisposable {
-  name: string;
-  url: string;
+/** A frozen release, by the name of its folder; or the one that lies here. */
+export type Release = "0.0" | "today";
+
+/** A database with a release in it. */
+export async function releasedDatabase(release: Release, tier: Tier): Promise<TestDatabase> {
+  if (release === "today") return await testDatabase(tier);
+  return await copyDatabase(tier, await madeOnce(tier, await filesOf(release)));
 }
 
-/** Makes an empty database, prepared like a hosted project's, and pushes a frozen release to it. */
-export async function releasedDatabase(
-  release: string,
-  tier: Tier = "core",
-): Promise<ReleasedDatabase> {
-  const name = `strata_test_${crypto.randomUUID().replaceAll("-", "")}`;
-  const cluster = await testCluster(tier);
-  const admin = connectLocally(cluster);
-  await admin`create database ${admin(name)} owner postgres`;
-  const sql = connectLocally(cluster, name);
-  await prepareDatabase((await testStack()).servers[tier], sql);
-  await sql.end();
-  const url = await databaseUrl(tier, name);
-  await pushFiles(url, await filesOf(release));
-  return {
-    name,
-    url,
-    async [Symbol.asyncDispose]() {
-      await admin`drop database ${admin(name)} with (force)`;
-      await admin.end();
-    },
+/** An empty database, prepared like a hosted project's. */
+export async function emptyDatabase(tier: Tier): Promise<TestDatabase> {
+  return await copyDatabase(tier, await madeOnce(tier, []));
+}
+
+/** A chain of databases, each with its release, linked by their own functions. */
+export async function releasedChain(
+  releases: Partial<Record<Tier, Release>>,
+  driver: Driver,
+): Promise<MoveChain> {
+  await template(); // the logins of links belong to the servers
+  const databases = await Promise.all(
+    Object.entries(releases).map(([tier, release]) => releasedDatabase(release, tier as Tier)),
+  );
+  const dispose = async () => {
+    await Promise.all(databases.map((one) => one[Symbol.asyncDispose]()));
   };
+  const chain = await formChain(databases, driver, await moverPassword(), dispose);
+  return Object.assign(chain, {
+    driver,
+    freezeClock: async (at: string) => {
+      await Promise.all(databases.map((one) => one.freezeClock(at)));
+    },
+  });
+}
+
+/** Gives a tier the release that lies here, as setup does. */
+export async function upgrade({ url }: TestDatabase): Promise<void> {
+  await pushReleases(url);
 }
 
 /** The migrations of a frozen release, as they lie there. */
 export async function filesOf(release: string): Promise<MigrationFile[]> {
-  const directory = `${RELEASED}/${release}/supabase/migrations`;
+  return await filesIn(`${RELEASED}/${release}/supabase/migrations`);
+}
+
+/** The migrations that lie here, as their owner's `supabase db push` finds them. */
+export async function filesHere(): Promise<MigrationFile[]> {
+  return await filesIn(`${REPOSITORY}/supabase/migrations`);
+}
+
+async function filesIn(directory: string): Promise<MigrationFile[]> {
   const names = (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
   return await Promise.all(
     names.map(async (name) => ({ name, text: await Deno.readTextFile(`${directory}/${name}`) })),
   );
+}
+
+/** A database to be copied from, with these files pushed to it; it is whole once nobody may connect to it. */
+async function madeOnce(tier: Tier, files: MigrationFile[]): Promise<string> {
+  const [stack, cluster] = [await testStack(), await testCluster(tier)];
+  const text = files.map(({ name, text }) => name + text).join();
+  const bytes = new Uint8Array(
+    await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)),
+  );
+  const name = `strata_released_${bytes.toHex().slice(0, 16)}`;
+  using lock = await Deno.open(`${stack.stack.home}/${name}_${tier}.lock`, {
+    create: true,
+    write: true,
+  });
+  await lock.lock(true);
+  const admin = connectLocally(cluster);
+  try {
+    const [found] = await admin`
+      select from pg_database where datname = ${name} and not datallowconn`;
+    if (found !== undefined) return name;
+    await admin`drop database if exists ${admin(name)}`;
+    await admin`create database ${admin(name)} owner postgres`;
+    const sql = connectLocally(cluster, name);
+    await prepareDatabase(stack.servers[tier], sql);
+    await sql.end();
+    if (files.length > 0) await pushFiles(await databaseUrl(tier, name), files);
+    await admin`alter database ${admin(name)} allow_connections false`;
+    return name;
+  } finally {
+    await admin.end();
+  }
 }

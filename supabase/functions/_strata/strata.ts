@@ -212,6 +212,8 @@ export interface DrainProgress {
 
 /** What a tier says about itself; more than is named here. */
 export interface Status {
+  /** The release of Strata that the tier has. */
+  version?: string;
   /** The drain that is open; null: none is. */
   drain: DrainProgress | null;
   /** Jobs that do not run until somebody says so. */

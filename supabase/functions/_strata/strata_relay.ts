@@ -32,10 +32,15 @@ const Audit = z.discriminatedUnion("state", [
 /** What an audit wants to know of the colder tier next, or what a step of it has come to. */
 export type Audit = z.infer<typeof Audit>;
 
+/** The least and the most protocol that this relay speaks: as in supabase/schemas/release.json. */
+export const PROTOCOLS: readonly [number, number] = [2, 2];
+
 const Hello = z.object({
   tier: z.string().nullable(),
   read_only: z.string(),
-  protocol: z.literal(2),
+  version: z.string().default("0.0"),
+  protocol: z.int(), // all that was said before there were ranges
+  protocols: z.tuple([z.int(), z.int()]).optional(),
   encoding: z.literal("UTF8"),
 });
 /** Who a database is. */

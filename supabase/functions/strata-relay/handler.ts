@@ -10,9 +10,18 @@ import { KeyAddress, PlatformEnv } from "../_strata/env.ts";
 import { DatabaseError, HttpError } from "../_strata/errors.ts";
 import { type Handler, Nothing, plainText, route, router, woken } from "../_strata/http.ts";
 import { readCertificate, UnsafeAddressError } from "../_strata/postgres_tls.ts";
-import { Destination, hello, Source } from "../_strata/strata_relay.ts";
+import {
+  Destination,
+  type End,
+  type Hello,
+  hello,
+  noteLink,
+  PROTOCOLS,
+  Source,
+} from "../_strata/strata_relay.ts";
 import { connectRpc, type Rpc } from "../_strata/strata_rpc.ts";
 import { connectSql, type SqlRpc } from "../_strata/strata_sql_rpc.ts";
+import { VERSION } from "../_strata/version.ts";
 import type { Deps } from "../_strata/wire.ts";
 import { carry } from "./slice.ts";
 
@@ -83,8 +92,10 @@ async function run(
   dryRun: boolean,
 ): Promise<Response> {
   await using ends = open(deps, from, to);
-  await requireTier(ends.from, from);
-  await requireTier(ends.to, to);
+  await requireProtocol(
+    { tier: from, rpc: ends.from, hello: await requireTier(ends.from, from) },
+    { tier: to, rpc: ends.to, hello: await requireTier(ends.to, to) },
+  );
   if (dryRun) return Response.json({ from, to, over: ends.over });
   const [source, destination] = [
     new Source(ends.from, from, to),
@@ -154,7 +165,7 @@ function name(tier: Tier): "CORE" | "MAIN" | "ARCHIVE" {
 }
 
 /** A wrong address would move rows to where nobody looks for them. */
-async function requireTier(rpc: Rpc, tier: Tier): Promise<void> {
+async function requireTier(rpc: Rpc, tier: Tier): Promise<Hello> {
   let found;
   try {
     found = await hello(rpc);
@@ -169,6 +180,30 @@ async function requireTier(rpc: Rpc, tier: Tier): Promise<void> {
     }
     throw new HttpError(502, "tier_unreachable", `${tier} does not answer the relay.`);
   }
-  if (found.tier === tier) return;
+  if (found.tier === tier) return found;
   throw new HttpError(409, "wrong_tier", `The address of ${tier} leads to another tier.`);
+}
+
+/** Both tiers and this function must speak one protocol; else the link rests, and says on both sides who is to be upgraded. */
+async function requireProtocol(...ends: (End & { hello: Hello })[]): Promise<void> {
+  const all = [
+    { who: "this function", version: VERSION, range: PROTOCOLS },
+    ...ends.map(({ tier, hello: { version, protocol, protocols } }) => ({
+      who: tier,
+      version,
+      range: protocols ?? [protocol, protocol] as const,
+    })),
+  ];
+  const least = Math.max(...all.map(({ range }) => range[0]));
+  const older = all.filter(({ range }) => range[1] < least).map(({ who }) => who);
+  if (older.length === 0) return;
+  const says = `${
+    all.map(({ who, version, range }) =>
+      `${who} has Strata ${version} (protocols ${range[0]} to ${range[1]})`
+    ).join(", ")
+  }: upgrade ${older.join(" and ")}`;
+  await Promise.all(ends.map(async ({ rpc }, at) => {
+    await noteLink(rpc, ends[1 - at]?.tier ?? "", "ST069", says).catch(() => {}); // it may not know how
+  }));
+  throw new HttpError(409, "other_version", `${says}.`);
 }

@@ -149,10 +149,11 @@ as $$
 begin
   return (select jsonb_build_object(
     'tier', strata.tier(),
+    'version', strata.version(),
     'is_last', (select s.is_last from strata.self as s),
     'billed_bytes', (select sum(strata.database_bytes(d.oid)) from pg_catalog.pg_database as d where d.datallowconn),
     'links', (select coalesce(jsonb_agg(jsonb_build_object('neighbour', l.neighbour, 'direction', l.direction, 'driver', l.driver,
-        'dials', l.server is not null, 'sslmode', (select s.sslmode from strata.line_security(l.neighbour) as s),
+        'version', (select h.says ->> 'version' from strata.heartbeats as h where h.neighbour = l.neighbour), 'dials', l.server is not null, 'sslmode', (select s.sslmode from strata.line_security(l.neighbour) as s),
         'insecure_because', l.insecure_because, 'last_ok_at', l.last_ok_at, 'sqlstate', l.trouble_sqlstate, 'trouble', l.trouble,
         'remedy', case when l.trouble is not null then strata.remedy(l.trouble_sqlstate) end, 'next_try_at', l.next_try_at) order by l.direction), '[]') from strata.links as l),
     'datasets', (select count(*) from strata.datasets),
@@ -170,4 +171,4 @@ begin
     'has_cron', strata.has_cron()));
 end
 $$;
-comment on function strata.status() is 'How this tier is: links, troubles, open moves, rows set aside, drain, paused jobs, size in bytes as billed.';
+comment on function strata.status() is 'How this tier is: its release, links, troubles, open moves, rows set aside, drain, paused jobs, size in bytes as billed.';

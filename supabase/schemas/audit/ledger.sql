@@ -156,8 +156,8 @@ declare
 begin
   select l.* into v_old from strata.ledger as l where (l.dataset, l.what, l.month) = (p_dataset, p_what, p_month) for update;
   v_new := row(p_dataset, p_what, p_month, coalesce(v_old.rows, 0) + cardinality(p_fingerprints),
-               (select bit_xor(d) from unnest(v_strips[33:]) as d), v_strips, md5(p_frame || strata.key_name(v_key)), p_columns,
-               coalesce(v_old.frames, 1), strata.key_name(v_key));
+               (select bit_xor(d) from unnest(v_strips[33:]) as d), md5(p_frame || strata.key_name(v_key)), p_columns,
+               coalesce(v_old.frames, 1), v_strips, strata.key_name(v_key));
   if v_old.frame = v_new.frame then
     v_old := strata.masked(v_old, v_key);
     v_new.digest := v_new.digest # v_old.digest;

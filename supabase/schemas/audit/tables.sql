@@ -36,10 +36,10 @@ create table strata.ledger (
   month text not null,
   rows bigint not null,
   digest bigint not null,
-  strips bigint[] not null,
   frame text not null,
   columns text[] not null,
   frames integer not null default 1,
+  strips bigint[] not null,
   mask text not null,
   constraint ledger_pkey primary key (dataset, what, month),
   constraint ledger_what_is_known check (what in ('moved', 'deleted', 'met'))
@@ -87,9 +87,9 @@ create table strata.audit_accounts (
   dataset text not null,
   month text not null,
   good strata.sight not null,
-  aside strata.sight,
   seen strata.sight not null,
   seen_at timestamptz not null,
+  aside strata.sight,
   mask text not null,
   constraint audit_accounts_pkey primary key (neighbour, dataset, month)
 );
@@ -107,9 +107,9 @@ create table strata.audit_findings (
   rows bigint,
   accepted_rows bigint not null default 0,
   says text not null,
-  keys text not null default '',
   turn_at timestamptz not null,
   first_seen_at timestamptz not null,
+  keys text not null default '',
   constraint audit_findings_pkey primary key (neighbour, dataset, month, kind),
   constraint audit_findings_kind_is_known check (kind in ('missing', 'besides', 'altered', 'rewound', 'doubled', 'beyond'))
 );

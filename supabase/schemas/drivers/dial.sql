@@ -18,9 +18,10 @@ as $$
     'postgres', current_setting('server_version_num')::integer, 'encoding', current_setting('server_encoding'),
     'fsync', current_setting('fsync'), 'read_only', current_setting('transaction_read_only'),
     'links', (select coalesce(jsonb_object_agg(l.neighbour, l.driver), '{}') from strata.links as l),
-    'protocol', 2)
+    'version', strata.version(), 'protocols', strata.protocols(),
+    'protocol', (strata.protocols())[2]) -- for neighbours of before there were ranges
 $$;
-comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, version, encoding, fsync, links, protocol.';
+comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, versions, encoding, fsync, links, protocols.';
 grant execute on function strata.hello() to strata_mover;
 
 -- A line is named by its neighbour. A flow that pushes has a second one, so that the colder tier already has the next
@@ -120,9 +121,10 @@ begin
     raise exception 'the database behind the link to % says it is %', v_tier, coalesce(v_hello ->> 'tier', 'no tier yet')
       using errcode = 'ST003', hint = strata.remedy('ST003');
   end if;
-  if v_hello ->> 'protocol' <> '2' or v_hello ->> 'encoding' <> current_setting('server_encoding') then
-    raise exception '% speaks protocol % in %, we speak 2 in %', v_tier, v_hello ->> 'protocol', v_hello ->> 'encoding',
-      current_setting('server_encoding') using errcode = 'ST004', hint = strata.remedy('ST004');
+  perform strata.check_protocols(v_tier, v_hello);
+  if v_hello ->> 'encoding' is distinct from current_setting('server_encoding') then
+    raise exception '% is in %, we are in %', v_tier, v_hello ->> 'encoding', current_setting('server_encoding')
+      using errcode = 'ST004', hint = strata.remedy('ST004');
   end if;
 exception when others then
   perform strata.hang_up(p_line);
@@ -132,7 +134,7 @@ $$;
 comment on function strata.dial(text) is
   'Opens a line of this session to a neighbour, unless it is open, and makes sure who answers. 08001: not reached. 28P01: login refused. '
   '53300: no connection is free. '
-  'ST003: another tier answers. ST004: it does not fit. ST007, ST008: the line is not safe.';
+  'ST003: another tier answers. ST004: it does not fit. ST007, ST008: the line is not safe. ST069: its release does not.';
 
 -- A statement canceled over there comes through as query_canceled, which no `when others` catches: the whole run would end,
 -- as if it had been canceled itself. That it was over there shows in the context, which names the line.
@@ -352,5 +354,5 @@ returns boolean
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
-as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', '25006') $$;
+as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', 'ST069', '25006') $$;
 comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';

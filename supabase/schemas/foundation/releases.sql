@@ -8,6 +8,14 @@ set search_path = pg_catalog, pg_temp
 as $$ select r.version from strata.releases as r where r.product = 'strata' order by r.installed_at desc limit 1 $$;
 comment on function strata.version() is 'The release of Strata that this database has.';
 
+create function strata.protocols()
+returns integer[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select array[%PROTOCOLS%] $$;
+comment on function strata.protocols() is 'The least and the most protocol that this release speaks with neighbours of other releases.';
+
 create function strata.note_release(p_product text, p_version text, p_digest text)
 returns void
 language plpgsql

@@ -32,6 +32,8 @@ insert into strata.errors (code, cause, remedy) values
   ('ST050', 'what is to be held or explained is not named as it must be', 'give the key, one value of its type for each key column; or, for a hold, a condition; and its reason'),
   ('ST067', 'the database has a newer release of Strata than the file that is pushed',
             'update this copy of Strata; in a project of your own, run `deno task strata add <folder>` from the newer copy'),
+  ('ST069', 'two neighbours have releases of Strata that cannot work together',
+            'run `deno task strata setup --init` from a copy of the newer release: it upgrades every tier; moves go on by themselves'),
   ('ST068', 'objects that are not Strata''s depend on its functions, which a release makes anew',
             'drop the objects that the message names, push again, and make them anew afterwards'),
   ('ST069', 'rows have settled on colder tiers, and without Strata nobody would look after them',

@@ -83,13 +83,13 @@ create table strata.manifests (
   versions xid[] not null,
   fingerprints bytea[] not null,
   batch_proof bytea not null,
-  for_drain boolean not null default false,
   file text,
   oldest text,
   youngest text,
   since xid,
   kept integer[],
   reasons text[],
+  for_drain boolean not null default false,
   constraint manifests_pkey primary key (move_id),
   constraint manifests_move_fkey foreign key (move_id) references strata.moves (move_id) on delete cascade
 );
@@ -143,10 +143,10 @@ create table strata.arrivals (
   outcomes text[],
   places tid[],
   version xid,
+  file text,
   versions xid[] not null default '{}',
   seed bigint not null default 0,
   brought bigint[] not null default '{}',
-  file text,
   constraint arrivals_pkey primary key (move_id),
   constraint arrivals_closed_with_outcomes check ((closed_at is null) = (outcomes is null))
 );

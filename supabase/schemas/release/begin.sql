@@ -23,13 +23,13 @@ begin
 end
 $$;
 
--- Jobs and neighbours wait from here on: what is between two steps of a move stays there until the new code takes it up.
+-- Jobs and neighbours wait from here on: what is between two steps of a move stays there until the new code takes it up. They
+-- never wait for good: what cannot be locked within a minute ends the whole.
 do $$
 begin
   if pg_catalog.current_setting('strata.from') <> '' then
     perform pg_catalog.set_config('lock_timeout', '60s', true);
     lock table strata.datasets, strata.links, strata.moves, strata.arrivals, strata.schedules in access exclusive mode;
-    perform pg_catalog.set_config('lock_timeout', '0', true);
   end if;
 end
 $$;

@@ -30,6 +30,7 @@ begin
 end
 $$;
 
+-- A type that nothing stores goes as well, and then those that only it was made of.
 do $$
 declare
   v_type oid;
@@ -37,13 +38,14 @@ begin
   if pg_catalog.current_setting('strata.from') = '' then
     return;
   end if;
-  for v_type in
-    select t.oid from pg_catalog.pg_type as t join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
+  loop
+    select t.oid into v_type
+      from pg_catalog.pg_type as t join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
      where t.typnamespace = 'strata'::regnamespace and not exists (
        select from pg_catalog.pg_depend as d
         where d.refclassid = 'pg_catalog.pg_type'::regclass and d.refobjid in (t.oid, t.typarray) and d.deptype = 'n')
-     order by t.oid desc -- a later one may use an earlier one
-  loop
+     limit 1;
+    exit when not found;
     execute pg_catalog.format('drop type %s', v_type::regtype);
   end loop;
 end

@@ -10,7 +10,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (select jsonb_build_object(
-    'tier', s.tier, 'clock', strata.clock(), 'level', strata.level(),
+    'tier', s.tier, 'version', strata.version(), 'protocols', strata.protocols(), 'clock', strata.clock(), 'level', strata.level(),
     'drains', exists (select from strata.drains as d where d.ended_at is null),
     'watched_at', (select max(x.taken_at) from strata.samples as x),
     'tls', (select t.version from pg_catalog.pg_stat_ssl as t where t.pid = pg_backend_pid()), -- of the line it is asked by
@@ -67,7 +67,7 @@ begin
              when k.kind = 'time' then to_jsonb(strata.as_time(p_heartbeat ->> k.key))
              when k.kind = 'boolean' then to_jsonb(p_heartbeat -> k.key = 'true')
              else to_jsonb(strata.plain_text(p_heartbeat ->> k.key, 200)) end), '{}')
-      from (values ('tier', 'text'), ('clock', 'time'), ('level', 'text'), ('drains', 'boolean'), ('watched_at', 'time'), ('tls', 'text'),
+      from (values ('tier', 'text'), ('version', 'text'), ('protocols', 'text'), ('clock', 'time'), ('level', 'text'), ('drains', 'boolean'), ('watched_at', 'time'), ('tls', 'text'),
                    ('kept_alive_at', 'time'), ('stopped', 'list'), ('overdue', 'list')) as k (key, kind)
      where p_heartbeat ? k.key);
 end
