@@ -113,6 +113,12 @@ Deno.test("the functions somebody wants come with their pinned imports, and the 
     assertMatch(await shop.read(`functions/${name}/deno.json`), /"npm:zod@\d/);
   }
   assertMatch(await added(shop, "--functions", "all"), /nothing was done/);
+  assertMatch(
+    await added(shop),
+    /nothing was done/,
+    "an upgrade keeps the functions that are there",
+  );
+  assertEquals(await shop.read("config.toml"), now);
 
   const { code, err } = await strata(["remove", shop.path, "--yes"]);
   assertEquals(code, 0, err);
