@@ -15,7 +15,7 @@ async function removal(tier: Tier): Promise<string> {
 // Servers of its own: roles belong to a whole server, and only a database `postgres` has pg_cron.
 Deno.test("removed as the guide says, Strata leaves the tables, and can be set up again", async () => {
   await using stack = await ownStack(undefined, { inMemory: true });
-  const setup = () => strata(["setup", "--init"], stack.env);
+  const setup = () => strata(["setup", "--init", "--personal"], stack.env);
   const first = await setup();
   assertEquals(first.code, 0, first.out + first.err);
 
