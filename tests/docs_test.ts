@@ -89,6 +89,26 @@ Deno.test("every command that the docs show is there, and has the options they s
   assertEquals([...wrong], []);
 });
 
+Deno.test("every name of SQL and every error that the docs mention is there", async () => {
+  const sql = await schemas();
+  const isThere = (name: string) =>
+    new RegExp(`create (table|function|procedure|type|view) strata\\.${name}\\b`).test(sql) ||
+    sql.includes(`'strata.${name}'`); // a setting of the session
+  const wrong = new Set<string>();
+  const pages = (await markdown()).filter(({ path }) => path !== "CHANGELOG.md");
+  const mentions = pages.flatMap(({ path, text }) =>
+    [...text.matchAll(/(?<![\w/.-])strata\.([a-z_]+)(?![\w<]|\.\w)|\b(ST\d{3})\b/g)].map((
+      [, name, code],
+    ) => ({ path, name, code }))
+  );
+  assert(mentions.length > 100);
+  for (const { path, name, code } of mentions) {
+    if (code !== undefined && !sql.includes(`('${code}',`)) wrong.add(`${path}: ${code}`);
+    if (name !== undefined && name !== "yaml" && !isThere(name)) wrong.add(`${path}: ${name}`);
+  }
+  assertEquals([...wrong], []);
+});
+
 /** What `--help` says of a command; nothing where there is no such command. */
 async function helpOf(name: string): Promise<string> {
   const said: string[] = [];
@@ -122,6 +142,16 @@ async function ideasOf(topic: string): Promise<string[]> {
     if (isFile && !["install", "tables", "types", "seed"].includes(idea)) found.push(idea);
   }
   return found.sort();
+}
+
+/** All of supabase/schemas. */
+async function schemas(folder = "supabase/schemas"): Promise<string> {
+  const texts: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(`${REPOSITORY}/${folder}`)) {
+    if (isDirectory) texts.push(await schemas(`${folder}/${name}`));
+    else if (name.endsWith(".sql")) texts.push(await read(`${folder}/${name}`));
+  }
+  return texts.join("\n");
 }
 
 async function markdown(folder = "."): Promise<Page[]> {
