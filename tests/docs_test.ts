@@ -6,7 +6,7 @@ import { REPOSITORY } from "../local/settings.ts";
 const README_LINES = 150;
 /** Pages and commands that are made elsewhere and may not be there yet. */
 const TO_COME = ["docs/guide/existing-project.md", "docs/reference/"];
-const COMMANDS_TO_COME = ["advise", "init"];
+const COMMANDS_TO_COME = ["advise", "init", "upgrade"];
 
 /** A Markdown file, and where it is. */
 interface Page {

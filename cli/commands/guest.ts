@@ -19,7 +19,7 @@ interface Flags extends CommonOptions {
 export function add(io: Io): Command {
   return command("add", "put Strata into your application's project, or upgrade it there", [
     "add ../shop                     # shows what it will do, and asks",
-    "add ../shop --functions health,notify,report",
+    "add ../shop --functions strata-health,strata-notify,strata-report",
     "add ../shop --dry-run",
   ])
     .argument("<folder>", "the folder of your application, with supabase/config.toml in it")
