@@ -25,7 +25,7 @@ export function add(io: Io): Command {
     .argument("<folder>", "the folder of your application, with supabase/config.toml in it")
     .option(
       "--functions <names>",
-      "the edge functions you want, with commas between them; all; none; those that are there",
+      "the edge functions you want, with commas between them; all; none (default: those that are there)",
     )
     .option("--personal", "the companion too: a personal system and a spoken briefing")
     .option("--dry-run", "show what would be done, and do nothing")
