@@ -253,7 +253,7 @@ function mindOf({ updated, inserted, heap }: Table, indexed: boolean): string[] 
   return [
     ...(updated >= OFTEN && updated >= inserted / 10
       ? [
-        "its rows are written again: an upsert on a row that has settled starts it anew (docs/writing.md)",
+        "its rows are written again: an upsert on a row that has settled starts it anew (docs/guide/writing.md)",
       ]
       : []),
     ...(!indexed && heap > INDEXED_AT_ONCE

@@ -3,6 +3,7 @@ import { command, type CommonOptions, type Io } from "../lib/command.ts";
 import { confirmed } from "../lib/confirm.ts";
 import { Failure } from "../lib/errors.ts";
 import { json, some } from "../lib/output.ts";
+import { functionsIn } from "../project/config_toml.ts";
 import { additions, functionsHere, refuseOwnFunctions, removals } from "../project/guest.ts";
 import { carryOut, type Change, type Project, readProject } from "../project/project.ts";
 
@@ -18,21 +19,22 @@ interface Flags extends CommonOptions {
 export function add(io: Io): Command {
   return command("add", "put Strata into your application's project, or upgrade it there", [
     "add ../shop                     # shows what it will do, and asks",
-    "add ../shop --functions health,notify,report",
+    "add ../shop --functions strata-health,strata-notify,strata-report",
     "add ../shop --dry-run",
   ])
     .argument("<folder>", "the folder of your application, with supabase/config.toml in it")
     .option(
       "--functions <names>",
-      "the edge functions you want, with commas between them; all; none",
-      "none",
+      "the edge functions you want, with commas between them; all; none (default: those that are there)",
     )
     .option("--personal", "the companion too: a personal system and a spoken briefing")
     .option("--dry-run", "show what would be done, and do nothing")
     .option("--yes", "do not ask")
     .action(async (folder: string, flags: Flags) => {
       const project = await readProject(folder);
-      const functions = await named(flags.functions ?? "none");
+      const functions = flags.functions === undefined
+        ? functionsIn(project.config)
+        : await named(flags.functions);
       refuseOwnFunctions(project, functions);
       const changes = await additions(project, { functions, personal: flags.personal === true });
       await go(io, flags, project, changes, {

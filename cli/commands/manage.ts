@@ -101,7 +101,7 @@ async function adopt(context: Context, name: string, flags: ManageFlags): Promis
     document: { dataset, policy, advice },
     text: [
       `${dataset} is managed: ${policyText(policy)}`,
-      ...advice.map((says) => `Mind: ${says} (docs/writing.md).`),
+      ...advice.map((says) => `Mind: ${says} (docs/guide/writing.md).`),
     ].join("\n"),
   };
 }

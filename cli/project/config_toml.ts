@@ -24,6 +24,12 @@ export function withStrata(config: string, functions: readonly string[]): string
   return `${exposed.trimEnd()}\n\n${[BEGIN, sections.join("\n").trimEnd(), END].join("\n")}\n`;
 }
 
+/** The functions that Strata's part of a config.toml names. */
+export function functionsIn(config: string): string[] {
+  const part = config.split(BEGIN)[1]?.split(END)[0] ?? "";
+  return [...part.matchAll(/^\[functions\.([\w-]+)\]$/gm)].map(([, name = ""]) => name);
+}
+
 /** Takes everything of Strata's out again. */
 export function withoutStrata(config: string): string {
   return withoutBlock(config).replace(SCHEMAS, (line: string, list: string) => {

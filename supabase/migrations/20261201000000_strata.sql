@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 36c8ce0738cd48c27543f5cd6c2972e5d976be36756f1992eb0c02224db76f73
+-- digest 506d8b6ccbf7dfbe8a9fa71226eeded00cc164900806f090f7bd396a0ae1bfb7
 -- Long because it is a whole release.
 
 -- release/begin.sql
@@ -19824,7 +19824,7 @@ insert into strata.errors (code, cause, remedy) values
             'run `deno task strata setup --init` from a copy of the newer release: it upgrades every tier; moves go on by themselves'),
   ('ST068', 'objects that are not Strata''s depend on its functions, which a release makes anew',
             'drop the objects that the message names, push again, and make them anew afterwards'),
-  ('ST069', 'rows have settled on colder tiers, and without Strata nobody would look after them',
+  ('ST070', 'rows have settled on colder tiers, and without Strata nobody would look after them',
             'bring them back first; or let them stay where they are: `deno task strata remove <folder> --leave-rows`'),
   ('08', 'the neighbour cannot be reached', 'check that it runs and that host, port and firewall are right; it is tried again by itself'),
   ('2F003', 'the neighbour does not ask for a password', 'use an address where Postgres asks for one (scram-sha-256), not a trusted or local one'),
@@ -20408,6 +20408,6 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '36c8ce0738cd48c27543f5cd6c2972e5d976be36756f1992eb0c02224db76f73');
+select strata.note_release('strata', '0.1.0', '506d8b6ccbf7dfbe8a9fa71226eeded00cc164900806f090f7bd396a0ae1bfb7');
 
 notify pgrst, 'reload schema';

@@ -105,7 +105,7 @@ Deno.test("the functions somebody wants come with their pinned imports, and the 
   await added(shop, "--functions", "all");
   const functions = await shop.files("functions");
   assert(functions.includes("checkout"));
-  assertEquals(await shop.read("functions/_strata/cors.ts"), "export const cors = {};\n");
+  assertEquals(await shop.read("functions/_shared/cors.ts"), "export const cors = {};\n");
   const now = await shop.read("config.toml");
   assertMatch(now, /schemas = \["public", "graphql_public", "strata"\]/);
   for (const name of functions.filter((one) => one.startsWith("strata-"))) {
@@ -113,11 +113,17 @@ Deno.test("the functions somebody wants come with their pinned imports, and the 
     assertMatch(await shop.read(`functions/${name}/deno.json`), /"npm:zod@\d/);
   }
   assertMatch(await added(shop, "--functions", "all"), /nothing was done/);
+  assertMatch(
+    await added(shop),
+    /nothing was done/,
+    "an upgrade keeps the functions that are there",
+  );
+  assertEquals(await shop.read("config.toml"), now);
 
   const { code, err } = await strata(["remove", shop.path, "--yes"]);
   assertEquals(code, 0, err);
   assertEquals(await shop.read("config.toml"), config);
-  assertEquals(await shop.files("functions"), ["_strata", "checkout"]);
+  assertEquals(await shop.files("functions"), ["_shared", "checkout"]);
 });
 
 Deno.test("remove leaves a database with the owner's tables and rows, and his pushes go on", async () => {

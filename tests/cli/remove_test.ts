@@ -4,18 +4,18 @@ import { REPOSITORY, type Tier, TIERS } from "../../local/settings.ts";
 import { ownStack } from "../support/own_stack.ts";
 import { strata } from "./support.ts";
 
-/** What README says to run on a tier; each dials the hotter one, if there is one. */
+/** What the guide says to run on a tier; each dials the hotter one, if there is one. */
 async function removal(tier: Tier): Promise<string> {
-  const readme = await Deno.readTextFile(`${REPOSITORY}/README.md`);
-  const sql = /\*\*Remove Strata:\*\*[^`]*```sql\n([^`]*)```/.exec(readme)?.[1];
-  if (sql === undefined) throw new Error("README does not say how Strata is removed");
+  const page = await Deno.readTextFile(`${REPOSITORY}/docs/guide/removing.md`);
+  const sql = /^## Remove Strata by hand$[^`]*```sql\n([^`]*)```/m.exec(page)?.[1];
+  if (sql === undefined) throw new Error("The guide does not say how Strata is removed");
   return sql.replace("strata_core", `strata_${TIERS[TIERS.indexOf(tier) - 1] ?? "core"}`);
 }
 
 // Servers of its own: roles belong to a whole server, and only a database `postgres` has pg_cron.
-Deno.test("removed as README says, Strata leaves the tables, and can be set up again", async () => {
+Deno.test("removed as the guide says, Strata leaves the tables, and can be set up again", async () => {
   await using stack = await ownStack();
-  const setup = () => strata(["setup", "--init"], stack.env);
+  const setup = () => strata(["setup", "--init", "--personal"], stack.env);
   const first = await setup();
   assertEquals(first.code, 0, first.out + first.err);
 

@@ -35,7 +35,7 @@ export async function application(): Promise<Application> {
     "alter table public.orders add column note text;",
   );
   await made.write("functions/checkout/index.ts", `Deno.serve(() => new Response("ok"));\n`);
-  await made.write("functions/_strata/cors.ts", `export const cors = {};\n`);
+  await made.write("functions/_shared/cors.ts", `export const cors = {};\n`);
   return made;
 }
 

@@ -29,7 +29,7 @@ export function recommendations({ tiers, alerts, channels }: Report): Advice[] {
     ...advice,
     ...(silent
       ? [{
-        says: "nobody is told: set up Telegram, see README, Be told; then check",
+        says: "nobody is told: set up Telegram (docs/guide/telegram.md), then check",
         command: "deno task strata status",
       }]
       : []),

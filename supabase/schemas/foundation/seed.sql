@@ -36,7 +36,7 @@ insert into strata.errors (code, cause, remedy) values
             'run `deno task strata setup --init` from a copy of the newer release: it upgrades every tier; moves go on by themselves'),
   ('ST068', 'objects that are not Strata''s depend on its functions, which a release makes anew',
             'drop the objects that the message names, push again, and make them anew afterwards'),
-  ('ST069', 'rows have settled on colder tiers, and without Strata nobody would look after them',
+  ('ST070', 'rows have settled on colder tiers, and without Strata nobody would look after them',
             'bring them back first; or let them stay where they are: `deno task strata remove <folder> --leave-rows`'),
   ('08', 'the neighbour cannot be reached', 'check that it runs and that host, port and firewall are right; it is tried again by itself'),
   ('2F003', 'the neighbour does not ask for a password', 'use an address where Postgres asks for one (scram-sha-256), not a trusted or local one'),

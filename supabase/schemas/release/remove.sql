@@ -19,7 +19,7 @@ begin
     from (select x.dataset, sum(x.rows) as rows from strata.ledger as x where x.what = 'moved' and x.rows > 0 group by x.dataset) as l;
   if v_away is not null and not %LEAVE_ROWS% then
     raise exception 'Strata cannot be removed: rows have settled on colder tiers (%)', v_away
-      using errcode = 'ST069', hint = strata.remedy('ST069');
+      using errcode = 'ST070', hint = strata.remedy('ST070');
   end if;
 
   perform strata.unmanage(d.name) from strata.datasets as d;
