@@ -1,13 +1,18 @@
 import { pushReleases } from "../../cli/lib/releases.ts";
+import { pushFiles } from "../../cli/lib/supabase.ts";
 import { type Cluster, connectLocally } from "../../local/cluster.ts";
 import { contentHash, prepareDatabase } from "../../local/prepare.ts";
 import { REPOSITORY, type Tier, TIERS } from "../../local/settings.ts";
+import { filesOf } from "./released.ts";
 import { moverPassword, openLogins, testCluster, testStack } from "./stack.ts";
 
 /** Enough for every test that runs at once; far from the server's 60. */
 const MOVER_CONNECTIONS = 30;
 /** Templates of earlier migrations stay a while: another run may still copy from them. */
 const TEMPLATES_KEPT = 4;
+
+/** A frozen release that every test database had before: any test can so be run on what was upgraded. */
+const FROM = Deno.env.get("STRATA_TEST_FROM");
 
 let prepared: Promise<string> | undefined;
 
@@ -34,7 +39,9 @@ async function prepareTemplates(): Promise<string> {
   const directory = `${REPOSITORY}/supabase/migrations`;
   const migrations = (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);
   const hash = await contentHash(migrations.sort().map((name) => `${directory}/${name}`));
-  const name = `strata_template_${hash}`;
+  const name = `strata_template_${hash}${
+    FROM === undefined ? "" : `_from_${FROM.replaceAll(".", "_")}`
+  }`;
   await Promise.all(TIERS.map((tier) => prepareTemplate(tier, name)));
   return name;
 }
@@ -64,7 +71,9 @@ async function migrate(cluster: Cluster, name: string): Promise<void> {
   const sql = connectLocally(cluster, name);
   try {
     await prepareDatabase((await testStack()).servers[cluster.tier], sql);
-    await pushReleases(await databaseUrl(cluster.tier, name), { personal: true });
+    const url = await databaseUrl(cluster.tier, name);
+    if (FROM !== undefined) await pushFiles(url, await filesOf(FROM));
+    await pushReleases(url, { personal: true });
     await sql`set role postgres`; // who makes a role may change it
     await openLogins(sql, cluster.tier, await moverPassword(), MOVER_CONNECTIONS);
   } finally {

@@ -176,7 +176,9 @@ Deno.test("what is wrong with a table on a colder tier stops no upgrade", async 
     await core.sql`create table public.${core.sql(table)} (
       id bigint primary key, created_at timestamptz not null, body text)`;
     await core.sql`select strata.manage(${`public.${table}`}::regclass)`;
-    await core.sql`insert into public.${core.sql(table)} values (1, now() - interval '60 days', 'one')`;
+    await core.sql`insert into public.${
+      core.sql(table)
+    } values (1, now() - interval '60 days', 'one')`;
     const journey = await startJourney(chain, { dataset: table });
     await journey.until("prove");
     await journey.session.end();
@@ -185,7 +187,8 @@ Deno.test("what is wrong with a table on a colder tier stops no upgrade", async 
   await upgrade(main);
   await upgrade(core);
   await core.sql`call strata.move_due()`;
-  const stand = await core.sql`select name from strata.datasets where trouble is not null order by 1`;
+  const stand = await core
+    .sql`select name from strata.datasets where trouble is not null order by 1`;
   assertEquals(stand.map(({ name }) => name), ["ageless", "gone", "keyless", "other"]);
   for (const table of Object.keys(harm)) {
     assertEquals((await core.sql`select from public.${core.sql(table)}`).length, 1);
