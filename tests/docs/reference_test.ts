@@ -73,9 +73,11 @@ Deno.test("every table that people are told of is on the page of SQL", async () 
 
 Deno.test("what is on the page of SQL is there for people, or asked by the CLI", async () => {
   const client = [];
-  for await (const { name } of Deno.readDir(`${REPOSITORY}/supabase/functions/_strata`)) {
-    if (!name.startsWith("strata")) continue;
-    client.push(await Deno.readTextFile(`${REPOSITORY}/supabase/functions/_strata/${name}`));
+  for (const folder of ["supabase/functions/_strata", "cli/tiers"]) {
+    for await (const { name } of Deno.readDir(`${REPOSITORY}/${folder}`)) {
+      if (folder === "supabase/functions/_strata" && !name.startsWith("strata")) continue;
+      client.push(await Deno.readTextFile(`${REPOSITORY}/${folder}/${name}`));
+    }
   }
   const known = new Set([
     ...[...await textsForPeople(), ...client].flatMap(callsIn),

@@ -1,14 +1,19 @@
 import { pushReleases } from "../../cli/lib/releases.ts";
+import { pushFiles } from "../../cli/lib/supabase.ts";
 import { type Cluster, connectLocally } from "../../local/cluster.ts";
 import { prepareDatabase } from "../../local/prepare.ts";
 import { type Tier, TIERS } from "../../local/settings.ts";
 import { migrationsHash } from "./copied_stack.ts";
+import { filesOf } from "./released.ts";
 import { moverPassword, openLogins, testCluster, testStack } from "./stack.ts";
 
 /** Enough for every test that runs at once; far from the server's 60. */
 const MOVER_CONNECTIONS = 30;
 /** Templates of earlier migrations stay a while: another run may still copy from them. */
 const TEMPLATES_KEPT = 4;
+
+/** A frozen release that every test database had before: any test can so be run on what was upgraded. */
+const FROM = Deno.env.get("STRATA_TEST_FROM");
 
 let prepared: Promise<string> | undefined;
 
@@ -32,7 +37,8 @@ async function prepareTemplates(): Promise<string> {
   const { stack } = await testStack();
   using lock = await Deno.open(`${stack.home}/template.lock`, { create: true, write: true });
   await lock.lock(true);
-  const name = `strata_template_${await migrationsHash()}`;
+  const from = FROM === undefined ? "" : `_from_${FROM.replaceAll(".", "_")}`;
+  const name = `strata_template_${await migrationsHash()}${from}`;
   await Promise.all(TIERS.map((tier) => prepareTemplate(tier, name)));
   return name;
 }
@@ -62,7 +68,9 @@ async function migrate(cluster: Cluster, name: string): Promise<void> {
   const sql = connectLocally(cluster, name);
   try {
     await prepareDatabase((await testStack()).servers[cluster.tier], sql);
-    await pushReleases(await databaseUrl(cluster.tier, name), { personal: true });
+    const url = await databaseUrl(cluster.tier, name);
+    if (FROM !== undefined) await pushFiles(url, await filesOf(FROM));
+    await pushReleases(url, { personal: true });
     await sql`set role postgres`; // who makes a role may change it
     await openLogins(sql, cluster.tier, await moverPassword(), MOVER_CONNECTIONS);
   } finally {

@@ -3,10 +3,11 @@ import { pushReleases } from "../../cli/lib/releases.ts";
 import { pushFiles } from "../../cli/lib/supabase.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { makeNotes } from "../support/moves.ts";
+import { filesHere, filesOf } from "../support/released.ts";
 import { refusal } from "../support/refusal.ts";
 import { differences, snapshot } from "../support/snapshot.ts";
 import { everyTable } from "./dump.ts";
-import { filesHere, filesOf, releasedDatabase, upgrade } from "./support.ts";
+import { releasedDatabase, upgrade } from "./support.ts";
 
 /** A tier that its owner has made his own. */
 async function lived(database: TestDatabase): Promise<void> {

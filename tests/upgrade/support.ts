@@ -2,15 +2,13 @@ import { pushReleases } from "../../cli/lib/releases.ts";
 import { type MigrationFile, pushFiles } from "../../cli/lib/supabase.ts";
 import { connectLocally } from "../../local/cluster.ts";
 import { prepareDatabase } from "../../local/prepare.ts";
-import { REPOSITORY, type Tier } from "../../local/settings.ts";
+import type { Tier } from "../../local/settings.ts";
 import { type Driver, formChain } from "../support/chain.ts";
 import { copyDatabase, type TestDatabase, testDatabase } from "../support/database.ts";
 import type { MoveChain } from "../support/moves.ts";
+import { filesOf } from "../support/released.ts";
 import { moverPassword, testCluster, testStack } from "../support/stack.ts";
 import { databaseUrl, template } from "../support/template.ts";
-
-/** Where the frozen releases lie: each a project as the Supabase CLI knows it. */
-export const RELEASED = `${REPOSITORY}/tests/upgrade/released`;
 
 /** A frozen release, by the name of its folder; or the one that lies here. */
 export type Release = "0.0" | "today";
@@ -50,23 +48,6 @@ export async function releasedChain(
 /** Gives a tier the release that lies here, as setup does. */
 export async function upgrade({ url }: TestDatabase): Promise<void> {
   await pushReleases(url);
-}
-
-/** The migrations of a frozen release, as they lie there. */
-export async function filesOf(release: string): Promise<MigrationFile[]> {
-  return await filesIn(`${RELEASED}/${release}/supabase/migrations`);
-}
-
-/** The migrations that lie here, as their owner's `supabase db push` finds them. */
-export async function filesHere(): Promise<MigrationFile[]> {
-  return await filesIn(`${REPOSITORY}/supabase/migrations`);
-}
-
-async function filesIn(directory: string): Promise<MigrationFile[]> {
-  const names = (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
-  return await Promise.all(
-    names.map(async (name) => ({ name, text: await Deno.readTextFile(`${directory}/${name}`) })),
-  );
 }
 
 /** A database to be copied from, with these files pushed to it; it is whole once nobody may connect to it. */
