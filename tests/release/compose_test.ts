@@ -1,6 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { compose, keepTables, releasePlan, replaceRoutines } from "../../cli/release/compose.ts";
 import { releasesHere } from "../../cli/lib/releases.ts";
+import { VERSION } from "../../supabase/functions/_strata/version.ts";
 import { REPOSITORY } from "../../local/settings.ts";
 
 Deno.test("supabase/migrations is what supabase/schemas makes: else deno task release", async () => {
@@ -12,6 +13,10 @@ Deno.test("supabase/migrations is what supabase/schemas makes: else deno task re
   const files = await Array.fromAsync(Deno.readDir(`${REPOSITORY}/supabase/migrations`));
   assertEquals(files.map(({ name }) => name).sort(), plan.releases.map(({ file }) => file).sort());
   assertEquals((await releasesHere()).map(({ version }) => version), [plan.version, plan.version]);
+  assertEquals(VERSION, plan.version);
+  assert(
+    (await Deno.readTextFile(`${REPOSITORY}/CHANGELOG.md`)).includes(`\n## ${plan.version} (`),
+  );
 });
 
 Deno.test("every folder of supabase/schemas is part of a release", async () => {
