@@ -6,8 +6,8 @@ import { inTodaysWords } from "./lib/older_words.ts";
 import { json, withRemedy } from "./lib/output.ts";
 import { painted } from "./lib/paint.ts";
 import { completions } from "./commands/completions.ts";
-import { visible } from "../supabase/functions/_strata/document.ts";
-import { VERSION } from "../supabase/functions/_strata/version.ts";
+import { visible } from "../supabase/functions/_strata/render/document.ts";
+import { VERSION } from "../supabase/functions/_strata/http/version.ts";
 
 /** Each command by its name, in the order of the help; only the one that is called is loaded. */
 const COMMANDS: Record<string, () => Promise<(io: Io) => Command>> = {

@@ -4,9 +4,9 @@
  * on the platform, too, each project has its own.
  */
 import { z } from "zod";
-import type { Handler } from "../supabase/functions/_strata/http.ts";
-import { PlatformEnv } from "../supabase/functions/_strata/env.ts";
-import { type Deps, wire } from "../supabase/functions/_strata/wire.ts";
+import type { Handler } from "../supabase/functions/_strata/http/http.ts";
+import { PlatformEnv } from "../supabase/functions/_strata/http/env.ts";
+import { type Deps, wire } from "../supabase/functions/_strata/http/wire.ts";
 import { readEnvFile } from "./env_file.ts";
 import { REPOSITORY } from "./settings.ts";
 

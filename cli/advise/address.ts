@@ -1,6 +1,9 @@
 /** Connection strings as people have them: pasted from a dashboard, an ORM's settings or another tool. */
 import { SUPABASE_CA, type TierTrust } from "../config/security.ts";
-import { sslmodeOf, UnsafeAddressError } from "../../supabase/functions/_strata/postgres_tls.ts";
+import {
+  sslmodeOf,
+  UnsafeAddressError,
+} from "../../supabase/functions/_strata/protocol/postgres_tls.ts";
 import { fileNamed } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 

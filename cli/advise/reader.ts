@@ -3,7 +3,7 @@
  * second at most for a lock and ten for an answer, and may be refused without the others being lost.
  */
 import postgres, { type Sql, type TransactionSql } from "postgres";
-import { dialling } from "../../supabase/functions/_strata/postgres_tls.ts";
+import { dialling } from "../../supabase/functions/_strata/protocol/postgres_tls.ts";
 import type { TierTrust } from "../config/security.ts";
 import { asFailure, isLost } from "../lib/errors.ts";
 import { whyNot } from "./address.ts";

@@ -1,5 +1,5 @@
 /** What a server is: its version, who is asked as, what is billed, whether it is read-only, what it keeps. */
-import { tierOf } from "../../supabase/functions/_strata/strata.ts";
+import { tierOf } from "../../supabase/functions/_strata/protocol/strata.ts";
 import { managedTables } from "../tiers/holdings.ts";
 import type { Reader } from "./reader.ts";
 

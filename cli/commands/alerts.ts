@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { clock } from "../../supabase/functions/_strata/strata.ts";
+import { clock } from "../../supabase/functions/_strata/protocol/strata.ts";
 import { type Alert, alerts as alertsOf } from "../tiers/watch.ts";
 import {
   command,

@@ -1,5 +1,5 @@
 import { Argument, type Command } from "commander";
-import { moveDue } from "../../supabase/functions/_strata/strata.ts";
+import { moveDue } from "../../supabase/functions/_strata/protocol/strata.ts";
 import {
   type Drain,
   drain as drainOf,

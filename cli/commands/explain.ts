@@ -1,5 +1,8 @@
 import type { Command } from "commander";
-import { explain as explainOf, type Explanation } from "../../supabase/functions/_strata/strata.ts";
+import {
+  explain as explainOf,
+  type Explanation,
+} from "../../supabase/functions/_strata/protocol/strata.ts";
 import {
   command,
   type CommonOptions,

@@ -6,7 +6,7 @@ import {
   type SetAside,
   setAside as setAsideOf,
   troubles as troublesOf,
-} from "../../supabase/functions/_strata/strata.ts";
+} from "../../supabase/functions/_strata/protocol/strata.ts";
 import { billedBytes, type Part, tableSizes, whoFills } from "../tiers/watch.ts";
 import {
   command,

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { plan as planOf, type PlanRow } from "../../supabase/functions/_strata/strata.ts";
+import { plan as planOf, type PlanRow } from "../../supabase/functions/_strata/protocol/strata.ts";
 import { scheduleOf } from "../tiers/holdings.ts";
 import {
   command,

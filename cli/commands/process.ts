@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { process as processOf } from "../../supabase/functions/_strata/strata.ts";
+import { process as processOf } from "../../supabase/functions/_strata/protocol/strata.ts";
 import { command, type CommonOptions, type Io, perform } from "../lib/command.ts";
 import { runUntilDone } from "./run.ts";
 

@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
-import { toPlain } from "../../supabase/functions/_strata/document.ts";
-import { recommendations } from "../../supabase/functions/_strata/report_advice.ts";
-import { reportDocument } from "../../supabase/functions/_strata/report_document.ts";
-import { Report as Shape } from "../../supabase/functions/_strata/strata_reports.ts";
+import { toPlain } from "../../supabase/functions/_strata/render/document.ts";
+import { recommendations } from "../../supabase/functions/_strata/render/report_advice.ts";
+import { reportDocument } from "../../supabase/functions/_strata/render/report_document.ts";
+import { Report as Shape } from "../../supabase/functions/_strata/protocol/strata_reports.ts";
 import { report as reportOf, tellReport } from "../tiers/watch.ts";
 import {
   command,

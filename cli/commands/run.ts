@@ -7,7 +7,7 @@ import {
   type PlanRow,
   type Trouble,
   troubles as troublesOf,
-} from "../../supabase/functions/_strata/strata.ts";
+} from "../../supabase/functions/_strata/protocol/strata.ts";
 import { atWork } from "../tiers/turns.ts";
 import type { Wrong } from "../tiers/watch.ts";
 import type { Context, Report } from "../lib/command.ts";

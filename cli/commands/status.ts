@@ -1,6 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
-import { type Status, status as statusOf } from "../../supabase/functions/_strata/strata.ts";
+import {
+  type Status,
+  status as statusOf,
+} from "../../supabase/functions/_strata/protocol/strata.ts";
 import { billedBytes, type ChannelState, channelStates, type Wrong } from "../tiers/watch.ts";
 import {
   command,
@@ -11,8 +14,8 @@ import {
   type Report,
 } from "../lib/command.ts";
 import { count, plural, sum, table, withRemedy } from "../lib/output.ts";
-import { VERSION } from "../../supabase/functions/_strata/version.ts";
-import { drainText } from "../../supabase/functions/_strata/report_document.ts";
+import { VERSION } from "../../supabase/functions/_strata/http/version.ts";
+import { drainText } from "../../supabase/functions/_strata/render/report_document.ts";
 import { light, percent, roomOf } from "./monitor.ts";
 import { LIGHTS, lookEverywhere } from "../lib/wrong.ts";
 import { planEverywhere } from "./plan.ts";

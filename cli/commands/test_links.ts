@@ -1,5 +1,5 @@
 import { Argument, type Command } from "commander";
-import { tierOf } from "../../supabase/functions/_strata/strata.ts";
+import { tierOf } from "../../supabase/functions/_strata/protocol/strata.ts";
 import { linkTrouble } from "../tiers/rights.ts";
 import type { Config, Tier } from "../config/load.ts";
 import { TIERS } from "../config/schema.ts";

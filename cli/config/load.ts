@@ -6,7 +6,7 @@ import { join } from "@std/path";
 import { parseEnv } from "node:util";
 import { LineCounter, parseDocument, type YAMLParseError } from "yaml";
 import { Failure } from "../lib/errors.ts";
-import { plural } from "../../supabase/functions/_strata/amounts.ts";
+import { plural } from "../../supabase/functions/_strata/render/amounts.ts";
 import { passwordVariable, tierProblems } from "./environment.ts";
 import {
   bothNames,

@@ -4,8 +4,11 @@ import {
   sslmodeOf,
   type Trust,
   UnsafeAddressError,
-} from "../../supabase/functions/_strata/postgres_tls.ts";
-import { isLoopback, keyObjection } from "../../supabase/functions/_strata/safe_address.ts";
+} from "../../supabase/functions/_strata/protocol/postgres_tls.ts";
+import {
+  isLoopback,
+  keyObjection,
+} from "../../supabase/functions/_strata/outbound/safe_address.ts";
 import { at, isRecord, type Problem } from "./problems.ts";
 import { TIERS } from "./schema.ts";
 

@@ -1,5 +1,8 @@
 /** Counting every row on every tier, and comparing what is found with what was there. */
-import { datasets as datasetsOf, inventory } from "../../supabase/functions/_strata/strata.ts";
+import {
+  datasets as datasetsOf,
+  inventory,
+} from "../../supabase/functions/_strata/protocol/strata.ts";
 import type { TierName } from "../config/schema.ts";
 import type { Session } from "../lib/session.ts";
 

@@ -6,7 +6,7 @@ import {
   loadRows,
   type Move,
   moves,
-} from "../../supabase/functions/_strata/strata.ts";
+} from "../../supabase/functions/_strata/protocol/strata.ts";
 import type { TierName } from "../config/schema.ts";
 import type { Session } from "../lib/session.ts";
 

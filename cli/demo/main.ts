@@ -4,7 +4,7 @@
  * telling is its own. A second run finds things as the first left them.
  */
 import { up } from "../../local/stack.ts";
-import { clock, explain, moveDue } from "../../supabase/functions/_strata/strata.ts";
+import { clock, explain, moveDue } from "../../supabase/functions/_strata/protocol/strata.ts";
 import { billedBytes } from "../tiers/watch.ts";
 import { runUntilDone } from "../commands/run.ts";
 import { type Config, loadConfig } from "../config/load.ts";

@@ -1,6 +1,6 @@
 /** Which schemas a hosted project's REST API shows, so that deploying adds to them and takes none away. */
 import { z } from "zod";
-import { keyFetch } from "../../supabase/functions/_strata/safe_address.ts";
+import { keyFetch } from "../../supabase/functions/_strata/outbound/safe_address.ts";
 import type { Tier } from "../config/load.ts";
 import { Failure } from "../lib/errors.ts";
 

@@ -1,6 +1,6 @@
 /** What deploying is: the commands a person would type, in their order, and how each is carried out. */
 import { join, relative } from "@std/path";
-import { sslmodeOf } from "../../supabase/functions/_strata/postgres_tls.ts";
+import { sslmodeOf } from "../../supabase/functions/_strata/protocol/postgres_tls.ts";
 import { wakeSecret } from "../tiers/wakes.ts";
 import type { Config, Tier } from "../config/load.ts";
 import { ROOT } from "../lib/command.ts";

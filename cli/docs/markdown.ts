@@ -1,5 +1,5 @@
 /** Markdown of the reference: what the catalogue and tables say is told as text, never read as markup. */
-import { escapeMarkdown } from "../../supabase/functions/_strata/document.ts";
+import { escapeMarkdown } from "../../supabase/functions/_strata/render/document.ts";
 
 /**
  * What reads as code in a sentence: what stands between backticks, statements, names of schema strata,

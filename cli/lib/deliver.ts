@@ -1,6 +1,6 @@
 /** Has function notify deliver what waits in a tier's outbox, and says what came of it. */
 import { z } from "zod";
-import { keyFetch, RedirectError } from "../../supabase/functions/_strata/safe_address.ts";
+import { keyFetch, RedirectError } from "../../supabase/functions/_strata/outbound/safe_address.ts";
 import { Failure } from "./errors.ts";
 import { redirected } from "./function.ts";
 import type { OpenTier } from "./session.ts";

@@ -1,7 +1,7 @@
 /** Calls of a tier's edge functions, as supabase-js makes them. */
 import { createClient } from "@supabase/supabase-js";
 import { z } from "zod";
-import { keyFetch, RedirectError } from "../../supabase/functions/_strata/safe_address.ts";
+import { keyFetch, RedirectError } from "../../supabase/functions/_strata/outbound/safe_address.ts";
 import type { Config } from "../config/load.ts";
 import { Failure } from "./errors.ts";
 import { isLocal } from "./local.ts";

@@ -1,4 +1,4 @@
-import { isLoopback } from "../../supabase/functions/_strata/safe_address.ts";
+import { isLoopback } from "../../supabase/functions/_strata/outbound/safe_address.ts";
 
 /** Whether an address is one of this machine, as those of the local stack are. */
 export function isLocal(url: string): boolean {

@@ -1,9 +1,15 @@
 /** How results look to people: tables without frames, sizes as they are billed, numbers to read. */
 import Table from "cli-table3";
 
-import { count } from "../../supabase/functions/_strata/amounts.ts";
+import { count } from "../../supabase/functions/_strata/render/amounts.ts";
 
-export { count, noun, plural, rows, size } from "../../supabase/functions/_strata/amounts.ts";
+export {
+  count,
+  noun,
+  plural,
+  rows,
+  size,
+} from "../../supabase/functions/_strata/render/amounts.ts";
 
 const BARE = {
   "top": "",

@@ -2,8 +2,8 @@
 import postgres, { type Sql } from "postgres";
 import type { Config, Tier } from "../config/load.ts";
 import type { TierName } from "../config/schema.ts";
-import { dialling, type Trust } from "../../supabase/functions/_strata/postgres_tls.ts";
-import { datasets, tierOf } from "../../supabase/functions/_strata/strata.ts";
+import { dialling, type Trust } from "../../supabase/functions/_strata/protocol/postgres_tls.ts";
+import { datasets, tierOf } from "../../supabase/functions/_strata/protocol/strata.ts";
 import { asFailure, Failure, isAboutTheQuestion, noDataset } from "./errors.ts";
 
 const CONNECT_SECONDS = 8;

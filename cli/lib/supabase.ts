@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import versions from "../../import_map.json" with { type: "json" };
 import type { TierTrust } from "../config/security.ts";
-import { sslmodeOf } from "../../supabase/functions/_strata/postgres_tls.ts";
+import { sslmodeOf } from "../../supabase/functions/_strata/protocol/postgres_tls.ts";
 import { migrations } from "../tiers/releases.ts";
 import { connect } from "./session.ts";
 

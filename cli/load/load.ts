@@ -1,6 +1,6 @@
 /** Loads a file into a dataset of core: all of it, or its good lines, in one transaction. */
 import type { Sql } from "postgres";
-import { loadRows } from "../../supabase/functions/_strata/strata.ts";
+import { loadRows } from "../../supabase/functions/_strata/protocol/strata.ts";
 import { Failure } from "../lib/errors.ts";
 import { formatOf, type Line } from "./lines.ts";
 

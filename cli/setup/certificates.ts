@@ -3,7 +3,7 @@
  * already is never touched: run again, it makes what is missing and says the same.
  */
 import { join } from "@std/path";
-import { bare, isLoopback } from "../../supabase/functions/_strata/safe_address.ts";
+import { bare, isLoopback } from "../../supabase/functions/_strata/outbound/safe_address.ts";
 import type { Config, Tier } from "../config/load.ts";
 import { SUPABASE_CA } from "../config/security.ts";
 import { Failure } from "../lib/errors.ts";

@@ -1,10 +1,10 @@
 /** `setup --validate`: every tier's own checks, and those that only show from outside. */
-import * as strata from "../../supabase/functions/_strata/strata.ts";
+import * as strata from "../../supabase/functions/_strata/protocol/strata.ts";
 import { releases } from "../tiers/releases.ts";
 import { policyOf } from "../tiers/policies.ts";
 import { policiesAt } from "./policies.ts";
-import { sslmodeOf } from "../../supabase/functions/_strata/postgres_tls.ts";
-import { keyWarning } from "../../supabase/functions/_strata/safe_address.ts";
+import { sslmodeOf } from "../../supabase/functions/_strata/protocol/postgres_tls.ts";
+import { keyWarning } from "../../supabase/functions/_strata/outbound/safe_address.ts";
 import { type Context, ROOT } from "../lib/command.ts";
 import { asFailure, Failure, isLost } from "../lib/errors.ts";
 import { isLocal } from "../lib/local.ts";

@@ -3,7 +3,7 @@
  * the catalogue, in a transaction that may not write. docs/design/platform.md says what each is for.
  */
 import type { Sql } from "postgres";
-import { isLoopback } from "../../supabase/functions/_strata/safe_address.ts";
+import { isLoopback } from "../../supabase/functions/_strata/outbound/safe_address.ts";
 import type { Tier } from "../config/load.ts";
 import { asFailure } from "../lib/errors.ts";
 import { asked, databaseTries, inSteps } from "./reach.ts";

@@ -1,9 +1,9 @@
 /** `setup --init`: makes the tiers what the configuration says. Running it again changes nothing. */
 import type { Config, Link, Tier } from "../config/load.ts";
 import { policiesAt } from "./policies.ts";
-import * as strata from "../../supabase/functions/_strata/strata.ts";
+import * as strata from "../../supabase/functions/_strata/protocol/strata.ts";
 import { manage } from "../tiers/policies.ts";
-import { bare, keyWarning } from "../../supabase/functions/_strata/safe_address.ts";
+import { bare, keyWarning } from "../../supabase/functions/_strata/outbound/safe_address.ts";
 import type { Context } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import type { OpenTier } from "../lib/session.ts";

@@ -1,5 +1,5 @@
 /** Which keys a tier uses, by name and age, so that an old one is told of. No value ever goes there. */
-import { hex } from "../../supabase/functions/_strata/wake.ts";
+import { hex } from "../../supabase/functions/_strata/http/wake.ts";
 import { seeKey } from "../tiers/logins.ts";
 import { wakeSecret } from "../tiers/wakes.ts";
 import type { OpenTier, Session } from "../lib/session.ts";

@@ -1,6 +1,6 @@
 /** Before a tier is left out of the chain: are there rows on it that nobody would look after? */
 import type { Config } from "../config/load.ts";
-import * as strata from "../../supabase/functions/_strata/strata.ts";
+import * as strata from "../../supabase/functions/_strata/protocol/strata.ts";
 import { openMovesTo, settledRows } from "../tiers/holdings.ts";
 import type { Context } from "../lib/command.ts";
 import { asFailure, Failure } from "../lib/errors.ts";

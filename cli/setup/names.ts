@@ -1,8 +1,8 @@
 /** Names in the user's own configuration that lead nowhere. */
 import type { Config } from "../config/load.ts";
 import type { Policy } from "../config/policy.ts";
-import { hasTable } from "../../supabase/functions/_strata/strata.ts";
-import type { Db } from "../../supabase/functions/_strata/strata.ts";
+import { hasTable } from "../../supabase/functions/_strata/protocol/strata.ts";
+import type { Db } from "../../supabase/functions/_strata/protocol/strata.ts";
 import { tableNames } from "../tiers/holdings.ts";
 import { asFailure, Failure } from "../lib/errors.ts";
 import { nearest } from "../lib/nearest.ts";

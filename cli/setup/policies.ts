@@ -1,6 +1,6 @@
 /** Which policies of the configuration count on a core. */
 import { policiesOn, type Policy } from "../config/policy.ts";
-import { type Db, hasTable } from "../../supabase/functions/_strata/strata.ts";
+import { type Db, hasTable } from "../../supabase/functions/_strata/protocol/strata.ts";
 import { releases } from "../tiers/releases.ts";
 
 /**

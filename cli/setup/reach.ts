@@ -5,9 +5,9 @@
 import { lookup } from "node:dns/promises";
 import { connect as dial, isIP, type Socket } from "node:net";
 import { connect as encrypt } from "node:tls";
-import { dialling, sslmodeOf } from "../../supabase/functions/_strata/postgres_tls.ts";
-import { isLoopback } from "../../supabase/functions/_strata/safe_address.ts";
-import { tierOf } from "../../supabase/functions/_strata/strata.ts";
+import { dialling, sslmodeOf } from "../../supabase/functions/_strata/protocol/postgres_tls.ts";
+import { isLoopback } from "../../supabase/functions/_strata/outbound/safe_address.ts";
+import { tierOf } from "../../supabase/functions/_strata/protocol/strata.ts";
 import { rightsOf } from "../tiers/rights.ts";
 import type { Tier } from "../config/load.ts";
 import { asFailure, Failure } from "../lib/errors.ts";

@@ -1,5 +1,5 @@
 /** The way to a tier's REST API and edge functions, as `curl` would try it. */
-import { keyFetch, RedirectError } from "../../supabase/functions/_strata/safe_address.ts";
+import { keyFetch, RedirectError } from "../../supabase/functions/_strata/outbound/safe_address.ts";
 import { isRecord } from "../config/problems.ts";
 import type { Tier } from "../config/load.ts";
 import { asFailure, Failure } from "../lib/errors.ts";

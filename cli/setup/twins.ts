@@ -1,6 +1,6 @@
 /** The colder tiers are told of the datasets, and what only their owner may decide is decided. */
 import type { Config } from "../config/load.ts";
-import * as strata from "../../supabase/functions/_strata/strata.ts";
+import * as strata from "../../supabase/functions/_strata/protocol/strata.ts";
 import { exchangeAgreements, offer } from "../tiers/agreements.ts";
 import { asFailure } from "../lib/errors.ts";
 import type { OpenTier } from "../lib/session.ts";

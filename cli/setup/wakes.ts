@@ -2,10 +2,10 @@
  * What a database must know to wake its project's functions up, and the tier beside core to call core's
  * once a day. In Vault; a database without one wakes nobody.
  */
-import { setSecret } from "../../supabase/functions/_strata/strata_secrets.ts";
-import type { Check } from "../../supabase/functions/_strata/strata.ts";
+import { setSecret } from "../../supabase/functions/_strata/protocol/strata_secrets.ts";
+import type { Check } from "../../supabase/functions/_strata/protocol/strata.ts";
 import { forgetSecret, wakeSecret } from "../tiers/wakes.ts";
-import { signWake, WAKE_HEADER } from "../../supabase/functions/_strata/wake.ts";
+import { signWake, WAKE_HEADER } from "../../supabase/functions/_strata/http/wake.ts";
 import type { Config, Tier } from "../config/load.ts";
 import type { OpenTier, Session } from "../lib/session.ts";
 

@@ -1,5 +1,5 @@
 /** What two neighbours believe of each other, for setup: the calls of chapter agreements. */
-import type { Db } from "../../supabase/functions/_strata/strata.ts";
+import type { Db } from "../../supabase/functions/_strata/protocol/strata.ts";
 
 /** `describe()` for a colder tier that is to accept it; the hotter one remembers what was told. */
 export async function offer(sql: Db, dataset: string): Promise<string> {

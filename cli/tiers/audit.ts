@@ -1,6 +1,6 @@
 /** The audit: what settled compared with what is there. Habits as in strata.ts. */
 import type { Sql } from "postgres";
-import type { Db } from "../../supabase/functions/_strata/strata.ts";
+import type { Db } from "../../supabase/functions/_strata/protocol/strata.ts";
 
 /** Something the audit finds wrong in one month of a dataset's rows, or could not prove. */
 export interface Finding {

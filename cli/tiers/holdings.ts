@@ -1,5 +1,5 @@
 /** What a tier holds: rows, moves, tables. */
-import type { Db } from "../../supabase/functions/_strata/strata.ts";
+import type { Db } from "../../supabase/functions/_strata/protocol/strata.ts";
 
 /** How many rows the managed tables of a tier have, all together. */
 export async function settledRows(sql: Db): Promise<bigint> {

@@ -1,5 +1,5 @@
 /** Holds on rows, and letting go of a dataset: what its owner decides against its policy. */
-import type { Db } from "../../supabase/functions/_strata/strata.ts";
+import type { Db } from "../../supabase/functions/_strata/protocol/strata.ts";
 
 /** What a hold keeps rows from. */
 export type Prevents = "move" | "delete" | "both";

@@ -1,6 +1,6 @@
 /** The logins and passwords of links. A clear password is no parameter: a server may log those. */
 import type { Sql } from "postgres";
-import type { Db } from "../../supabase/functions/_strata/strata.ts";
+import type { Db } from "../../supabase/functions/_strata/protocol/strata.ts";
 
 /** Makes what a neighbour needs to dial this tier; passwords stay as they are. */
 export async function makeLogins(sql: Db, neighbour: string, limit: number): Promise<void> {

@@ -1,5 +1,5 @@
 /** Calls of the database about the policy of a table: see {@link file://./strata.ts}. */
-import type { Db } from "../../supabase/functions/_strata/strata.ts";
+import type { Db } from "../../supabase/functions/_strata/protocol/strata.ts";
 
 /** A dataset's policy, as `strata.manage` takes it. */
 export interface DatasetPolicy {

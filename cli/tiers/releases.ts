@@ -1,5 +1,5 @@
 /** Which migrations and which releases a tier has. */
-import type { Db } from "../../supabase/functions/_strata/strata.ts";
+import type { Db } from "../../supabase/functions/_strata/protocol/strata.ts";
 
 /** The versions of the migrations that were pushed to this tier, Strata's and others. */
 export async function migrations(sql: Db): Promise<string[]> {

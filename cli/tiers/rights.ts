@@ -1,5 +1,5 @@
 /** What a login may do with a database, and whether a link works: asked before anything relies on it. */
-import type { Db } from "../../supabase/functions/_strata/strata.ts";
+import type { Db } from "../../supabase/functions/_strata/protocol/strata.ts";
 
 /** What a login may do with a database. */
 export interface Rights {

@@ -3,7 +3,7 @@
  * habits: whole numbers of Postgres (`bigint`) stay text, points in time are its text too.
  */
 import type { ReservedSql, Sql } from "postgres";
-import type { Db } from "../../supabase/functions/_strata/strata.ts";
+import type { Db } from "../../supabase/functions/_strata/protocol/strata.ts";
 
 /** What a drain would take of one dataset; `until` null: nothing. */
 export interface DrainShare {

@@ -1,5 +1,5 @@
 /** What a colder tier has of a dataset that the tier before it describes. */
-import type { Db } from "../../supabase/functions/_strata/strata.ts";
+import type { Db } from "../../supabase/functions/_strata/protocol/strata.ts";
 
 /** A twin: not there yet, there and then gone, or there with what is wrong with it. */
 export type Twin =

@@ -1,7 +1,7 @@
 /** What a database wakes its functions with: kept in its Vault, and known to the functions besides. */
 import type { Sql, TransactionSql } from "postgres";
-import { setSecret } from "../../supabase/functions/_strata/strata_secrets.ts";
-import { fromHex, hex } from "../../supabase/functions/_strata/wake.ts";
+import { setSecret } from "../../supabase/functions/_strata/protocol/strata_secrets.ts";
+import { fromHex, hex } from "../../supabase/functions/_strata/http/wake.ts";
 
 type Db = Sql | TransactionSql;
 

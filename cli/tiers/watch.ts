@@ -2,7 +2,7 @@
  * What the tiers know of their sizes and limits, and what is wrong: the other half of strata.ts, with
  * the same habits: whole numbers of Postgres (`bigint`) stay text, points in time are its text too.
  */
-import type { Db } from "../../supabase/functions/_strata/strata.ts";
+import type { Db } from "../../supabase/functions/_strata/protocol/strata.ts";
 
 /** What the platform bills for this tier, in bytes. */
 export async function billedBytes(sql: Db): Promise<string> {

@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import type { Sql } from "postgres";
-import { signWake, WAKE_HEADER } from "../../supabase/functions/_strata/wake.ts";
+import { signWake, WAKE_HEADER } from "../../supabase/functions/_strata/http/wake.ts";
 import { assertRefused } from "../support/bad_input.ts";
 import { refusal } from "../support/refusal.ts";
 import type { TestDatabase } from "../support/database.ts";

@@ -1,7 +1,7 @@
 /** Attacker: the owner of a neighbouring tier, who sends more than anybody can want to keep. */
 import assert from "node:assert/strict";
 import { run } from "../../cli/main.ts";
-import { toPlain, toTelegram, visible } from "../../supabase/functions/_strata/document.ts";
+import { toPlain, toTelegram, visible } from "../../supabase/functions/_strata/render/document.ts";
 import { testChain } from "../support/chain.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { refusal } from "../support/refusal.ts";

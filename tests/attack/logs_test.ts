@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Sql } from "postgres";
 import { connectLocally } from "../../local/cluster.ts";
-import { setSecret } from "../../supabase/functions/_strata/strata_secrets.ts";
+import { setSecret } from "../../supabase/functions/_strata/protocol/strata_secrets.ts";
 import { auditAll } from "../support/audit.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
 import {

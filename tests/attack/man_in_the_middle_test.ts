@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { connect } from "../../cli/lib/session.ts";
 import { cliAddress, PUSH, pushFiles, supabase, SupabaseFailed } from "../../cli/lib/supabase.ts";
-import { DatabaseError } from "../../supabase/functions/_strata/errors.ts";
-import { connectSql } from "../../supabase/functions/_strata/strata_sql_rpc.ts";
+import { DatabaseError } from "../../supabase/functions/_strata/http/errors.ts";
+import { connectSql } from "../../supabase/functions/_strata/protocol/strata_sql_rpc.ts";
 import { commandLine } from "../cli/support.ts";
 import { type Driver, type TestChain, testChain } from "../support/chain.ts";
 import type { TestDatabase } from "../support/database.ts";

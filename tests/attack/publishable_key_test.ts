@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { createClient } from "@supabase/supabase-js";
 import { functionNames } from "../../local/functions.ts";
 import { becomes } from "../support/watch.ts";
-import { VERSION } from "../../supabase/functions/_strata/version.ts";
+import { VERSION } from "../../supabase/functions/_strata/http/version.ts";
 import { testDatabase } from "../support/database.ts";
 import { testProject } from "../support/project.ts";
 

@@ -1,13 +1,13 @@
 /** Who answers for an address and points elsewhere does not get the key there: one test for each client. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { speak } from "../../supabase/functions/_strata/elevenlabs.ts";
-import { readEnv } from "../../supabase/functions/_strata/env.ts";
-import { DatabaseError } from "../../supabase/functions/_strata/errors.ts";
-import { callOut, OutboundError } from "../../supabase/functions/_strata/outbound.ts";
-import { keyFetch, RedirectError } from "../../supabase/functions/_strata/safe_address.ts";
-import { connectRpc } from "../../supabase/functions/_strata/strata_rpc.ts";
-import { attempt, telegramApi } from "../../supabase/functions/_strata/telegram.ts";
-import { sendWebhook } from "../../supabase/functions/_strata/webhook.ts";
+import { speak } from "../../supabase/functions/_strata/outbound/elevenlabs.ts";
+import { readEnv } from "../../supabase/functions/_strata/http/env.ts";
+import { DatabaseError } from "../../supabase/functions/_strata/http/errors.ts";
+import { callOut, OutboundError } from "../../supabase/functions/_strata/outbound/outbound.ts";
+import { keyFetch, RedirectError } from "../../supabase/functions/_strata/outbound/safe_address.ts";
+import { connectRpc } from "../../supabase/functions/_strata/protocol/strata_rpc.ts";
+import { attempt, telegramApi } from "../../supabase/functions/_strata/outbound/telegram.ts";
+import { sendWebhook } from "../../supabase/functions/_strata/outbound/webhook.ts";
 import { Env as HealthEnv } from "../../supabase/functions/strata-health/handler.ts";
 import { outside } from "../../supabase/functions/strata-health/outside.ts";
 import { commandLine } from "../cli/support.ts";

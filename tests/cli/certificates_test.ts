@@ -6,7 +6,7 @@ import { databaseTries, inSteps } from "../../cli/setup/reach.ts";
 import { connectLocally } from "../../local/cluster.ts";
 import { giveToServer } from "../../local/server_user.ts";
 import { waitFor } from "../../local/wait_for.ts";
-import { connectSql } from "../../supabase/functions/_strata/strata_sql_rpc.ts";
+import { connectSql } from "../../supabase/functions/_strata/protocol/strata_sql_rpc.ts";
 import { type CronChain, cronChain } from "../support/own_stack.ts";
 import { middleman, outsideAddress } from "../support/man_in_the_middle.ts";
 import { addNote, idsOn, manageNotes } from "../support/notes.ts";

@@ -1,7 +1,7 @@
 /** What is asked before it is done, what is printed when, and what a shell completes. */
 import assert from "node:assert/strict";
 import { paint } from "../../cli/lib/paint.ts";
-import { VERSION } from "../../supabase/functions/_strata/version.ts";
+import { VERSION } from "../../supabase/functions/_strata/http/version.ts";
 import { REPOSITORY } from "../../local/settings.ts";
 import { commandLine, strata } from "./support.ts";
 

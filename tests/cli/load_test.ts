@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { load, type LoadResult } from "../../cli/load/load.ts";
-import { become } from "../../supabase/functions/_strata/strata.ts";
+import { become } from "../../supabase/functions/_strata/protocol/strata.ts";
 import { manage } from "../../cli/tiers/policies.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
 

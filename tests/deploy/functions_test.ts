@@ -120,7 +120,7 @@ async function areWhole(directory: string, entries: string[], ...flags: string[]
 Deno.test("a file that was forgotten does not pass", async () => {
   await using api = managementApi();
   await using project = await copyOfProject();
-  await Deno.remove(`${project.path}/supabase/functions/_strata/log.ts`);
+  await Deno.remove(`${project.path}/supabase/functions/_strata/http/log.ts`);
   const { output } = await deploy(api, project.path);
   assert(output.includes("WARN"), output);
 });
@@ -185,7 +185,7 @@ Deno.test("every function has its entry in config.toml, and its index.ts does no
     const index = await Deno.readTextFile(`${REPOSITORY}/supabase/functions/${name}/index.ts`);
     assertEquals(
       index,
-      `import { wire } from "../_strata/wire.ts";\n` +
+      `import { wire } from "../_strata/http/wire.ts";\n` +
         `import { createHandler, Env } from "./handler.ts";\n\n` +
         `export default { fetch: wire("${name}", Env, createHandler) };\n`,
     );

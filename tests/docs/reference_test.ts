@@ -73,9 +73,9 @@ Deno.test("every table that people are told of is on the page of SQL", async () 
 
 Deno.test("what is on the page of SQL is there for people, or asked by the CLI", async () => {
   const client = [];
-  for (const folder of ["supabase/functions/_strata", "cli/tiers"]) {
+  for (const folder of ["supabase/functions/_strata/protocol", "cli/tiers"]) {
     for await (const { name } of Deno.readDir(`${REPOSITORY}/${folder}`)) {
-      if (folder === "supabase/functions/_strata" && !name.startsWith("strata")) continue;
+      if (folder === "supabase/functions/_strata/protocol" && !name.startsWith("strata")) continue;
       client.push(await Deno.readTextFile(`${REPOSITORY}/${folder}/${name}`));
     }
   }

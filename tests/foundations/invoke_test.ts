@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { wakeCheck } from "../../supabase/functions/_strata/wake.ts";
+import { wakeCheck } from "../../supabase/functions/_strata/http/wake.ts";
 import { testDatabase } from "../support/database.ts";
 
 /** RFC 4231: key, data and HMAC-SHA-256; the key of the last two is longer than a block. */

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { z } from "zod";
-import { describeIssues } from "../../supabase/functions/_strata/issues.ts";
+import { describeIssues } from "../../supabase/functions/_strata/http/issues.ts";
 
 const Body = z.strictObject({
   limit: z.int().min(1).max(100),

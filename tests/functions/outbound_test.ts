@@ -4,7 +4,7 @@ import {
   type OutboundCall,
   type OutboundDeps,
   OutboundError,
-} from "../../supabase/functions/_strata/outbound.ts";
+} from "../../supabase/functions/_strata/outbound/outbound.ts";
 
 type Behaviour = (request: Request) => Response | Promise<Response>;
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { DatabaseError } from "../../supabase/functions/_strata/errors.ts";
+import { DatabaseError } from "../../supabase/functions/_strata/http/errors.ts";
 import { testDatabase } from "../support/database.ts";
 import { rpcTo } from "../support/rpc.ts";
 

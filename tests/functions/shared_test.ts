@@ -1,10 +1,10 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { z } from "zod";
-import { ownKey, PlatformEnv, readEnv } from "../../supabase/functions/_strata/env.ts";
-import { DatabaseError, HttpError } from "../../supabase/functions/_strata/errors.ts";
-import { Nothing, plainText, route, router } from "../../supabase/functions/_strata/http.ts";
-import { createLog } from "../../supabase/functions/_strata/log.ts";
-import { type Deps, wire } from "../../supabase/functions/_strata/wire.ts";
+import { ownKey, PlatformEnv, readEnv } from "../../supabase/functions/_strata/http/env.ts";
+import { DatabaseError, HttpError } from "../../supabase/functions/_strata/http/errors.ts";
+import { Nothing, plainText, route, router } from "../../supabase/functions/_strata/http/http.ts";
+import { createLog } from "../../supabase/functions/_strata/http/log.ts";
+import { type Deps, wire } from "../../supabase/functions/_strata/http/wire.ts";
 import { assertRefused, badInput } from "../support/bad_input.ts";
 import { call, TEST_ENV, testDeps } from "../support/function_deps.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { createHandler, Env } from "../../supabase/functions/strata-health/handler.ts";
-import { VERSION } from "../../supabase/functions/_strata/version.ts";
-import { DatabaseError } from "../../supabase/functions/_strata/errors.ts";
+import { VERSION } from "../../supabase/functions/_strata/http/version.ts";
+import { DatabaseError } from "../../supabase/functions/_strata/http/errors.ts";
 import { assertRefused, badInput } from "../support/bad_input.ts";
 import { testChain } from "../support/chain.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";

@@ -5,7 +5,7 @@ import {
   toMarkdown,
   toPlain,
   toTelegram,
-} from "../../supabase/functions/_strata/document.ts";
+} from "../../supabase/functions/_strata/render/document.ts";
 import { HOSTILE_TEXTS } from "../support/bad_input.ts";
 import { parseHtml } from "../support/telegram.ts";
 

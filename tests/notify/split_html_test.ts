@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { splitHtml } from "../../supabase/functions/_strata/split_html.ts";
+import { splitHtml } from "../../supabase/functions/_strata/outbound/split_html.ts";
 import { parseHtml } from "../support/telegram.ts";
 
 /** What is left of parts when tags and the blanks around the cuts are taken away. */

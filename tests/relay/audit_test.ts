@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Destination, Source } from "../../supabase/functions/_strata/strata_relay.ts";
+import { Destination, Source } from "../../supabase/functions/_strata/protocol/strata_relay.ts";
 import { audited, mismatches } from "../support/audit.ts";
 import { idsOf, makeNotes, type MoveChain, moveTest, settle } from "../support/moves.ts";
 import { relaySlice } from "../support/relay.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { DatabaseError } from "../../supabase/functions/_strata/errors.ts";
-import { Destination, Source } from "../../supabase/functions/_strata/strata_relay.ts";
-import type { Rpc } from "../../supabase/functions/_strata/strata_rpc.ts";
+import { DatabaseError } from "../../supabase/functions/_strata/http/errors.ts";
+import { Destination, Source } from "../../supabase/functions/_strata/protocol/strata_relay.ts";
+import type { Rpc } from "../../supabase/functions/_strata/protocol/strata_rpc.ts";
 import { carry } from "../../supabase/functions/strata-relay/slice.ts";
 import { testChain } from "../support/chain.ts";
 import {

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { compose, keepTables, releasePlan, replaceRoutines } from "../../cli/release/compose.ts";
 import { releasesHere } from "../../cli/lib/releases.ts";
-import { VERSION } from "../../supabase/functions/_strata/version.ts";
+import { VERSION } from "../../supabase/functions/_strata/http/version.ts";
 import { REPOSITORY } from "../../local/settings.ts";
 
 Deno.test("supabase/migrations is what supabase/schemas makes: else deno task release", async () => {

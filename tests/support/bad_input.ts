@@ -12,7 +12,7 @@
  * dependencies fail when called shows that.
  */
 import { assert, assertEquals } from "@std/assert";
-import type { Handler } from "../../supabase/functions/_strata/http.ts";
+import type { Handler } from "../../supabase/functions/_strata/http/http.ts";
 import { call } from "./function_deps.ts";
 
 /** SQL, markup and odd characters as they come from outside. */

@@ -1,4 +1,4 @@
-import type { Facts } from "../../supabase/functions/_strata/strata_voice.ts";
+import type { Facts } from "../../supabase/functions/_strata/protocol/strata_voice.ts";
 
 /** What a test says of a day; the rest is unknown. A Sunday, eight in the morning. */
 export interface GivenFacts extends Partial<Omit<Facts, "owner">> {

@@ -1,9 +1,9 @@
 /** Dependencies for the handler of an edge function under test: no server, no global, no waiting. */
-import { secretKeyCheck } from "../../supabase/functions/_strata/auth.ts";
-import { type PlatformEnv, secretKeys } from "../../supabase/functions/_strata/env.ts";
-import { wakeCheck } from "../../supabase/functions/_strata/wake.ts";
-import type { Rpc } from "../../supabase/functions/_strata/strata_rpc.ts";
-import type { Deps } from "../../supabase/functions/_strata/wire.ts";
+import { secretKeyCheck } from "../../supabase/functions/_strata/http/auth.ts";
+import { type PlatformEnv, secretKeys } from "../../supabase/functions/_strata/http/env.ts";
+import { wakeCheck } from "../../supabase/functions/_strata/http/wake.ts";
+import type { Rpc } from "../../supabase/functions/_strata/protocol/strata_rpc.ts";
+import type { Deps } from "../../supabase/functions/_strata/http/wire.ts";
 
 /** The platform's variables as a test has them; the key exists nowhere else. */
 export const TEST_ENV: PlatformEnv = {

@@ -1,6 +1,6 @@
 /** The relay between test databases: its own code, its calls as service_role. */
 import assert from "node:assert/strict";
-import { Destination, Source } from "../../supabase/functions/_strata/strata_relay.ts";
+import { Destination, Source } from "../../supabase/functions/_strata/protocol/strata_relay.ts";
 import { carryAudits } from "../../supabase/functions/strata-relay/audit.ts";
 import { type Journey, journeyOf } from "../../supabase/functions/strata-relay/journey.ts";
 import {

@@ -1,6 +1,6 @@
 import postgres, { type Sql } from "postgres";
-import { DatabaseError } from "../../supabase/functions/_strata/errors.ts";
-import type { Rpc } from "../../supabase/functions/_strata/strata_rpc.ts";
+import { DatabaseError } from "../../supabase/functions/_strata/http/errors.ts";
+import type { Rpc } from "../../supabase/functions/_strata/protocol/strata_rpc.ts";
 
 /** A function as the catalogue knows it. */
 interface Signature {

@@ -1,5 +1,5 @@
 /** A core, Telegram and ElevenLabs, and the function `strata-voice` between them. */
-import type { Handler } from "../../supabase/functions/_strata/http.ts";
+import type { Handler } from "../../supabase/functions/_strata/http/http.ts";
 import { createHandler, Env } from "../../supabase/functions/strata-voice/handler.ts";
 import { briefingCore } from "./briefings.ts";
 import type { TestDatabase } from "./database.ts";

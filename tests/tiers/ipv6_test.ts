@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { pushFiles } from "../../cli/lib/supabase.ts";
 import { connect } from "../../cli/lib/session.ts";
-import { connectSql } from "../../supabase/functions/_strata/strata_sql_rpc.ts";
+import { connectSql } from "../../supabase/functions/_strata/protocol/strata_sql_rpc.ts";
 import { testChain } from "../support/chain.ts";
 import { testDatabase } from "../support/database.ts";
 import { addNote, idsOn, manageNotes, settle } from "../support/notes.ts";

@@ -5,8 +5,11 @@ import {
   isPrivate,
   keyObjection,
   keyWarning,
-} from "../../supabase/functions/_strata/safe_address.ts";
-import { dialling, UnsafeAddressError } from "../../supabase/functions/_strata/postgres_tls.ts";
+} from "../../supabase/functions/_strata/outbound/safe_address.ts";
+import {
+  dialling,
+  UnsafeAddressError,
+} from "../../supabase/functions/_strata/protocol/postgres_tls.ts";
 import { testDatabase } from "../support/database.ts";
 import { refusal } from "../support/refusal.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHandler, Env } from "../../supabase/functions/strata-voice/handler.ts";
-import { DatabaseError } from "../../supabase/functions/_strata/errors.ts";
+import { DatabaseError } from "../../supabase/functions/_strata/http/errors.ts";
 import { badInput } from "../support/bad_input.ts";
 import { FAULTS } from "../support/elevenlabs.ts";
 import { factsOf } from "../support/facts.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { audioOf } from "../../supabase/functions/_strata/audio.ts";
+import { audioOf } from "../../supabase/functions/_strata/outbound/audio.ts";
 import { FAULTS } from "../support/elevenlabs.ts";
 import { FAULTS as TELEGRAM } from "../support/telegram.ts";
 import { fillLife, ledger, send, voiceWorld } from "../support/voice.ts";

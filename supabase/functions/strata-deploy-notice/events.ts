@@ -4,8 +4,8 @@
  * hundreds of fields; only those that are used are read.
  */
 import { z } from "zod";
-import { plainText } from "../_strata/http.ts";
-import { describeIssues } from "../_strata/issues.ts";
+import { plainText } from "../_strata/http/http.ts";
+import { describeIssues } from "../_strata/http/issues.ts";
 
 /** Something was deployed, or was not. */
 export interface Notice {

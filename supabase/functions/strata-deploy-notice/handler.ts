@@ -12,13 +12,13 @@
  */
 import { verify } from "@octokit/webhooks-methods";
 import { z } from "zod";
-import { ChannelsEnv, deliver } from "../_strata/deliver.ts";
-import { HttpError } from "../_strata/errors.ts";
-import { ElevenLabsEnv } from "../_strata/elevenlabs.ts";
-import { type Handler, Nothing, route, router, type Signed } from "../_strata/http.ts";
-import { tellNotice } from "../_strata/strata_outbox.ts";
-import { hex } from "../_strata/wake.ts";
-import type { Deps } from "../_strata/wire.ts";
+import { ChannelsEnv, deliver } from "../_strata/outbound/deliver.ts";
+import { HttpError } from "../_strata/http/errors.ts";
+import { ElevenLabsEnv } from "../_strata/outbound/elevenlabs.ts";
+import { type Handler, Nothing, route, router, type Signed } from "../_strata/http/http.ts";
+import { tellNotice } from "../_strata/protocol/strata_outbox.ts";
+import { hex } from "../_strata/http/wake.ts";
+import type { Deps } from "../_strata/http/wire.ts";
 import { speakLine } from "./speak.ts";
 import { type Notice, readEvent, spokenNotice } from "./events.ts";
 

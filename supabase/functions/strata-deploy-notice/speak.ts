@@ -1,8 +1,8 @@
 /** The notice as a voice message, when there is a voice and the budget of its kind allows it. */
-import { elevenLabsSettings } from "../_strata/elevenlabs.ts";
-import { spoken } from "../_strata/spoken.ts";
-import { telegramApi, telegramSettings } from "../_strata/telegram.ts";
-import { sendVoice } from "../_strata/deliver_voice.ts";
+import { elevenLabsSettings } from "../_strata/outbound/elevenlabs.ts";
+import { spoken } from "../_strata/render/spoken.ts";
+import { telegramApi, telegramSettings } from "../_strata/outbound/telegram.ts";
+import { sendVoice } from "../_strata/outbound/deliver_voice.ts";
 import type { Speak } from "./handler.ts";
 
 /** A kind of strata.budgets, with a ceiling for each month. */

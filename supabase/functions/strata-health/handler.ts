@@ -9,18 +9,18 @@
  * where the function has their addresses and keys (STRATA_CORE_URL, STRATA_CORE_KEY, …).
  */
 import { z } from "zod";
-import { KeyAddress, PlatformEnv } from "../_strata/env.ts";
-import { DatabaseError, HttpError } from "../_strata/errors.ts";
-import { type Handler, Nothing, route, router, woken } from "../_strata/http.ts";
+import { KeyAddress, PlatformEnv } from "../_strata/http/env.ts";
+import { DatabaseError, HttpError } from "../_strata/http/errors.ts";
+import { type Handler, Nothing, route, router, woken } from "../_strata/http/http.ts";
 import {
   noteOutside,
   type Outside,
   type TierHealth,
   tierHealth,
-} from "../_strata/strata_health.ts";
-import { connectRpc, type Rpc } from "../_strata/strata_rpc.ts";
-import { VERSION } from "../_strata/version.ts";
-import type { Deps } from "../_strata/wire.ts";
+} from "../_strata/protocol/strata_health.ts";
+import { connectRpc, type Rpc } from "../_strata/protocol/strata_rpc.ts";
+import { VERSION } from "../_strata/http/version.ts";
+import type { Deps } from "../_strata/http/wire.ts";
 import { outside } from "./outside.ts";
 
 const TIERS = ["CORE", "MAIN", "ARCHIVE"] as const;

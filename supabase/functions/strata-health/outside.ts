@@ -1,7 +1,7 @@
 /** Are the services outside there? One cheap call each, whose answer holds for five minutes. */
-import type { Deps } from "../_strata/wire.ts";
-import { type Answer, callOut, OutboundError } from "../_strata/outbound.ts";
-import { noteOutside, type Outside } from "../_strata/strata_health.ts";
+import type { Deps } from "../_strata/http/wire.ts";
+import { type Answer, callOut, OutboundError } from "../_strata/outbound/outbound.ts";
+import { noteOutside, type Outside } from "../_strata/protocol/strata_health.ts";
 import type { Env } from "./handler.ts";
 
 const HOLDS_SECONDS = 5 * 60;

@@ -7,13 +7,13 @@
  *   POST {"test": true}  puts a line of greeting into the outbox first
  */
 import { z } from "zod";
-import { ChannelsEnv, deliver } from "../_strata/deliver.ts";
-import { toPlain, toTelegram } from "../_strata/document.ts";
-import { type Handler, Nothing, route, router, woken } from "../_strata/http.ts";
-import { messageDocument } from "../_strata/render_message.ts";
-import { splitHtml } from "../_strata/split_html.ts";
-import { previewMessages, tellNotice } from "../_strata/strata_outbox.ts";
-import type { Deps } from "../_strata/wire.ts";
+import { ChannelsEnv, deliver } from "../_strata/outbound/deliver.ts";
+import { toPlain, toTelegram } from "../_strata/render/document.ts";
+import { type Handler, Nothing, route, router, woken } from "../_strata/http/http.ts";
+import { messageDocument } from "../_strata/render/render_message.ts";
+import { splitHtml } from "../_strata/outbound/split_html.ts";
+import { previewMessages, tellNotice } from "../_strata/protocol/strata_outbox.ts";
+import type { Deps } from "../_strata/http/wire.ts";
 
 /** What the function is started with. */
 export const Env = ChannelsEnv;

@@ -1,4 +1,4 @@
-import { wire } from "../_strata/wire.ts";
+import { wire } from "../_strata/http/wire.ts";
 import { createHandler, Env } from "./handler.ts";
 
 export default { fetch: wire("strata-notify", Env, createHandler) };

@@ -2,8 +2,8 @@
  * Audits of a link, carried: the hotter tier asks, the colder one answers, each question a call at one
  * end and its answer a call at the other. After a crash the step that was under way begins anew.
  */
-import { DatabaseError } from "../_strata/errors.ts";
-import type { Cargo, Destination, Source } from "../_strata/strata_relay.ts";
+import { DatabaseError } from "../_strata/http/errors.ts";
+import type { Cargo, Destination, Source } from "../_strata/protocol/strata_relay.ts";
 
 /** What an audit needs of a slice. */
 export interface AuditDeps {

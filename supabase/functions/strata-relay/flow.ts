@@ -5,8 +5,8 @@
  * if the function dies, they are taken up one by one. With the slice the flow runs dry, so that the dataset
  * may move on from the colder tier, where an arrival keeps it.
  */
-import { DatabaseError } from "../_strata/errors.ts";
-import type { Batch, Cargo, Destination, Kept, Source } from "../_strata/strata_relay.ts";
+import { DatabaseError } from "../_strata/http/errors.ts";
+import type { Batch, Cargo, Destination, Kept, Source } from "../_strata/protocol/strata_relay.ts";
 
 interface Passage {
   readonly move: string;

@@ -6,10 +6,10 @@
  * of it; what is left is gone on with by another call, which the source wakes.
  */
 import { z } from "zod";
-import { KeyAddress, PlatformEnv } from "../_strata/env.ts";
-import { DatabaseError, HttpError } from "../_strata/errors.ts";
-import { type Handler, Nothing, plainText, route, router, woken } from "../_strata/http.ts";
-import { readCertificate, UnsafeAddressError } from "../_strata/postgres_tls.ts";
+import { KeyAddress, PlatformEnv } from "../_strata/http/env.ts";
+import { DatabaseError, HttpError } from "../_strata/http/errors.ts";
+import { type Handler, Nothing, plainText, route, router, woken } from "../_strata/http/http.ts";
+import { readCertificate, UnsafeAddressError } from "../_strata/protocol/postgres_tls.ts";
 import {
   Destination,
   type End,
@@ -18,11 +18,11 @@ import {
   noteLink,
   PROTOCOLS,
   Source,
-} from "../_strata/strata_relay.ts";
-import { connectRpc, type Rpc } from "../_strata/strata_rpc.ts";
-import { connectSql, type SqlRpc } from "../_strata/strata_sql_rpc.ts";
-import { VERSION } from "../_strata/version.ts";
-import type { Deps } from "../_strata/wire.ts";
+} from "../_strata/protocol/strata_relay.ts";
+import { connectRpc, type Rpc } from "../_strata/protocol/strata_rpc.ts";
+import { connectSql, type SqlRpc } from "../_strata/protocol/strata_sql_rpc.ts";
+import { VERSION } from "../_strata/http/version.ts";
+import type { Deps } from "../_strata/http/wire.ts";
 import { carry } from "./slice.ts";
 
 const Tier = z.enum(["core", "main", "archive"]);

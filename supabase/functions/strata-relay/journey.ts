@@ -4,7 +4,7 @@
  * nothing is needed of it but the journey, and after a crash not even that: the next claim takes up what
  * is open.
  */
-import type { Batch, Cargo, Destination, Kept, Source } from "../_strata/strata_relay.ts";
+import type { Batch, Cargo, Destination, Kept, Source } from "../_strata/protocol/strata_relay.ts";
 
 /** What comes next, or why the dataset's turn is over. */
 export type Step =

@@ -3,8 +3,8 @@
  * is over, and gives the lease back. What fails is written down where it belongs, as the other drivers
  * do: with the dataset, or with the link at both ends; the next dataset goes on.
  */
-import { DatabaseError } from "../_strata/errors.ts";
-import type { Log } from "../_strata/log.ts";
+import { DatabaseError } from "../_strata/http/errors.ts";
+import type { Log } from "../_strata/http/log.ts";
 import {
   type Batch,
   Destination,
@@ -12,7 +12,7 @@ import {
   exchangeHeartbeats,
   noteLink,
   Source,
-} from "../_strata/strata_relay.ts";
+} from "../_strata/protocol/strata_relay.ts";
 import { carryAudits } from "./audit.ts";
 import { beginFlow, isDry, takeRound } from "./flow.ts";
 import { isOver, type Journey, journeyOf, takeStep } from "./journey.ts";

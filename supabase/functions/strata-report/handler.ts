@@ -9,15 +9,15 @@
  * fails because one of them is down.
  */
 import { z } from "zod";
-import { ChannelsEnv, deliver } from "../_strata/deliver.ts";
-import { type Document, toMarkdown, toTelegram } from "../_strata/document.ts";
-import { type Handler, Nothing, route, router } from "../_strata/http.ts";
-import { recommendations } from "../_strata/report_advice.ts";
-import { reportDocument } from "../_strata/report_document.ts";
-import { reportPage } from "../_strata/report_page.ts";
-import { splitHtml } from "../_strata/split_html.ts";
-import { readReport, tellReport } from "../_strata/strata_reports.ts";
-import type { Deps } from "../_strata/wire.ts";
+import { ChannelsEnv, deliver } from "../_strata/outbound/deliver.ts";
+import { type Document, toMarkdown, toTelegram } from "../_strata/render/document.ts";
+import { type Handler, Nothing, route, router } from "../_strata/http/http.ts";
+import { recommendations } from "../_strata/render/report_advice.ts";
+import { reportDocument } from "../_strata/render/report_document.ts";
+import { reportPage } from "../_strata/render/report_page.ts";
+import { splitHtml } from "../_strata/outbound/split_html.ts";
+import { readReport, tellReport } from "../_strata/protocol/strata_reports.ts";
+import type { Deps } from "../_strata/http/wire.ts";
 
 /** What the function is started with. */
 export const Env = ChannelsEnv;

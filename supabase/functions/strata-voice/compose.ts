@@ -4,7 +4,7 @@
  */
 import { type Due, type Language, LANGUAGES, type SpokenDay } from "./language.ts";
 import { asSentence, shorten, speakable } from "./speakable.ts";
-import type { Facts } from "../_strata/strata_voice.ts";
+import type { Facts } from "../_strata/protocol/strata_voice.ts";
 
 /** One sentence of a briefing. */
 export interface Sentence {

@@ -13,19 +13,24 @@
  * everybody who wants one, and the others for "owner".
  */
 import { z } from "zod";
-import { credits, ElevenLabsEnv, elevenLabsSettings, voices } from "../_strata/elevenlabs.ts";
-import { PlatformEnv } from "../_strata/env.ts";
-import { DatabaseError, HttpError } from "../_strata/errors.ts";
-import { type Handler, Nothing, plainText, route, router, woken } from "../_strata/http.ts";
+import {
+  credits,
+  ElevenLabsEnv,
+  elevenLabsSettings,
+  voices,
+} from "../_strata/outbound/elevenlabs.ts";
+import { PlatformEnv } from "../_strata/http/env.ts";
+import { DatabaseError, HttpError } from "../_strata/http/errors.ts";
+import { type Handler, Nothing, plainText, route, router, woken } from "../_strata/http/http.ts";
 import {
   briefingFacts,
   briefingLog,
   briefingOwners,
   briefingsToSend,
   estimateCost,
-} from "../_strata/strata_voice.ts";
-import { TelegramEnv, telegramSettings } from "../_strata/telegram.ts";
-import type { Deps } from "../_strata/wire.ts";
+} from "../_strata/protocol/strata_voice.ts";
+import { TelegramEnv, telegramSettings } from "../_strata/outbound/telegram.ts";
+import type { Deps } from "../_strata/http/wire.ts";
 import { measure } from "./compose.ts";
 import { BRIEFING, costOf, describe, limitsOf, planBriefing } from "./plan.ts";
 import { type Result, sendBriefing, type Services } from "./send.ts";

@@ -1,6 +1,6 @@
 /** What today's briefing is: its text, whether it is spoken, what that costs. Nothing is called or counted here. */
-import type { Rpc } from "../_strata/strata_rpc.ts";
-import { type Estimate, estimateCost, type Facts } from "../_strata/strata_voice.ts";
+import type { Rpc } from "../_strata/protocol/strata_rpc.ts";
+import { type Estimate, estimateCost, type Facts } from "../_strata/protocol/strata_voice.ts";
 import { characters, compose, fit, measure, type RuleName, textOf } from "./compose.ts";
 import { LANGUAGES, type TextReason } from "./language.ts";
 

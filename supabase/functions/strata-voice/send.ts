@@ -4,9 +4,9 @@
  * Before money is spent, the chat is knocked at; before the message goes out, the database knows that it
  * is about to; and when the answer is lost, it stays at that. See migration 001350 for the steps.
  */
-import { type Audio, audioOf } from "../_strata/audio.ts";
-import { credits as askCredits, type ElevenLabsSettings } from "../_strata/elevenlabs.ts";
-import { spoken } from "../_strata/spoken.ts";
+import { type Audio, audioOf } from "../_strata/outbound/audio.ts";
+import { credits as askCredits, type ElevenLabsSettings } from "../_strata/outbound/elevenlabs.ts";
+import { spoken } from "../_strata/render/spoken.ts";
 import {
   briefingFacts,
   type Facts,
@@ -17,11 +17,11 @@ import {
   readRecording,
   startDelivery,
   storeRecording,
-} from "../_strata/strata_voice.ts";
-import { type Outcome, telegramApi, type TelegramSettings } from "../_strata/telegram.ts";
-import type { Deps } from "../_strata/wire.ts";
+} from "../_strata/protocol/strata_voice.ts";
+import { type Outcome, telegramApi, type TelegramSettings } from "../_strata/outbound/telegram.ts";
+import type { Deps } from "../_strata/http/wire.ts";
 import { characters } from "./compose.ts";
-import { type Chat, knock, sendText, sendVoice } from "../_strata/deliver_voice.ts";
+import { type Chat, knock, sendText, sendVoice } from "../_strata/outbound/deliver_voice.ts";
 import type { TextReason } from "./language.ts";
 import { BRIEFING, inWriting, planBriefing } from "./plan.ts";
 

@@ -1,11 +1,11 @@
 /** One sentence, to hear that everything works: its own kind of cost, and no briefing of any day. */
-import { HttpError } from "../_strata/errors.ts";
-import { spoken } from "../_strata/spoken.ts";
-import { briefingFacts, estimateCost } from "../_strata/strata_voice.ts";
-import { telegramApi } from "../_strata/telegram.ts";
-import type { Deps } from "../_strata/wire.ts";
+import { HttpError } from "../_strata/http/errors.ts";
+import { spoken } from "../_strata/render/spoken.ts";
+import { briefingFacts, estimateCost } from "../_strata/protocol/strata_voice.ts";
+import { telegramApi } from "../_strata/outbound/telegram.ts";
+import type { Deps } from "../_strata/http/wire.ts";
 import { measure } from "./compose.ts";
-import { knock, sendText, sendVoice } from "../_strata/deliver_voice.ts";
+import { knock, sendText, sendVoice } from "../_strata/outbound/deliver_voice.ts";
 import { LANGUAGES, type TextReason } from "./language.ts";
 import { costOf, limitsOf } from "./plan.ts";
 import type { Services } from "./send.ts";

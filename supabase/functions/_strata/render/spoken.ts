@@ -2,12 +2,23 @@
  * Has a text spoken, and never for more than may be spent: its characters are counted before each attempt
  * (strata.reserve_cost), and an attempt whose answer was lost stays counted, because it may be charged.
  */
-import { type Audio, audioOf } from "./audio.ts";
-import { type AudioFormat, type ElevenLabsSettings, speak, type Speech } from "./elevenlabs.ts";
-import type { Log } from "./log.ts";
-import type { OutboundDeps } from "./outbound.ts";
-import type { Rpc } from "./strata_rpc.ts";
-import { type Limit, noteExhausted, releaseCost, reserveCost, settleCost } from "./strata_voice.ts";
+import { type Audio, audioOf } from "../outbound/audio.ts";
+import {
+  type AudioFormat,
+  type ElevenLabsSettings,
+  speak,
+  type Speech,
+} from "../outbound/elevenlabs.ts";
+import type { Log } from "../http/log.ts";
+import type { OutboundDeps } from "../outbound/outbound.ts";
+import type { Rpc } from "../protocol/strata_rpc.ts";
+import {
+  type Limit,
+  noteExhausted,
+  releaseCost,
+  reserveCost,
+  settleCost,
+} from "../protocol/strata_voice.ts";
 
 /** What is to be spoken. */
 export interface Script {

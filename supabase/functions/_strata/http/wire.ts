@@ -8,7 +8,7 @@
  * `createHandler(deps: Deps<Env>)`, which returns a `router(deps, { … })` (http.ts). A test calls
  * `createHandler` with dependencies of its own (tests/support/function_deps.ts): no server is started
  * and no global touched. A function also has its entry in supabase/config.toml with
- * `verify_jwt = false` and `import_map = "../import_map.json"`, and imports by relative path or by a
+ * `verify_jwt = false` and `import_map = "../../import_map.json"`, and imports by relative path or by a
  * name of the import map: what it does not import so is not deployed. (The CLI finds imports with a
  * regular expression, also in comments: write none down there.)
  *
@@ -22,8 +22,8 @@ import { EnvironmentError, ownKey, type PlatformEnv, readEnv, secretKeys } from 
 import { HttpError } from "./errors.ts";
 import type { Handler } from "./http.ts";
 import { createLog, type Log } from "./log.ts";
-import type { OutboundDeps } from "./outbound.ts";
-import { connectRpc, type Rpc } from "./strata_rpc.ts";
+import type { OutboundDeps } from "../outbound/outbound.ts";
+import { connectRpc, type Rpc } from "../protocol/strata_rpc.ts";
 import { type WakeCheck, wakeCheck } from "./wake.ts";
 
 /** Everything a function may use of the world. */

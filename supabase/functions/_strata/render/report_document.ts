@@ -3,8 +3,8 @@ import { count, dollars, minute, percent, plural, rows, size } from "./amounts.t
 import type { Block, Document, Line } from "./document.ts";
 import { monthBlocks } from "./report_months.ts";
 import { recommendations } from "./report_advice.ts";
-import type { AlertLine } from "./strata_outbox.ts";
-import type { Part, Report } from "./strata_reports.ts";
+import type { AlertLine } from "../protocol/strata_outbox.ts";
+import type { Part, Report } from "../protocol/strata_reports.ts";
 
 /** 🔴, 🟡 or 🔵: how much it matters. */
 export const LIGHTS = { critical: "🔴", warning: "🟡", info: "🔵" } as const;

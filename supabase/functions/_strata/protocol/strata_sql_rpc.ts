@@ -3,7 +3,7 @@
  * connection strings for both ends. Works through a transaction pooler: nothing is kept in a session.
  */
 import postgres from "postgres";
-import { DatabaseError } from "./errors.ts";
+import { DatabaseError } from "../http/errors.ts";
 import { dialling, type Trust } from "./postgres_tls.ts";
 import type { Rpc } from "./strata_rpc.ts";
 

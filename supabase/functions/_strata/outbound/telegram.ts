@@ -5,7 +5,7 @@
  */
 import { Api, GrammyError } from "grammy";
 import { z } from "zod";
-import { KeyAddress } from "./env.ts";
+import { KeyAddress } from "../http/env.ts";
 import { LONGEST_MESSAGE, splitHtml } from "./split_html.ts";
 import type { OutboundDeps } from "./outbound.ts";
 

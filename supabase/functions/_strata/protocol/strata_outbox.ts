@@ -1,7 +1,7 @@
 /** The outbox of a tier over REST: what is to be told, and how it went. */
 import { z } from "zod";
 import type { Rpc } from "./strata_rpc.ts";
-import type { Outcome } from "./telegram.ts";
+import type { Outcome } from "../outbound/telegram.ts";
 
 /** Something a person should know. */
 export const AlertLine = z.object({

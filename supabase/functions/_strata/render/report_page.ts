@@ -1,7 +1,7 @@
 /** The report as a page of its own: no script, no address of anybody else's, a drawing of how full each tier is. */
 import { percent, size } from "./amounts.ts";
 import { type Document, escapeHtml, toHtml } from "./document.ts";
-import type { Report } from "./strata_reports.ts";
+import type { Report } from "../protocol/strata_reports.ts";
 
 const MB = 1024 * 1024;
 const [WIDTH, LEFT, BAR, ROW] = [640, 90, 360, 34];

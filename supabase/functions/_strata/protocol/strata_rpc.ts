@@ -11,8 +11,8 @@
  */
 import { createClient } from "@supabase/supabase-js";
 import "iceberg-js"; // pinned: see wire.ts
-import { DatabaseError } from "./errors.ts";
-import { keyFetch, keyObjection } from "./safe_address.ts";
+import { DatabaseError } from "../http/errors.ts";
+import { keyFetch, keyObjection } from "../outbound/safe_address.ts";
 
 /** Calls a function of schema `strata`; throws DatabaseError with the SQLSTATE when it is refused. */
 export type Rpc = (name: string, args?: Readonly<Record<string, unknown>>) => Promise<unknown>;

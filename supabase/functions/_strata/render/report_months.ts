@@ -1,7 +1,7 @@
 /** The monthly report: the last full month beside the one before it, and what was deleted. */
 import { count, dollars, size } from "./amounts.ts";
 import type { Block } from "./document.ts";
-import type { Report } from "./strata_reports.ts";
+import type { Report } from "../protocol/strata_reports.ts";
 
 /** Each tier's last month and the one before, and every deletion of the last one. */
 export function monthBlocks({ tiers, month }: Report): Block[] {

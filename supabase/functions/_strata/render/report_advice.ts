@@ -1,6 +1,6 @@
 /** What a report recommends: a reason, and the command to run. */
 import { noun, plural, rows, size } from "./amounts.ts";
-import type { Report } from "./strata_reports.ts";
+import type { Report } from "../protocol/strata_reports.ts";
 
 /** Something to be done. */
 export interface Advice {

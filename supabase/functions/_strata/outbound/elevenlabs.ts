@@ -5,7 +5,7 @@
  * takes 1.8 s to load and 150 MB of memory, in a runtime that has 2 s and 256 MB for everything.
  */
 import { z } from "zod";
-import { KeyAddress } from "./env.ts";
+import { KeyAddress } from "../http/env.ts";
 import { type Answer, callOut, type OutboundDeps, OutboundError } from "./outbound.ts";
 
 /** A voice of ElevenLabs' own that every account has and that speaks English and German. */

@@ -3,7 +3,7 @@
  * must be the host's. Less is asked for by `sslmode` in the address, and only done where the owner has
  * given a reason.
  */
-import { bare, isLoopback } from "./safe_address.ts";
+import { bare, isLoopback } from "../outbound/safe_address.ts";
 
 /** What an owner has said about the certificate of a database. */
 export interface Trust {

@@ -1,6 +1,6 @@
 /** The body of a request from anybody: what its headers rule out is not read, and nothing is waited for long. */
 import { HttpError } from "./errors.ts";
-import { joinBytes } from "./outbound.ts";
+import { joinBytes } from "../outbound/outbound.ts";
 
 /** Whoever has something to say has said it by then. */
 const PATIENCE_MS = 5_000;

@@ -2,8 +2,8 @@
 import { z } from "zod";
 import type { Document } from "./document.ts";
 import { alertLine, reportDocument } from "./report_document.ts";
-import { AlertLine, type Message } from "./strata_outbox.ts";
-import { Report } from "./strata_reports.ts";
+import { AlertLine, type Message } from "../protocol/strata_outbox.ts";
+import { Report } from "../protocol/strata_reports.ts";
 
 const Alerts = z.object({ alerts: z.array(AlertLine), day: z.string().optional() });
 const Clear = z.object({ resolved: z.string(), alerts: z.array(AlertLine).min(1) });

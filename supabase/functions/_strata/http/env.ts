@@ -4,7 +4,7 @@
  * SUPABASE_SECRET_KEY. A function adds its own variables with `PlatformEnv.extend({ … })`.
  */
 import { z } from "zod";
-import { keyObjection } from "./safe_address.ts";
+import { keyObjection } from "../outbound/safe_address.ts";
 
 /** A secret API key. Legacy keys (JWTs) are none: they cannot be told apart from a user's token. */
 const SecretKey = z.string().regex(/^sb_secret_\S+$/, "is no secret key (sb_secret_…)");

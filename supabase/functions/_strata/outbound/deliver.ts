@@ -4,16 +4,16 @@
  * taken up by the next run.
  */
 import { z } from "zod";
-import { toTelegram } from "./document.ts";
-import { PlatformEnv } from "./env.ts";
-import { messageDocument } from "./render_message.ts";
+import { toTelegram } from "../render/document.ts";
+import { PlatformEnv } from "../http/env.ts";
+import { messageDocument } from "../render/render_message.ts";
 import {
   type Channels,
   type Claimed,
   claimMessages,
   noteSent,
   noteUnsent,
-} from "./strata_outbox.ts";
+} from "../protocol/strata_outbox.ts";
 import {
   type Outcome,
   sendTelegram,
@@ -22,7 +22,7 @@ import {
   telegramSettings,
 } from "./telegram.ts";
 import { sendWebhook, WebhookEnv, webhookSettings } from "./webhook.ts";
-import type { Deps } from "./wire.ts";
+import type { Deps } from "../http/wire.ts";
 
 /** What a function that delivers is started with; a channel without its variables is off. */
 export const ChannelsEnv = PlatformEnv.extend({ ...TelegramEnv, ...WebhookEnv });
