@@ -3,6 +3,7 @@ import type { Sql } from "postgres";
 import { testChain } from "../support/chain.ts";
 import { testDatabase } from "../support/database.ts";
 import { addNote, manageNotes, settle } from "../support/notes.ts";
+import { VERSION } from "../../supabase/functions/_strata/http/version.ts";
 import { refusal } from "../support/refusal.ts";
 
 const NOW = "2026-03-01T12:00:00Z";
@@ -18,6 +19,7 @@ Deno.test("status() of a new tier has nothing to tell", async () => {
   const { billed_bytes, ...rest } = await status(db.sql);
   assertEquals(rest, {
     tier: "archive",
+    version: VERSION,
     is_last: true,
     links: [],
     datasets: 0,
@@ -55,6 +57,7 @@ Deno.test("status() tells of links, open moves, holds and rows set aside", async
     neighbour: "main",
     direction: "colder",
     driver: "push",
+    version: null, // nothing was heard of it yet
     dials: true,
     sslmode: "prefer",
     insecure_because: null,
