@@ -48,6 +48,16 @@ Deno.test("every function that writes values, or texts of the catalogue, for ano
   }
 });
 
+Deno.test("a backslash in a function means the same wherever strings are read as standard, or not", async () => {
+  await using db = await testDatabase();
+  const unsure = db.sql<{ name: string }[]>`
+    select p.oid::regprocedure::text as name from pg_proc as p
+     where p.pronamespace = 'strata'::regnamespace and regexp_replace(p.prosrc, '--[^\\n]*', '', 'g') ~ '[\\\\]'
+       and not coalesce('standard_conforming_strings=on' = any (p.proconfig), false) order by 1`;
+  // written as E'', which always means the same
+  assertEquals(await names(unsure), ["strata.condition_tokens(text)", "strata.marks(uuid)"]);
+});
+
 Deno.test("where scans are put off nothing is compiled: one that is needed all the same counts as dear", async () => {
   await using db = await testDatabase();
   const compiling = db.sql<{ name: string }[]>`

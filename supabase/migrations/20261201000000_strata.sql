@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 506d8b6ccbf7dfbe8a9fa71226eeded00cc164900806f090f7bd396a0ae1bfb7
+-- digest 7d5fda7c75809a2d25071efed26904e1a964fb739f13ae693eb5b099264862c4
 -- Long because it is a whole release.
 
 -- release/begin.sql
@@ -10397,9 +10397,9 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select array[coalesce(substring(p_said #>> '{protocols,0}' from '^\d{1,6}$'), s.only_one, '0')::integer,
-               coalesce(substring(p_said #>> '{protocols,1}' from '^\d{1,6}$'), s.only_one, '0')::integer]
-    from (select substring(p_said ->> 'protocol' from '^\d{1,6}$') as only_one) as s
+  select array[coalesce(substring(p_said #>> '{protocols,0}' from '^[0-9]{1,6}$'), s.only_one, '0')::integer,
+               coalesce(substring(p_said #>> '{protocols,1}' from '^[0-9]{1,6}$'), s.only_one, '0')::integer]
+    from (select substring(p_said ->> 'protocol' from '^[0-9]{1,6}$') as only_one) as s
 $$;
 comment on function strata.protocols_of(jsonb) is 'The least and the most protocol that a neighbour speaks, by what it said; 0 for one that says nothing.';
 
@@ -20408,6 +20408,6 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '506d8b6ccbf7dfbe8a9fa71226eeded00cc164900806f090f7bd396a0ae1bfb7');
+select strata.note_release('strata', '0.1.0', '7d5fda7c75809a2d25071efed26904e1a964fb739f13ae693eb5b099264862c4');
 
 notify pgrst, 'reload schema';

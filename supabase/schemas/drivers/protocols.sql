@@ -9,9 +9,9 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select array[coalesce(substring(p_said #>> '{protocols,0}' from '^\d{1,6}$'), s.only_one, '0')::integer,
-               coalesce(substring(p_said #>> '{protocols,1}' from '^\d{1,6}$'), s.only_one, '0')::integer]
-    from (select substring(p_said ->> 'protocol' from '^\d{1,6}$') as only_one) as s
+  select array[coalesce(substring(p_said #>> '{protocols,0}' from '^[0-9]{1,6}$'), s.only_one, '0')::integer,
+               coalesce(substring(p_said #>> '{protocols,1}' from '^[0-9]{1,6}$'), s.only_one, '0')::integer]
+    from (select substring(p_said ->> 'protocol' from '^[0-9]{1,6}$') as only_one) as s
 $$;
 comment on function strata.protocols_of(jsonb) is 'The least and the most protocol that a neighbour speaks, by what it said; 0 for one that says nothing.';
 
