@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Sql } from "postgres";
 import { BUILTIN, FORMS, formTypes, quoted, REFUSED } from "../support/builtin_types.ts";
 import { NASTY_SETTINGS } from "../support/every_type.ts";
-import { moveTest, runInNewSessions, setAsideOn } from "../support/moves.ts";
+import { driversOf, moveTest, runInNewSessions, setAsideOn } from "../support/moves.ts";
 import { refusal } from "../support/refusal.ts";
 
 const FORM_NAMES = Object.keys(FORMS);
@@ -64,7 +64,7 @@ moveTest("every type that comes with Postgres crosses unchanged, or is refused",
   assert.deepEqual(await valuesOf(main.sql), before);
   const left = (await valuesOf(core.sql)).map(({ type }) => type);
   assert.deepEqual(left, []);
-}, { drivers: ["push", "pull"] });
+}, { drivers: driversOf(1, ["push", "pull"]) });
 
 moveTest("no type that comes with Postgres is forgotten by these tests", async ({ core }) => {
   const types = await core.sql<{ name: string }[]>`

@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import type { Sql } from "postgres";
 import { auditAll, mismatches } from "../support/audit.ts";
 import { makeEveryType } from "../support/every_type.ts";
-import { type MoveChain, moveTest, setAsideOn, settle, THREE_TIERS } from "../support/moves.ts";
+import {
+  driversOf,
+  type MoveChain,
+  moveTest,
+  setAsideOn,
+  settle,
+  THREE_TIERS,
+} from "../support/moves.ts";
 import { type Settings, useSettings } from "../support/settings.ts";
 
 const WORLDS: Record<string, { database: Settings; role?: Settings }> = {
@@ -134,7 +141,7 @@ async function stays(chain: MoveChain): Promise<void> {
   assert.ok(explained.length >= 2);
 }
 
-for (const [who, { database, role }] of Object.entries(WORLDS)) {
+for (const [nth, [who, { database, role }]] of Object.entries(WORLDS).entries()) {
   moveTest(`${who} loses nothing and keeps nothing`, async (chain) => {
     const { core, main } = chain;
     await makeEveryType(core.sql);
@@ -148,7 +155,7 @@ for (const [who, { database, role }] of Object.entries(WORLDS)) {
     await auditAll(chain);
     assert.deepEqual(await mismatches(chain), []);
     assert.equal((await main.sql`select from public.every_type`).length, 0);
-  }, { tiers: THREE_TIERS });
+  }, { tiers: THREE_TIERS, drivers: driversOf(nth) });
 
   moveTest(`${who} keeps the same rows for the same reasons`, async (chain) => {
     const { core, main } = chain;
@@ -160,5 +167,5 @@ for (const [who, { database, role }] of Object.entries(WORLDS)) {
         created_at timestamp not null, body text check (body <> 'visit 5'), primary key (id, at, lasts, mark, at_home))`);
     await settle(chain);
     await stays(chain);
-  });
+  }, { drivers: driversOf(nth + 1) });
 }

@@ -31,6 +31,18 @@ export function moveTest(
   }
 }
 
+/**
+ * The drivers that one cell of a table of tests is run with: each cell with another one, and all of them with
+ * STRATA_TEST_EVERYTHING=1, which takes minutes more.
+ */
+export function driversOf(
+  cell: number,
+  drivers: readonly Driver[] = ["push", "pull", "relay"],
+): readonly Driver[] {
+  const isEverything = Deno.env.get("STRATA_TEST_EVERYTHING") === "1";
+  return isEverything ? drivers : drivers.filter((_, nth) => nth === cell % drivers.length);
+}
+
 /** `moveTest` for what needs a Postgres connection between the tiers. */
 export function dialledTest(
   name: string,
