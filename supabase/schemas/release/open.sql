@@ -1,0 +1,15 @@
+-- The whole file is one transaction, as the Supabase CLI and the SQL editor send it; with psql, that is `psql -1`. Statement by
+-- statement a failure in the middle would leave half a release: so that nothing is done then, what follows finds itself read-only.
+
+select pg_catalog.set_config('strata.read_only', pg_catalog.current_setting('default_transaction_read_only'), true);
+
+do $$
+begin
+  if coalesce(pg_catalog.current_setting('strata.read_only', true), '') = '' then
+    raise exception 'this file is one transaction, and was sent statement by statement: nothing is changed'
+      using errcode = '25P01', hint = 'Push it with the Supabase CLI, or run psql -1 -v ON_ERROR_STOP=1 -f with it.';
+  end if;
+end
+$$;
+
+select pg_catalog.set_config('default_transaction_read_only', 'on', false); -- of transactions that begin from here on
