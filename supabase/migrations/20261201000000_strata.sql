@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 01d4917f545718c58f3978f9c7c65d2f64ad79042bfaf3e25891a75830954b42
+-- digest e072511468d317019ebcd96a79ea70b678053213537e7869c04a129796d63a9e
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -19,6 +19,10 @@ end
 $$;
 
 select pg_catalog.set_config('default_transaction_read_only', 'on', false); -- of transactions that begin from here on
+
+-- Names mean the same whatever search_path its owner has given the role or the database.
+select pg_catalog.set_config('strata.search_path', pg_catalog.current_setting('search_path'), true);
+select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
 -- release/begin.sql
 
@@ -20438,7 +20442,7 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '01d4917f545718c58f3978f9c7c65d2f64ad79042bfaf3e25891a75830954b42');
+select strata.note_release('strata', '0.1.0', 'e072511468d317019ebcd96a79ea70b678053213537e7869c04a129796d63a9e');
 
 notify pgrst, 'reload schema';
 
@@ -20446,4 +20450,5 @@ notify pgrst, 'reload schema';
 
 -- The session is again as it was.
 
+select pg_catalog.set_config('search_path', pg_catalog.current_setting('strata.search_path', true), true);
 select pg_catalog.set_config('default_transaction_read_only', nullif(pg_catalog.current_setting('strata.read_only', true), ''), false);

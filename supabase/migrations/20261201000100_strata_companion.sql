@@ -1,5 +1,5 @@
 -- Strata 0.1.0, companion: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 285a7e4215466f8ab05bc044e45707a455254f031bcc149fab9878811fb0d1e0
+-- digest 4cd57c9c03faee7e104111b6619ca8250d1fdc9f7f1f76eb7535d3bd3aba7ad1
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -19,6 +19,10 @@ end
 $$;
 
 select pg_catalog.set_config('default_transaction_read_only', 'on', false); -- of transactions that begin from here on
+
+-- Names mean the same whatever search_path its owner has given the role or the database.
+select pg_catalog.set_config('strata.search_path', pg_catalog.current_setting('search_path'), true);
+select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
 -- companion/release/begin.sql
 
@@ -1173,7 +1177,7 @@ revoke execute on function public.date_from_created_at() from public;
 revoke all on all routines in schema strata from public;
 revoke all on all tables in schema strata from public;
 select strata.note_rights();
-select strata.note_release('companion', '0.1.0', '285a7e4215466f8ab05bc044e45707a455254f031bcc149fab9878811fb0d1e0');
+select strata.note_release('companion', '0.1.0', '4cd57c9c03faee7e104111b6619ca8250d1fdc9f7f1f76eb7535d3bd3aba7ad1');
 
 notify pgrst, 'reload schema';
 
@@ -1181,4 +1185,5 @@ notify pgrst, 'reload schema';
 
 -- The session is again as it was.
 
+select pg_catalog.set_config('search_path', pg_catalog.current_setting('strata.search_path', true), true);
 select pg_catalog.set_config('default_transaction_read_only', nullif(pg_catalog.current_setting('strata.read_only', true), ''), false);

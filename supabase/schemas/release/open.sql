@@ -13,3 +13,7 @@ end
 $$;
 
 select pg_catalog.set_config('default_transaction_read_only', 'on', false); -- of transactions that begin from here on
+
+-- Names mean the same whatever search_path its owner has given the role or the database.
+select pg_catalog.set_config('strata.search_path', pg_catalog.current_setting('search_path'), true);
+select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
