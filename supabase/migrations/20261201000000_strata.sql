@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest e072511468d317019ebcd96a79ea70b678053213537e7869c04a129796d63a9e
+-- digest 04449cd85d8ffebc7ebcfdf99fc3a13076b9d56aea7ec4a01e5970ef754fae88
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -7,7 +7,8 @@
 -- The whole file is one transaction, as the Supabase CLI and the SQL editor send it; with psql, that is `psql -1`. Statement by
 -- statement a failure in the middle would leave half a release: so that nothing is done then, what follows finds itself read-only.
 
-select pg_catalog.set_config('strata.read_only', pg_catalog.current_setting('default_transaction_read_only'), true);
+select pg_catalog.set_config('strata.read_only', case s.source when 'session' then s.setting else 'reset' end, true)
+  from pg_catalog.pg_settings as s where s.name = 'default_transaction_read_only';
 
 do $$
 begin
@@ -20442,7 +20443,7 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', 'e072511468d317019ebcd96a79ea70b678053213537e7869c04a129796d63a9e');
+select strata.note_release('strata', '0.1.0', '04449cd85d8ffebc7ebcfdf99fc3a13076b9d56aea7ec4a01e5970ef754fae88');
 
 notify pgrst, 'reload schema';
 
@@ -20451,4 +20452,5 @@ notify pgrst, 'reload schema';
 -- The session is again as it was.
 
 select pg_catalog.set_config('search_path', pg_catalog.current_setting('strata.search_path', true), true);
-select pg_catalog.set_config('default_transaction_read_only', nullif(pg_catalog.current_setting('strata.read_only', true), ''), false);
+select pg_catalog.set_config('default_transaction_read_only', case pg_catalog.current_setting('strata.read_only', true)
+                             when 'on' then 'on' when 'off' then 'off' end, false); -- null: what it is by default

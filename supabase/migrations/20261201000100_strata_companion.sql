@@ -1,5 +1,5 @@
 -- Strata 0.1.0, companion: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 4cd57c9c03faee7e104111b6619ca8250d1fdc9f7f1f76eb7535d3bd3aba7ad1
+-- digest 6a39cd01bfbfc20f7526495f91511d5395094c0a54de6086e75f8e0402975d66
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -7,7 +7,8 @@
 -- The whole file is one transaction, as the Supabase CLI and the SQL editor send it; with psql, that is `psql -1`. Statement by
 -- statement a failure in the middle would leave half a release: so that nothing is done then, what follows finds itself read-only.
 
-select pg_catalog.set_config('strata.read_only', pg_catalog.current_setting('default_transaction_read_only'), true);
+select pg_catalog.set_config('strata.read_only', case s.source when 'session' then s.setting else 'reset' end, true)
+  from pg_catalog.pg_settings as s where s.name = 'default_transaction_read_only';
 
 do $$
 begin
@@ -1177,7 +1178,7 @@ revoke execute on function public.date_from_created_at() from public;
 revoke all on all routines in schema strata from public;
 revoke all on all tables in schema strata from public;
 select strata.note_rights();
-select strata.note_release('companion', '0.1.0', '4cd57c9c03faee7e104111b6619ca8250d1fdc9f7f1f76eb7535d3bd3aba7ad1');
+select strata.note_release('companion', '0.1.0', '6a39cd01bfbfc20f7526495f91511d5395094c0a54de6086e75f8e0402975d66');
 
 notify pgrst, 'reload schema';
 
@@ -1186,4 +1187,5 @@ notify pgrst, 'reload schema';
 -- The session is again as it was.
 
 select pg_catalog.set_config('search_path', pg_catalog.current_setting('strata.search_path', true), true);
-select pg_catalog.set_config('default_transaction_read_only', nullif(pg_catalog.current_setting('strata.read_only', true), ''), false);
+select pg_catalog.set_config('default_transaction_read_only', case pg_catalog.current_setting('strata.read_only', true)
+                             when 'on' then 'on' when 'off' then 'off' end, false); -- null: what it is by default

@@ -28,6 +28,11 @@ async function everything({ sql }: TestDatabase) {
   return { ...await everyTable(sql), ...await snapshot(sql, ["strata", "public"]) };
 }
 
+const defaults = async (sql: TestDatabase["sql"]) => [
+  ...await sql`select setting, source from pg_catalog.pg_settings
+    where name in ('default_transaction_read_only', 'search_path') order by name`,
+];
+
 Deno.test("sent statement by statement a release changes nothing, and the session is as it was", async () => {
   const [strata] = await filesHere();
   await using old = await releasedDatabase("0.0", "core");
@@ -65,7 +70,9 @@ Deno.test("whatever settings the session has, a release makes the same, and drop
   ) {
     const session = db.connect({ max: 1 });
     await session.unsafe(settings);
+    const own = await defaults(session);
     await session.unsafe(strata?.text ?? "");
+    assertEquals(await defaults(session), own, settings);
     assertEquals((await db.sql`select strata.theirs() as it`)[0]?.["it"], 1, settings);
     await db.sql`drop function strata.theirs()`;
     assertEquals(differences(await snapshot(db.sql, ["strata"]), before), [], settings);

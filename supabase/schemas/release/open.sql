@@ -1,7 +1,8 @@
 -- The whole file is one transaction, as the Supabase CLI and the SQL editor send it; with psql, that is `psql -1`. Statement by
 -- statement a failure in the middle would leave half a release: so that nothing is done then, what follows finds itself read-only.
 
-select pg_catalog.set_config('strata.read_only', pg_catalog.current_setting('default_transaction_read_only'), true);
+select pg_catalog.set_config('strata.read_only', case s.source when 'session' then s.setting else 'reset' end, true)
+  from pg_catalog.pg_settings as s where s.name = 'default_transaction_read_only';
 
 do $$
 begin
