@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 04449cd85d8ffebc7ebcfdf99fc3a13076b9d56aea7ec4a01e5970ef754fae88
+-- digest 1eeaef01638695461744067c4f5a03de51b704dbc2a7be7912cd95b0ddffb96a
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -24,6 +24,10 @@ select pg_catalog.set_config('default_transaction_read_only', 'on', false); -- o
 -- Names mean the same whatever search_path its owner has given the role or the database.
 select pg_catalog.set_config('strata.search_path', pg_catalog.current_setting('search_path'), true);
 select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
+-- One after the other, and never waiting for good: what cannot be locked within a minute ends the whole.
+select pg_catalog.set_config('lock_timeout', '60s', true);
+select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata.release', 0));
 
 -- release/begin.sql
 
@@ -61,12 +65,10 @@ begin
 end
 $$;
 
--- Jobs and neighbours wait from here on: what is between two steps of a move stays there until the new code takes it up. They
--- never wait for good: what cannot be locked within a minute ends the whole.
+-- Jobs and neighbours wait from here on: what is between two steps of a move stays there until the new code takes it up.
 do $$
 begin
   if pg_catalog.current_setting('strata.from') <> '' then
-    perform pg_catalog.set_config('lock_timeout', '60s', true);
     lock table strata.datasets, strata.links, strata.moves, strata.arrivals, strata.schedules in access exclusive mode;
   end if;
 end
@@ -20443,7 +20445,7 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '04449cd85d8ffebc7ebcfdf99fc3a13076b9d56aea7ec4a01e5970ef754fae88');
+select strata.note_release('strata', '0.1.0', '1eeaef01638695461744067c4f5a03de51b704dbc2a7be7912cd95b0ddffb96a');
 
 notify pgrst, 'reload schema';
 

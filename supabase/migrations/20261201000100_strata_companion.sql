@@ -1,5 +1,5 @@
 -- Strata 0.1.0, companion: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 6a39cd01bfbfc20f7526495f91511d5395094c0a54de6086e75f8e0402975d66
+-- digest 19dfcb15656a199dd6c199310cd55b1a57968485b87b39c268adbf9e79622a7a
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -24,6 +24,10 @@ select pg_catalog.set_config('default_transaction_read_only', 'on', false); -- o
 -- Names mean the same whatever search_path its owner has given the role or the database.
 select pg_catalog.set_config('strata.search_path', pg_catalog.current_setting('search_path'), true);
 select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
+-- One after the other, and never waiting for good: what cannot be locked within a minute ends the whole.
+select pg_catalog.set_config('lock_timeout', '60s', true);
+select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata.release', 0));
 
 -- companion/release/begin.sql
 
@@ -1178,7 +1182,7 @@ revoke execute on function public.date_from_created_at() from public;
 revoke all on all routines in schema strata from public;
 revoke all on all tables in schema strata from public;
 select strata.note_rights();
-select strata.note_release('companion', '0.1.0', '6a39cd01bfbfc20f7526495f91511d5395094c0a54de6086e75f8e0402975d66');
+select strata.note_release('companion', '0.1.0', '19dfcb15656a199dd6c199310cd55b1a57968485b87b39c268adbf9e79622a7a');
 
 notify pgrst, 'reload schema';
 

@@ -5,6 +5,7 @@ import { filesHere } from "../support/released.ts";
 import { differences, snapshot } from "../support/snapshot.ts";
 import { testStack } from "../support/stack.ts";
 import { everyTable } from "./dump.ts";
+import { waitFor } from "../support/wait_for.ts";
 import { emptyDatabase, releasedDatabase, upgrade } from "./support.ts";
 
 /** As somebody does who knows nothing of it. */
@@ -78,4 +79,23 @@ Deno.test("whatever settings the session has, a release makes the same, and drop
     assertEquals(differences(await snapshot(db.sql, ["strata"]), before), [], settings);
     await db.sql`create function strata.theirs() returns integer language sql as 'select 1'`;
   }
+});
+
+Deno.test("of two releases at once the second waits, and finds what the first has made", async () => {
+  const [strata] = await filesHere();
+  await using db = await releasedDatabase("0.0", "core");
+  const [first, second] = [db.connect({ max: 1 }), db.connect({ max: 1 })];
+  let waiting: Promise<unknown> | undefined;
+  await first.begin(async (one) => {
+    await one.unsafe(strata?.text ?? "");
+    waiting = second.unsafe(strata?.text ?? "").execute();
+    waiting.catch(() => {});
+    await waitFor("the second release to wait", async () => {
+      const rows = await db.sql`
+        select from pg_catalog.pg_stat_activity where datname = ${db.name} and wait_event_type = 'Lock'`;
+      return rows.length > 0;
+    });
+  });
+  await waiting;
+  assertEquals((await db.sql`select version from strata.releases`).length, 1);
 });

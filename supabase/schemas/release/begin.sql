@@ -32,12 +32,10 @@ begin
 end
 $$;
 
--- Jobs and neighbours wait from here on: what is between two steps of a move stays there until the new code takes it up. They
--- never wait for good: what cannot be locked within a minute ends the whole.
+-- Jobs and neighbours wait from here on: what is between two steps of a move stays there until the new code takes it up.
 do $$
 begin
   if pg_catalog.current_setting('strata.from') <> '' then
-    perform pg_catalog.set_config('lock_timeout', '60s', true);
     lock table strata.datasets, strata.links, strata.moves, strata.arrivals, strata.schedules in access exclusive mode;
   end if;
 end

@@ -18,3 +18,7 @@ select pg_catalog.set_config('default_transaction_read_only', 'on', false); -- o
 -- Names mean the same whatever search_path its owner has given the role or the database.
 select pg_catalog.set_config('strata.search_path', pg_catalog.current_setting('search_path'), true);
 select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
+-- One after the other, and never waiting for good: what cannot be locked within a minute ends the whole.
+select pg_catalog.set_config('lock_timeout', '60s', true);
+select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata.release', 0));

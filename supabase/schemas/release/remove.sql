@@ -9,7 +9,6 @@ begin
   perform pg_catalog.set_config('strata.removing', '', true);
   if pg_catalog.to_regclass('strata.releases') is not null then
     perform pg_catalog.set_config('strata.removing', 'on', true);
-    perform pg_catalog.set_config('lock_timeout', '60s', true);
     lock table strata.datasets, strata.links, strata.moves, strata.arrivals, strata.schedules in access exclusive mode;
   elsif pg_catalog.to_regclass('strata.datasets') is not null and pg_catalog.to_regclass('strata.manifests') is not null then
     raise exception 'this Strata is of before there were releases, and only a release can be removed'
