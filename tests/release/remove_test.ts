@@ -71,3 +71,23 @@ Deno.test("a move that is under way is waited for, and the removal does not wait
   });
   await db.sql.unsafe(text);
 });
+
+Deno.test("what an open drain has changed of read-only defaults is put back", async () => {
+  await using db = await testDatabase();
+  const said = () =>
+    db.sql`
+    select unnest(s.setconfig) as it from pg_db_role_setting as s join pg_database as d on d.oid = s.setdatabase
+     where d.datname = ${db.name} and s.setrole = 0`;
+  await db.sql`select strata.become('core')`;
+  await db.sql`update strata.tiers set warn_mb = 1, critical_mb = 2`; // it is still too large
+  await db.sql`insert into strata.drains (state, reason, target_bytes, billed_before, started_at)
+    values ('moving', 'critical', 1, 1, now())`;
+  await db.sql.unsafe(`alter database ${db.name} set default_transaction_read_only = on`);
+  const before = [...await said()];
+  const session = db.connect({ max: 1 });
+  await session`set default_transaction_read_only = off`;
+  await session`select strata.keep_writable()`;
+  assert(JSON.stringify(await said()) !== JSON.stringify(before), "the drain lets it write");
+  await session.unsafe(await removalSql(false));
+  assertEquals([...await said()], before);
+});

@@ -9,6 +9,8 @@ begin
   perform pg_catalog.set_config('strata.removing', '', true);
   if pg_catalog.to_regclass('strata.releases') is not null then
     perform pg_catalog.set_config('strata.removing', 'on', true);
+    -- What a drain has changed of read-only defaults it puts back; before the locks, as whoever tends it holds its lock first.
+    perform strata.stop_drain() where exists (select from strata.drains as d where d.ended_at is null);
     lock table strata.datasets, strata.links, strata.moves, strata.arrivals, strata.schedules in access exclusive mode;
   elsif pg_catalog.to_regclass('strata.datasets') is not null and pg_catalog.to_regclass('strata.manifests') is not null then
     raise exception 'this Strata is of before there were releases, and only a release can be removed'
