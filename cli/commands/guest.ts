@@ -112,11 +112,14 @@ async function go(
 /** One line for each file that matters; a function's files are told together. */
 function listed(changes: readonly Change[]): string[] {
   const functions = changes.filter(({ path }) => path.startsWith("functions/"));
-  const names = [...new Set(functions.map(({ path }) => path.split("/")[1] ?? ""))];
   const others = changes.filter((change) => !functions.includes(change));
   const sign = ({ text }: Change) => text === undefined ? "-" : "+";
   return [
     ...others.map((change) => `  ${sign(change)} ${change.path}: ${change.says}`),
-    ...(functions[0] === undefined ? [] : [`  ${sign(functions[0])} functions: ${some(names)}`]),
+    ...["+", "-"].flatMap((one) => {
+      const which = functions.filter((change) => sign(change) === one);
+      const names = [...new Set(which.map(({ path }) => path.split("/")[1] ?? ""))];
+      return names.length === 0 ? [] : [`  ${one} functions: ${some(names)}`];
+    }),
   ];
 }

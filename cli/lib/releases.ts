@@ -114,15 +114,20 @@ function asMigration({ product, text }: ReleaseFile, place: number): MigrationFi
   return { name: `${now}_${NAMES[product]}.sql`, text };
 }
 
-/** Chapters of before there were releases; of one night's first hour, in which hardly anybody made one of his own. */
+/** Chapters of before there were releases; of one night's first hour. */
 const CHAPTER = "^2026112200[0-9]{4}$";
 
-/** A push may have been killed before it could take its rows out again, so they are known by their names. */
+/**
+ * A push may have been killed before it could take its rows out again, so they are known by their names, and by what they
+ * say: the owner may have files of such a name, or of that hour, too.
+ */
 async function clearHistory(sql: Sql): Promise<void> {
   const [found] = await sql<{ there: boolean }[]>`
     select to_regclass('supabase_migrations.schema_migrations') is not null as there`;
   if (found?.there !== true) return;
   await sql`
     delete from supabase_migrations.schema_migrations as m
-     where m.name = any (${Object.values(NAMES)}) or m.version ~ ${CHAPTER}`;
+     where (to_jsonb(m) ->> 'name' = any (${Object.values(NAMES)}) and
+            to_jsonb(m) ->> 'statements' like '%select strata.note_release(%')
+        or (m.version ~ ${CHAPTER} and coalesce(to_jsonb(m) ->> 'statements' like '%strata%', true))`;
 }

@@ -3,8 +3,8 @@ import { join } from "@std/path";
 import { ROOT } from "../lib/command.ts";
 import { Failure } from "../lib/errors.ts";
 import { type ReleaseFile, releasesHere } from "../lib/releases.ts";
-import { withoutStrata, withStrata } from "./config_toml.ts";
-import type { Change, Project } from "./project.ts";
+import { functionsIn, withoutStrata, withStrata } from "./config_toml.ts";
+import { type Change, nextVersion, type Project } from "./project.ts";
 
 /** What of Strata somebody wants in his project. */
 export interface Wanted {
@@ -14,6 +14,7 @@ export interface Wanted {
 }
 
 const SHARED = "_strata";
+const REMOVED = "_strata_removed.sql";
 const RELEASE = /^(\d{14})_strata(_companion)?\.sql$/;
 
 /** The edge functions there are, by name. */
@@ -28,32 +29,32 @@ export async function functionsHere(): Promise<string[]> {
 /** Everything that is not yet as it should be; nothing when it is. */
 export async function additions(project: Project, wanted: Wanted): Promise<Change[]> {
   const changes = await releaseChanges(project, wanted.personal);
-  for (const name of wanted.functions.length === 0 ? [] : [SHARED, ...wanted.functions]) {
-    changes.push(...await functionChanges(project, name));
-  }
   const text = withStrata(project.config, wanted.functions);
-  if (text !== project.config) {
+  if (text !== project.config) { // before the functions: it says which of them are not the owner's
     changes.push({
       says: `the functions, and schema strata for them, between two lines that say so`,
       path: "config.toml",
       text,
     });
   }
-  return changes;
+  const needed = wanted.functions.length === 0 ? [] : [SHARED, ...wanted.functions];
+  for (const name of needed) changes.push(...await functionChanges(project, name));
+  const gone = ofStrata(project).filter((name) => !needed.includes(name));
+  return [...changes, ...gone.map(removedFunction)];
 }
 
 async function releaseChanges(project: Project, personal: boolean): Promise<Change[]> {
-  const there = await ownReleases(project);
+  const removed = project.migrations.findLast((name) => name.endsWith(REMOVED)) ?? "";
+  const there = (await ownReleases(project)).filter(({ name }) => name > removed);
   const wanted = (await releasesHere()).filter(({ product }) =>
     product === "strata" || personal || there.some((one) => one.product === product)
   );
   const missing = wanted.filter(({ digest }) => !there.some((one) => one.digest === digest));
-  let newest = [...project.migrations.map((name) => name.slice(0, 14)), today()].sort().at(-1) ??
-    "";
+  const names = [...project.migrations];
   return missing.map((release) => {
-    newest = project.migrations.some((name) => name.startsWith(newest)) ? after(newest) : newest;
-    const name = `${newest}_${release.product === "strata" ? "strata" : "strata_companion"}.sql`;
-    newest = after(newest);
+    const ending = release.product === "strata" ? "strata" : "strata_companion";
+    const name = `${nextVersion(names)}_${ending}.sql`;
+    names.push(name);
     return { says: saysOf(release, there), path: `migrations/${name}`, text: release.text };
   });
 }
@@ -66,39 +67,18 @@ function saysOf({ product, version }: ReleaseFile, there: readonly ReleaseFile[]
     : `${what} ${version}: one migration`;
 }
 
-/** Release files among the project's own migrations. */
-async function ownReleases(project: Project): Promise<ReleaseFile[]> {
+/** Release files among the project's own migrations, oldest first; another file may have such a name, and is its owner's. */
+async function ownReleases(project: Project): Promise<(ReleaseFile & { name: string })[]> {
   const names = project.migrations.filter((name) => RELEASE.test(name));
   const texts = await Promise.all(
     names.map((name) => Deno.readTextFile(join(project.path, "migrations", name))),
   );
   return texts.flatMap((text, at) => {
     const digest = /^-- digest ([0-9a-f]{64})$/m.exec(text.slice(0, 400))?.[1];
-    const product = names[at]?.endsWith("_strata_companion.sql") ? "companion" : "strata";
-    return digest === undefined ? [] : [{ product, version: "", digest, text }];
+    const name = names[at] ?? "";
+    const product = name.endsWith("_strata_companion.sql") ? "companion" : "strata";
+    return digest === undefined ? [] : [{ name, product, version: "", digest, text }];
   });
-}
-
-function today(): string {
-  return new Date().toISOString().replaceAll(/\D/g, "").slice(0, 14);
-}
-
-/** The next second, as the Supabase CLI numbers migrations: a file beside another needs a later number. */
-function after(version: string): string {
-  const [year, month, day, hour, minute, second] = [[0, 4], [4, 6], [6, 8], [8, 10], [10, 12], [
-    12,
-    14,
-  ]]
-    .map(([from, to]) => Number(version.slice(from, to))) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-  const next = new Date(Date.UTC(year, month - 1, day, hour, minute, second + 1)).toISOString();
-  return next.replaceAll(/\D/g, "").slice(0, 14);
 }
 
 /** A function's files, and its imports pinned beside it, so that the project's import map stays as it is. */
@@ -137,9 +117,11 @@ export function refuseOwnFunctions(
   project: Project,
   functions: readonly string[],
 ): void {
-  const isStratas = project.config.includes("# >>> strata");
-  const taken = [SHARED, ...functions].filter((name) => project.functions.includes(name));
-  if (functions.length === 0 || taken.length === 0 || isStratas) return;
+  const ours = ofStrata(project);
+  const taken = [SHARED, ...functions].filter((name) =>
+    project.functions.includes(name) && !ours.includes(name)
+  );
+  if (functions.length === 0 || taken.length === 0) return;
   throw new Failure(
     `The project has functions of its own named ${taken.join(", ")}`,
     "Rename them, or name with --functions those of Strata's that you want.",
@@ -147,32 +129,32 @@ export function refuseOwnFunctions(
   );
 }
 
+/** Folders of functions that `add` has put there, as config.toml says. */
+function ofStrata(project: Project): string[] {
+  const named = functionsIn(project.config);
+  return (named.length === 0 ? [] : [SHARED, ...named]).filter((name) =>
+    project.functions.includes(name)
+  );
+}
+
+function removedFunction(name: string): Change {
+  return { says: `function ${name}`, path: `functions/${name}`, text: undefined };
+}
+
+const NOTE =
+  "-- Strata was here, and has been removed. The file stays, because databases remember its number.\n";
+
 /** What takes Strata out: a migration that does, and its functions and sections of config.toml gone. */
 export async function removals(project: Project, leaveRows: boolean): Promise<Change[]> {
-  const changes: Change[] = [];
-  const releases = project.migrations.filter((name) => RELEASE.test(name));
-  for (const name of releases) {
-    const text =
-      "-- Strata was here, and has been removed. The file stays, because databases remember its number.\n";
-    if (await Deno.readTextFile(join(project.path, "migrations", name)) === text) continue;
-    changes.push({
-      says: "a note in its place: databases remember its number",
-      path: `migrations/${name}`,
-      text,
-    });
-  }
-  if (releases.length > 0) {
-    changes.push(...await removalChanges(project, changes.length > 0, leaveRows));
-  }
-  if (project.config.includes("# >>> strata")) {
-    for (
-      const name of (await functionsHere()).concat(SHARED).filter((one) =>
-        project.functions.includes(one)
-      )
-    ) {
-      changes.push({ says: `function ${name}`, path: `functions/${name}`, text: undefined });
-    }
-  }
+  const releases = (await ownReleases(project)).map(({ name }) => name);
+  const isNeeded = await usesStrata(project, releases);
+  const changes: Change[] = isNeeded ? [] : releases.map((name) => ({
+    says: "a note in its place: databases remember its number",
+    path: `migrations/${name}`,
+    text: NOTE,
+  }));
+  changes.push(...await removalChanges(project, releases.at(-1), leaveRows));
+  changes.push(...ofStrata(project).map(removedFunction));
   const config = withoutStrata(project.config);
   if (config !== project.config) {
     changes.push({ says: "Strata's sections", path: "config.toml", text: config });
@@ -180,35 +162,46 @@ export async function removals(project: Project, leaveRows: boolean): Promise<Ch
   return changes;
 }
 
+/** Whether a migration of the owner's calls Strata: on a database that is made anew, it still has to be there by then. */
+async function usesStrata(project: Project, releases: readonly string[]): Promise<boolean> {
+  const others = project.migrations.filter((name) =>
+    !releases.includes(name) && !name.endsWith(REMOVED)
+  );
+  const texts = await Promise.all(
+    others.map((name) => Deno.readTextFile(join(project.path, "migrations", name))),
+  );
+  return texts.some((text) => /\bstrata"?\s*\./i.test(text));
+}
+
 /** One more migration; said otherwise than before (--leave-rows), it is written anew: it was refused, or has been done. */
 async function removalChanges(
   project: Project,
-  isNew: boolean,
+  newest: string | undefined,
   leaveRows: boolean,
 ): Promise<Change[]> {
   const text = await removalSql(leaveRows);
-  const last = project.migrations.findLast((name) => name.endsWith("_strata_removed.sql"));
-  if (last !== undefined && !isNew) {
+  const last = project.migrations.findLast((name) => name.endsWith(REMOVED));
+  if (last !== undefined && (newest === undefined || last > newest)) {
     const path = `migrations/${last}`;
     const isSame = await Deno.readTextFile(join(project.path, path)) === text;
     return isSame
       ? []
       : [{ says: "says otherwise whether settled rows may stay where they are", path, text }];
   }
-  const newest = [...project.migrations.map((name) => name.slice(0, 14)), today()].sort().at(-1) ??
-    "";
-  const version = project.migrations.some((name) => name.startsWith(newest))
-    ? after(newest)
-    : newest;
+  if (newest === undefined) return [];
   return [{
     says: "takes Strata out of a database with the next `supabase db push`; tables and rows stay",
-    path: `migrations/${version}_strata_removed.sql`,
+    path: `migrations/${nextVersion(project.migrations)}${REMOVED}`,
     text,
   }];
 }
 
 /** The SQL that takes Strata out of a database. */
 export async function removalSql(leaveRows: boolean): Promise<string> {
-  const text = await Deno.readTextFile(join(ROOT, "supabase", "schemas", "release", "remove.sql"));
-  return text.replaceAll("%LEAVE_ROWS%", String(leaveRows));
+  const parts = await Promise.all(
+    ["open", "remove", "close"].map((part) =>
+      Deno.readTextFile(join(ROOT, "supabase", "schemas", "release", `${part}.sql`))
+    ),
+  );
+  return parts.join("\n").replaceAll("%LEAVE_ROWS%", String(leaveRows));
 }

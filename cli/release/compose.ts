@@ -31,6 +31,7 @@ export async function compose(plan: ReleasePlan, { product, folders }: Product):
   const folder = product === "strata" ? "release" : "companion/release";
   const frame = (part: string) => read(`${folder}/${part}.sql`);
   const parts = [
+    await read("release/open.sql"),
     await frame("begin"),
     await read("release/drop.sql"),
     ...await installers(folders),
@@ -41,6 +42,7 @@ export async function compose(plan: ReleasePlan, { product, folders }: Product):
     ...(await each(folders, "seed.sql")),
     ...(product === "strata" ? await upgrades(plan, "_after") : []),
     await frame("end"),
+    await read("release/close.sql"),
   ];
   const body = parts.join("\n").replaceAll("%VERSION%", plan.version)
     .replaceAll("%PROTOCOLS%", plan.protocols.join(", ")).replaceAll("%PRODUCT%", product);

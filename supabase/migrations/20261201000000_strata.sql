@@ -1,13 +1,40 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 7d5fda7c75809a2d25071efed26904e1a964fb739f13ae693eb5b099264862c4
+-- digest 5ae3ddb22115f64c34588f6dfff2b61686e89121b60b913933058671ebea7549
 -- Long because it is a whole release.
+
+-- release/open.sql
+
+-- The whole file is one transaction, as the Supabase CLI and the SQL editor send it; with psql, that is `psql -1`. Statement by
+-- statement a failure in the middle would leave half a release: so that nothing is done then, what follows finds itself read-only.
+
+select pg_catalog.set_config('strata.read_only', case s.source when 'session' then s.setting else 'reset' end, true)
+  from pg_catalog.pg_settings as s where s.name = 'default_transaction_read_only';
+
+do $$
+begin
+  if coalesce(pg_catalog.current_setting('strata.read_only', true), '') = '' then
+    raise exception 'this file is one transaction, and was sent statement by statement: nothing is changed'
+      using errcode = '25P01', hint = 'Push it with the Supabase CLI, or run psql -1 -v ON_ERROR_STOP=1 -f with it.';
+  end if;
+end
+$$;
+
+select pg_catalog.set_config('default_transaction_read_only', 'on', false); -- of transactions that begin from here on
+
+-- Names mean the same whatever search_path its owner has given the role or the database.
+select pg_catalog.set_config('strata.search_path', pg_catalog.current_setting('search_path'), true);
+select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
+-- One after the other, and never waiting for good: what cannot be locked within a minute ends the whole.
+select pg_catalog.set_config('lock_timeout', '60s', true);
+select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata.release', 0));
 
 -- release/begin.sql
 
 -- The beginning of a release: may it be installed here, and over what?
 --
--- The whole file is one transaction, as the Supabase CLI sends it. `strata.from` says to what follows which release it
--- finds: '' in a database without Strata, '0.0.0' for what there was before releases had numbers.
+-- `strata.from` says to what follows which release it finds: '' in a database without Strata, '0.0.0' for what there was
+-- before releases had numbers.
 
 select pg_catalog.set_config('client_min_messages', 'warning', true); -- what is there already is no news
 select pg_catalog.set_config('check_function_bodies', 'off', true); -- routines call each other: the tests check them all
@@ -15,11 +42,20 @@ select pg_catalog.set_config('check_function_bodies', 'off', true); -- routines 
 do $$
 declare
   c_this constant text := '0.1.0';
-  v_from text := case when pg_catalog.to_regclass('strata.datasets') is null then '' else '0.0.0' end;
+  v_from text := case when pg_catalog.to_regclass('strata.datasets') is null or pg_catalog.to_regclass('strata.manifests') is null
+                      then '' else '0.0.0' end;
+  v_other text;
 begin
   if pg_catalog.to_regclass('strata.releases') is not null then
     execute $sql$select r.version from strata.releases as r where r.product = 'strata' order by r.installed_at desc limit 1$sql$
       into v_from;
+  end if;
+  select pg_catalog.pg_describe_object(d.classid, d.objid, 0) into v_other from pg_catalog.pg_depend as d
+   where v_from = '' and d.refclassid = 'pg_catalog.pg_namespace'::regclass and d.refobjid = pg_catalog.to_regnamespace('strata')
+   order by d.classid, d.objid limit 1;
+  if v_other is not null then
+    raise exception 'there is a schema strata in this database already, and it is not of Strata: it has %', v_other
+      using errcode = '42P06', hint = 'Give that schema another name: alter schema strata rename to …;';
   end if;
   if v_from <> '' and pg_catalog.string_to_array(v_from, '.')::integer[] > pg_catalog.string_to_array(c_this, '.')::integer[] then
     raise exception 'this database has Strata %, and this is the file of %: nothing was changed', v_from, c_this
@@ -29,12 +65,10 @@ begin
 end
 $$;
 
--- Jobs and neighbours wait from here on: what is between two steps of a move stays there until the new code takes it up. They
--- never wait for good: what cannot be locked within a minute ends the whole.
+-- Jobs and neighbours wait from here on: what is between two steps of a move stays there until the new code takes it up.
 do $$
 begin
   if pg_catalog.current_setting('strata.from') <> '' then
-    perform pg_catalog.set_config('lock_timeout', '60s', true);
     lock table strata.datasets, strata.links, strata.moves, strata.arrivals, strata.schedules in access exclusive mode;
   end if;
 end
@@ -66,13 +100,18 @@ begin
      and not (d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = any (v_old));
   if v_users is not null then
     raise exception 'what is not of Strata needs its functions, which a release makes anew: %', v_users
-      using errcode = 'ST068', hint = 'Drop the objects that the message names, push again, and make them anew afterwards.';
+      using errcode = 'ST068', hint = 'Drop the objects that the message names and push again; after an upgrade, make them anew.';
   end if;
   if v_old <> '{}' then
     execute 'drop routine ' || (select string_agg(o::regprocedure::text, ', ') from unnest(v_old) as o);
   end if;
 end
 $$;
+
+-- What is still there is of the companion, or its owner's: note_release() does not count it as what this file brings.
+select pg_catalog.set_config('strata.not_ours', array(
+  select p.oid from pg_catalog.pg_proc as p where p.pronamespace = pg_catalog.to_regnamespace('strata')
+     and ('strata' <> 'strata' or pg_catalog.current_setting('strata.from') <> ''))::text, true);
 
 -- A type that nothing stores goes as well, and then those that only it was made of.
 do $$
@@ -1794,14 +1833,12 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_others constant regprocedure[] := array(
-    select to_regprocedure(unnest(r.routines)) from (select distinct on (o.product) o.routines from strata.releases as o where o.product <> p_product
-                                     order by o.product, o.installed_at desc) as r);
+  v_not_ours constant oid[] := coalesce(nullif(current_setting('strata.not_ours', true), ''), '{}');
 begin
   insert into strata.releases (product, version, digest, routines, installed_at)
   values (p_product, p_version, p_digest, array(
     select p.oid::regprocedure::text from pg_catalog.pg_proc as p
-     where p.pronamespace = 'strata'::regnamespace and (p.oid = any (v_others)) is not true and p.prorettype <> 'trigger'::regtype
+     where p.pronamespace = 'strata'::regnamespace and p.oid <> all (v_not_ours) and p.prorettype <> 'trigger'::regtype
      order by p.oid::regprocedure::text), clock_timestamp())
   on conflict (product, version) do update
      set digest = excluded.digest, routines = excluded.routines, installed_at = excluded.installed_at;
@@ -19822,8 +19859,8 @@ insert into strata.errors (code, cause, remedy) values
             'update this copy of Strata; in a project of your own, run `deno task strata add <folder>` from the newer copy'),
   ('ST069', 'two neighbours have releases of Strata that cannot work together',
             'run `deno task strata setup --init` from a copy of the newer release: it upgrades every tier; moves go on by themselves'),
-  ('ST068', 'objects that are not Strata''s depend on its functions, which a release makes anew',
-            'drop the objects that the message names, push again, and make them anew afterwards'),
+  ('ST068', 'objects that are not Strata''s depend on what a release makes anew, or a removal takes away',
+            'drop the objects that the message names and push again; after an upgrade, make them anew'),
   ('ST070', 'rows have settled on colder tiers, and without Strata nobody would look after them',
             'bring them back first; or let them stay where they are: `deno task strata remove <folder> --leave-rows`'),
   ('08', 'the neighbour cannot be reached', 'check that it runs and that host, port and firewall are right; it is tried again by itself'),
@@ -20408,6 +20445,14 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '7d5fda7c75809a2d25071efed26904e1a964fb739f13ae693eb5b099264862c4');
+select strata.note_release('strata', '0.1.0', '5ae3ddb22115f64c34588f6dfff2b61686e89121b60b913933058671ebea7549');
 
 notify pgrst, 'reload schema';
+
+-- release/close.sql
+
+-- The session is again as it was.
+
+select pg_catalog.set_config('search_path', pg_catalog.current_setting('strata.search_path', true), true);
+select pg_catalog.set_config('default_transaction_read_only', case pg_catalog.current_setting('strata.read_only', true)
+                             when 'on' then 'on' when 'off' then 'off' end, false); -- null: what it is by default

@@ -1,6 +1,33 @@
 -- Strata 0.1.0, companion: made by `deno task release` from supabase/schemas; not to be edited.
--- digest ea750b89f31c082bc3d81cdec10ac4b685dab9518d3b3d407bd86bec9332b82a
+-- digest 19dfcb15656a199dd6c199310cd55b1a57968485b87b39c268adbf9e79622a7a
 -- Long because it is a whole release.
+
+-- release/open.sql
+
+-- The whole file is one transaction, as the Supabase CLI and the SQL editor send it; with psql, that is `psql -1`. Statement by
+-- statement a failure in the middle would leave half a release: so that nothing is done then, what follows finds itself read-only.
+
+select pg_catalog.set_config('strata.read_only', case s.source when 'session' then s.setting else 'reset' end, true)
+  from pg_catalog.pg_settings as s where s.name = 'default_transaction_read_only';
+
+do $$
+begin
+  if coalesce(pg_catalog.current_setting('strata.read_only', true), '') = '' then
+    raise exception 'this file is one transaction, and was sent statement by statement: nothing is changed'
+      using errcode = '25P01', hint = 'Push it with the Supabase CLI, or run psql -1 -v ON_ERROR_STOP=1 -f with it.';
+  end if;
+end
+$$;
+
+select pg_catalog.set_config('default_transaction_read_only', 'on', false); -- of transactions that begin from here on
+
+-- Names mean the same whatever search_path its owner has given the role or the database.
+select pg_catalog.set_config('strata.search_path', pg_catalog.current_setting('search_path'), true);
+select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
+-- One after the other, and never waiting for good: what cannot be locked within a minute ends the whole.
+select pg_catalog.set_config('lock_timeout', '60s', true);
+select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata.release', 0));
 
 -- companion/release/begin.sql
 
@@ -46,13 +73,18 @@ begin
      and not (d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = any (v_old));
   if v_users is not null then
     raise exception 'what is not of Strata needs its functions, which a release makes anew: %', v_users
-      using errcode = 'ST068', hint = 'Drop the objects that the message names, push again, and make them anew afterwards.';
+      using errcode = 'ST068', hint = 'Drop the objects that the message names and push again; after an upgrade, make them anew.';
   end if;
   if v_old <> '{}' then
     execute 'drop routine ' || (select string_agg(o::regprocedure::text, ', ') from unnest(v_old) as o);
   end if;
 end
 $$;
+
+-- What is still there is of the companion, or its owner's: note_release() does not count it as what this file brings.
+select pg_catalog.set_config('strata.not_ours', array(
+  select p.oid from pg_catalog.pg_proc as p where p.pronamespace = pg_catalog.to_regnamespace('strata')
+     and ('companion' <> 'strata' or pg_catalog.current_setting('strata.from') <> ''))::text, true);
 
 -- A type that nothing stores goes as well, and then those that only it was made of.
 do $$
@@ -1150,6 +1182,14 @@ revoke execute on function public.date_from_created_at() from public;
 revoke all on all routines in schema strata from public;
 revoke all on all tables in schema strata from public;
 select strata.note_rights();
-select strata.note_release('companion', '0.1.0', 'ea750b89f31c082bc3d81cdec10ac4b685dab9518d3b3d407bd86bec9332b82a');
+select strata.note_release('companion', '0.1.0', '19dfcb15656a199dd6c199310cd55b1a57968485b87b39c268adbf9e79622a7a');
 
 notify pgrst, 'reload schema';
+
+-- release/close.sql
+
+-- The session is again as it was.
+
+select pg_catalog.set_config('search_path', pg_catalog.current_setting('strata.search_path', true), true);
+select pg_catalog.set_config('default_transaction_read_only', case pg_catalog.current_setting('strata.read_only', true)
+                             when 'on' then 'on' when 'off' then 'off' end, false); -- null: what it is by default

@@ -115,3 +115,16 @@ Deno.test("an older file than what is there is refused before anything is change
   ]);
   assertEquals(differences(await everything(db), before), []);
 });
+
+Deno.test("what of the history is the owner's stays, whatever its name or hour; what a killed push left goes", async () => {
+  await using db = await releasedDatabase("today", "core");
+  const [strata] = await filesHere();
+  await pushFiles(db.url, [
+    { name: "20261122000100_orders.sql", text: "create table public.of_that_hour (id bigint);" },
+    { name: "20270101000000_strata_setup.sql", text: "select strata.become('core');" },
+    { name: "20270101000001_strata_setup.sql", text: strata?.text ?? "" },
+  ]);
+  await upgrade(db);
+  const left = await db.sql`select version from supabase_migrations.schema_migrations order by 1`;
+  assertEquals(left.map(({ version }) => version), ["20261122000100", "20270101000000"]);
+});

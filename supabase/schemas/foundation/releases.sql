@@ -22,14 +22,12 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_others constant regprocedure[] := array(
-    select to_regprocedure(unnest(r.routines)) from (select distinct on (o.product) o.routines from strata.releases as o where o.product <> p_product
-                                     order by o.product, o.installed_at desc) as r);
+  v_not_ours constant oid[] := coalesce(nullif(current_setting('strata.not_ours', true), ''), '{}');
 begin
   insert into strata.releases (product, version, digest, routines, installed_at)
   values (p_product, p_version, p_digest, array(
     select p.oid::regprocedure::text from pg_catalog.pg_proc as p
-     where p.pronamespace = 'strata'::regnamespace and (p.oid = any (v_others)) is not true and p.prorettype <> 'trigger'::regtype
+     where p.pronamespace = 'strata'::regnamespace and p.oid <> all (v_not_ours) and p.prorettype <> 'trigger'::regtype
      order by p.oid::regprocedure::text), clock_timestamp())
   on conflict (product, version) do update
      set digest = excluded.digest, routines = excluded.routines, installed_at = excluded.installed_at;

@@ -22,13 +22,18 @@ begin
      and not (d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = any (v_old));
   if v_users is not null then
     raise exception 'what is not of Strata needs its functions, which a release makes anew: %', v_users
-      using errcode = 'ST068', hint = 'Drop the objects that the message names, push again, and make them anew afterwards.';
+      using errcode = 'ST068', hint = 'Drop the objects that the message names and push again; after an upgrade, make them anew.';
   end if;
   if v_old <> '{}' then
     execute 'drop routine ' || (select string_agg(o::regprocedure::text, ', ') from unnest(v_old) as o);
   end if;
 end
 $$;
+
+-- What is still there is of the companion, or its owner's: note_release() does not count it as what this file brings.
+select pg_catalog.set_config('strata.not_ours', array(
+  select p.oid from pg_catalog.pg_proc as p where p.pronamespace = pg_catalog.to_regnamespace('strata')
+     and ('%PRODUCT%' <> 'strata' or pg_catalog.current_setting('strata.from') <> ''))::text, true);
 
 -- A type that nothing stores goes as well, and then those that only it was made of.
 do $$
