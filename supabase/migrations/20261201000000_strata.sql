@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 1eeaef01638695461744067c4f5a03de51b704dbc2a7be7912cd95b0ddffb96a
+-- digest 21b5abf958841184a6dc494ce19c4cd88d0618bdc820d9c4161e334b5e6273a3
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -1833,7 +1833,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_not_ours constant oid[] := coalesce(nullif(current_setting('strata.not_ours', true), ''), '{}');
+  v_not_ours constant oid[] := coalesce(nullif(current_setting('strata.not_ours', true), ''), '{}')::oid[];
 begin
   insert into strata.releases (product, version, digest, routines, installed_at)
   values (p_product, p_version, p_digest, array(
@@ -20445,7 +20445,7 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '1eeaef01638695461744067c4f5a03de51b704dbc2a7be7912cd95b0ddffb96a');
+select strata.note_release('strata', '0.1.0', '21b5abf958841184a6dc494ce19c4cd88d0618bdc820d9c4161e334b5e6273a3');
 
 notify pgrst, 'reload schema';
 
