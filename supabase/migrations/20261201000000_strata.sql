@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 5ae3ddb22115f64c34588f6dfff2b61686e89121b60b913933058671ebea7549
+-- digest be7bf399cace1a348dfead3c4b46bfbdaf943336d445b84c7245fd2187edf2a3
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -1833,7 +1833,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_not_ours constant oid[] := coalesce(nullif(current_setting('strata.not_ours', true), ''), '{}');
+  v_not_ours constant oid[] := coalesce(nullif(current_setting('strata.not_ours', true), ''), '{}')::oid[];
 begin
   insert into strata.releases (product, version, digest, routines, installed_at)
   values (p_product, p_version, p_digest, array(
@@ -20445,7 +20445,7 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '5ae3ddb22115f64c34588f6dfff2b61686e89121b60b913933058671ebea7549');
+select strata.note_release('strata', '0.1.0', 'be7bf399cace1a348dfead3c4b46bfbdaf943336d445b84c7245fd2187edf2a3');
 
 notify pgrst, 'reload schema';
 

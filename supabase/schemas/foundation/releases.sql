@@ -22,7 +22,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_not_ours constant oid[] := coalesce(nullif(current_setting('strata.not_ours', true), ''), '{}');
+  v_not_ours constant oid[] := coalesce(nullif(current_setting('strata.not_ours', true), ''), '{}')::oid[];
 begin
   insert into strata.releases (product, version, digest, routines, installed_at)
   values (p_product, p_version, p_digest, array(
