@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest be7bf399cace1a348dfead3c4b46bfbdaf943336d445b84c7245fd2187edf2a3
+-- digest 0c1bd5cd404362a7dcd66f33966ef89dc0cc729d746cccd5ff8724674bc4206e
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -59,7 +59,7 @@ begin
   end if;
   if v_from <> '' and pg_catalog.string_to_array(v_from, '.')::integer[] > pg_catalog.string_to_array(c_this, '.')::integer[] then
     raise exception 'this database has Strata %, and this is the file of %: nothing was changed', v_from, c_this
-      using errcode = 'ST067', hint = 'Update this copy of Strata; in a project of your own, take the newer file out of it: strata add.';
+      using errcode = 'ST067', hint = 'Update this copy of Strata; for a project of your own, run deno task strata add <folder> from the newer copy.';
   end if;
   perform pg_catalog.set_config('strata.from', v_from, true);
 end
@@ -20445,7 +20445,7 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', 'be7bf399cace1a348dfead3c4b46bfbdaf943336d445b84c7245fd2187edf2a3');
+select strata.note_release('strata', '0.1.0', '0c1bd5cd404362a7dcd66f33966ef89dc0cc729d746cccd5ff8724674bc4206e');
 
 notify pgrst, 'reload schema';
 

@@ -26,7 +26,7 @@ begin
   end if;
   if v_from <> '' and pg_catalog.string_to_array(v_from, '.')::integer[] > pg_catalog.string_to_array(c_this, '.')::integer[] then
     raise exception 'this database has Strata %, and this is the file of %: nothing was changed', v_from, c_this
-      using errcode = 'ST067', hint = 'Update this copy of Strata; in a project of your own, take the newer file out of it: strata add.';
+      using errcode = 'ST067', hint = 'Update this copy of Strata; for a project of your own, run deno task strata add <folder> from the newer copy.';
   end if;
   perform pg_catalog.set_config('strata.from', v_from, true);
 end
