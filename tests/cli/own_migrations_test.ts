@@ -43,11 +43,17 @@ Deno.test("setup leaves the history as its owner's pushes made it, and the owner
 
 Deno.test("a push that was killed before it took its rows out of the history is tidied by the next one", async () => {
   await using db = await testDatabase();
-  await db.sql`insert into supabase_migrations.schema_migrations (version, name)
-    values ('20261201120000', 'strata_setup'), ('20261201120001', 'strata_companion_setup'), ('20250101000000', 'own')`;
+  await db.sql`insert into supabase_migrations.schema_migrations (version, name, statements) values
+    ('20261201120000', 'strata_setup', '{"select strata.note_release(''strata'')"}'),
+    ('20261201120001', 'strata_companion_setup', '{"select strata.note_release(''companion'')"}'),
+    ('20250101000000', 'own', '{}'), ('20250101000001', 'strata_setup', '{"select 1"}')`;
   const { pushed } = await pushReleases(db.url);
   assertEquals(pushed, []);
-  assertEquals(await history(db.sql), ["20250101000000"]);
+  assertEquals(
+    await history(db.sql),
+    ["20250101000000", "20250101000001"],
+    "a file of the owner's stays, whatever its name",
+  );
 });
 
 Deno.test("a release that an owner pushed among his own migrations stays in his history", async () => {

@@ -7,7 +7,7 @@ import { strata } from "./support.ts";
 /** What the guide says to run on a tier; each dials the hotter one, if there is one. */
 async function removal(tier: Tier): Promise<string> {
   const page = await Deno.readTextFile(`${REPOSITORY}/docs/guide/removing.md`);
-  const sql = /^## Remove Strata by hand$[^`]*```sql\n([^`]*)```/m.exec(page)?.[1];
+  const sql = /^## Remove Strata by hand$[^]*?^```sql\n([^`]*)```/m.exec(page)?.[1];
   if (sql === undefined) throw new Error("The guide does not say how Strata is removed");
   return sql.replace("strata_core", `strata_${TIERS[TIERS.indexOf(tier) - 1] ?? "core"}`);
 }
