@@ -55,11 +55,6 @@ export async function compose(plan: ReleasePlan, { product, folders }: Product):
   return title + body.replaceAll("%DIGEST%", digest);
 }
 
-/** What stands in a release file's head. */
-export function digestOf(text: string): string | undefined {
-  return /^-- digest ([0-9a-f]{64})$/m.exec(text.slice(0, 1000))?.[1];
-}
-
 async function sha256(text: string): Promise<string> {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return new Uint8Array(hash).toHex();

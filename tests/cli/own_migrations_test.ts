@@ -107,3 +107,17 @@ Deno.test("a database that a newer Strata has set up is left alone", async () =>
   );
   assertEquals(await history(db.sql), []);
 });
+
+Deno.test("a table of the owner's that is called like one of the companion's stays as it is", async () => {
+  await using db = await testDatabase();
+  await removeStrata(db.sql);
+  await db.sql.unsafe(
+    "create table public.tasks (id int primary key); grant select on public.tasks to anon",
+  );
+  const failure = await assertRejects(() => pushReleases(db.url, { personal: true }), Error);
+  assert(failure.message.includes("they are taken: public.tasks"), failure.message);
+  const kept = await db.sql`
+    select c.relrowsecurity as rls, has_table_privilege('anon', c.oid, 'select') as granted
+      from pg_class as c where c.oid = 'public.tasks'::regclass`;
+  assertEquals([...kept], [{ rls: false, granted: true }]);
+});
