@@ -6,6 +6,7 @@ import type { Config } from "../config/load.ts";
 import { init, type InitOutcome } from "../setup/init.ts";
 import { rotateLinks } from "../setup/links.ts";
 import { sample } from "../setup/sample.ts";
+import { releases } from "../tiers/releases.ts";
 import {
   command,
   type CommonOptions,
@@ -138,6 +139,16 @@ function managedText(managed: string[], others: string[]): string {
 }
 
 async function sampleReport(context: Context): Promise<Report> {
+  const { sql } = context.session.require("core");
+  const hasCompanion = (await releases(sql)).some(({ product }) => product === "companion");
+  if (hasCompanion) return await loadReport(context);
+  const brought = await personalInit(context); // its tables are what the sample fills
+  if (brought.ok === false) return brought;
+  const { document, text } = await loadReport(context);
+  return { document: { ...brought.document, ...document }, text: `${brought.text}\n\n${text}` };
+}
+
+async function loadReport(context: Context): Promise<Report> {
   const loaded = await sample(context);
   if (loaded.outcome === "already_loaded") {
     return { document: { sample: loaded }, text: "The sample data is there already." };

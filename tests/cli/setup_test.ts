@@ -368,3 +368,16 @@ Deno.test("monitor shows sizes, moves and policies, each as JSON too", async () 
   const { datasets } = JSON.parse((await cli.strata("monitor", "lifecycle", "--json")).out);
   assert.equal(datasets.length, 17);
 });
+
+Deno.test("setup --sample-data brings the companion's tables, which it fills, where setup has left them out", async () => {
+  await using cli = await commandLine(["core", "main"]);
+  for (const tier of ["core", "main"] as const) {
+    await cli.sql(tier).unsafe(
+      "drop schema strata cascade; drop schema public cascade; create schema public",
+    );
+  }
+  assert.equal((await cli.strata("setup", "--init")).code, 0);
+  const { code, out, err } = await cli.strata("setup", "--sample-data", "--json");
+  assert.equal(code, 0, out + err);
+  assert.ok(Number(JSON.parse(out).sample.rows) > 10_000);
+});
