@@ -21,7 +21,7 @@ export interface Ages {
   by: "count" | "statistics" | "sample";
   rows: number;
   without: number;
-  /** Rows older than a number of days. */
+  /** Rows older than a number of days: each of {@linkcode TOLD}, and of {@linkcode LEFT}. */
   older: Record<number, number>;
   /** Rows that were made in each of the last months of 30 days, the latest first. */
   months: number[];
@@ -31,6 +31,8 @@ export interface Ages {
 
 /** The ages that are told. */
 export const TOLD = [30, 90, 365] as const;
+/** Known besides: the age from which what the platform left is not missed. */
+export const LEFT = [180] as const;
 const MONTHS = 6;
 const DAYS = [...Array.from({ length: MONTHS + 1 }, (_, month) => month * 30), 365];
 /** A heap up to this is counted; above, the planner's statistics or a sample are used. */
@@ -245,7 +247,7 @@ function ages(
     by,
     rows: Math.round(rows),
     without: Math.round(without),
-    older: Object.fromEntries(TOLD.map((days) => [days, at(days)])),
+    older: Object.fromEntries([...TOLD, ...LEFT].map((days) => [days, at(days)])),
     months: monthsOf(older),
     oldest_days: oldest,
   };

@@ -89,7 +89,8 @@ export async function leftovers(reader: Reader, tables: readonly Table[]): Promi
     if (table === undefined || bytesOf(table) < WORTH) continue;
     const rights = await rightsOn(reader, table, leftover.age);
     if (rights === undefined || !rights.age) continue;
-    gains.push(await gainOf(reader, table, leftover, rights));
+    const gain = await gainOf(reader, table, leftover, rights);
+    if (gain !== undefined) gains.push(gain);
   }
   return gains;
 }
@@ -118,7 +119,7 @@ async function gainOf(
   table: Table,
   { table: name, age, days, only, says, loses, truncate }: Leftover,
   { deletes, truncates, owns }: Rights,
-): Promise<Gain> {
+): Promise<Gain | undefined> {
   const bytes = bytesOf(table);
   if (truncate && truncates) {
     return {
@@ -134,7 +135,9 @@ async function gainOf(
   const ages = await agesOf(reader, table, { name: age });
   const old = ages === undefined || ages.rows === 0
     ? undefined
-    : (ages.older[days > 90 ? 365 : days > 30 ? 90 : 30] ?? 0) / ages.rows;
+    : (ages.older[Math.max(days, 30)] ?? 0) / ages.rows;
+  // The table may be large for another reason: young rows, or room of rows that are gone.
+  if (old !== undefined && bytes * old < WORTH) return undefined;
   const where = `${age} < now() - interval '${days} days'${
     only === undefined ? "" : ` and ${only}`
   }`;

@@ -84,20 +84,24 @@ Deno.test("advise measures room of rows that are gone about as well as packing t
   assert.ok(Math.abs((gains[0]?.bytes ?? 0) - real) < real / 10, `${gains[0]?.bytes} of ${real}`);
 });
 
-/** What the platform leaves lying, as far as its columns tell. */
+/** What the platform leaves lying, as far as its columns tell. An autovacuum's snapshot would keep dead rows. */
 const LEFT = `
   create schema cron;
-  create table cron.job_run_details (runid bigint primary key, return_message text, end_time timestamptz);
+  create table cron.job_run_details (runid bigint primary key, return_message text, end_time timestamptz)
+    with (autovacuum_enabled = off);
   insert into cron.job_run_details select i, repeat('x', 100), now() - i * interval '1 minute'
     from generate_series(1, 20000) as i;
   create schema net;
-  create table net._http_response (id bigint, content text, created timestamptz);
+  create table net._http_response (id bigint, content text, created timestamptz)
+    with (autovacuum_enabled = off);
   insert into net._http_response select i, repeat('x', 100), now() from generate_series(1, 20000) as i;
   create schema auth;
-  create table auth.audit_log_entries (id bigint primary key, payload json, created_at timestamptz);
+  create table auth.audit_log_entries (id bigint primary key, payload json, created_at timestamptz)
+    with (autovacuum_enabled = off);
   insert into auth.audit_log_entries select i, '{}', now() - i * interval '1 hour' from generate_series(1,
     30000) as i;
-  create table auth.sessions (id bigint primary key, updated_at timestamptz, tag text);
+  create table auth.sessions (id bigint primary key, updated_at timestamptz, tag text)
+    with (autovacuum_enabled = off);
   insert into auth.sessions select i, now() - i * interval '1 hour', repeat('x', 60) from generate_series(1,
     20000) as i;`;
 
