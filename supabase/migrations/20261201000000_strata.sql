@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 0c1bd5cd404362a7dcd66f33966ef89dc0cc729d746cccd5ff8724674bc4206e
+-- digest ddf3669bc7a425b5b4e6adf3750e509f69d0e577533b69131cffb5a843e5ceb1
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -413,15 +413,17 @@ create table if not exists strata.registry (
   routine text not null,
   constraint registry_pkey primary key (occasion, routine),
   constraint registry_place_key unique (occasion, place),
-  constraint registry_occasion_is_known check (occasion in ('condition', 'report', 'watchdog', 'prune'))
+  constraint registry_occasion_is_known check (occasion in
+    ('condition', 'report', 'watchdog', 'prune', 'forget', 'left_over', 'unmanage', 'new_colder', 'rewriting'))
 );
 comment on table strata.registry is
-  'What is called on an occasion, in the order of place: functions of schema strata without arguments. A topic enters its own, so that none '
+  'What is called on an occasion, in the order of place: functions of schema strata, without arguments unless one is named here. A topic enters its own, so that none '
   'has to know those that come after it. condition: what is wrong now (alert_conditions). report: a section, report_<routine> (report_part). '
-  'watchdog: with each run of watchdog(). prune: weekly (prune_records). product: the release file that entered it.';
+  'watchdog: with each run of watchdog(). prune: weekly (prune_records). forget: what it keeps of rows that are no more (forget). left_over: is '
+  'there work for the job of each minute (keep_going)? unmanage: a dataset is let go of, given its name; it may refuse. new_colder: another '
+  'tier becomes the colder neighbour, given its name; it may refuse. rewriting: is a table, given its name, being rewritten? product: the '
+  'release file that entered it.';
 alter table strata.registry enable row level security;
-
--- tiers/tables.sql
 
 create table if not exists strata.tiers (
   name text not null,
@@ -457,6 +459,8 @@ comment on table strata.self is
 alter table strata.self enable row level security;
 
 create index if not exists self_tier_idx on strata.self (tier);
+
+-- tiers/tables.sql
 
 create table if not exists strata.links (
   neighbour text not null,
@@ -518,6 +522,104 @@ comment on sequence strata.excess_hotter is 'How often the hotter neighbour has 
 create sequence if not exists strata.excess_colder minvalue 0 start 1;
 comment on sequence strata.excess_colder is 'How often the colder neighbour has sent more than it may, since the last upkeep.';
 
+-- The same for passwords and keys that a person's program brings: with log_statement = all a server logs statements and
+-- their parameters, but not what COPY reads.
+create table if not exists strata.handed (
+  name text not null,
+  value text not null,
+  constraint handed_pkey primary key (name)
+);
+comment on table strata.handed is
+  'Always empty: what is copied into it (in binary, so that no error quotes it) is handed over, as hand_over() does.';
+alter table strata.handed enable row level security;
+
+-- Every failed step is also logged by itself: trouble is forgotten with the next success, this is not.
+create table if not exists strata.failures (
+  failure_id bigint generated always as identity,
+  failed_at timestamptz not null,
+  dataset text,
+  link text,
+  code text not null,
+  says text not null,
+  constraint failures_pkey primary key (failure_id),
+  constraint failures_are_of_a_dataset_or_a_link check ((dataset is null) <> (link is null))
+);
+comment on table strata.failures is
+  'The log of failed steps: of which dataset, or of the link to which neighbour, with SQLSTATE and sentence. prune() keeps it '
+  'small.';
+alter table strata.failures enable row level security;
+
+create index if not exists failures_failed_idx on strata.failures (failed_at);
+
+-- How old a key is: written by the functions that know, watched here.
+create table if not exists strata.keys (
+  name text not null,
+  rotated_at timestamptz not null,
+  max_age_days integer not null default 90,
+  mark text,
+  constraint keys_pkey primary key (name),
+  constraint keys_age_is_positive check (max_age_days > 0)
+);
+comment on table strata.keys is 'Passwords and keys by name only: when each was last rotated, or first seen, and how old it may become. mark: eight digits of '
+  'a hash of a random key, by which another one is told; never of a password.';
+alter table strata.keys enable row level security;
+
+create table if not exists strata.heartbeats (
+  neighbour text not null,
+  heard_at timestamptz not null,
+  says jsonb not null,
+  hour timestamptz,
+  hour_bytes bigint not null default 0,
+  constraint heartbeats_pkey primary key (neighbour),
+  constraint heartbeats_link_fkey foreign key (neighbour) references strata.links (neighbour) on delete cascade
+);
+comment on table strata.heartbeats is 'What each neighbour last said of itself, and when by our clock: see heartbeat(). hour_bytes: of heartbeats in that hour.';
+alter table strata.heartbeats enable row level security;
+
+-- alerts/tables.sql
+
+create table if not exists strata.alert_kinds (
+  kind text not null,
+  is_condition boolean not null,
+  says text not null,
+  grace interval not null default '0',
+  at_once boolean not null default false,
+  of_moves boolean not null default false,
+  of_rows boolean not null default false,
+  constraint alert_kinds_pkey primary key (kind)
+);
+comment on table strata.alert_kinds is
+  'The kinds of alerts. is_condition: check_alerts() raises and clears it; otherwise the function that finds it does. grace: how '
+  'long it is a warning before it is critical, where the two differ by nothing else. at_once: its warnings do not wait for the '
+  'report. of_moves: while it is open, rows stay where they are that should move.';
+alter table strata.alert_kinds enable row level security;
+
+create table if not exists strata.alerts (
+  alert_id bigint generated always as identity,
+  kind text not null,
+  tier text not null,
+  subject text not null,
+  severity text not null,
+  says text not null,
+  remedy text,
+  heard_from text,
+  first_seen_at timestamptz not null,
+  last_seen_at timestamptz not null,
+  seen_count integer not null default 1,
+  cleared_at timestamptz,
+  constraint alerts_pkey primary key (alert_id),
+  constraint alerts_kind_fkey foreign key (kind) references strata.alert_kinds (kind),
+  constraint alerts_severity_is_known check (severity in ('info', 'warning', 'critical'))
+);
+comment on table strata.alerts is
+  'What is or was wrong: one open row (cleared_at is null) per kind, tier and subject (a dataset, a neighbour, a job, or '
+  'empty: the tier itself). heard_from: the colder neighbour that told of it; null: found here.';
+alter table strata.alerts enable row level security;
+
+create unique index if not exists alerts_one_open_idx on strata.alerts (kind, tier, subject) where cleared_at is null;
+
+create index if not exists alerts_cleared_idx on strata.alerts (cleared_at);
+
 -- datasets/tables.sql
 
 create table if not exists strata.datasets (
@@ -571,6 +673,58 @@ comment on table strata.datasets is
   'trouble, remedy, next_try_at: why the dataset stands still and until when.';
 alter table strata.datasets enable row level security;
 
+create table if not exists strata.holds (
+  hold_id uuid not null default gen_random_uuid(),
+  dataset text not null,
+  key text[],
+  condition text,
+  prevents text not null default 'both',
+  reason text not null,
+  made_on text not null,
+  made_at timestamptz not null,
+  hold_until timestamptz,
+  released_at timestamptz,
+  waits_for text,
+  constraint holds_pkey primary key (hold_id),
+  constraint holds_key_or_condition check ((key is null) <> (condition is null)),
+  constraint holds_prevents_is_known check (prevents in ('move', 'delete', 'both'))
+);
+comment on table strata.holds is
+  'Reasons not to move or not to delete rows: one key or all rows meeting a condition, until a time or until released. '
+  'They travel down the chain with their dataset. waits_for: a condition of a hotter tier''s that the owner of this tier has not '
+  'taken yet; meanwhile every row is held.';
+alter table strata.holds enable row level security;
+
+create index if not exists holds_dataset_idx on strata.holds (dataset);
+
+create table if not exists strata.ledger (
+  dataset text not null,
+  what text not null,
+  month text not null,
+  rows bigint not null,
+  digest bigint not null,
+  frame text not null,
+  columns text[] not null,
+  frames integer not null default 1,
+  strips bigint[] not null,
+  mask text not null,
+  constraint ledger_pkey primary key (dataset, what, month),
+  constraint ledger_what_is_known check (what in ('moved', 'deleted', 'met'))
+);
+comment on table strata.ledger is
+  'Rows that left this tier, per dataset and month of their age: moved to the next, or deleted at their age. met: rows of '
+  'moves into this tier that were here already. digest: xor of their fingerprints over columns, since the frame began, and '
+  'strips: the same of each strip, under what is made of the key that mask names.';
+alter table strata.ledger enable row level security;
+
+create table if not exists strata.came (
+  dataset text not null,
+  rows bigint not null,
+  constraint came_pkey primary key (dataset)
+);
+comment on table strata.came is 'How many rows of each dataset have come to this tier and stayed, moved on or were deleted at their age.';
+alter table strata.came enable row level security;
+
 create table if not exists strata.tellings (
   dataset text not null,
   revision bigint not null,
@@ -582,22 +736,6 @@ comment on table strata.tellings is
   'Which policies of a dataset the colder tier was told, or may have been, the latest last (telling_id); a hundred of each dataset, also '
   'of one that was let go of.';
 alter table strata.tellings enable row level security;
-
-create table if not exists strata.confirmations (
-  dataset text not null,
-  confirmed_at timestamptz,
-  is_contradicted boolean not null,
-  waits_on text,
-  server text not null,
-  version xid,
-  constraint confirmations_pkey primary key (dataset),
-  constraint confirmations_dataset_fkey foreign key (dataset) references strata.datasets (name) on delete cascade
-);
-comment on table strata.confirmations is
-  'What the hotter tier last said of the policy that was accepted here: when it was known to hold (confirmed_at), that it is not what was '
-  'told, or not confirmed there (is_contradicted), which tier waits for its own hotter one (waits_on). server, version: of this row as it was written; '
-  'another one has been put back from a backup.';
-alter table strata.confirmations enable row level security;
 
 -- twins/tables.sql
 
@@ -627,31 +765,23 @@ create table if not exists strata.twins_allowed (
 comment on table strata.twins_allowed is 'Tables with rows of their own of which their owner has said that they may become twins.';
 alter table strata.twins_allowed enable row level security;
 
--- moves/tables.sql
-
-create table if not exists strata.holds (
-  hold_id uuid not null default gen_random_uuid(),
+create table if not exists strata.confirmations (
   dataset text not null,
-  key text[],
-  condition text,
-  prevents text not null default 'both',
-  reason text not null,
-  made_on text not null,
-  made_at timestamptz not null,
-  hold_until timestamptz,
-  released_at timestamptz,
-  waits_for text,
-  constraint holds_pkey primary key (hold_id),
-  constraint holds_key_or_condition check ((key is null) <> (condition is null)),
-  constraint holds_prevents_is_known check (prevents in ('move', 'delete', 'both'))
+  confirmed_at timestamptz,
+  is_contradicted boolean not null,
+  waits_on text,
+  server text not null,
+  version xid,
+  constraint confirmations_pkey primary key (dataset),
+  constraint confirmations_dataset_fkey foreign key (dataset) references strata.datasets (name) on delete cascade
 );
-comment on table strata.holds is
-  'Reasons not to move or not to delete rows: one key or all rows meeting a condition, until a time or until released. '
-  'They travel down the chain with their dataset. waits_for: a condition of a hotter tier''s that the owner of this tier has not '
-  'taken yet; meanwhile every row is held.';
-alter table strata.holds enable row level security;
+comment on table strata.confirmations is
+  'What the hotter tier last said of the policy that was accepted here: when it was known to hold (confirmed_at), that it is not what was '
+  'told, or not confirmed there (is_contradicted), which tier waits for its own hotter one (waits_on). server, version: of this row as it was written; '
+  'another one has been put back from a backup.';
+alter table strata.confirmations enable row level security;
 
-create index if not exists holds_dataset_idx on strata.holds (dataset);
+-- moves/tables.sql
 
 create table if not exists strata.set_aside (
   dataset text not null,
@@ -808,48 +938,70 @@ comment on table strata.aside_seen is
   'A hash of each row set aside as it was first seen after its last attempt: a row with another one has been mended.';
 alter table strata.aside_seen enable row level security;
 
--- drivers/tables.sql
-
--- The same for passwords and keys that a person's program brings: with log_statement = all a server logs statements and
--- their parameters, but not what COPY reads.
-create table if not exists strata.handed (
-  name text not null,
-  value text not null,
-  constraint handed_pkey primary key (name)
+create table if not exists strata.books (
+  dataset text not null,
+  month text not null,
+  came bigint not null default 0,
+  changes bigint not null default 0,
+  names text[],
+  marks bigint[],
+  left_rows bigint not null default 0,
+  seen_names text[],
+  seen_marks bigint[],
+  seen_left bigint not null default 0,
+  constraint books_pkey primary key (dataset, month)
 );
-comment on table strata.handed is
-  'Always empty: what is copied into it (in binary, so that no error quotes it) is handed over, as hand_over() does.';
-alter table strata.handed enable row level security;
+comment on table strata.books is
+  'Per dataset and month: how many rows came by moves and were not taken back; a mark of each column (names: with type) over what '
+  'should be here, as of when left_rows had left; seen_*: the same of what the last audit saw, until it is found right.';
+alter table strata.books enable row level security;
 
--- Every failed step is also logged by itself: trouble is forgotten with the next success, this is not.
-create table if not exists strata.failures (
-  failure_id bigint generated always as identity,
-  failed_at timestamptz not null,
-  dataset text,
-  link text,
-  code text not null,
-  says text not null,
-  constraint failures_pkey primary key (failure_id),
-  constraint failures_are_of_a_dataset_or_a_link check ((dataset is null) <> (link is null))
+-- A tier put back from an old backup has forgotten rows that moved on since. Its colder neighbour's book knows how many; else they
+-- would be taken for lost here.
+create table if not exists strata.forgotten (
+  dataset text not null,
+  month text not null,
+  rows bigint not null,
+  noted_at timestamptz not null,
+  constraint forgotten_pkey primary key (dataset, month)
 );
-comment on table strata.failures is
-  'The log of failed steps: of which dataset, or of the link to which neighbour, with SQLSTATE and sentence. prune() keeps it '
-  'small.';
-alter table strata.failures enable row level security;
+comment on table strata.forgotten is
+  'Rows that the colder neighbour has from this tier, of which this tier''s ledger has forgotten that they left; noted_at: when that '
+  'last changed, after which the audit of the link to the hotter tier looks once more.';
+alter table strata.forgotten enable row level security;
 
-create index if not exists failures_failed_idx on strata.failures (failed_at);
-
-create table if not exists strata.leases (
-  neighbour text not null,
-  token uuid not null,
-  expires_at timestamptz not null,
-  constraint leases_pkey primary key (neighbour),
-  constraint leases_link_fkey foreign key (neighbour) references strata.links (neighbour) on delete cascade
+create table if not exists strata.met (
+  move_id uuid not null,
+  ordinal integer not null,
+  month text not null,
+  fingerprint bytea not null,
+  constraint met_pkey primary key (move_id, ordinal)
 );
-comment on table strata.leases is 'Which run of the relay works on the link to a colder neighbour, and until when nobody else does.';
-alter table strata.leases enable row level security;
+comment on table strata.met is
+  'Rows of open arrivals that were here before, identical: they will leave the hotter tier, and none is added here for them.';
+alter table strata.met enable row level security;
 
--- space/tables.sql
+create table if not exists strata.ledger_keys (
+  only_row boolean not null default true,
+  key bytea not null,
+  constraint ledger_keys_pkey primary key (only_row),
+  constraint ledger_keys_are_one_row check (only_row)
+);
+comment on table strata.ledger_keys is 'The key that digests are masked with, where this database has no Vault that takes it; else empty.';
+alter table strata.ledger_keys enable row level security;
+
+create table if not exists strata.contested (
+  dataset text not null,
+  key text[] not null,
+  month text not null,
+  fingerprint bytea not null,
+  columns text[] not null,
+  noted_at timestamptz not null,
+  constraint contested_pkey primary key (dataset, key)
+);
+comment on table strata.contested is
+  'Rows here that keep others of the hotter tier from arriving: key, month of their age, fingerprint over columns, when they last did.';
+alter table strata.contested enable row level security;
 
 create table if not exists strata.drains (
   drain_id bigint generated always as identity,
@@ -914,6 +1066,20 @@ alter table strata.drain_moves enable row level security;
 
 create index if not exists drain_moves_drain_idx on strata.drain_moves (drain_id);
 
+-- drivers/tables.sql
+
+create table if not exists strata.leases (
+  neighbour text not null,
+  token uuid not null,
+  expires_at timestamptz not null,
+  constraint leases_pkey primary key (neighbour),
+  constraint leases_link_fkey foreign key (neighbour) references strata.links (neighbour) on delete cascade
+);
+comment on table strata.leases is 'Which run of the relay works on the link to a colder neighbour, and until when nobody else does.';
+alter table strata.leases enable row level security;
+
+-- space/tables.sql
+
 create table if not exists strata.reclaims (
   reclaim_id bigint generated always as identity,
   relation text not null,
@@ -955,63 +1121,6 @@ create unique index if not exists reclaims_one_runs_idx on strata.reclaims ((tru
 
 create index if not exists reclaims_planned_idx on strata.reclaims (relation) where state = 'planned';
 
--- watch/tables.sql
-
-create table if not exists strata.alert_kinds (
-  kind text not null,
-  is_condition boolean not null,
-  says text not null,
-  grace interval not null default '0',
-  at_once boolean not null default false,
-  of_moves boolean not null default false,
-  of_rows boolean not null default false,
-  constraint alert_kinds_pkey primary key (kind)
-);
-comment on table strata.alert_kinds is
-  'The kinds of alerts. is_condition: check_alerts() raises and clears it; otherwise the function that finds it does. grace: how '
-  'long it is a warning before it is critical, where the two differ by nothing else. at_once: its warnings do not wait for the '
-  'report. of_moves: while it is open, rows stay where they are that should move.';
-alter table strata.alert_kinds enable row level security;
-
-create table if not exists strata.alerts (
-  alert_id bigint generated always as identity,
-  kind text not null,
-  tier text not null,
-  subject text not null,
-  severity text not null,
-  says text not null,
-  remedy text,
-  heard_from text,
-  first_seen_at timestamptz not null,
-  last_seen_at timestamptz not null,
-  seen_count integer not null default 1,
-  cleared_at timestamptz,
-  constraint alerts_pkey primary key (alert_id),
-  constraint alerts_kind_fkey foreign key (kind) references strata.alert_kinds (kind),
-  constraint alerts_severity_is_known check (severity in ('info', 'warning', 'critical'))
-);
-comment on table strata.alerts is
-  'What is or was wrong: one open row (cleared_at is null) per kind, tier and subject (a dataset, a neighbour, a job, or '
-  'empty: the tier itself). heard_from: the colder neighbour that told of it; null: found here.';
-alter table strata.alerts enable row level security;
-
-create unique index if not exists alerts_one_open_idx on strata.alerts (kind, tier, subject) where cleared_at is null;
-
-create index if not exists alerts_cleared_idx on strata.alerts (cleared_at);
-
--- How old a key is: written by the functions that know, watched here.
-create table if not exists strata.keys (
-  name text not null,
-  rotated_at timestamptz not null,
-  max_age_days integer not null default 90,
-  mark text,
-  constraint keys_pkey primary key (name),
-  constraint keys_age_is_positive check (max_age_days > 0)
-);
-comment on table strata.keys is 'Passwords and keys by name only: when each was last rotated, or first seen, and how old it may become. mark: eight digits of '
-  'a hash of a random key, by which another one is told; never of a password.';
-alter table strata.keys enable row level security;
-
 create table if not exists strata.samples (
   taken_at timestamptz not null,
   billed_bytes bigint not null,
@@ -1025,6 +1134,8 @@ comment on table strata.samples is
   'What was billed at a time, the level that meant, and the bytes of the largest tables. day_average: set on the one '
   'sample that stays of an older day.';
 alter table strata.samples enable row level security;
+
+-- watch/tables.sql
 
 create table if not exists strata.quotas (
   name text not null,
@@ -1062,18 +1173,6 @@ create table if not exists strata.waiting (
 comment on table strata.waiting is 'Datasets with rows that could leave this tier, and since when none of them did.';
 alter table strata.waiting enable row level security;
 comment on column strata.self.looked_at is 'When watchdog() last ran here by itself.';
-
-create table if not exists strata.heartbeats (
-  neighbour text not null,
-  heard_at timestamptz not null,
-  says jsonb not null,
-  hour timestamptz,
-  hour_bytes bigint not null default 0,
-  constraint heartbeats_pkey primary key (neighbour),
-  constraint heartbeats_link_fkey foreign key (neighbour) references strata.links (neighbour) on delete cascade
-);
-comment on table strata.heartbeats is 'What each neighbour last said of itself, and when by our clock: see heartbeat(). hour_bytes: of heartbeats in that hour.';
-alter table strata.heartbeats enable row level security;
 
 create table if not exists strata.outside (
   name text not null,
@@ -1132,78 +1231,6 @@ alter table strata.moves_totals enable row level security;
 comment on column strata.alert_kinds.of_rows is 'May a key or a value of a row stand in what such an alert says?';
 
 -- audit/tables.sql
-
-create table if not exists strata.books (
-  dataset text not null,
-  month text not null,
-  came bigint not null default 0,
-  changes bigint not null default 0,
-  names text[],
-  marks bigint[],
-  left_rows bigint not null default 0,
-  seen_names text[],
-  seen_marks bigint[],
-  seen_left bigint not null default 0,
-  constraint books_pkey primary key (dataset, month)
-);
-comment on table strata.books is
-  'Per dataset and month: how many rows came by moves and were not taken back; a mark of each column (names: with type) over what '
-  'should be here, as of when left_rows had left; seen_*: the same of what the last audit saw, until it is found right.';
-alter table strata.books enable row level security;
-
--- A tier put back from an old backup has forgotten rows that moved on since. Its colder neighbour's book knows how many; else they
--- would be taken for lost here.
-create table if not exists strata.forgotten (
-  dataset text not null,
-  month text not null,
-  rows bigint not null,
-  noted_at timestamptz not null,
-  constraint forgotten_pkey primary key (dataset, month)
-);
-comment on table strata.forgotten is
-  'Rows that the colder neighbour has from this tier, of which this tier''s ledger has forgotten that they left; noted_at: when that '
-  'last changed, after which the audit of the link to the hotter tier looks once more.';
-alter table strata.forgotten enable row level security;
-
-create table if not exists strata.ledger (
-  dataset text not null,
-  what text not null,
-  month text not null,
-  rows bigint not null,
-  digest bigint not null,
-  frame text not null,
-  columns text[] not null,
-  frames integer not null default 1,
-  strips bigint[] not null,
-  mask text not null,
-  constraint ledger_pkey primary key (dataset, what, month),
-  constraint ledger_what_is_known check (what in ('moved', 'deleted', 'met'))
-);
-comment on table strata.ledger is
-  'Rows that left this tier, per dataset and month of their age: moved to the next, or deleted at their age. met: rows of '
-  'moves into this tier that were here already. digest: xor of their fingerprints over columns, since the frame began, and '
-  'strips: the same of each strip, under what is made of the key that mask names.';
-alter table strata.ledger enable row level security;
-
-create table if not exists strata.met (
-  move_id uuid not null,
-  ordinal integer not null,
-  month text not null,
-  fingerprint bytea not null,
-  constraint met_pkey primary key (move_id, ordinal)
-);
-comment on table strata.met is
-  'Rows of open arrivals that were here before, identical: they will leave the hotter tier, and none is added here for them.';
-alter table strata.met enable row level security;
-
-create table if not exists strata.ledger_keys (
-  only_row boolean not null default true,
-  key bytea not null,
-  constraint ledger_keys_pkey primary key (only_row),
-  constraint ledger_keys_are_one_row check (only_row)
-);
-comment on table strata.ledger_keys is 'The key that digests are masked with, where this database has no Vault that takes it; else empty.';
-alter table strata.ledger_keys enable row level security;
 
 do $type$
 begin
@@ -1322,26 +1349,90 @@ comment on table strata.keys_beyond is
   'made with the key of the ledger.';
 alter table strata.keys_beyond enable row level security;
 
-create table if not exists strata.contested (
-  dataset text not null,
-  key text[] not null,
-  month text not null,
-  fingerprint bytea not null,
-  columns text[] not null,
-  noted_at timestamptz not null,
-  constraint contested_pkey primary key (dataset, key)
-);
-comment on table strata.contested is
-  'Rows here that keep others of the hotter tier from arriving: key, month of their age, fingerprint over columns, when they last did.';
-alter table strata.contested enable row level security;
+-- costs/tables.sql
 
-create table if not exists strata.came (
-  dataset text not null,
-  rows bigint not null,
-  constraint came_pkey primary key (dataset)
+create table if not exists strata.prices (
+  service text not null,
+  item text not null,
+  unit text not null,
+  usd numeric not null,
+  credits numeric not null,
+  source text not null,
+  constraint prices_pkey primary key (service, item),
+  constraint prices_are_not_negative check (usd >= 0 and credits >= 0)
 );
-comment on table strata.came is 'How many rows of each dataset have come to this tier and stayed, moved on or were deleted at their age.';
-alter table strata.came enable row level security;
+comment on table strata.prices is
+  'What one unit (such as a character) costs: list price in US dollars, credits of the service''s allowance, and where that is written.';
+alter table strata.prices enable row level security;
+
+create table if not exists strata.allowances (
+  service text not null,
+  unit text not null,
+  amount numeric not null,
+  resets_at timestamptz not null,
+  source text not null,
+  told_used numeric,
+  told_at timestamptz,
+  exhausted_until timestamptz,
+  constraint allowances_pkey primary key (service),
+  constraint allowances_are_not_negative check (amount >= 0 and told_used >= 0)
+);
+comment on table strata.allowances is
+  'Credits a service gives each month: how many, one of the times at which they are given anew, and where that is written. '
+  'told_used, told_at: what the service itself said last; exhausted_until: it has refused for want of credits.';
+alter table strata.allowances enable row level security;
+
+create table if not exists strata.budgets (
+  kind text not null,
+  usd_per_month numeric,
+  is_daily boolean not null,
+  says text not null,
+  constraint budgets_pkey primary key (kind),
+  constraint budgets_are_not_negative check (usd_per_month >= 0)
+);
+comment on table strata.budgets is
+  'Kinds of spending with a limit of their own: what a month (UTC) of it may be worth at list price (null: no limit), and '
+  'whether it happens daily and so gets a share of the credits for each day.';
+alter table strata.budgets enable row level security;
+
+create table if not exists strata.costs (
+  cost_id uuid not null default gen_random_uuid(),
+  at timestamptz not null,
+  kind text not null,
+  units numeric not null,
+  usd numeric not null,
+  service text not null default '',
+  item text not null default '',
+  credits numeric not null default 0,
+  worth numeric not null default 0,
+  state text not null default 'settled',
+  says text not null default '',
+  constraint costs_pkey primary key (cost_id),
+  constraint costs_are_not_negative check (units >= 0 and usd >= 0 and credits >= 0 and worth >= 0),
+  constraint costs_state_is_known check (state in ('reserved', 'settled', 'released')),
+  constraint costs_released_are_nothing check (state <> 'released' or (units, usd, credits, worth) = (0, 0, 0, 0))
+);
+comment on table strata.costs is
+  'What was spent, when and on what: kind (such as briefing), what exactly (says), units (such as characters), credits of the '
+  'allowance, US dollars billed, and worth: their list price. A reservation counts in full until it is settled or released.';
+alter table strata.costs enable row level security;
+
+create index if not exists costs_at_idx on strata.costs (at);
+
+create table if not exists strata.costs_totals (
+  kind text not null,
+  month date not null,
+  service text not null,
+  item text not null,
+  calls bigint not null,
+  units numeric not null,
+  credits numeric not null,
+  usd numeric not null,
+  worth numeric not null,
+  constraint costs_totals_pkey primary key (kind, month, service, item)
+);
+comment on table strata.costs_totals is 'Costs older than keep_costs, added up per kind, month (UTC), service and item; these stay.';
+alter table strata.costs_totals enable row level security;
 
 -- outbox/tables.sql
 
@@ -1433,90 +1524,16 @@ alter table strata.deliveries enable row level security;
 
 create index if not exists deliveries_channel_idx on strata.deliveries (channel);
 
--- costs/tables.sql
+-- alerts/types.sql
 
-create table if not exists strata.prices (
-  service text not null,
-  item text not null,
-  unit text not null,
-  usd numeric not null,
-  credits numeric not null,
-  source text not null,
-  constraint prices_pkey primary key (service, item),
-  constraint prices_are_not_negative check (usd >= 0 and credits >= 0)
-);
-comment on table strata.prices is
-  'What one unit (such as a character) costs: list price in US dollars, credits of the service''s allowance, and where that is written.';
-alter table strata.prices enable row level security;
-
-create table if not exists strata.allowances (
-  service text not null,
-  unit text not null,
-  amount numeric not null,
-  resets_at timestamptz not null,
-  source text not null,
-  told_used numeric,
-  told_at timestamptz,
-  exhausted_until timestamptz,
-  constraint allowances_pkey primary key (service),
-  constraint allowances_are_not_negative check (amount >= 0 and told_used >= 0)
-);
-comment on table strata.allowances is
-  'Credits a service gives each month: how many, one of the times at which they are given anew, and where that is written. '
-  'told_used, told_at: what the service itself said last; exhausted_until: it has refused for want of credits.';
-alter table strata.allowances enable row level security;
-
-create table if not exists strata.budgets (
-  kind text not null,
-  usd_per_month numeric,
-  is_daily boolean not null,
-  says text not null,
-  constraint budgets_pkey primary key (kind),
-  constraint budgets_are_not_negative check (usd_per_month >= 0)
-);
-comment on table strata.budgets is
-  'Kinds of spending with a limit of their own: what a month (UTC) of it may be worth at list price (null: no limit), and '
-  'whether it happens daily and so gets a share of the credits for each day.';
-alter table strata.budgets enable row level security;
-
-create table if not exists strata.costs (
-  cost_id uuid not null default gen_random_uuid(),
-  at timestamptz not null,
-  kind text not null,
-  units numeric not null,
-  usd numeric not null,
-  service text not null default '',
-  item text not null default '',
-  credits numeric not null default 0,
-  worth numeric not null default 0,
-  state text not null default 'settled',
-  says text not null default '',
-  constraint costs_pkey primary key (cost_id),
-  constraint costs_are_not_negative check (units >= 0 and usd >= 0 and credits >= 0 and worth >= 0),
-  constraint costs_state_is_known check (state in ('reserved', 'settled', 'released')),
-  constraint costs_released_are_nothing check (state <> 'released' or (units, usd, credits, worth) = (0, 0, 0, 0))
-);
-comment on table strata.costs is
-  'What was spent, when and on what: kind (such as briefing), what exactly (says), units (such as characters), credits of the '
-  'allowance, US dollars billed, and worth: their list price. A reservation counts in full until it is settled or released.';
-alter table strata.costs enable row level security;
-
-create index if not exists costs_at_idx on strata.costs (at);
-
-create table if not exists strata.costs_totals (
-  kind text not null,
-  month date not null,
-  service text not null,
-  item text not null,
-  calls bigint not null,
-  units numeric not null,
-  credits numeric not null,
-  usd numeric not null,
-  worth numeric not null,
-  constraint costs_totals_pkey primary key (kind, month, service, item)
-);
-comment on table strata.costs_totals is 'Costs older than keep_costs, added up per kind, month (UTC), service and item; these stay.';
-alter table strata.costs_totals enable row level security;
+do $type$
+begin
+  if pg_catalog.to_regtype('strata.condition') is null then
+create type strata.condition as (kind text, tier text, subject text, severity text, says text, remedy text);
+  end if;
+end
+$type$;
+comment on type strata.condition is 'Something that is wrong now, as raise_alert() takes it.';
 
 -- moves/types.sql
 
@@ -1655,17 +1672,6 @@ end
 $type$;
 comment on type strata.reclaim_plan is 'How space of one table could be given back, how much, and how much room that takes meanwhile.';
 
--- watch/types.sql
-
-do $type$
-begin
-  if pg_catalog.to_regtype('strata.condition') is null then
-create type strata.condition as (kind text, tier text, subject text, severity text, says text, remedy text);
-  end if;
-end
-$type$;
-comment on type strata.condition is 'Something that is wrong now, as raise_alert() takes it.';
-
 -- audit/types.sql
 
 do $type$
@@ -1744,6 +1750,28 @@ comment on function strata.lock_dataset(text) is
   'Waits until this transaction alone works on the dataset in this database. Released with the transaction; '
   'never held across a call to another tier.';
 
+-- The lock of a turn belongs to the session, because a turn is many transactions. Its name is kept in a setting of the
+-- session, so that a run that was cancelled does not keep the dataset from all others as long as its session lives.
+create or replace function strata.begin_turn(p_turn text)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('strata.turn', true) <> '' then
+    perform pg_advisory_unlock(hashtextextended(current_setting('strata.turn'), 0));
+  end if;
+  perform set_config('strata.turn', coalesce(p_turn, ''), false);
+  if pg_try_advisory_lock(hashtextextended(p_turn, 0)) then
+    return true;
+  end if;
+  perform set_config('strata.turn', '', false);
+  return false;
+end
+$$;
+comment on function strata.begin_turn(text) is
+  'Ends this session''s turn, if it is at one, and tries to begin another (null: none); false when another session is at it.';
+
 -- foundation/pins.sql
 
 -- Pins: the settings under which values are written as text here and read there.
@@ -1782,6 +1810,9 @@ comment on function strata.pin(regprocedure) is 'Gives a function of Strata''s t
 -- foundation/registry.sql
 
 -- Registry: what a topic wants to have called on an occasion. Each enters its own in its seed.sql.
+--
+-- It is the one way from a topic to those that come after it. Looked up once for each occasion: a run, a batch, a dataset,
+-- never a row.
 
 create or replace function strata.registered(p_occasion text)
 returns setof text
@@ -1790,6 +1821,26 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$ select r.routine from strata.registry as r where r.occasion = p_occasion order by r.place $$;
 comment on function strata.registered(text) is 'The functions that are to be called on an occasion, in their order.';
+
+-- A row of the registry is a name, not SQL: what is called is a function that is there, and of whoever owns the schema.
+create or replace function strata.registered_call(p_routine text, p_takes text default '')
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_routine constant regprocedure := to_regprocedure(format('strata.%I(%s)', p_routine, p_takes));
+begin
+  if not exists (select from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+                  where p.oid = v_routine and p.proowner = n.nspowner) then
+    raise exception 'the registry names %(%), which is no function of Strata', p_routine, p_takes using errcode = '42883';
+  end if;
+  return format('strata.%I', p_routine);
+end
+$$;
+comment on function strata.registered_call(text, text) is
+  'A function of the registry as it is called, in full, its arguments being of the types given. 42883: it is not one of Strata''s.';
 
 create or replace function strata.call_registered(p_occasion text)
 returns void
@@ -1801,11 +1852,72 @@ declare
   v_routine text;
 begin
   for v_routine in select r.routine from strata.registered(p_occasion) as r (routine) loop
-    execute format('select strata.%I()', v_routine);
+    execute format('select %s()', strata.registered_call(v_routine));
   end loop;
 end
 $$;
 comment on function strata.call_registered(text) is 'Calls what is registered for an occasion, one after the other.';
+
+create or replace function strata.call_registered(p_occasion text, p_about text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
+as $$
+declare
+  v_routine text;
+begin
+  for v_routine in select r.routine from strata.registered(p_occasion) as r (routine) loop
+    execute format('select %s($1)', strata.registered_call(v_routine, 'text')) using p_about;
+  end loop;
+end
+$$;
+comment on function strata.call_registered(text, text) is
+  'Calls what is registered for an occasion, one after the other, with what the occasion is about (a dataset, a tier).';
+
+create or replace function strata.any_registered(p_occasion text)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
+as $$
+declare
+  v_routine text;
+  v_is boolean;
+begin
+  for v_routine in select r.routine from strata.registered(p_occasion) as r (routine) loop
+    execute format('select %s()', strata.registered_call(v_routine)) into v_is;
+    if v_is then
+      return true;
+    end if;
+  end loop;
+  return false;
+end
+$$;
+comment on function strata.any_registered(text) is 'Whether any function that is registered for a question says so.';
+
+create or replace function strata.any_registered(p_occasion text, p_about text)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
+as $$
+declare
+  v_routine text;
+  v_is boolean;
+begin
+  for v_routine in select r.routine from strata.registered(p_occasion) as r (routine) loop
+    execute format('select %s($1)', strata.registered_call(v_routine, 'text')) into v_is using p_about;
+    if v_is then
+      return true;
+    end if;
+  end loop;
+  return false;
+end
+$$;
+comment on function strata.any_registered(text, text) is 'Whether any function that is registered for a question says so of what it is about (a table).';
 
 -- foundation/releases.sql
 
@@ -2029,7 +2141,7 @@ as $$
 begin
   if strata.has_cron() then
     execute 'select cron.alter_job(j.jobid, active := $1) from cron.job as j where j.jobname = ''strata-continue'' and j.active <> $1'
-      using (p_on or strata.wants_space()) and strata.may_go_on();
+      using (p_on or strata.any_registered('left_over')) and strata.may_go_on();
   end if;
 end
 $$;
@@ -2187,6 +2299,28 @@ as $$ select strata.wake(strata.secret('project_url'), strata.secret('wake_secre
 comment on function strata.invoke(text, jsonb) is
   'Wakes an edge function of this tier''s own project up: wake() with the secrets project_url and wake_secret of Vault.';
 
+-- foundation/self.sql
+
+-- Self: which tier this database is; become() (tiers) says so.
+
+create or replace function strata.tier()
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tier constant text := (select s.tier from strata.self as s);
+begin
+  if v_tier is null then
+    raise exception 'this database does not know which tier it is'
+      using errcode = 'ST001', hint = strata.remedy('ST001');
+  end if;
+  return v_tier;
+end
+$$;
+comment on function strata.tier() is 'The name of this tier. ST001: become() has not been called.';
+
 -- foundation/settings.sql
 
 -- The checks above hold whatever happens; this says what would do. The bounds keep a number from failing where it is used.
@@ -2286,43 +2420,6 @@ comment on function strata.check_asker(text, text) is
   'True if this session is the owner''s, or of the neighbour that dials this tier from that direction (null: from either) and, where '
   'one is named, is that one. ST009: it is somebody else''s.';
 
--- What has been forgotten (forget_twin) may be proved and closed until it is described again; a dataset of this tier's own may not
--- even be asked about.
-create or replace function strata.check_settled(p_dataset text)
-returns void
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_asker constant text := strata.asked_by();
-  v_dataset strata.datasets;
-begin
-  select d.* into v_dataset from strata.datasets as d where d.name = p_dataset;
-  if v_asker is null or v_dataset.name is null then
-    return;
-  elsif v_dataset.accepted_from is distinct from v_asker and not (v_dataset.accepted is null and strata.is_allowed_twin(v_dataset)) then
-    raise exception 'dataset "%" of % is not one that % settles into it', p_dataset, strata.tier(), v_asker
-      using errcode = 'ST029', hint = strata.remedy('ST029');
-  end if;
-end
-$$;
-comment on function strata.check_settled(text) is 'ST029: the neighbour that asks does not settle that dataset into this tier.';
-
-create or replace function strata.asks_for_part(p_dataset strata.datasets, p_columns text[])
-returns boolean
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return strata.asked_by() is not null and exists (
-    select from jsonb_array_elements(p_dataset.accepted -> 'columns') as c (it) where c.it ->> 'name' <> all (array_remove(p_columns, null)));
-end
-$$;
-comment on function strata.asks_for_part(strata.datasets, text[]) is
-  'Whether a neighbour asks for the hash of some of a dataset''s columns only: of few values, it could be guessed.';
-
 -- tiers/bounds.sql
 
 -- Bounds: what a neighbour may send, and what of it people read.
@@ -2355,6 +2452,20 @@ set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on
 as $$ select left(regexp_replace(p_text, '[\u0001-\u001F\u007F-\u009F\u200B\u200E\u200F\u2028-\u202E\u2060-\u2069\uFEFF]+', ' ', 'g'), p_length) $$;
 comment on function strata.plain_text(text, integer) is 'A text without control characters, and not longer than that.';
+
+create or replace function strata.as_time(p_text text)
+returns timestamptz
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return p_text::timestamptz;
+exception when data_exception then -- before version 16 there is no other way to ask whether a text is a time
+  return null;
+end
+$$;
+comment on function strata.as_time(text) is 'A text as a time; null when it is none.';
 
 -- tiers/clocks.sql
 
@@ -2503,6 +2614,384 @@ $$;
 comment on function strata.trust_clock(date) is
   'The owner says that this tier''s clock is right after all, with the date of today from another clock: after a long pause, or beside a '
   'neighbour whose clock is wrong. What a neighbour says next counts again. ST052: that is not the date here.';
+
+-- tiers/dial.sql
+
+-- Dial: the lines to neighbours, and what is asked over them.
+--
+-- A call goes out over dblink, by the name of the link's postgres_fdw server, and commits over there by itself.
+
+create or replace function strata.hello()
+returns jsonb
+language sql
+stable
+security definer -- strata_mover asks who this is; whoever came to the wrong door is told as well
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'tier', (select s.tier from strata.self as s), 'clock', clock_timestamp(), 'strata_clock', strata.clock(),
+    'postgres', current_setting('server_version_num')::integer, 'encoding', current_setting('server_encoding'),
+    'fsync', current_setting('fsync'), 'read_only', current_setting('transaction_read_only'),
+    'links', (select coalesce(jsonb_object_agg(l.neighbour, l.driver), '{}') from strata.links as l),
+    'version', strata.version(), 'protocols', strata.protocols(),
+    'protocol', (strata.protocols())[2]) -- for neighbours of before there were ranges
+$$;
+comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, versions, encoding, fsync, links, protocols.';
+grant execute on function strata.hello() to strata_mover;
+
+-- A line is named by its neighbour. A flow that pushes has a second one, so that the colder tier already has the next
+-- message when it is done with one: 'main' and 'main/2'.
+create or replace function strata.neighbour_of(p_line text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select split_part(p_line, '/', 1) $$;
+comment on function strata.neighbour_of(text) is 'The tier a line leads to.';
+
+create or replace function strata.hang_up(p_line text)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select extensions.dblink_disconnect(c.name) from unnest(extensions.dblink_get_connections()) as c (name)
+   where 'strata_' || p_line in (c.name, strata.neighbour_of(c.name))
+$$;
+comment on function strata.hang_up(text) is 'Closes a line of this session, if it is open; with the first one to a neighbour, the second as well.';
+
+create or replace function strata.send(p_line text, p_question text, p_handing text default null)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_handing <> '' then
+    perform strata.send(p_line, p_handing);
+    loop
+      exit when strata.read_next(p_line) is null;
+    end loop;
+  end if;
+  if extensions.dblink_send_query('strata_' || p_line, p_question) <> 1 then
+    raise exception 'the line to % is broken or busy', p_line using errcode = '08006', hint = strata.remedy('08');
+  end if;
+end
+$$;
+comment on function strata.send(text, text, text) is
+  'Sends a query over the open line to a neighbour; before it, what unlogged_sql() has to hand over. 08006: it does not go out.';
+
+-- Waits for the answer without ever waiting for good: a line that neither answers nor breaks is given up.
+create or replace function strata.await(p_line text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_deadline constant timestamptz := clock_timestamp() + make_interval(secs => strata.setting('link_timeout'));
+  v_pause double precision := 0.0003;
+begin
+  while extensions.dblink_is_busy('strata_' || p_line) = 1 loop
+    if clock_timestamp() > v_deadline then
+      raise exception '% did not answer within % seconds', strata.neighbour_of(p_line), strata.setting('link_timeout')
+        using errcode = 'ST005', hint = strata.remedy('ST005');
+    end if;
+    perform pg_sleep(v_pause);
+    v_pause := least(v_pause * 1.1, 0.004);
+  end loop;
+end
+$$;
+comment on function strata.await(text) is 'Waits until a neighbour has answered, at most link_timeout seconds. ST005: it did not.';
+
+create or replace function strata.dial(p_line text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name constant text := 'strata_' || p_line;
+  v_tier constant text := strata.neighbour_of(p_line);
+  v_hello jsonb;
+  v_detail text;
+begin
+  if v_name = any (coalesce(extensions.dblink_get_connections(), '{}')) then
+    return;
+  end if;
+  perform strata.check_server(v_tier);
+  begin
+    perform strata.connect(v_name, v_tier);
+  exception when others then
+    get stacked diagnostics v_detail = pg_exception_detail;
+    raise exception '% cannot be reached: %', v_tier, coalesce(nullif(v_detail, ''), sqlerrm)
+      using errcode = strata.dial_code(sqlstate, v_detail), hint = strata.remedy(strata.dial_code(sqlstate, v_detail));
+  end;
+  perform strata.check_tls(p_line);
+  perform extensions.dblink_exec(v_name, format(
+    'set statement_timeout = %L; set lock_timeout = ''10s''; set default_transaction_isolation = ''read committed''; '
+    'set idle_in_transaction_session_timeout = ''60s''; set idle_session_timeout = 0; set client_min_messages = ''error''; %s',
+    strata.setting('link_timeout') || 's', (select string_agg(format('set %I = %L', p.name, p.value), '; ') from strata.pins() as p)));
+  -- Rows may leave a database that is read-only because it is full; none may come into one.
+  perform extensions.dblink_exec(v_name, 'set default_transaction_read_only = off')
+     from strata.links as l where l.neighbour = v_tier and l.direction = 'hotter';
+  select r.hello into v_hello from extensions.dblink(v_name, 'select strata.hello()') as r (hello jsonb);
+  if v_hello ->> 'tier' is distinct from v_tier then
+    raise exception 'the database behind the link to % says it is %', v_tier, coalesce(v_hello ->> 'tier', 'no tier yet')
+      using errcode = 'ST003', hint = strata.remedy('ST003');
+  end if;
+  perform strata.check_protocols(v_tier, v_hello);
+  if v_hello ->> 'encoding' is distinct from current_setting('server_encoding') then
+    raise exception '% is in %, we are in %', v_tier, v_hello ->> 'encoding', current_setting('server_encoding')
+      using errcode = 'ST004', hint = strata.remedy('ST004');
+  end if;
+exception when others then
+  perform strata.hang_up(p_line);
+  raise;
+end
+$$;
+comment on function strata.dial(text) is
+  'Opens a line of this session to a neighbour, unless it is open, and makes sure who answers. 08001: not reached. 28P01: login refused. '
+  '53300: no connection is free. '
+  'ST003: another tier answers. ST004: it does not fit. ST007, ST008: the line is not safe. ST069: its release does not.';
+
+-- A statement canceled over there comes through as query_canceled, which no `when others` catches: the whole run would end,
+-- as if it had been canceled itself. That it was over there shows in the context, which names the line.
+create or replace function strata.tell_canceled(p_line text, p_sqlstate text, p_says text, p_context text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_sqlstate = '57014' and strpos(p_context, format('"strata_%s"', p_line)) > 0 then
+    raise exception '% did not finish: %', strata.neighbour_of(p_line), p_says using errcode = 'ST005', hint = strata.remedy('ST005');
+  end if;
+end
+$$;
+comment on function strata.tell_canceled(text, text, text, text) is
+  'ST005 in place of an error that says that a neighbour canceled what it was asked; nothing for any other error.';
+
+-- One message may hold several statements, each with a result of its own; null after the last. Not security definer and
+-- not callable by strata_mover: what may be asked is what the neighbour grants.
+create or replace function strata.read_next(p_line text)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_answer text;
+  v_context text;
+begin
+  perform strata.await(p_line);
+  select r.answer into v_answer from extensions.dblink_get_result('strata_' || p_line) as r (answer text);
+  return v_answer;
+exception when query_canceled or others then -- a question that was given up must not be answered to the next one
+  get stacked diagnostics v_context = pg_exception_context;
+  perform strata.hang_up(p_line), strata.tell_canceled(p_line, sqlstate, sqlerrm, v_context);
+  raise;
+end
+$$;
+comment on function strata.read_next(text) is
+  'Waits for the next result of what was sent to a neighbour. Errors come through with their SQLSTATE; the line is closed after one.';
+
+create or replace function strata.read_answer(p_line text)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_answer constant text := strata.read_next(p_line);
+begin
+  perform strata.read_next(p_line); -- reads the end of the answer
+  return v_answer;
+end
+$$;
+comment on function strata.read_answer(text) is 'Waits for the answer to one statement sent to a neighbour, and ends it.';
+
+-- A statement of a message that is to commit before the next one begins, and its answer.
+create or replace function strata.committed_sql(p_statement text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select 'begin; ' || p_statement || '; commit; ' $$;
+comment on function strata.committed_sql(text) is 'A statement as a transaction of its own within a message of several.';
+
+create or replace function strata.read_committed(p_line text)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_answer text;
+begin
+  perform strata.read_next(p_line); -- begin
+  v_answer := strata.read_next(p_line);
+  perform strata.read_next(p_line); -- commit
+  return v_answer;
+end
+$$;
+comment on function strata.read_committed(text) is 'The answer to a statement that was sent as committed_sql(), after its commit.';
+
+create or replace function strata.ask(p_tier text, p_question text, p_handing text default null)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform strata.dial(p_tier);
+  perform strata.send(p_tier, p_question, p_handing);
+  return strata.read_answer(p_tier);
+end
+$$;
+comment on function strata.ask(text, text, text) is
+  'Runs one query of one text column on a neighbour, where it commits by itself; before it, what unlogged_sql() has to hand over.';
+
+create or replace function strata.note_link(p_tier text, p_code text, p_says text)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  update strata.links as l
+     set trouble_sqlstate = p_code, trouble = strata.plain_text(p_says, 1000),
+         failures = case when p_code is null then 0 else l.failures + 1 end,
+         last_ok_at = case when p_code is null then strata.clock() else l.last_ok_at end,
+         next_try_at = case when p_code is not null then strata.clock() + interval '1 minute' * least(power(2, l.failures), 15) end
+   where l.neighbour = p_tier;
+  insert into strata.failures (failed_at, link, code, says)
+  select strata.clock(), p_tier, p_code, strata.plain_text(p_says, 1000) where p_code is not null
+$$;
+comment on function strata.note_link(text, text, text) is
+  'Notes that a link works (null) or why it does not; it is dialled again after a minute, doubling, at most 15.';
+
+create or replace function strata.is_link_error(p_sqlstate text)
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', 'ST069', '25006') $$;
+comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
+
+create or replace function strata.is_pausing(p_neighbour text)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (select from strata.links as l where l.neighbour = p_neighbour and l.next_try_at > strata.clock())
+$$;
+comment on function strata.is_pausing(text) is 'Whether a link is down and not to be dialled yet.';
+
+-- tiers/hand_over.sql
+
+-- Handing over: how values of rows, and secrets, come into a session past its server's log.
+--
+-- What goes wrong with a statement is logged together with its text. So no question holds a value, a key or a hash of a row:
+-- they go ahead in a message that does nothing else and has nothing to wait for, and stay in the session until the question
+-- takes them. That message begins with a comment as long as what a server keeps of a running statement's text (1 kB), which
+-- it shows to others and logs when a process crashes.
+
+create or replace function strata.hand_over(p_name text, p_value text)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return set_config('strata.handed_' || p_name, p_value, false) is not null; -- performed, it would be copied once more
+end
+$$;
+comment on function strata.hand_over(text, text) is
+  'Keeps a value in this session for the next question, which gets it from take_over(); true.';
+grant execute on function strata.hand_over(text, text) to strata_mover;
+
+create or replace function strata.take_over(p_name text)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_value constant text := nullif(current_setting('strata.handed_' || p_name, true), '');
+begin
+  if v_value is null then
+    raise exception 'no % was handed over', p_name using errcode = 'ST036', hint = strata.remedy('ST036');
+  end if;
+  perform set_config('strata.handed_' || p_name, '', false);
+  return v_value;
+end
+$$;
+comment on function strata.take_over(text) is
+  'What hand_over() has kept in this session under a name; gone once the transaction that takes it commits. ST036: nothing.';
+grant execute on function strata.take_over(text) to strata_mover;
+
+create or replace function strata.hand_over_row()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform strata.hand_over(new.name, new.value);
+  return null;
+end
+$$;
+comment on function strata.hand_over_row() is 'Trigger: keeps a row for the next question of this session instead of storing it.';
+
+create or replace trigger handed_is_kept
+  before insert on strata.handed
+  for each row execute function strata.hand_over_row();
+comment on trigger handed_is_kept on strata.handed is 'Nothing is stored.';
+alter table strata.handed enable always trigger handed_is_kept; -- under session_replication_role = replica as well
+
+create or replace function strata.handing_sql(p_name text, p_value text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select case when p_value is not null then format('select strata.hand_over(%L, %L); ', p_name, p_value) else '' end $$;
+comment on function strata.handing_sql(text, text) is 'SQL that hands a value over, for send(); nothing for null.';
+
+create or replace function strata.handed_sql(p_name text, p_value text, p_type text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select case when p_value is not null then format('strata.take_over(%L)::%s', p_name, p_type) else 'null' end $$;
+comment on function strata.handed_sql(text, text, text) is 'What stands in a question for a value that was handed over; null for null.';
+
+create or replace function strata.unlogged_sql(variadic p_handing text[])
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return '/*' || repeat(' values of rows', 80) || ' */ ' || nullif(array_to_string(p_handing, ''), '');
+end
+$$;
+comment on function strata.unlogged_sql(text[]) is
+  'A message that hands values over, of several handing_sql(); null if there are none.';
+
+-- tiers/keys.sql
+
+-- Keys: how old passwords and keys are; what they are never comes here.
+
+create or replace function strata.note_key(p_name text, p_rotated_at timestamptz default strata.clock())
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into strata.keys (name, rotated_at) values (p_name, p_rotated_at)
+  on conflict (name) do update set rotated_at = excluded.rotated_at
+$$;
+comment on function strata.note_key(text, timestamptz) is 'Notes that a key was made or rotated; its content never comes here.';
+
+create or replace function strata.see_key(p_name text, p_mark text default null)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into strata.keys as k (name, rotated_at, mark) values (p_name, strata.clock(), left(p_mark, 8))
+  on conflict (name) do update set rotated_at = excluded.rotated_at, mark = excluded.mark
+   where k.mark <> excluded.mark or (k.mark is null and excluded.mark is not null)
+$$;
+comment on function strata.see_key(text, text) is
+  'Notes a key that is in use: as new when it has not been seen before, or when its mark is another one.';
 
 -- tiers/logins.sql
 
@@ -2880,6 +3369,47 @@ end
 $$;
 comment on function strata.try_link(text) is 'Dials a neighbour anew; says why that does not work, or null.';
 
+-- tiers/protocols.sql
+
+-- Protocols: what neighbours of different releases say to each other, by number.
+--
+-- A release speaks a range of them (strata.protocols()). Two tiers whose ranges overlap work together; else the link rests, and says
+-- which of the two has to be upgraded. What there was before releases had numbers spoke protocol 1 and told no range.
+
+create or replace function strata.protocols_of(p_said jsonb)
+returns integer[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select array[coalesce(substring(p_said #>> '{protocols,0}' from '^[0-9]{1,6}$'), s.only_one, '0')::integer,
+               coalesce(substring(p_said #>> '{protocols,1}' from '^[0-9]{1,6}$'), s.only_one, '0')::integer]
+    from (select substring(p_said ->> 'protocol' from '^[0-9]{1,6}$') as only_one) as s
+$$;
+comment on function strata.protocols_of(jsonb) is 'The least and the most protocol that a neighbour speaks, by what it said; 0 for one that says nothing.';
+
+create or replace function strata.check_protocols(p_tier text, p_said jsonb)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_theirs constant integer[] := strata.protocols_of(p_said);
+  v_ours constant integer[] := strata.protocols();
+  v_older constant text := case when v_theirs[2] < v_ours[1] then p_tier when v_ours[2] < v_theirs[1] then strata.tier() end;
+begin
+  if v_older is not null then
+    raise exception '% has Strata % (protocols % to %), % has % (% to %): upgrade %',
+      p_tier, coalesce(strata.plain_text(p_said ->> 'version', 20), '0.0'), v_theirs[1], v_theirs[2],
+      strata.tier(), strata.version(), v_ours[1], v_ours[2], v_older
+      using errcode = 'ST069', hint = strata.remedy('ST069');
+  end if;
+end
+$$;
+comment on function strata.check_protocols(text, jsonb) is
+  'ST069: a neighbour, by what it says of itself, speaks no protocol that this tier speaks; the error says which of the two is to be upgraded.';
+
 -- tiers/rotate.sql
 
 -- Rotations: the tier that dials changes the password of its links by itself.
@@ -3131,24 +3661,6 @@ comment on function strata.dial_code(text, text) is 'What libpq says of a failed
 -- which only the owner can read; dblink dials by that server's name, so no password is ever SQL text
 -- of a query or of a cron job.
 
-create or replace function strata.tier()
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tier constant text := (select s.tier from strata.self as s);
-begin
-  if v_tier is null then
-    raise exception 'this database does not know which tier it is'
-      using errcode = 'ST001', hint = strata.remedy('ST001');
-  end if;
-  return v_tier;
-end
-$$;
-comment on function strata.tier() is 'The name of this tier. ST001: become() has not been called.';
-
 create or replace function strata.become(p_tier text, p_is_last boolean default null)
 returns text
 language plpgsql
@@ -3267,11 +3779,7 @@ begin
     return;
   end if;
   if p_direction = 'colder' then
-    if exists (select from strata.moves as m where m.state <> 'closed' and m.to_tier <> p_tier) then
-      raise exception 'a move to another tier is open, so % cannot be the next one yet', p_tier
-        using errcode = 'ST033', hint = 'Join that tier again and call strata.move_due() until nothing is open.';
-    end if;
-    update strata.datasets as d set told_revision = null where d.told_revision is not null;
+    perform strata.call_registered('new_colder', p_tier);
   end if;
   perform strata.leave_tier(l.neighbour) from strata.links as l where l.direction = p_direction;
 end
@@ -3368,6 +3876,136 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$ select l.neighbour from strata.links as l where l.direction = 'colder' $$;
 comment on function strata.colder() is 'The next colder tier, or null: nothing settles any further from here.';
+
+-- alerts/alerts.sql
+
+-- Alerts: what a person should know, once each.
+--
+-- What is wrong at this moment is decided in one place, strata.what_is_wrong() (troubles); status, report, sync, validate and
+-- the command alerts show it. An alert is what is kept of it: since when, who was told, and when it was over.
+--
+-- An alert is one row per (kind, tier, subject) for as long as it is open, however often it is noticed; when its cause
+-- is gone it is cleared and stays as history. Most kinds are conditions: questions this tier can answer about itself
+-- and its neighbours at any time (alert_conditions). check_alerts() asks them all, raises what is true and clears what
+-- is not. The other kinds belong to the functions that find them, which raise and clear them by themselves.
+-- A colder tier's open alerts are passed up to the hotter one (watchdog), so that core knows them all; heard_from says
+-- through which neighbour one came, and only that neighbour's silence about it clears it.
+--
+-- Lock order: strata/waiting (watchdog), strata/alerts (both advisory), then alerts by kind, tier, subject.
+
+create or replace function strata.raise_alert(
+  p_kind text, p_tier text, p_subject text, p_severity text, p_says text, p_remedy text default null, p_heard_from text default null
+)
+returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_alert bigint;
+begin
+  insert into strata.alerts as a (kind, tier, subject, severity, says, remedy, heard_from, first_seen_at, last_seen_at)
+  values (p_kind, coalesce(p_tier, strata.tier()), coalesce(p_subject, ''), p_severity, strata.plain_text(p_says, 2000),
+          strata.plain_text(p_remedy, 1000), p_heard_from, strata.clock(), strata.clock())
+  on conflict (kind, tier, subject) where cleared_at is null do update
+     set severity = excluded.severity, says = excluded.says, remedy = excluded.remedy,
+         last_seen_at = excluded.last_seen_at, seen_count = a.seen_count + 1,
+         heard_from = case when a.heard_from is not null then excluded.heard_from end -- what is found here is ours
+  returning a.alert_id into v_alert;
+  return v_alert;
+exception when foreign_key_violation or check_violation then
+  raise exception 'there is no alert of kind "%" with severity "%"', p_kind, p_severity
+    using errcode = 'ST060', hint = strata.remedy('ST060');
+end
+$$;
+comment on function strata.raise_alert(text, text, text, text, text, text, text) is
+  'Opens an alert, or notes that the open one was seen again; returns its id. p_tier null: this tier; p_subject null: the '
+  'tier itself. ST060: unknown kind or severity.';
+
+create or replace function strata.clear_alert(p_kind text, p_tier text default null, p_subject text default null)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update strata.alerts as a set cleared_at = strata.clock()
+   where a.kind = p_kind and a.tier = coalesce(p_tier, strata.tier()) and a.subject = coalesce(p_subject, '')
+     and a.cleared_at is null;
+  return found;
+end
+$$;
+comment on function strata.clear_alert(text, text, text) is
+  'Clears an alert whose cause is gone; false when none was open. Nulls as in raise_alert().';
+
+-- In plpgsql, because the chapters that answer most of the questions come later.
+create or replace function strata.alert_conditions()
+returns setof strata.condition
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
+as $$
+declare
+  v_routine text;
+begin
+  for v_routine in select r.routine from strata.registered('condition') as r (routine) loop
+    return query execute format('select c.* from %s() as c', strata.registered_call(v_routine));
+  end loop;
+end
+$$;
+comment on function strata.alert_conditions() is
+  'Everything that is wrong now as this tier sees it: kind, tier, subject, severity, sentence, remedy. Reads no managed table.';
+
+-- What is over in a minute is no reason to wake anybody.
+create or replace function strata.after_grace(p_kind text, p_subject text default '')
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when k.grace = interval '0' or exists (
+                select from strata.alerts as a
+                 where a.kind = k.kind and a.tier = strata.tier() and a.subject = p_subject and a.cleared_at is null
+                   and a.first_seen_at <= strata.clock() - k.grace) then 'critical' else 'warning' end
+    from strata.alert_kinds as k where k.kind = p_kind
+$$;
+comment on function strata.after_grace(text, text) is
+  'The severity of something of this tier that is critical only when it lasts: warning, until its alert has been open for the '
+  'grace of its kind.';
+
+create or replace function strata.settle_alerts(p_now strata.condition[], p_kinds text[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform strata.raise_alert(c.kind, c.tier, c.subject, c.severity, c.says, c.remedy)
+     from (select n.* from unnest(p_now) as n order by n.kind, n.tier, n.subject) as c;
+  update strata.alerts as a set cleared_at = strata.clock()
+   where a.cleared_at is null and a.heard_from is null and a.kind = any (p_kinds)
+     and not exists (select from unnest(p_now) as c where (c.kind, c.tier, c.subject) = (a.kind, a.tier, a.subject));
+end
+$$;
+comment on function strata.settle_alerts(strata.condition[], text[]) is
+  'Of these kinds: raises an alert for every condition that is true now, and clears those of all others found here.';
+
+create or replace function strata.check_alerts()
+returns integer
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/alerts', 0));
+  perform strata.settle_alerts(array(select c::strata.condition from strata.alert_conditions() as c),
+                               array(select k.kind from strata.alert_kinds as k where k.is_condition));
+  update strata.alerts as a set cleared_at = strata.clock()
+   where a.cleared_at is null and a.heard_from is not null
+     and not exists (select from strata.links as l where l.neighbour = a.heard_from);
+  return (select count(*) from strata.alerts as a where a.cleared_at is null);
+end
+$$;
+comment on function strata.check_alerts() is
+  'Raises an alert for every condition that is true, clears those of conditions that are not, and returns how many are '
+  'open. Two at once wait for each other.';
 
 -- datasets/adoption.sql
 
@@ -3751,468 +4389,6 @@ end
 $$;
 comment on function strata.database_bytes(oid) is 'pg_database_size(), and 0 for a database that is dropped while it is asked about.';
 
--- datasets/agreements.sql
-
--- Agreements: what two neighbours believe of each other's datasets, compared whenever they speak.
---
--- A tier that is put back from a backup has forgotten what it was told, and its neighbour believes that it knows. So the
--- colder one says which policy it has accepted of each dataset, and the hotter one which it has told, each by its digest:
---
---   the colder one has one that the hotter one told before    it was put back: it is told again
---   the colder one has one that the hotter one never told     the hotter one was put back: that dataset rests until its owner
---                                                              has decided (keep_policy)
---   the hotter one has told another one than the colder has   the colder one deletes nothing of it until it was told
---
--- At the end of the chain rows are deleted only by a policy that was confirmed, from tier to tier down from where it is made,
--- within `confirmed_within`, since this server was started, and in this very database.
-
--- Columns and types are told anew whenever they change, and nothing is deleted by them. Holds that are over weigh nothing.
-create or replace function strata.policy_digest(p_description jsonb, p_content_only boolean default false)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-  select md5((case when p_content_only
-    then p_description - 'revision' || jsonb_build_object('holds', (select jsonb_agg(h.it order by h.it ->> 'hold_id')
-           from jsonb_array_elements(p_description -> 'holds') as h (it) where h.it ->> 'released_at' is null))
-    else p_description end - 'types' - 'columns' - 'shape' - 'confirmed')::text)
-$$;
-comment on function strata.policy_digest(jsonb, boolean) is 'A short text for the policy and holds of a description, with its revision or for what they say alone.';
-
-create or replace function strata.first_revision(p_dataset text)
-returns bigint
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$ select coalesce(max(t.revision), 0) + 1 from strata.tellings as t where t.dataset = p_dataset $$;
-comment on function strata.first_revision(text) is 'With which revision a dataset begins: past what was told of one of that name before.';
-
-create or replace function strata.offer(p_dataset text)
-returns jsonb
-language plpgsql
-security definer -- a pulling tier asks as strata_mover
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_description constant jsonb := strata.describe(p_dataset);
-begin
-  if (strata.dataset(p_dataset)).ahead is not null then
-    raise exception '%', strata.ahead_says(strata.dataset(p_dataset)) using errcode = 'ST051', hint = strata.remedy('ST051', p_dataset);
-  end if;
-  insert into strata.tellings as t (dataset, revision, digest)
-  values (p_dataset, (v_description ->> 'revision')::bigint, strata.policy_digest(v_description))
-  on conflict (dataset, revision, digest) do update set telling_id = default;
-  delete from strata.tellings as t
-   where t.dataset = p_dataset
-     and t.telling_id <= (select o.telling_id from strata.tellings as o where o.dataset = p_dataset order by o.telling_id desc offset 100 limit 1);
-  return v_description;
-end
-$$;
-comment on function strata.offer(text) is 'describe(), for a colder tier that is to accept it: what was told is remembered. ST051: that one has a newer policy.';
-grant execute on function strata.offer(text) to strata_mover;
-
-create or replace function strata.is_new_offer(p_dataset text)
-returns boolean
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_description constant jsonb := strata.describe(p_dataset);
-begin
-  if (select t.digest from strata.tellings as t where t.dataset = p_dataset order by t.telling_id desc limit 1)
-     is not distinct from strata.policy_digest(v_description) then
-    return false;
-  end if;
-  perform strata.offer(p_dataset);
-  return true;
-end
-$$;
-comment on function strata.is_new_offer(text) is 'Remembers what is about to be told of a dataset; false if it is what was told last.';
-
-create or replace function strata.check_revision(p_old strata.datasets, p_description jsonb, p_from text)
-returns void
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_old.accepted_from = p_from and (p_description ->> 'revision')::bigint < p_old.accepted_revision then
-    raise exception '% has accepted revision % of "%", revision % is older', strata.tier(), p_old.accepted_revision, p_old.name,
-      p_description ->> 'revision' using errcode = 'ST051', hint = strata.remedy('ST051', p_old.name);
-  end if;
-end
-$$;
-comment on function strata.check_revision(strata.datasets, jsonb, text) is 'ST051: a neighbour describes an older policy than was accepted from it.';
-
-create or replace function strata.server_mark()
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (select format('%s/%s/%s', s.system_identifier, d.oid, extract(epoch from pg_postmaster_start_time()))
-            from pg_catalog.pg_control_system() as s, pg_catalog.pg_database as d where d.datname = current_database());
-end
-$$;
-comment on function strata.server_mark() is 'This database on this server since it was started: a backup that was put back has another one.';
-
-create or replace function strata.note_confirmed(p_dataset text, p_ago bigint, p_is_contradicted boolean, p_waits_on text)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  insert into strata.confirmations as c (dataset, confirmed_at, is_contradicted, waits_on, server)
-  values (p_dataset, case when p_ago is not null then strata.clock() - make_interval(secs => greatest(p_ago, 0)) end, p_is_contradicted or p_ago is null, strata.plain_text(p_waits_on, 40), strata.server_mark())
-  on conflict (dataset) do update
-     set confirmed_at = coalesce(excluded.confirmed_at, c.confirmed_at), is_contradicted = excluded.is_contradicted,
-         waits_on = excluded.waits_on, server = excluded.server;
-  update strata.confirmations as c set version = c.xmin where c.dataset = p_dataset; -- the same for both, even in a subtransaction
-end
-$$;
-comment on function strata.note_confirmed(text, bigint, boolean, text) is
-  'Notes what the hotter tier says of an accepted policy: how many seconds ago it was known to hold (null: it is not), or that it is another one.';
-
-create or replace function strata.note_accepted(p_description jsonb)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  update strata.datasets as d
-     set accepted_revision = (p_description ->> 'revision')::bigint, accepted_digest = strata.policy_digest(p_description),
-         accepted_content = strata.policy_digest(p_description, true)
-   where d.name = p_description ->> 'name';
-  perform strata.note_confirmed(p_description ->> 'name', (p_description -> 'confirmed' ->> 'ago')::bigint, false,
-                                p_description -> 'confirmed' ->> 'waits_on');
-end
-$$;
-comment on function strata.note_accepted(jsonb) is 'Notes which description was accepted; whoever describes it confirms it.';
-
-create or replace function strata.unconfirmed(p_dataset strata.datasets)
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_last record;
-begin
-  if p_dataset.accepted_from is null then
-    return null; -- its policy is made here
-  end if;
-  select c.*, c.server = strata.server_mark() and c.version = c.xmin as is_original into v_last
-    from strata.confirmations as c where c.dataset = p_dataset.name;
-  return case
-    when v_last.confirmed_at is null then format('%s has not confirmed it yet', p_dataset.accepted_from)
-    when v_last.is_contradicted and v_last.waits_on <> strata.tier() then format('%s waits for the word of the tier above it', v_last.waits_on)
-    when v_last.is_contradicted then format('%s has another one, or none, by now', p_dataset.accepted_from)
-    when not coalesce(v_last.is_original, false)
-      then format('%s has not confirmed it since this server was started or put back from a backup', p_dataset.accepted_from)
-    when v_last.confirmed_at < strata.clock() - make_interval(mins => strata.setting('confirmed_within')::integer)
-      then format('it was last known to hold at %s', strata.clock_says(v_last.confirmed_at)) end;
-end
-$$;
-comment on function strata.unconfirmed(strata.datasets) is
-  'Why nothing may be deleted by the policy that was accepted of a dataset; null if it was confirmed, or is made here.';
-
-create or replace function strata.confirmed(p_dataset strata.datasets)
-returns jsonb
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_is_missing constant boolean := strata.unconfirmed(p_dataset) is not null;
-  v_last strata.confirmations;
-begin
-  select c.* into v_last from strata.confirmations as c where c.dataset = p_dataset.name;
-  return jsonb_build_object(
-    'ago', case when p_dataset.accepted_from is null then 0
-                when not v_is_missing then ceil(greatest(extract(epoch from strata.clock() - v_last.confirmed_at), 0))::bigint end,
-    'waits_on', case when v_is_missing then coalesce(v_last.waits_on, strata.tier()) end);
-end
-$$;
-comment on function strata.confirmed(strata.datasets) is
-  'For the colder tier: how many seconds ago a policy was known to hold where it is made, or which tier waits to be told so.';
-
--- datasets/comparisons.sql
-
--- Comparisons: neighbours tell each other what they believe, and what follows.
-
-create or replace function strata.last_told(p_dataset strata.datasets)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select t.digest from strata.tellings as t
-   where t.dataset = p_dataset.name and t.revision = p_dataset.revision and p_dataset.told_revision = p_dataset.revision and p_dataset.ahead is null
-   order by t.telling_id desc limit 1
-$$;
-comment on function strata.last_told(strata.datasets) is 'The digest of what the colder tier was told of a dataset; null while there is news for it.';
-
-create or replace function strata.agreed(p_neighbour text)
-returns jsonb
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select jsonb_build_object('clock', strata.clock()) || case l.direction
-      when 'colder' then jsonb_build_object('told', (
-        select coalesce(jsonb_agg(jsonb_build_object('name', d.name, 'digest', strata.last_told(d)) || strata.confirmed(d)), '[]')
-          from strata.datasets as d))
-      else jsonb_build_object('accepted', (
-        select coalesce(jsonb_agg(jsonb_build_object('name', d.name, 'revision', d.accepted_revision, 'digest', d.accepted_digest,
-                 'content', d.accepted_content, 'core', d.core_retention_days, 'main', d.main_retention_days, 'deleted', d.delete_after_days,
-                 'holds', (select count(*) from strata.holds as h where h.dataset = d.name and h.released_at is null))), '[]')
-          from strata.datasets as d where d.accepted_from = p_neighbour and d.accepted_revision is not null)) end
-      from strata.links as l where l.neighbour = p_neighbour);
-end
-$$;
-comment on function strata.agreed(text) is
-  'What a neighbour is told: this clock; if it is the colder one, what it was told of each dataset and when that was known to hold; if it '
-  'is the hotter one, what was accepted from it.';
-
-create or replace function strata.hear_told(p_from text, p_told jsonb)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform strata.note_confirmed(d.name, case when t.digest = d.accepted_digest then t.ago end, t.digest is distinct from d.accepted_digest,
-                                case when t.name is null then strata.tier() else t.waits_on end)
-     from (select x.* from strata.datasets as x where x.accepted_from = p_from order by x.name) as d
-     left join (select distinct on (x.name) x.* from jsonb_to_recordset(p_told) as x (name text, digest text, ago bigint, waits_on text)
-                 order by x.name) as t on t.name = d.name;
-end
-$$;
-comment on function strata.hear_told(text, jsonb) is 'What the hotter tier has told, compared with what was accepted here.';
-
-create or replace function strata.policy_says(p_revision bigint, p_core integer, p_main integer, p_deleted integer, p_holds bigint)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-  select format('revision %s: core %s, main %s, deleted %s, %s', p_revision, coalesce(p_core::text, 'never'), coalesce(p_main::text, 'never'),
-                coalesce(p_deleted::text, 'never'), strata.counted(p_holds, 'hold'))
-$$;
-comment on function strata.policy_says(bigint, integer, integer, integer, bigint) is 'A policy in a few words.';
-
-create or replace function strata.ahead_says(p_dataset strata.datasets)
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select format('%s has accepted a policy of "%s" that %s has forgotten (%s); here it is %s', strata.colder(), p_dataset.name, strata.tier(),
-             strata.policy_says(a.revision, a.core, a.main, a.deleted, a.holds),
-             strata.policy_says(p_dataset.revision, p_dataset.core_retention_days, p_dataset.main_retention_days, p_dataset.delete_after_days,
-               (select count(*) from strata.holds as h where h.dataset = p_dataset.name and h.released_at is null)))
-      from jsonb_to_record(p_dataset.ahead) as a (revision bigint, core integer, main integer, deleted integer, holds bigint));
-end
-$$;
-comment on function strata.ahead_says(strata.datasets) is 'What the colder tier knows of a dataset''s policy and this one has forgotten.';
-
-create or replace function strata.ahead_remedy(p_dataset text)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select format('Was %s put back from a backup? Set policy and holds there as they should be (strata.manage(), strata.hold()), then on %s: '
-                'select strata.keep_policy(%L); until then none of its rows settle, and none are deleted.', strata.tier(), strata.tier(), p_dataset)
-$$;
-comment on function strata.ahead_remedy(text) is 'What its owner does about a policy that was forgotten.';
-
-create or replace function strata.set_ahead(p_dataset text, p_ahead jsonb)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_ahead is not null then
-    update strata.datasets as d set ahead = p_ahead where d.name = p_dataset;
-    update strata.datasets as d
-       set trouble_sqlstate = 'ST051', trouble = strata.plain_text(strata.ahead_says(d), 1000), remedy = strata.ahead_remedy(p_dataset)
-     where d.name = p_dataset;
-  else
-    update strata.datasets as d set ahead = null, trouble = null, trouble_sqlstate = null, remedy = null, failures = 0, next_try_at = null
-     where d.name = p_dataset and (d.ahead is not null or d.trouble_sqlstate = 'ST051');
-  end if;
-end
-$$;
-comment on function strata.set_ahead(text, jsonb) is 'Notes the newer policy that the colder tier has of a dataset, which makes it rest; or (null) that it has none.';
-
--- What one dataset is believed to be there, and what is there. p_theirs is null when the colder tier knows nothing of it.
-create or replace function strata.judge_accepted(p_dataset strata.datasets, p_theirs jsonb)
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_revision constant bigint := (p_theirs ->> 'revision')::bigint;
-  v_digest constant text := p_theirs ->> 'digest';
-begin
-  return case
-    when p_theirs is null then 'behind'
-    when v_digest = strata.last_told(p_dataset) then 'agrees'
-    when v_revision < coalesce((select min(t.revision) from strata.tellings as t where t.dataset = p_dataset.name), 0)
-      or exists (select from strata.tellings as t where (t.dataset, t.revision, t.digest) = (p_dataset.name, v_revision, v_digest)) then 'behind'
-    when strata.unconfirmed(p_dataset) is not null then 'unknown' -- it is about to be told itself
-    when p_theirs ->> 'content' = strata.policy_digest(strata.describe(p_dataset.name), true) then 'same'
-    else 'ahead' end;
-end
-$$;
-comment on function strata.judge_accepted(strata.datasets, jsonb) is
-  'What the colder tier''s policy of a dataset is: it agrees; it is behind; it says the same, by another revision; or it is ahead of '
-  'this tier, which was put back; unknown, while this tier''s own is not confirmed.';
-
-create or replace function strata.hear_accepted(p_accepted jsonb)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  c_most constant bigint := 1000000000000000; -- a revision is never so high, whatever a neighbour says
-  v_one record;
-  v_verdict text;
-begin
-  for v_one in
-    select d, case when a.name is not null then to_jsonb(a)
-             || jsonb_build_object('revision', least(a.revision, c_most), 'digest', left(a.digest, 40), 'content', left(a.content, 40)) end as theirs
-      from strata.datasets as d
-      left join (select distinct on (x.name) x.* from jsonb_to_recordset(p_accepted)
-                   as x (name text, revision bigint, digest text, content text, core integer, main integer, deleted integer, holds bigint)
-                  order by x.name) as a on a.name = d.name
-     order by d.name
-  loop
-    continue when to_regclass(strata.relation(v_one.d)) is null;
-    v_verdict := strata.judge_accepted(v_one.d, v_one.theirs);
-    if v_verdict in ('ahead', 'unknown') then
-      perform strata.set_ahead((v_one.d).name, v_one.theirs - 'content') where v_verdict = 'ahead';
-      continue;
-    end if;
-    perform strata.set_ahead((v_one.d).name, null);
-    update strata.datasets as d
-       set told_revision = null, revision = case v_verdict when 'same' then greatest(d.revision, (v_one.theirs ->> 'revision')::bigint) else d.revision end
-     where d.name = (v_one.d).name and v_verdict <> 'agrees' and (d.told_revision is not null or v_verdict = 'same');
-  end loop;
-end
-$$;
-comment on function strata.hear_accepted(jsonb) is
-  'What the colder tier has accepted, compared with what it was told: what it has forgotten is told again; where it is this tier that has '
-  'forgotten, the dataset rests.';
-
-create or replace function strata.compare(p_from text, p_said jsonb)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_direction constant text := (select l.direction from strata.links as l where l.neighbour = p_from);
-begin
-  if v_direction is null then
-    raise exception '% is no neighbour of %', p_from, strata.tier() using errcode = 'ST061', hint = strata.remedy('ST061');
-  end if;
-  perform strata.check_heard(v_direction, 'an agreement', pg_column_size(p_said), 'heard_list'), strata.hear_clock(p_from, p_said ->> 'clock');
-  if v_direction = 'hotter' then
-    perform strata.hear_told(p_from, coalesce(p_said -> 'told', '[]'));
-  else
-    perform strata.hear_accepted(coalesce(p_said -> 'accepted', '[]'));
-  end if;
-end
-$$;
-comment on function strata.compare(text, jsonb) is
-  'Compares what a neighbour says (agreed) with what is believed here: its clock, and policies. ST061: not a neighbour. ST065: too much.';
-
-create or replace function strata.exchange_agreements(p_from text, p_said jsonb)
-returns jsonb
-language plpgsql
-security definer -- the neighbour that dials calls it as strata_mover
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform strata.check_asker(null, p_from);
-  perform strata.compare(p_from, p_said);
-  return strata.agreed(p_from);
-end
-$$;
-comment on function strata.exchange_agreements(text, jsonb) is
-  'Called by the neighbour that dials, with what it has told or accepted; returns what was accepted or told here. ST061: not a neighbour.';
-grant execute on function strata.exchange_agreements(text, jsonb) to strata_mover;
-
-create or replace function strata.agree(p_neighbour text)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform strata.compare(p_neighbour, strata.ask(p_neighbour,
-    format('select strata.exchange_agreements(%L, strata.take_over(''agreed'')::jsonb)::text', strata.tier()),
-    strata.unlogged_sql(strata.handing_sql('agreed', strata.agreed(p_neighbour)::text)))::jsonb);
-end
-$$;
-comment on function strata.agree(text) is 'Compares with a neighbour that this tier dials what either believes of the other.';
-
--- The freshest word there is: where this tier dials, it asks before it deletes.
-create or replace function strata.agree_before_deleting()
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_neighbour text;
-begin
-  if not exists (select from strata.datasets as d cross join lateral strata.retention(d) as r
-                  where d.accepted_from is not null and r.action = 'delete' and r.days is not null) then
-    return;
-  end if;
-  for v_neighbour in select l.neighbour from strata.links as l
-                      where l.direction = 'hotter' and l.server is not null and not strata.is_pausing(l.neighbour) loop
-    begin
-      perform strata.agree(v_neighbour);
-    exception when others then
-      perform strata.note_link(v_neighbour, sqlstate, sqlerrm);
-    end;
-    perform strata.hang_up(v_neighbour);
-  end loop;
-end
-$$;
-comment on function strata.agree_before_deleting() is 'Compares with the hotter tier, if this one dials it and has rows to delete some day; an error is noted with the link.';
-
-create or replace function strata.keep_policy(p_dataset text)
-returns boolean
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform strata.lock_dataset(p_dataset), strata.dataset(p_dataset);
-  insert into strata.tellings (dataset, revision, digest) -- it is known here again
-  select d.name, (d.ahead ->> 'revision')::bigint, left(d.ahead ->> 'digest', 40) from strata.datasets as d
-   where d.name = p_dataset and d.ahead is not null on conflict do nothing;
-  update strata.datasets as d
-     set revision = greatest(d.revision, (d.ahead ->> 'revision')::bigint) + 1, told_revision = null
-   where d.name = p_dataset and d.ahead is not null;
-  if not found then
-    return false;
-  end if;
-  perform strata.set_ahead(p_dataset, null);
-  return true;
-end
-$$;
-comment on function strata.keep_policy(text) is
-  'The owner of a tier that was put back from a backup says that a dataset''s policy and holds are right as they are here now: the colder '
-  'tiers take the policy over, and keep holds they have. False when there is nothing to decide. ST011: no such dataset.';
-
 -- datasets/conditions.sql
 
 -- Conditions as data: how `due_when` and the condition of a hold cross a link.
@@ -4558,6 +4734,41 @@ end
 $$;
 comment on function strata.condition_sql(jsonb, regclass, integer) is
   'SQL over a row of the table, written here, of a condition that came as data; null for none. ST014: it is none, or names what the table lacks.';
+
+-- datasets/gone.sql
+
+-- Gone: what is to be said of a table that is not there any more.
+
+create or replace function strata.twin_is_gone(p_dataset strata.datasets)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('the twin %s is gone from %s', strata.relation(p_dataset), strata.tier())
+         || coalesce(case when c.rows = 0 then null else
+              format(', with %s of the %s that had come%s%s', greatest(c.rows - l.moved - l.deleted, 0), strata.counted(c.rows, 'row'),
+                     case when l.moved > 0 then format('; %s had moved on to %s', l.moved, coalesce(strata.colder(), 'the next tier')) end,
+                     case when l.deleted > 0 then format('; %s had been deleted at their age', l.deleted) end) end, '')
+    from (select coalesce((select x.rows from strata.came as x where x.dataset = p_dataset.name), 0) as rows) as c
+   cross join (select coalesce(sum(x.rows) filter (where x.what = 'moved'), 0) as moved,
+                      coalesce(sum(x.rows) filter (where x.what = 'deleted'), 0) as deleted
+                 from strata.ledger as x where x.dataset = p_dataset.name) as l
+$$;
+comment on function strata.twin_is_gone(strata.datasets) is
+  'What is to be said of a twin that is gone: how many rows with it, and where the others that came went.';
+
+create or replace function strata.table_is_gone(p_dataset strata.datasets)
+returns table (says text, remedy text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when p_dataset.accepted is not null then strata.twin_is_gone(p_dataset)
+              else format('table %s is gone', strata.relation(p_dataset)) end,
+         strata.remedy(case when p_dataset.accepted is not null then 'ST020' else '42P01' end, p_dataset.name)
+$$;
+comment on function strata.table_is_gone(strata.datasets) is 'What is to be said of a dataset whose table is gone, and what to do: the same wherever it is found.';
 
 -- datasets/holds.sql
 
@@ -5015,18 +5226,12 @@ declare
   v_dataset constant strata.datasets := strata.dataset(p_dataset);
 begin
   perform strata.lock_dataset(p_dataset);
-  if exists (select from strata.moves as m where m.dataset = p_dataset and m.state <> 'closed')
-     or exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null) then
-    raise exception 'dataset "%" has an open move', p_dataset
-      using errcode = 'ST033', hint = strata.remedy('ST033');
-  end if;
+  perform strata.call_registered('unmanage', p_dataset);
   if to_regclass(strata.relation(v_dataset)) is not null and v_dataset.delete_triggers = 'skip' then
     perform strata.guard_triggers(strata.relation(v_dataset)::regclass, false);
   end if;
-  delete from strata.set_aside as a where a.dataset = p_dataset;
   delete from strata.failures as f where f.dataset = p_dataset;
   delete from strata.holds as h where h.dataset = p_dataset;
-  delete from strata.left_copies as c where c.dataset = p_dataset;
   delete from strata.datasets as d where d.name = p_dataset;
 end
 $$;
@@ -5230,6 +5435,18 @@ comment on function strata.publication_objections(regclass) is
   'Publications by which every deletion is refused, of the table itself or by way of its parents or partitions: without a replica '
   'identity, with a list of columns that has not all of it, or with a row filter over other columns.';
 select strata.pin('strata.publication_objections(regclass)');
+
+-- datasets/revisions.sql
+
+-- Revisions: with which number of its policy a dataset begins.
+
+create or replace function strata.first_revision(p_dataset text)
+returns bigint
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$ select coalesce(max(t.revision), 0) + 1 from strata.tellings as t where t.dataset = p_dataset $$;
+comment on function strata.first_revision(text) is 'With which revision a dataset begins: past what was told of one of that name before.';
 
 -- datasets/values.sql
 
@@ -5444,13 +5661,19 @@ $$;
 comment on function strata.text_sql(oid, text) is 'SQL for the text of a value of some type, as the type writes it, but for xml, which is as it was given; null for null.';
 select strata.pin('strata.text_sql(oid, text)');
 
--- twins/describe.sql
-
--- Descriptions: what the hotter tier says of a dataset to the colder one: table, types, key, policy and holds.
---
--- Types are named in full and in the order in which they can be made, and nothing of it is SQL: the colder tier runs nothing
--- that came over a link. `shape` is what a description says of the table,
--- in a few characters: when it changes, the colder tier is told before another row is copied.
+create or replace function strata.has_insert_triggers(p_relation regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select exists (select from pg_catalog.pg_trigger as g
+                    where g.tgrelid = p_relation and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype::integer & 4 = 4));
+end
+$$;
+comment on function strata.has_insert_triggers(regclass) is 'Whether a trigger of the owner''s sees rows as they arrive, and may change them.';
 
 -- What crosses of a type is its name and what it is made of, never SQL: the other tier looks names up and writes SQL of its own.
 -- A type that comes with an extension is found there in whatever schema the extension is.
@@ -5466,6 +5689,483 @@ begin
 end
 $$;
 comment on function strata.extension_of(regclass, oid) is 'The extension that an object of a catalogue comes with; null for none.';
+
+-- twins/agreements.sql
+
+-- Agreements: what two neighbours believe of each other's datasets, compared whenever they speak.
+--
+-- A tier that is put back from a backup has forgotten what it was told, and its neighbour believes that it knows. So the
+-- colder one says which policy it has accepted of each dataset, and the hotter one which it has told, each by its digest:
+--
+--   the colder one has one that the hotter one told before    it was put back: it is told again
+--   the colder one has one that the hotter one never told     the hotter one was put back: that dataset rests until its owner
+--                                                              has decided (keep_policy)
+--   the hotter one has told another one than the colder has   the colder one deletes nothing of it until it was told
+--
+-- At the end of the chain rows are deleted only by a policy that was confirmed, from tier to tier down from where it is made,
+-- within `confirmed_within`, since this server was started, and in this very database.
+
+-- Columns and types are told anew whenever they change, and nothing is deleted by them. Holds that are over weigh nothing.
+create or replace function strata.policy_digest(p_description jsonb, p_content_only boolean default false)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select md5((case when p_content_only
+    then p_description - 'revision' || jsonb_build_object('holds', (select jsonb_agg(h.it order by h.it ->> 'hold_id')
+           from jsonb_array_elements(p_description -> 'holds') as h (it) where h.it ->> 'released_at' is null))
+    else p_description end - 'types' - 'columns' - 'shape' - 'confirmed')::text)
+$$;
+comment on function strata.policy_digest(jsonb, boolean) is 'A short text for the policy and holds of a description, with its revision or for what they say alone.';
+
+create or replace function strata.offer(p_dataset text)
+returns jsonb
+language plpgsql
+security definer -- a pulling tier asks as strata_mover
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_description constant jsonb := strata.describe(p_dataset);
+begin
+  if (strata.dataset(p_dataset)).ahead is not null then
+    raise exception '%', strata.ahead_says(strata.dataset(p_dataset)) using errcode = 'ST051', hint = strata.remedy('ST051', p_dataset);
+  end if;
+  insert into strata.tellings as t (dataset, revision, digest)
+  values (p_dataset, (v_description ->> 'revision')::bigint, strata.policy_digest(v_description))
+  on conflict (dataset, revision, digest) do update set telling_id = default;
+  delete from strata.tellings as t
+   where t.dataset = p_dataset
+     and t.telling_id <= (select o.telling_id from strata.tellings as o where o.dataset = p_dataset order by o.telling_id desc offset 100 limit 1);
+  return v_description;
+end
+$$;
+comment on function strata.offer(text) is 'describe(), for a colder tier that is to accept it: what was told is remembered. ST051: that one has a newer policy.';
+grant execute on function strata.offer(text) to strata_mover;
+
+create or replace function strata.is_new_offer(p_dataset text)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_description constant jsonb := strata.describe(p_dataset);
+begin
+  if (select t.digest from strata.tellings as t where t.dataset = p_dataset order by t.telling_id desc limit 1)
+     is not distinct from strata.policy_digest(v_description) then
+    return false;
+  end if;
+  perform strata.offer(p_dataset);
+  return true;
+end
+$$;
+comment on function strata.is_new_offer(text) is 'Remembers what is about to be told of a dataset; false if it is what was told last.';
+
+create or replace function strata.check_revision(p_old strata.datasets, p_description jsonb, p_from text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_old.accepted_from = p_from and (p_description ->> 'revision')::bigint < p_old.accepted_revision then
+    raise exception '% has accepted revision % of "%", revision % is older', strata.tier(), p_old.accepted_revision, p_old.name,
+      p_description ->> 'revision' using errcode = 'ST051', hint = strata.remedy('ST051', p_old.name);
+  end if;
+end
+$$;
+comment on function strata.check_revision(strata.datasets, jsonb, text) is 'ST051: a neighbour describes an older policy than was accepted from it.';
+
+create or replace function strata.server_mark()
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select format('%s/%s/%s', s.system_identifier, d.oid, extract(epoch from pg_postmaster_start_time()))
+            from pg_catalog.pg_control_system() as s, pg_catalog.pg_database as d where d.datname = current_database());
+end
+$$;
+comment on function strata.server_mark() is 'This database on this server since it was started: a backup that was put back has another one.';
+
+create or replace function strata.note_confirmed(p_dataset text, p_ago bigint, p_is_contradicted boolean, p_waits_on text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into strata.confirmations as c (dataset, confirmed_at, is_contradicted, waits_on, server)
+  values (p_dataset, case when p_ago is not null then strata.clock() - make_interval(secs => greatest(p_ago, 0)) end, p_is_contradicted or p_ago is null, strata.plain_text(p_waits_on, 40), strata.server_mark())
+  on conflict (dataset) do update
+     set confirmed_at = coalesce(excluded.confirmed_at, c.confirmed_at), is_contradicted = excluded.is_contradicted,
+         waits_on = excluded.waits_on, server = excluded.server;
+  update strata.confirmations as c set version = c.xmin where c.dataset = p_dataset; -- the same for both, even in a subtransaction
+end
+$$;
+comment on function strata.note_confirmed(text, bigint, boolean, text) is
+  'Notes what the hotter tier says of an accepted policy: how many seconds ago it was known to hold (null: it is not), or that it is another one.';
+
+create or replace function strata.note_accepted(p_description jsonb)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update strata.datasets as d
+     set accepted_revision = (p_description ->> 'revision')::bigint, accepted_digest = strata.policy_digest(p_description),
+         accepted_content = strata.policy_digest(p_description, true)
+   where d.name = p_description ->> 'name';
+  perform strata.note_confirmed(p_description ->> 'name', (p_description -> 'confirmed' ->> 'ago')::bigint, false,
+                                p_description -> 'confirmed' ->> 'waits_on');
+end
+$$;
+comment on function strata.note_accepted(jsonb) is 'Notes which description was accepted; whoever describes it confirms it.';
+
+create or replace function strata.unconfirmed(p_dataset strata.datasets)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_last record;
+begin
+  if p_dataset.accepted_from is null then
+    return null; -- its policy is made here
+  end if;
+  select c.*, c.server = strata.server_mark() and c.version = c.xmin as is_original into v_last
+    from strata.confirmations as c where c.dataset = p_dataset.name;
+  return case
+    when v_last.confirmed_at is null then format('%s has not confirmed it yet', p_dataset.accepted_from)
+    when v_last.is_contradicted and v_last.waits_on <> strata.tier() then format('%s waits for the word of the tier above it', v_last.waits_on)
+    when v_last.is_contradicted then format('%s has another one, or none, by now', p_dataset.accepted_from)
+    when not coalesce(v_last.is_original, false)
+      then format('%s has not confirmed it since this server was started or put back from a backup', p_dataset.accepted_from)
+    when v_last.confirmed_at < strata.clock() - make_interval(mins => strata.setting('confirmed_within')::integer)
+      then format('it was last known to hold at %s', strata.clock_says(v_last.confirmed_at)) end;
+end
+$$;
+comment on function strata.unconfirmed(strata.datasets) is
+  'Why nothing may be deleted by the policy that was accepted of a dataset; null if it was confirmed, or is made here.';
+
+create or replace function strata.confirmed(p_dataset strata.datasets)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_is_missing constant boolean := strata.unconfirmed(p_dataset) is not null;
+  v_last strata.confirmations;
+begin
+  select c.* into v_last from strata.confirmations as c where c.dataset = p_dataset.name;
+  return jsonb_build_object(
+    'ago', case when p_dataset.accepted_from is null then 0
+                when not v_is_missing then ceil(greatest(extract(epoch from strata.clock() - v_last.confirmed_at), 0))::bigint end,
+    'waits_on', case when v_is_missing then coalesce(v_last.waits_on, strata.tier()) end);
+end
+$$;
+comment on function strata.confirmed(strata.datasets) is
+  'For the colder tier: how many seconds ago a policy was known to hold where it is made, or which tier waits to be told so.';
+
+-- twins/askers.sql
+
+-- Askers: what a neighbour may ask of the twins here.
+
+-- What has been forgotten (forget_twin) may be proved and closed until it is described again; a dataset of this tier's own may not
+-- even be asked about.
+create or replace function strata.check_settled(p_dataset text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_asker constant text := strata.asked_by();
+  v_dataset strata.datasets;
+begin
+  select d.* into v_dataset from strata.datasets as d where d.name = p_dataset;
+  if v_asker is null or v_dataset.name is null then
+    return;
+  elsif v_dataset.accepted_from is distinct from v_asker and not (v_dataset.accepted is null and strata.is_allowed_twin(v_dataset)) then
+    raise exception 'dataset "%" of % is not one that % settles into it', p_dataset, strata.tier(), v_asker
+      using errcode = 'ST029', hint = strata.remedy('ST029');
+  end if;
+end
+$$;
+comment on function strata.check_settled(text) is 'ST029: the neighbour that asks does not settle that dataset into this tier.';
+
+create or replace function strata.asks_for_part(p_dataset strata.datasets, p_columns text[])
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return strata.asked_by() is not null and exists (
+    select from jsonb_array_elements(p_dataset.accepted -> 'columns') as c (it) where c.it ->> 'name' <> all (array_remove(p_columns, null)));
+end
+$$;
+comment on function strata.asks_for_part(strata.datasets, text[]) is
+  'Whether a neighbour asks for the hash of some of a dataset''s columns only: of few values, it could be guessed.';
+
+-- twins/comparisons.sql
+
+-- Comparisons: neighbours tell each other what they believe, and what follows.
+
+create or replace function strata.last_told(p_dataset strata.datasets)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select t.digest from strata.tellings as t
+   where t.dataset = p_dataset.name and t.revision = p_dataset.revision and p_dataset.told_revision = p_dataset.revision and p_dataset.ahead is null
+   order by t.telling_id desc limit 1
+$$;
+comment on function strata.last_told(strata.datasets) is 'The digest of what the colder tier was told of a dataset; null while there is news for it.';
+
+create or replace function strata.agreed(p_neighbour text)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select jsonb_build_object('clock', strata.clock()) || case l.direction
+      when 'colder' then jsonb_build_object('told', (
+        select coalesce(jsonb_agg(jsonb_build_object('name', d.name, 'digest', strata.last_told(d)) || strata.confirmed(d)), '[]')
+          from strata.datasets as d))
+      else jsonb_build_object('accepted', (
+        select coalesce(jsonb_agg(jsonb_build_object('name', d.name, 'revision', d.accepted_revision, 'digest', d.accepted_digest,
+                 'content', d.accepted_content, 'core', d.core_retention_days, 'main', d.main_retention_days, 'deleted', d.delete_after_days,
+                 'holds', (select count(*) from strata.holds as h where h.dataset = d.name and h.released_at is null))), '[]')
+          from strata.datasets as d where d.accepted_from = p_neighbour and d.accepted_revision is not null)) end
+      from strata.links as l where l.neighbour = p_neighbour);
+end
+$$;
+comment on function strata.agreed(text) is
+  'What a neighbour is told: this clock; if it is the colder one, what it was told of each dataset and when that was known to hold; if it '
+  'is the hotter one, what was accepted from it.';
+
+create or replace function strata.hear_told(p_from text, p_told jsonb)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform strata.note_confirmed(d.name, case when t.digest = d.accepted_digest then t.ago end, t.digest is distinct from d.accepted_digest,
+                                case when t.name is null then strata.tier() else t.waits_on end)
+     from (select x.* from strata.datasets as x where x.accepted_from = p_from order by x.name) as d
+     left join (select distinct on (x.name) x.* from jsonb_to_recordset(p_told) as x (name text, digest text, ago bigint, waits_on text)
+                 order by x.name) as t on t.name = d.name;
+end
+$$;
+comment on function strata.hear_told(text, jsonb) is 'What the hotter tier has told, compared with what was accepted here.';
+
+create or replace function strata.policy_says(p_revision bigint, p_core integer, p_main integer, p_deleted integer, p_holds bigint)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('revision %s: core %s, main %s, deleted %s, %s', p_revision, coalesce(p_core::text, 'never'), coalesce(p_main::text, 'never'),
+                coalesce(p_deleted::text, 'never'), strata.counted(p_holds, 'hold'))
+$$;
+comment on function strata.policy_says(bigint, integer, integer, integer, bigint) is 'A policy in a few words.';
+
+create or replace function strata.ahead_says(p_dataset strata.datasets)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select format('%s has accepted a policy of "%s" that %s has forgotten (%s); here it is %s', strata.colder(), p_dataset.name, strata.tier(),
+             strata.policy_says(a.revision, a.core, a.main, a.deleted, a.holds),
+             strata.policy_says(p_dataset.revision, p_dataset.core_retention_days, p_dataset.main_retention_days, p_dataset.delete_after_days,
+               (select count(*) from strata.holds as h where h.dataset = p_dataset.name and h.released_at is null)))
+      from jsonb_to_record(p_dataset.ahead) as a (revision bigint, core integer, main integer, deleted integer, holds bigint));
+end
+$$;
+comment on function strata.ahead_says(strata.datasets) is 'What the colder tier knows of a dataset''s policy and this one has forgotten.';
+
+create or replace function strata.ahead_remedy(p_dataset text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('Was %s put back from a backup? Set policy and holds there as they should be (strata.manage(), strata.hold()), then on %s: '
+                'select strata.keep_policy(%L); until then none of its rows settle, and none are deleted.', strata.tier(), strata.tier(), p_dataset)
+$$;
+comment on function strata.ahead_remedy(text) is 'What its owner does about a policy that was forgotten.';
+
+create or replace function strata.set_ahead(p_dataset text, p_ahead jsonb)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_ahead is not null then
+    update strata.datasets as d set ahead = p_ahead where d.name = p_dataset;
+    update strata.datasets as d
+       set trouble_sqlstate = 'ST051', trouble = strata.plain_text(strata.ahead_says(d), 1000), remedy = strata.ahead_remedy(p_dataset)
+     where d.name = p_dataset;
+  else
+    update strata.datasets as d set ahead = null, trouble = null, trouble_sqlstate = null, remedy = null, failures = 0, next_try_at = null
+     where d.name = p_dataset and (d.ahead is not null or d.trouble_sqlstate = 'ST051');
+  end if;
+end
+$$;
+comment on function strata.set_ahead(text, jsonb) is 'Notes the newer policy that the colder tier has of a dataset, which makes it rest; or (null) that it has none.';
+
+-- What one dataset is believed to be there, and what is there. p_theirs is null when the colder tier knows nothing of it.
+create or replace function strata.judge_accepted(p_dataset strata.datasets, p_theirs jsonb)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_revision constant bigint := (p_theirs ->> 'revision')::bigint;
+  v_digest constant text := p_theirs ->> 'digest';
+begin
+  return case
+    when p_theirs is null then 'behind'
+    when v_digest = strata.last_told(p_dataset) then 'agrees'
+    when v_revision < coalesce((select min(t.revision) from strata.tellings as t where t.dataset = p_dataset.name), 0)
+      or exists (select from strata.tellings as t where (t.dataset, t.revision, t.digest) = (p_dataset.name, v_revision, v_digest)) then 'behind'
+    when strata.unconfirmed(p_dataset) is not null then 'unknown' -- it is about to be told itself
+    when p_theirs ->> 'content' = strata.policy_digest(strata.describe(p_dataset.name), true) then 'same'
+    else 'ahead' end;
+end
+$$;
+comment on function strata.judge_accepted(strata.datasets, jsonb) is
+  'What the colder tier''s policy of a dataset is: it agrees; it is behind; it says the same, by another revision; or it is ahead of '
+  'this tier, which was put back; unknown, while this tier''s own is not confirmed.';
+
+create or replace function strata.hear_accepted(p_accepted jsonb)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  c_most constant bigint := 1000000000000000; -- a revision is never so high, whatever a neighbour says
+  v_one record;
+  v_verdict text;
+begin
+  for v_one in
+    select d, case when a.name is not null then to_jsonb(a)
+             || jsonb_build_object('revision', least(a.revision, c_most), 'digest', left(a.digest, 40), 'content', left(a.content, 40)) end as theirs
+      from strata.datasets as d
+      left join (select distinct on (x.name) x.* from jsonb_to_recordset(p_accepted)
+                   as x (name text, revision bigint, digest text, content text, core integer, main integer, deleted integer, holds bigint)
+                  order by x.name) as a on a.name = d.name
+     order by d.name
+  loop
+    continue when to_regclass(strata.relation(v_one.d)) is null;
+    v_verdict := strata.judge_accepted(v_one.d, v_one.theirs);
+    if v_verdict in ('ahead', 'unknown') then
+      perform strata.set_ahead((v_one.d).name, v_one.theirs - 'content') where v_verdict = 'ahead';
+      continue;
+    end if;
+    perform strata.set_ahead((v_one.d).name, null);
+    update strata.datasets as d
+       set told_revision = null, revision = case v_verdict when 'same' then greatest(d.revision, (v_one.theirs ->> 'revision')::bigint) else d.revision end
+     where d.name = (v_one.d).name and v_verdict <> 'agrees' and (d.told_revision is not null or v_verdict = 'same');
+  end loop;
+end
+$$;
+comment on function strata.hear_accepted(jsonb) is
+  'What the colder tier has accepted, compared with what it was told: what it has forgotten is told again; where it is this tier that has '
+  'forgotten, the dataset rests.';
+
+create or replace function strata.compare(p_from text, p_said jsonb)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_direction constant text := (select l.direction from strata.links as l where l.neighbour = p_from);
+begin
+  if v_direction is null then
+    raise exception '% is no neighbour of %', p_from, strata.tier() using errcode = 'ST061', hint = strata.remedy('ST061');
+  end if;
+  perform strata.check_heard(v_direction, 'an agreement', pg_column_size(p_said), 'heard_list'), strata.hear_clock(p_from, p_said ->> 'clock');
+  if v_direction = 'hotter' then
+    perform strata.hear_told(p_from, coalesce(p_said -> 'told', '[]'));
+  else
+    perform strata.hear_accepted(coalesce(p_said -> 'accepted', '[]'));
+  end if;
+end
+$$;
+comment on function strata.compare(text, jsonb) is
+  'Compares what a neighbour says (agreed) with what is believed here: its clock, and policies. ST061: not a neighbour. ST065: too much.';
+
+create or replace function strata.exchange_agreements(p_from text, p_said jsonb)
+returns jsonb
+language plpgsql
+security definer -- the neighbour that dials calls it as strata_mover
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform strata.check_asker(null, p_from);
+  perform strata.compare(p_from, p_said);
+  return strata.agreed(p_from);
+end
+$$;
+comment on function strata.exchange_agreements(text, jsonb) is
+  'Called by the neighbour that dials, with what it has told or accepted; returns what was accepted or told here. ST061: not a neighbour.';
+grant execute on function strata.exchange_agreements(text, jsonb) to strata_mover;
+
+create or replace function strata.agree(p_neighbour text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform strata.compare(p_neighbour, strata.ask(p_neighbour,
+    format('select strata.exchange_agreements(%L, strata.take_over(''agreed'')::jsonb)::text', strata.tier()),
+    strata.unlogged_sql(strata.handing_sql('agreed', strata.agreed(p_neighbour)::text)))::jsonb);
+end
+$$;
+comment on function strata.agree(text) is 'Compares with a neighbour that this tier dials what either believes of the other.';
+
+create or replace function strata.keep_policy(p_dataset text)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform strata.lock_dataset(p_dataset), strata.dataset(p_dataset);
+  insert into strata.tellings (dataset, revision, digest) -- it is known here again
+  select d.name, (d.ahead ->> 'revision')::bigint, left(d.ahead ->> 'digest', 40) from strata.datasets as d
+   where d.name = p_dataset and d.ahead is not null on conflict do nothing;
+  update strata.datasets as d
+     set revision = greatest(d.revision, (d.ahead ->> 'revision')::bigint) + 1, told_revision = null
+   where d.name = p_dataset and d.ahead is not null;
+  if not found then
+    return false;
+  end if;
+  perform strata.set_ahead(p_dataset, null);
+  return true;
+end
+$$;
+comment on function strata.keep_policy(text) is
+  'The owner of a tier that was put back from a backup says that a dataset''s policy and holds are right as they are here now: the colder '
+  'tiers take the policy over, and keep holds they have. False when there is nothing to decide. ST011: no such dataset.';
+
+-- twins/describe.sql
+
+-- Descriptions: what the hotter tier says of a dataset to the colder one: table, types, key, policy and holds.
+--
+-- Types are named in full and in the order in which they can be made, and nothing of it is SQL: the colder tier runs nothing
+-- that came over a link. `shape` is what a description says of the table,
+-- in a few characters: when it changes, the colder tier is told before another row is copied.
 
 create or replace function strata.type_ref(p_type oid, p_mod integer default -1)
 returns jsonb
@@ -6703,6 +7403,296 @@ end
 $$;
 comment on function strata.settle_conflicts(text) is
   'Over a link that this tier dials: has rows tried again that were set aside because of rows on the colder tier that are gone.';
+
+-- moves/book.sql
+
+-- Book: what a colder tier has taken in, month by month, as it saw it itself.
+--
+-- The hotter tier's ledger says what must be here. Two things it cannot say. Put back from an old backup, it has forgotten
+-- moves: this tier's book still knows how many rows came. And its digests are over the columns there were: when a column has
+-- been added, dropped or given another type, they fit nothing that is here. So the book has a mark for each column, to which
+-- each row that comes in adds a hash of its value; what is there is compared with those of the columns that are as they were.
+-- It is weaker evidence, on the same tier as the rows, and counts where there is no other.
+--
+-- A mark is keyed by a secret of this tier and bound to the row's key and never leaves this tier: a neighbour hears only which
+-- columns differ. Marks are anew what is there whenever a month was found in order (book_stock). Rows that leave are not
+-- taken out of them: in a month that rows have left since, only rows are counted.
+
+create or replace function strata.book_key(p_dataset text, out seed bigint, out name text)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key constant bytea := strata.make_ledger_key();
+begin
+  seed := strata.mask(v_key, 'book', p_dataset);
+  name := strata.key_name(v_key);
+end
+$$;
+comment on function strata.book_key(text) is
+  'What this tier''s marks of a dataset are keyed by, and what tells by which key: marks of another one cannot be compared.';
+
+create or replace function strata.book_columns(p_dataset strata.datasets, p_key_name text)
+returns text[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
+as $$
+begin
+  return (
+    select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, p_key_name, format_type(a.atttypid, a.atttypmod),
+             case when coalesce(e.typnamespace, t.typnamespace) <> 'pg_catalog'::regnamespace then strata.describe_type(coalesce(e.oid, t.oid)) end))
+             order by a.attnum), '{}')
+      from pg_catalog.pg_attribute as a
+      join pg_catalog.pg_type as t on t.oid = a.atttypid
+      left join pg_catalog.pg_type as e on e.oid = t.typelem and e.typarray = t.oid
+     where a.attrelid = strata.twin(p_dataset) and a.attnum > 0 and not a.attisdropped);
+end
+$$;
+comment on function strata.book_columns(strata.datasets, text) is
+  'The columns of a table as the book calls them: their name, and a hash that changes with their type.';
+select strata.pin('strata.book_columns(strata.datasets, text)');
+
+-- A mark is a row's share in it: the hash of the value under that of the row's key. Each of the two is taken once for a row, under the
+-- seed, so that an INSERT can return them.
+create or replace function strata.value_hashes_sql(p_dataset strata.datasets, p_seed text)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
+as $$
+declare
+  v_twin constant regclass := strata.twin(p_dataset);
+begin
+  return strata.key_hash_sql(v_twin, p_dataset.key_columns, p_seed) || ' as strata_key, ' || (
+    select string_agg(format('%s as h%s', strata.value_hash_sql(a.atttypid, a.attname, p_seed), a.o), ', ' order by a.o)
+      from (select x.atttypid, x.attname, row_number() over (order by x.attnum) as o from pg_catalog.pg_attribute as x
+             where x.attrelid = v_twin and x.attnum > 0 and not x.attisdropped) as a);
+end
+$$;
+comment on function strata.value_hashes_sql(strata.datasets, text) is
+  'SQL: hashes of row t under a seed (SQL): strata_key of its key, and h1, … of its values, one of each column.';
+
+create or replace function strata.marks_sql(p_alias text, p_names text[], p_is_named boolean default false)
+returns text
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select string_agg(format('bit_xor(coalesce(hashint8extended(%1$s.h%2$s, %1$s.strata_key), ~%1$s.strata_key))', p_alias, n)
+                      || case when p_is_named then ' as m' || n else '' end, ', ' order by n)
+      from generate_series(1, cardinality(p_names)) as n);
+end
+$$;
+comment on function strata.marks_sql(text, text[], boolean) is 'SQL: the marks (m1, …) of all rows of an alias, of which it has the value_hashes_sql().';
+
+create or replace function strata.gather_sql(p_alias text, p_names text[])
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select string_agg(format('bit_xor(%s.m%s)', p_alias, n), ', ' order by n) from generate_series(1, cardinality(p_names)) as n $$;
+comment on function strata.gather_sql(text, text[]) is 'SQL: the marks m1, … of an alias together.';
+
+create or replace function strata.strips_sql()
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select 'array[' || string_agg(format('coalesce(max(s.rows) filter (where s.at = %s), 0)', n), ', ' order by n) || ']::bigint[] || array['
+         || string_agg(format('coalesce(max(s.digest) filter (where s.at = %s), 0)', n), ', ' order by n) || ']::bigint[]'
+    from generate_series(0, 31) as n
+$$;
+comment on function strata.strips_sql() is 'SQL: the strips of rows that were counted by strip (s.at, s.rows, s.digest).';
+
+-- Marks of the columns that both have under the same name and type.
+create or replace function strata.add_marks(p_names text[], p_marks bigint[], p_new_names text[], p_new_marks bigint[])
+returns bigint[]
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select array_agg(m.mark # n.mark order by m.o)
+      from unnest(p_names, p_marks) with ordinality as m (name, mark, o)
+      left join unnest(p_new_names, p_new_marks) as n (name, mark) on n.name = m.name);
+end
+$$;
+comment on function strata.add_marks(text[], bigint[], text[], bigint[]) is
+  'Marks with those of other rows added; null from then on for a column these have not.';
+
+create or replace function strata.add_to_book(p_dataset text, p_month text, p_rows bigint, p_names text[], p_marks bigint[])
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into strata.books as b (dataset, month, came, changes, names, marks) values (p_dataset, p_month, p_rows, 1, p_names, p_marks)
+  on conflict (dataset, month) do update
+     set came = b.came + excluded.came, changes = b.changes + 1,
+         marks = strata.add_marks(b.names, b.marks, excluded.names, excluded.marks),
+         seen_marks = strata.add_marks(b.seen_names, b.seen_marks, excluded.names, excluded.marks)
+$$;
+comment on function strata.add_to_book(text, text, bigint, text[], bigint[]) is
+  'Adds rows of a month that came (or, with fewer than none, were taken back) to the book.';
+
+-- p_rows: SQL for the rows, t, as a FROM item; p_places and p_lines are its $1, whichever it needs.
+create or replace function strata.book_rows(p_dataset strata.datasets, p_rows text, p_places tid[], p_lines text[], p_sign integer)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  v_key constant record := strata.book_key(p_dataset.name);
+  v_names constant text[] := strata.book_columns(p_dataset, v_key.name);
+  v_month timestamp;
+  v_rows bigint;
+  v_marks bigint[];
+begin
+  for v_month, v_rows, v_marks in execute format(
+    'select date_trunc(''month'', z.age) as month, count(*) as rows, array[%s]::bigint[] as marks '
+    '  from (select t.%I::timestamp as age, %s from %s) as z group by 1 order by 1',
+    strata.marks_sql('z', v_names), p_dataset.age_column, strata.value_hashes_sql(p_dataset, '$2'), p_rows)
+    using p_places, v_key.seed, p_lines
+  loop
+    perform strata.add_to_book(p_dataset.name, strata.month_of(v_month), p_sign * v_rows, v_names, v_marks);
+  end loop;
+end
+$$;
+comment on function strata.book_rows(strata.datasets, text, tid[], text[], integer) is
+  'Enters rows of this tier into the book, which came (1) or are about to be taken back (-1).';
+select strata.pin('strata.book_rows(strata.datasets, text, tid[], text[], integer)');
+
+-- The rule is a batch of one month, of which the INSERT has told the marks.
+create or replace function strata.book_arrival(p_dataset strata.datasets, p_insertion strata.insertion, p_lines text[], p_arrival strata.arrivals)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off -- each row by its place or key: never the whole table for a batch of it
+set jit = off -- a scan that is off counts as dear, and would be compiled
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+declare
+  v_relation constant text := strata.relation(p_dataset);
+begin
+  if p_lines is not null then
+    perform strata.book_rows(p_dataset, format('unnest($3) as l (line) join %s as t on %s', v_relation, strata.same_line_sql(p_dataset)), null,
+      array(select l.line from unnest(p_lines) with ordinality as l (line, o)
+             where not l.o = any (p_arrival.not_ours)
+               and not l.o in (select (r.it ->> 'ordinal')::integer from jsonb_array_elements(p_arrival.refused) as r (it))), 1);
+  elsif strata.month_of(p_insertion.oldest) = strata.month_of(p_insertion.youngest) then
+    perform strata.add_to_book(p_dataset.name, strata.month_of(p_insertion.oldest), cardinality(p_insertion.places), p_insertion.names, p_insertion.marks);
+  else
+    perform strata.book_rows(p_dataset, format('(select t.* from only %s as t where t.ctid = any ($1)) as t', v_relation), p_insertion.places, null, 1);
+  end if;
+end
+$$;
+comment on function strata.book_arrival(strata.datasets, strata.insertion, text[], strata.arrivals) is
+  'Enters what an arrival has brought into the book: what was inserted at once, or, where they were put one by one, its lines.';
+
+-- By key: in a table of parts a place is one of each part.
+create or replace function strata.unbook_copies(p_dataset strata.datasets, p_keys text[], p_ordinals bigint[])
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select strata.book_rows(p_dataset, format('unnest(%s) as m (%s) join %s as t on %s', s.items, s.names, strata.relation(p_dataset), s.same_key), null,
+           (select array_agg(x.texts order by x.k)
+              from (select k, array_agg(p_keys[k][o] order by o) as texts
+                      from generate_series(1, array_length(p_keys, 1)) as k, unnest(p_ordinals) as o group by k) as x), -1)
+    from strata.manifest_sql(p_dataset, '$3') as s where p_ordinals <> '{}'
+$$;
+comment on function strata.unbook_copies(strata.datasets, text[], bigint[]) is
+  'Takes rows, of which these are positions among keys, out of the book: they are about to be taken back.';
+
+create or replace function strata.book_entry(p_dataset text, p_month text, p_book strata.books, p_names text[], p_marks bigint[])
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+  select jsonb_build_object('arrived_rows', coalesce(p_book.came, 0), 'names', p_names, 'marks', p_marks, 'turn', coalesce(p_book.changes, 0),
+           'differs', to_jsonb(c.differs), 'unseen', to_jsonb(c.unseen))
+    from (select case when l.has_book then coalesce(array_agg(n.column_name) filter (where b.mark <> n.mark), '{}') end as differs,
+                 case when l.has_book then coalesce(array_agg(n.column_name) filter (where n.name is not null and b.mark is null), '{}') end as unseen
+            from (select p_book.marks is not null and exists (
+                           select from unnest(p_names, p_marks) as u (name, mark) join unnest(p_book.names, p_book.marks) as b (name, mark)
+                             on b.name = u.name and b.mark is not null) and p_book.left_rows = coalesce(sum(x.rows), 0) as has_book
+                    from strata.ledger as x where x.dataset = p_dataset and x.month = p_month and x.what in ('moved', 'deleted')) as l
+            left join (select u.name, u.mark, left(u.name, -33) as column_name from unnest(p_names, p_marks) as u (name, mark)) as n on true
+            left join unnest(p_book.names, p_book.marks) as b (name, mark) on b.name = n.name
+           group by l.has_book) as c);
+end
+$$;
+comment on function strata.book_entry(text, text, strata.books, text[], bigint[]) is
+  'What the book says of a month: how many rows came, which columns differ from what was entered, and which it does not know '
+  '(null: it cannot be compared).';
+
+create or replace function strata.keep_seen(p_dataset text, p_month text, p_stock jsonb)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_seen constant strata.books := jsonb_populate_record(null::strata.books,
+    jsonb_build_object('seen_names', p_stock -> 'names', 'seen_marks', p_stock -> 'marks', 'seen_left', p_stock -> 'left_rows'));
+begin
+  if exists (select from strata.books as b where (b.dataset, b.month) = (p_dataset, p_month)
+              and (b.names, b.marks, b.left_rows) is not distinct from (v_seen.seen_names, v_seen.seen_marks, v_seen.seen_left)) then
+    return false;
+  end if;
+  insert into strata.books as b (dataset, month, seen_names, seen_marks, seen_left)
+  select p_dataset, p_month, v_seen.seen_names, v_seen.seen_marks, v_seen.seen_left where v_seen.seen_names <> '{}'
+  on conflict (dataset, month) do update
+     set seen_names = excluded.seen_names, seen_marks = excluded.seen_marks, seen_left = excluded.seen_left
+   where b.changes = (p_stock ->> 'turn')::bigint; -- else rows have come since they were read
+  return found;
+end
+$$;
+comment on function strata.keep_seen(text, text, jsonb) is
+  'Keeps the marks of what was seen of a month, in case it is found right; false when the book has them already.';
+
+create or replace function strata.book_stock(p_dataset text, p_month text)
+returns void
+language plpgsql
+security definer -- a hotter tier that audits asks as strata_mover
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform strata.check_asker('hotter'), strata.check_settled(p_dataset);
+  update strata.books as b
+     set names = b.seen_names, marks = b.seen_marks, left_rows = b.seen_left, seen_names = null, seen_marks = null
+   where (b.dataset, b.month) = (p_dataset, p_month) and b.seen_marks is not null;
+end
+$$;
+comment on function strata.book_stock(text, text) is 'The audit found a month right: the book goes by what was seen of it from now on.';
+grant execute on function strata.book_stock(text, text) to strata_mover;
+
+create or replace function strata.note_forgotten(p_dataset text, p_month text, p_rows bigint)
+returns void
+language plpgsql
+security definer -- a colder tier that audits tells as strata_mover
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform strata.check_asker('colder'), strata.dataset(p_dataset), strata.check_month(p_month);
+  insert into strata.forgotten as f (dataset, month, rows, noted_at) values (p_dataset, p_month, greatest(p_rows, 0), clock_timestamp())
+  on conflict (dataset, month) do update set rows = excluded.rows, noted_at = excluded.noted_at where f.rows <> excluded.rows;
+end
+$$;
+comment on function strata.note_forgotten(text, text, bigint) is
+  'The colder neighbour has so many rows of a month more than the ledger here says have moved there. Stops no audit that is under '
+  'way: one that has begun before is due again when it is done. ST066: no such month.';
+grant execute on function strata.note_forgotten(text, text, bigint) to strata_mover;
 
 -- moves/careful.sql
 
@@ -8034,6 +9024,119 @@ end
 $$;
 comment on function strata.weight_sql(regclass) is 'SQL for the approximate bytes of row t.';
 
+-- moves/contested.sql
+
+-- Contested: rows of this tier under whose keys the hotter tier has others, and what was here of a dataset that is gone.
+--
+-- Its owner is told to delete one of the two (ST040). If it is the one here, it has left this tier by the book: the ledger
+-- gets it when its key is found without it, so that no audit takes it for lost. And of each dataset it is counted what came, so
+-- that, when a twin is gone, it can be said how many rows are gone with it.
+
+create or replace function strata.contested_row(p_dataset strata.datasets, p_key text[], p_columns text[], out month text, out fingerprint bytea)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+begin
+  execute format('select strata.month_of(t.%I::timestamp), strata.fingerprint(%s) from %s as t where %s', p_dataset.age_column,
+                 strata.content_sql(strata.relation(p_dataset)::regclass, p_columns), strata.relation(p_dataset), strata.key_is_sql(p_dataset))
+     into month, fingerprint using p_key;
+end
+$$;
+comment on function strata.contested_row(strata.datasets, text[], text[]) is 'Month and fingerprint of the row under a key here; nulls when there is none.';
+select strata.pin('strata.contested_row(strata.datasets, text[], text[])');
+
+create or replace function strata.note_contested(p_dataset text, p_columns text[], p_ordinals integer[], p_keys text[], p_outcomes text[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  c_most constant integer := 1000; -- of a batch
+  v_dataset strata.datasets;
+begin
+  select d.* into v_dataset from strata.datasets as d where d.name = p_dataset;
+  insert into strata.contested (dataset, key, month, fingerprint, columns, noted_at)
+  select p_dataset, k.key, r.month, r.fingerprint, array_remove(p_columns, null), strata.clock()
+    from (select strata.nth_key(p_keys, o) as key from generate_series(1, cardinality(p_ordinals)) as o
+           where p_outcomes[o] = 'other' limit c_most) as k
+   cross join lateral strata.contested_row(v_dataset, k.key, array_remove(p_columns, null)) as r
+   where r.fingerprint is not null
+  on conflict (dataset, key) do update
+     set month = excluded.month, fingerprint = excluded.fingerprint, columns = excluded.columns, noted_at = excluded.noted_at;
+exception when others then
+  return; -- a row that cannot be read here is no reason to keep an arrival open
+end
+$$;
+comment on function strata.note_contested(text, text[], integer[], text[], text[]) is
+  'Writes down the rows here that differ from those a move brought under their keys.';
+
+-- One at a time: two would enter the same row twice. A column that is gone from here says nothing of a row.
+create or replace function strata.settle_contested(p_dataset text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_dataset constant strata.datasets := (select d from strata.datasets as d where d.name = p_dataset);
+  v_row strata.contested;
+  v_now record;
+begin
+  if not exists (select from strata.contested as c where c.dataset = p_dataset) then
+    return;
+  end if;
+  begin
+    perform strata.lock_dataset(p_dataset);
+  exception when lock_not_available then
+    return; -- a move is at it, and looks itself
+  end;
+  for v_row in select c.* from strata.contested as c where c.dataset = p_dataset order by c.key loop
+    begin
+      continue when strata.missing_columns(v_dataset, v_row.columns) <> '{}';
+      v_now := strata.contested_row(v_dataset, v_row.key, v_row.columns);
+      if v_now.fingerprint is distinct from v_row.fingerprint then
+        perform strata.add_to_ledger(p_dataset, 'deleted', v_row.month, array[v_row.fingerprint], v_row.columns, v_row.columns::text);
+        delete from strata.contested as c where c.dataset = v_row.dataset and c.key = v_row.key;
+      end if;
+    exception when others then
+      continue; -- the table cannot be read now
+    end;
+  end loop;
+  -- the hotter tier tries again within three days: it has found another way
+  delete from strata.contested as c where c.dataset = p_dataset and c.noted_at < strata.clock() - interval '7 days';
+end
+$$;
+comment on function strata.settle_contested(text) is
+  'Writes contested rows that have been deleted here into the ledger, and forgets those that are no longer in the way of others.';
+
+create or replace function strata.forget_contested(p_dataset strata.datasets)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from strata.contested as c where c.dataset = p_dataset.name) or strata.twin(p_dataset) is null then
+    return;
+  end if;
+  delete from strata.contested as c
+   where c.dataset = p_dataset.name and strata.missing_columns(p_dataset, p_dataset.key_columns || p_dataset.age_column) = '{}' and (strata.contested_row(p_dataset, c.key, c.columns)).fingerprint is null;
+end
+$$;
+comment on function strata.forget_contested(strata.datasets) is
+  'After this tier has moved or deleted rows, which is in the ledger: forgets the contested ones among them. settle_contested() comes before.';
+
+create or replace function strata.note_came(p_dataset text, p_arrival strata.arrivals, p_outcomes text[])
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into strata.came as c (dataset, rows)
+  select p_dataset, greatest(p_arrival.rows_received - (select count(*) from unnest(p_outcomes) as o where o = 'retracted'), 0)
+  on conflict (dataset) do update set rows = c.rows + excluded.rows
+$$;
+comment on function strata.note_came(text, strata.arrivals, text[]) is 'Counts what an arrival has brought for good.';
+
 -- moves/delete.sql
 
 -- Deletions: how the rows of a proved batch are deleted at its source.
@@ -8326,6 +9429,124 @@ $$;
 comment on function strata.purge_rows(strata.datasets, strata.manifests, bytea[]) is
   'Deletes the proved rows of a batch the cheapest way that works: at once, past locked rows, or one by one. tried: the '
   'rows that nobody else held, null when that was not looked at.';
+
+-- moves/drain_claims.sql
+
+-- Drain claims: rows that an open drain wants are claimed ahead of their policy. What it wants is decided by space.
+
+create or replace function strata.open_drain_row()
+returns strata.drains
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$ select d.* from strata.drains as d where d.ended_at is null $$;
+comment on function strata.open_drain_row() is 'The drain that is open, if one is.';
+
+-- What a drain may take: everything with an age that is ready and that nothing keeps, whatever its policy says.
+create or replace function strata.drainable_sql(p_dataset strata.datasets, p_until timestamptz, p_due text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$ select format('t.%I <= %s and %s', p_dataset.age_column, strata.cutoff_sql(p_dataset, 0, p_until), p_due) $$;
+comment on function strata.drainable_sql(strata.datasets, timestamptz, text) is
+  'SQL: may a drain take row t, which is due as far as p_due says, and not younger than p_until?';
+
+-- Moves of the policy free space as well; what their rows weigh is not known one by one, so they count as average ones.
+create or replace function strata.drain_left(p_drain strata.drains)
+returns bigint
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select p_drain.need_bytes - coalesce(sum(
+           case when m.state = 'claimed' then 1 else m.rows_moved / greatest(m.rows_claimed, 1)::double precision end
+             * coalesce(f.weighs, m.rows_claimed * s.row_bytes)), 0)::bigint
+    from strata.moves as m
+    left join strata.drain_moves as f on f.move_id = m.move_id
+    left join strata.drain_shares as s on s.drain_id = p_drain.drain_id and s.dataset = m.dataset
+   where m.started_at >= p_drain.round_at and m.kind = 'move' and (f.round is null or f.round = p_drain.round)
+$$;
+comment on function strata.drain_left(strata.drains) is
+  'How many bytes the present round of a drain has still to free; rows on their way count as gone.';
+
+create or replace function strata.drain_wants(p_drain strata.drains)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$ select p_drain.state = 'moving' and p_drain.round > 0 and strata.drain_left(p_drain) > p_drain.need_bytes * 0.01 $$;
+comment on function strata.drain_wants(strata.drains) is 'Whether a drain wants more rows to go; the last hundredth is not worth a batch.';
+
+create or replace function strata.has_drainable(p_dataset strata.datasets)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_drain constant strata.drains := strata.open_drain_row();
+  v_until timestamptz;
+  v_found boolean;
+begin
+  if v_drain.drain_id is null or not strata.drain_wants(v_drain) then
+    return false;
+  end if;
+  select s.until into v_until from strata.drain_shares as s where s.drain_id = v_drain.drain_id and s.dataset = p_dataset.name;
+  if v_until is null then
+    return false;
+  end if;
+  execute format('select exists (select from %s as t where %s order by t.%I limit 1)', strata.relation(p_dataset),
+                 strata.drainable_sql(p_dataset, v_until, (strata.conditions(p_dataset)).due), p_dataset.age_column) into v_found;
+  return v_found;
+end
+$$;
+comment on function strata.has_drainable(strata.datasets) is 'Whether the drain that is open wants a row of this dataset.';
+select strata.pin('strata.has_drainable(strata.datasets)');
+
+-- The third rule of claim(), after aged and oversize. Whoever claims beside others may have purged in the same transaction:
+-- rows and moves are locked then, and the drain, which is locked before them everywhere else, is not waited for.
+create or replace function strata.claim_to_drain(p_dataset strata.datasets, p_to text, p_due text, p_waits boolean, p_rows bigint, p_bytes bigint)
+returns strata.batch
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_drain strata.drains;
+  v_share strata.drain_shares;
+  v_batch strata.batch;
+  v_weight bigint;
+begin
+  if p_waits then
+    select d.* into v_drain from strata.drains as d where d.ended_at is null for update; -- claims count one after the other
+  else
+    select d.* into v_drain from strata.drains as d where d.ended_at is null for update skip locked;
+  end if;
+  if v_drain.drain_id is null or not strata.drain_wants(v_drain) then
+    return null;
+  end if;
+  select s.* into v_share from strata.drain_shares as s where s.drain_id = v_drain.drain_id and s.dataset = p_dataset.name;
+  if v_share.until is null then
+    return null;
+  end if;
+  v_batch := strata.claim_rows(p_dataset, p_to, strata.drainable_sql(p_dataset, v_share.until, p_due), p_rows,
+    least(p_bytes, (strata.drain_left(v_drain) / v_share.weight_factor)::bigint));
+  if v_batch.move_id is not null then
+    update strata.manifests as f set for_drain = true where f.move_id = v_batch.move_id;
+    execute format('select sum(%s) from (select unnest(f.tids) as tid from strata.manifests as f where f.move_id = $1) as m '
+                   '  join %s as t on t.ctid = m.tid',
+                   strata.weight_sql(strata.relation(p_dataset)::regclass), strata.relation(p_dataset))
+       into v_weight using v_batch.move_id;
+    insert into strata.drain_moves (move_id, drain_id, round, weighs)
+    values (v_batch.move_id, v_drain.drain_id, v_drain.round, (v_weight * v_share.weight_factor)::bigint);
+  end if;
+  return v_batch;
+end
+$$;
+comment on function strata.claim_to_drain(strata.datasets, text, text, boolean, bigint, bigint) is
+  'Claims the oldest rows a drain wants of a dataset, ahead of their policy, no more of them than are still needed; null '
+  'when no drain is open or it wants none. p_due: ready and not kept. p_rows, p_bytes: what a batch may hold.';
+select strata.pin('strata.claim_to_drain(strata.datasets, text, text, boolean, bigint, bigint)');
 
 -- moves/due.sql
 
@@ -8715,20 +9936,6 @@ $$;
 comment on function strata.lines_of(uuid, text[], text) is 'A batch row by row, each as a record literal: for when rows must be looked at one by one.';
 select strata.pin('strata.lines_of(uuid, text[], text)');
 
-create or replace function strata.has_insert_triggers(p_relation regclass)
-returns boolean
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select exists (select from pg_catalog.pg_trigger as g
-                    where g.tgrelid = p_relation and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype::integer & 4 = 4));
-end
-$$;
-comment on function strata.has_insert_triggers(regclass) is 'Whether a trigger of the owner''s sees rows as they arrive, and may change them.';
-
 create or replace function strata.same_line_sql(p_dataset strata.datasets)
 returns text
 language sql
@@ -8740,6 +9947,443 @@ as $$
     from unnest(p_dataset.key_columns) with ordinality as k (name, position)
 $$;
 comment on function strata.same_line_sql(strata.datasets) is 'SQL: has row t the key of l.line, a row written as a record literal?';
+
+-- moves/keys.sql
+
+-- Keys: which rows are here, asked by their keys.
+
+create or replace function strata.nth_key(p_keys text[], p_position integer)
+returns text[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select array_agg(p_keys[k][p_position] order by k) from generate_series(1, array_length(p_keys, 1)) as k $$;
+comment on function strata.nth_key(text[], integer) is 'The key at one position of a manifest.';
+
+create or replace function strata.keys_here(p_dataset text, p_keys text[])
+returns integer[]
+language plpgsql
+stable
+security definer -- a hotter tier that audits asks as strata_mover
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  v_dataset constant strata.datasets := strata.dataset(p_dataset);
+  v_sql record;
+  v_found integer[] := array[]::integer[];
+begin
+  perform strata.check_asker('hotter'), strata.check_settled(p_dataset);
+  if strata.twin(v_dataset) is not null then
+    v_sql := strata.manifest_sql(v_dataset, '$1');
+    execute format('select coalesce(array_agg(m.o::integer order by m.o), ''{}'') from unnest(%s) with ordinality as m (%s, o) join %s as t on %s',
+                   v_sql.items, v_sql.names, strata.relation(v_dataset), v_sql.same_key) into v_found using p_keys;
+  end if;
+  return v_found;
+end
+$$;
+comment on function strata.keys_here(text, text[]) is 'The positions of those keys under which there is a row on this tier.';
+select strata.pin('strata.keys_here(text, text[])');
+grant execute on function strata.keys_here(text, text[]) to strata_mover;
+
+-- Which of some keys have no row here. Keys that cannot be read as keys of the table any more are those of no row.
+create or replace function strata.keys_gone(p_dataset text, p_keys text[])
+returns integer[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_here integer[] := array[]::integer[];
+begin
+  begin
+    v_here := strata.keys_here(p_dataset, p_keys);
+  exception
+    when data_exception or integrity_constraint_violation or sqlstate 'ST011' then null;
+    when others then return array[]::integer[]; -- a table that cannot be read tells of no row that it is gone, and stops no other's upkeep
+  end;
+  return array(select o from generate_series(1, array_length(p_keys, 2)) as o except all select unnest(v_here));
+end
+$$;
+comment on function strata.keys_gone(text, text[]) is 'The positions of those keys under which there is no row on this tier.';
+
+create or replace function strata.keys_side_by_side(p_keys jsonb)
+returns text[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select array_agg(c.texts order by c.k)
+    from (select k.o as k, array_agg(k.text order by r.o) as texts
+            from jsonb_array_elements(p_keys) with ordinality as r (key, o)
+           cross join lateral jsonb_array_elements_text(r.key) with ordinality as k (text, o) group by k.o) as c
+$$;
+comment on function strata.keys_side_by_side(jsonb) is 'Keys of rows as a manifest has them: a row of texts per key column.';
+
+-- moves/ledger.sql
+
+-- Ledger: what has left this tier for good, per dataset and month of the rows' age, with how many and a digest.
+--
+-- It is written in the transaction that deletes the rows (purge, delete_batch), one row per dataset and month, for ever:
+-- the log of moves is rolled up and pruned, this is what the audit goes by. A tier's rows of a month must be what its
+-- hotter neighbour's ledger says left there, less what its own says left here. So the evidence of what should be on a tier
+-- lies on another one, and a tier that is put back from an old backup is found out.
+--
+-- Months are UTC; what lies before 1970 or from 2100 on shares a bucket each, and so do rows without an age. A digest is
+-- good for one frame, the columns and types it was taken of: a batch in another frame begins a new one (frames counts
+-- them), and counts go on.
+--
+-- Of a month with one row the digest would be that row's fingerprint, and would confirm a guess of what it said, long after
+-- the row is gone. So it is masked by a secret of this tier, which lies in Vault, where there is one: whoever has a copy of
+-- the tables has not the key. Where there is none it lies in a table, and whoever has all tables can still guess. With
+-- another key (restored where Vault cannot be read) a new frame begins: once, contents are only counted.
+
+create or replace function strata.month_of(p_age timestamp)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when p_age is null then 'no age' when p_age < '1970-01-01' then 'before 1970' when p_age >= '2100-01-01' then 'from 2100'
+              else to_char(p_age, 'YYYY-MM') end
+$$;
+comment on function strata.month_of(timestamp) is 'The ledger''s month of an age in UTC.';
+
+-- There are as many months as this, whatever a neighbour names.
+create or replace function strata.is_month(p_month text)
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select coalesce(p_month ~ '^((19[7-9]|20[0-9])[0-9]-(0[1-9]|1[0-2])|no age|before 1970|from 2100)$', false) $$;
+comment on function strata.is_month(text) is 'Whether that is one of the ledger''s months.';
+
+create or replace function strata.check_month(p_month text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not strata.is_month(p_month) then
+    raise exception 'there is no such month' using errcode = 'ST066', hint = strata.remedy('ST066');
+  end if;
+end
+$$;
+comment on function strata.check_month(text) is 'ST066: a neighbour tells or asks of something that is no month of the ledger.';
+
+create or replace function strata.month_sql(p_dataset strata.datasets, p_month text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case p_month
+           when 'no age' then format('t.%I is null', p_dataset.age_column)
+           when 'before 1970' then format('t.%I < %L::%s', p_dataset.age_column, '1970-01-01', b.type)
+           when 'from 2100' then format('t.%I >= %L::%s', p_dataset.age_column, '2100-01-01', b.type)
+           else format('t.%1$I >= %2$L::%4$s and t.%1$I < %3$L::%4$s', p_dataset.age_column, p_month || '-01',
+                       (to_date(p_month, 'YYYY-MM') + interval '1 month')::date, b.type) end
+    from (select format_type(a.atttypid, null) as type from pg_catalog.pg_attribute as a
+           where a.attrelid = strata.relation(p_dataset)::regclass and a.attname = p_dataset.age_column) as b
+$$;
+comment on function strata.month_sql(strata.datasets, text) is
+  'SQL: is the age of row t in a month of the ledger? For sessions in UTC; uses the age column''s index.';
+select strata.pin('strata.month_sql(strata.datasets, text)');
+
+create or replace function strata.ledger_key()
+returns bytea
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce((select k.key from strata.ledger_keys as k), decode(strata.secret('strata_ledger'), 'hex'));
+exception when others then
+  return null; -- a Vault that was restored without its own key
+end
+$$;
+comment on function strata.ledger_key() is 'The key that digests are masked with; null while there is none.';
+
+create or replace function strata.make_ledger_key()
+returns bytea
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key bytea := strata.ledger_key();
+begin
+  if v_key is not null then
+    return v_key;
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('strata/ledger key', 0));
+  v_key := coalesce(strata.ledger_key(), sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
+  begin
+    if strata.set_secret('strata_ledger', encode(v_key, 'hex')) then
+      return v_key;
+    end if;
+  exception when others then null; -- see ledger_key()
+  end;
+  insert into strata.ledger_keys (key) values (v_key) on conflict do nothing;
+  return v_key;
+end
+$$;
+comment on function strata.make_ledger_key() is 'ledger_key(), made if there is none.';
+
+create or replace function strata.mask(p_key bytea, variadic p_of text[])
+returns bigint
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return strata.digest(sha256(p_key || convert_to(p_of::text, 'UTF8')));
+end
+$$;
+comment on function strata.mask(bytea, text[]) is 'What a digest is xored with at rest, another one for each thing it is a digest of.';
+
+create or replace function strata.key_name(p_key bytea)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select left(encode(sha256(p_key), 'hex'), 8) $$;
+comment on function strata.key_name(bytea) is 'Tells keys apart without telling anything of them.';
+
+create or replace function strata.masked(p_entry strata.ledger, p_key bytea)
+returns strata.ledger
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_entry strata.ledger := p_entry;
+begin
+  v_entry.digest := p_entry.digest # strata.mask(p_key, p_entry.dataset, p_entry.what, p_entry.month, p_entry.rows::text, p_entry.frames::text);
+  v_entry.strips := strata.seal_strips(p_entry.strips, p_key, p_entry.dataset, p_entry.what, p_entry.month, p_entry.rows::text, p_entry.frames::text);
+  return v_entry;
+end
+$$;
+comment on function strata.masked(strata.ledger, bytea) is 'An entry of the ledger with the mask put on, or taken off.';
+
+-- The counts are part of the mask: two copies of the ledger tell nothing of the rows that left in between.
+create or replace function strata.add_to_ledger(p_dataset text, p_what text, p_month text, p_fingerprints bytea[], p_columns text[], p_frame text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key constant bytea := strata.make_ledger_key();
+  v_strips constant bigint[] := strata.strips_of(p_fingerprints);
+  v_old strata.ledger;
+  v_new strata.ledger;
+begin
+  select l.* into v_old from strata.ledger as l where (l.dataset, l.what, l.month) = (p_dataset, p_what, p_month) for update;
+  v_new := row(p_dataset, p_what, p_month, coalesce(v_old.rows, 0) + cardinality(p_fingerprints),
+               (select bit_xor(d) from unnest(v_strips[33:]) as d), md5(p_frame || strata.key_name(v_key)), p_columns,
+               coalesce(v_old.frames, 1), v_strips, strata.key_name(v_key));
+  if v_old.frame = v_new.frame then
+    v_old := strata.masked(v_old, v_key);
+    v_new.digest := v_new.digest # v_old.digest;
+    v_new.strips := strata.add_strips(v_old.strips, v_new.strips);
+  else
+    v_new.frames := v_new.frames + (v_old.frame is not null)::integer;
+  end if;
+  v_new := strata.masked(v_new, v_key);
+  insert into strata.ledger as l select v_new.*
+  on conflict (dataset, what, month) do update
+     set rows = excluded.rows, digest = excluded.digest, strips = excluded.strips, frame = excluded.frame, columns = excluded.columns,
+         frames = excluded.frames, mask = excluded.mask;
+end
+$$;
+comment on function strata.add_to_ledger(text, text, text, bytea[], text[], text) is
+  'Adds rows, of which these are the fingerprints, to what the ledger has of a month; a new frame begins where they have other '
+  'columns or types, or the key is another. One transaction at a time has a dataset''s lock here.';
+
+create or replace function strata.note_left(p_dataset text, p_what text, p_month timestamp, p_fingerprints bytea[], p_columns text[], p_shape text)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select strata.add_to_ledger(p_dataset, p_what, strata.month_of(p_month), p_fingerprints, c.names, p_shape || c.names::text)
+    from (select array_remove(p_columns, null) as names) as c
+$$;
+comment on function strata.note_left(text, text, timestamp, bytea[], text[], text) is
+  'Adds rows of one month to the ledger, in the transaction that deletes them.';
+
+-- Batches are claimed by age: most lie within one month, and then nothing is looked at row by row.
+create or replace function strata.note_moved(p_dataset text, p_manifest strata.manifests, p_moved integer[], p_ages timestamp[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_hashjoin = on -- delete_proved() puts it off, and each row of a batch would be compared with all the others
+as $$
+declare
+  v_first timestamp;
+  v_last timestamp;
+begin
+  select date_trunc('month', min(a.age)), date_trunc('month', max(a.age)) into v_first, v_last from unnest(p_ages) as a (age);
+  if v_first = v_last and array_position(p_ages, null) is null then
+    perform strata.note_left(p_dataset, 'moved', v_first,
+      case when cardinality(p_moved) = cardinality(p_manifest.fingerprints) then p_manifest.fingerprints
+           else (select array_agg(f.mark) from unnest(p_moved) as g (o)
+                   join unnest(p_manifest.fingerprints) with ordinality as f (mark, o) on f.o = g.o) end, p_manifest.columns, p_manifest.shape);
+  else
+    perform strata.note_left(p_dataset, 'moved', m.month, m.marks, p_manifest.columns, p_manifest.shape)
+       from (select date_trunc('month', g.age) as month, array_agg(f.mark) as marks
+               from unnest(p_moved, p_ages) as g (o, age)
+               join unnest(p_manifest.fingerprints) with ordinality as f (mark, o) on f.o = g.o
+              group by 1 order by 1) as m;
+  end if;
+end
+$$;
+comment on function strata.note_moved(text, strata.manifests, integer[], timestamp[]) is
+  'Adds what a purge has deleted (positions in the manifest, ages in UTC) to the ledger, month by month.';
+
+-- Seldom, and so it may cost: a copy that was left here by a source put back from a backup, or a row its owner wrote to
+-- both tiers. Only identical ones count: another row under the same key is a conflict and does not leave its source.
+create or replace function strata.note_met(p_move uuid, p_dataset strata.datasets, p_columns text[], p_lines text[], p_not_ours integer[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  v_relation constant text := strata.relation(p_dataset);
+begin
+  if coalesce(cardinality(p_not_ours), 0) = 0 then
+    return;
+  end if;
+  execute format(
+    'insert into strata.met (move_id, ordinal, month, fingerprint) '
+    'select $1, l.o, strata.month_of(t.%I::timestamp), strata.fingerprint(%s) '
+    '  from (select i.o, ($2)[i.o] as line from unnest($3) as i (o)) as l '
+    '  join %s as t on %s '
+    ' where %s = l.line on conflict do nothing',
+    p_dataset.age_column, strata.content_sql(v_relation::regclass, p_columns), v_relation, strata.same_line_sql(p_dataset),
+    strata.line_sql(v_relation::regclass, p_columns))
+    using p_move, p_lines, p_not_ours;
+end
+$$;
+comment on function strata.note_met(uuid, strata.datasets, text[], text[], integer[]) is
+  'Writes down which rows of an arriving batch were here already, identical.';
+select strata.pin('strata.note_met(uuid, strata.datasets, text[], text[], integer[])');
+
+create or replace function strata.settle_met(p_move uuid, p_dataset text, p_columns text[], p_kept integer[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_month record;
+begin
+  for v_month in
+    select m.month, array_agg(m.fingerprint) as marks
+      from strata.met as m
+     where m.move_id = p_move and cardinality(p_columns) > 0 -- else it was abandoned: nothing left its source
+       and not (m.ordinal = any (coalesce(p_kept, '{}')))
+     group by m.month order by m.month
+  loop
+    perform strata.add_to_ledger(p_dataset, 'met', v_month.month, v_month.marks, array_remove(p_columns, null), array_remove(p_columns, null)::text);
+  end loop;
+  delete from strata.met as m where m.move_id = p_move;
+end
+$$;
+comment on function strata.settle_met(uuid, text, text[], integer[]) is
+  'At the end of an arrival: adds the rows it met here, and that have left their source, to the ledger.';
+
+create or replace function strata.ledger_entry(p_dataset text, p_whats text[], p_month text, p_prefix text)
+returns jsonb
+language plpgsql
+stable
+security definer -- a colder tier that audits asks as strata_mover
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_key constant bytea := strata.ledger_key();
+  v_entry strata.ledger;
+  v_sum strata.ledger;
+begin
+  perform strata.check_asker(null);
+  v_sum.rows := 0; v_sum.digest := 0; v_sum.frames := 0; v_sum.strips := strata.no_strips();
+  for v_entry in
+    select l.* from strata.ledger as l where l.dataset = p_dataset and l.what = any (p_whats) and l.month = p_month
+  loop
+    v_sum.rows := v_sum.rows + v_entry.rows;
+    v_sum.frames := v_sum.frames + v_entry.frames;
+    v_sum.columns := case when v_sum.mask is null or v_sum.columns = v_entry.columns then v_entry.columns end;
+    v_sum.mask := 'some';
+    if v_entry.mask = strata.key_name(v_key) then
+      v_entry := strata.masked(v_entry, v_key);
+      v_sum.digest := v_sum.digest # v_entry.digest;
+      v_sum.strips := strata.add_strips(v_sum.strips, v_entry.strips);
+    else -- as if a new frame had begun
+      v_sum.frames := v_sum.frames + 1;
+    end if;
+  end loop;
+  return jsonb_build_object(p_prefix || '_rows', v_sum.rows, p_prefix || '_digest', v_sum.digest, p_prefix || '_frames', v_sum.frames,
+                            p_prefix || '_columns', v_sum.columns, p_prefix || '_strips', v_sum.strips, p_prefix || '_forgotten',
+           coalesce((select f.rows from strata.forgotten as f where f.dataset = p_dataset and f.month = p_month and 'moved' = any (p_whats)), 0));
+end
+$$;
+comment on function strata.ledger_entry(text, text[], text, text) is
+  'What the ledger has of one dataset and month, its fields named with a prefix: rows, digest and strips (without their mask), frames, columns.';
+grant execute on function strata.ledger_entry(text, text[], text, text) to strata_mover;
+
+create or replace function strata.ledger_months(p_dataset text, p_whats text[])
+returns text[]
+language sql
+stable
+security definer -- a colder tier that audits asks as strata_mover
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(distinct m.month), '{}')
+    from (select l.month from strata.ledger as l where l.dataset = p_dataset and l.what = any (p_whats)
+          union all
+          select f.month from strata.forgotten as f where f.dataset = p_dataset and f.rows > 0 and 'moved' = any (p_whats)) as m
+   where strata.check_asker('colder')
+$$;
+comment on function strata.ledger_months(text, text[]) is
+  'The months for which the ledger has something of a dataset, or is said to have forgotten something: so that it is looked at again.';
+grant execute on function strata.ledger_months(text, text[]) to strata_mover;
+
+-- moves/occasions.sql
+
+-- Occasions: what moves have to say when a dataset is let go of, or another tier becomes the next one (registry).
+
+create or replace function strata.unmanage_moves(p_dataset text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (select from strata.moves as m where m.dataset = p_dataset and m.state <> 'closed')
+     or exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null) then
+    raise exception 'dataset "%" has an open move', p_dataset
+      using errcode = 'ST033', hint = strata.remedy('ST033');
+  end if;
+  delete from strata.set_aside as a where a.dataset = p_dataset;
+  delete from strata.left_copies as c where c.dataset = p_dataset;
+end
+$$;
+comment on function strata.unmanage_moves(text) is
+  'Before a dataset is let go of: refuses while a move of it is open, and drops what was noted of its rows. ST033: a move is open.';
+
+create or replace function strata.turn_to(p_tier text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (select from strata.moves as m where m.state <> 'closed' and m.to_tier <> p_tier) then
+    raise exception 'a move to another tier is open, so % cannot be the next one yet', p_tier
+      using errcode = 'ST033', hint = 'Join that tier again and call strata.move_due() until nothing is open.';
+  end if;
+  update strata.datasets as d set told_revision = null where d.told_revision is not null;
+end
+$$;
+comment on function strata.turn_to(text) is
+  'Before another tier becomes the colder neighbour: what the one before was told counts no more. ST033: a move to that one is open.';
 
 -- moves/prove.sql
 
@@ -9061,14 +10705,6 @@ comment on function strata.purge_unless_reshaped(strata.datasets, strata.manifes
   'purge_rows(), unless the table is gone, or a column was added, dropped or retyped since the claim: the copies lack its '
   'value then; or unless there is an objection by now. why: changed, reshaped or held, when no row was looked at.';
 
-create or replace function strata.nth_key(p_keys text[], p_position integer)
-returns text[]
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select array_agg(p_keys[k][p_position] order by k) from generate_series(1, array_length(p_keys, 1)) as k $$;
-comment on function strata.nth_key(text[], integer) is 'The key at one position of a manifest.';
-
 -- moves/receive.sql
 
 -- Arrivals: moves as their destination sees them: receive, prove, close.
@@ -9311,6 +10947,92 @@ comment on function strata.retract(strata.datasets, text[], integer[], text[], b
   'Deletes copies their source kept, where they are still exactly what was copied, or the version that was written then, and nothing here refers to them; says for each: retracted, absent, other.';
 select strata.pin('strata.retract(strata.datasets, text[], integer[], text[], bytea[], strata.arrivals)');
 
+-- moves/strips.sql
+
+-- Strips: the rows of a month sorted into 32 heaps by their fingerprints, each with how many there are and their digest.
+--
+-- One digest of a month tells that something is different, not what: a row too many would hide any change of the others. A
+-- row that came has its strip. If it is changed or gone, its strip has one too few, or as many with another digest, however
+-- many rows were added; if rows were added, only the strips that have too many cannot be told any more.
+--
+-- A list of 64 numbers: how many rows each strip has, then their digests. Of a month of few rows it tells as much of them as a
+-- digest does, so it is handled as one: what is kept is sealed, numbers and all.
+
+create or replace function strata.strips_of(p_fingerprints bytea[])
+returns bigint[]
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+set enable_sort = off -- few heaps of many rows: with a plan that is kept, the rows might be sorted into them
+as $$
+begin
+  return (
+    select array_agg(coalesce(g.rows, 0) order by s.at) || array_agg(coalesce(g.digest, 0) order by s.at)
+      from generate_series(0, 31) as s (at)
+      left join (select get_byte(f, 8) & 31 as at, count(*) as rows, bit_xor(strata.digest(f)) as digest
+                   from unnest(p_fingerprints) as f group by 1) as g on g.at = s.at);
+end
+$$;
+comment on function strata.strips_of(bytea[]) is 'Rows in strips, of their fingerprints: how many in each, then the digest of each.';
+
+-- What a neighbour sends counts only if it is as long as it must be.
+create or replace function strata.add_strips(p_to bigint[], p_strips bigint[], p_times integer default 1)
+returns bigint[]
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select case when p_to is null then null
+                when p_strips is null or cardinality(p_strips) <> 64 or cardinality(p_to) <> 64 then null
+                else (select array_agg(case when a.at <= 32 then a.one + p_times * a.other else a.one # a.other end order by a.at)
+                        from unnest(p_to, p_strips) with ordinality as a (one, other, at)) end);
+end
+$$;
+comment on function strata.add_strips(bigint[], bigint[], integer) is
+  'Strips with others added (p_times 1) or taken away (-1), which is the same for their digests; null if either is unknown.';
+
+create or replace function strata.no_strips()
+returns bigint[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select array_fill(0::bigint, array[64]) $$;
+comment on function strata.no_strips() is 'The strips of no rows.';
+
+create or replace function strata.seal_strips(p_strips bigint[], p_key bytea, variadic p_of text[])
+returns bigint[]
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select array_agg(s.one # strata.digest(substr(h.four, 1 + 8 * ((s.at - 1) % 4)::integer)) order by s.at)
+      from unnest(p_strips) with ordinality as s (one, at)
+      join (select i, sha256(p_key || convert_to(i || p_of::text, 'UTF8')) as four from generate_series(0, 15) as i offset 0) as h
+        on h.i = (s.at - 1) / 4);
+end
+$$;
+comment on function strata.seal_strips(bigint[], bytea, text[]) is
+  'Strips as they are kept: xored with what a key makes of the thing they are of; sealed twice, they are open.';
+
+create or replace function strata.compare_strips(p_expected bigint[], p_there bigint[], out hurt bigint, out unknown bigint)
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(sum(case when c.there < c.expected then c.expected - c.there
+                           when c.there = c.expected and c.is_changed then 1 else 0 end), 0),
+         coalesce(sum(c.there) filter (where c.there > c.expected), 0)
+    from (select p_expected[s] as expected, p_there[s] as there, p_expected[32 + s] <> p_there[32 + s] as is_changed
+            from generate_series(1, 32) as s) as c
+$$;
+comment on function strata.compare_strips(bigint[], bigint[]) is
+  'At least how many rows are not there as they should be (hurt: changed or gone), and how many lie in strips that have more '
+  'than they should, in which a change cannot be told (unknown).';
+
 -- moves/take_up.sql
 
 -- Moves, as their source sees them: claim, take up, purge, close.
@@ -9388,6 +11110,37 @@ $$;
 comment on function strata.claimed_keys(uuid) is
   'The keys an open move has claimed, for prove(): needed only where its rows are not found at the places they were put.';
 grant execute on function strata.claimed_keys(uuid) to strata_mover;
+
+-- moves/trouble.sql
+
+-- Trouble: why a dataset stands still, and until when.
+
+create or replace function strata.note_failure(p_dataset text, p_code text, p_says text)
+returns void
+language plpgsql
+security definer -- a pulling tier calls it as strata_mover
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_says constant text := strata.plain_text(p_says, 1000);
+begin
+  perform strata.check_asker('colder');
+  update strata.datasets as d
+     set trouble_sqlstate = left(p_code, 5), trouble = v_says, remedy = strata.remedy(p_code, d.name), failures = d.failures + 1,
+         next_try_at = strata.clock() + interval '1 minute' * power(2, least(d.failures, 8)),
+         -- whatever was agreed with the neighbour may be what failed: agree anew
+         told_revision = case when left(p_code, 2) in ('ST', '42') then null else d.told_revision end
+   where d.name = p_dataset;
+  update strata.moves as m set last_sqlstate = left(p_code, 5), last_error = v_says
+   where m.dataset = p_dataset and m.state <> 'closed';
+  insert into strata.failures (failed_at, dataset, code, says) select strata.clock(), left(p_dataset, 200), left(p_code, 5), v_says
+   where not exists (select from strata.failures as f where f.failed_at > strata.clock() - interval '1 day'
+                     offset strata.setting('failures_daily') - 1);
+end
+$$;
+comment on function strata.note_failure(text, text, text) is
+  'Writes down why a dataset stands still, with the remedy, and pauses it: a minute, doubling, at most four hours.';
+grant execute on function strata.note_failure(text, text, text) to strata_mover;
 
 -- moves/unreadable.sql
 
@@ -9515,367 +11268,6 @@ end
 $$;
 comment on function strata.set_aside_unreadable(strata.datasets, text, uuid[]) is
   'After a claim failed: sets the rows aside that cannot be read (ST048), so that the others go on; whether there were any.';
-
--- drivers/dial.sql
-
--- Links: the calls between two tiers, and the procedure that drives moves over them.
---
--- Both drivers take the same five steps with the same functions; what differs is which half is local. A call goes out
--- over dblink, by the name of the link's postgres_fdw server, and commits over there by itself. Each step is one call
--- of advance(), followed by a commit in move_due(); no transaction here spans two steps, no lock is held while the
--- neighbour works, and a kill between any two of them leaves what claim() takes up next time.
--- Errors end one dataset's turn, or the link's, are written down, and the others go on.
-
-create or replace function strata.hello()
-returns jsonb
-language sql
-stable
-security definer -- strata_mover asks who this is; whoever came to the wrong door is told as well
-set search_path = pg_catalog, pg_temp
-as $$
-  select jsonb_build_object(
-    'tier', (select s.tier from strata.self as s), 'clock', clock_timestamp(), 'strata_clock', strata.clock(),
-    'postgres', current_setting('server_version_num')::integer, 'encoding', current_setting('server_encoding'),
-    'fsync', current_setting('fsync'), 'read_only', current_setting('transaction_read_only'),
-    'links', (select coalesce(jsonb_object_agg(l.neighbour, l.driver), '{}') from strata.links as l),
-    'version', strata.version(), 'protocols', strata.protocols(),
-    'protocol', (strata.protocols())[2]) -- for neighbours of before there were ranges
-$$;
-comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, versions, encoding, fsync, links, protocols.';
-grant execute on function strata.hello() to strata_mover;
-
--- A line is named by its neighbour. A flow that pushes has a second one, so that the colder tier already has the next
--- message when it is done with one: 'main' and 'main/2'.
-create or replace function strata.neighbour_of(p_line text)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select split_part(p_line, '/', 1) $$;
-comment on function strata.neighbour_of(text) is 'The tier a line leads to.';
-
-create or replace function strata.hang_up(p_line text)
-returns void
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  select extensions.dblink_disconnect(c.name) from unnest(extensions.dblink_get_connections()) as c (name)
-   where 'strata_' || p_line in (c.name, strata.neighbour_of(c.name))
-$$;
-comment on function strata.hang_up(text) is 'Closes a line of this session, if it is open; with the first one to a neighbour, the second as well.';
-
-create or replace function strata.send(p_line text, p_question text, p_handing text default null)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_handing <> '' then
-    perform strata.send(p_line, p_handing);
-    loop
-      exit when strata.read_next(p_line) is null;
-    end loop;
-  end if;
-  if extensions.dblink_send_query('strata_' || p_line, p_question) <> 1 then
-    raise exception 'the line to % is broken or busy', p_line using errcode = '08006', hint = strata.remedy('08');
-  end if;
-end
-$$;
-comment on function strata.send(text, text, text) is
-  'Sends a query over the open line to a neighbour; before it, what unlogged_sql() has to hand over. 08006: it does not go out.';
-
--- Waits for the answer without ever waiting for good: a line that neither answers nor breaks is given up.
-create or replace function strata.await(p_line text)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_deadline constant timestamptz := clock_timestamp() + make_interval(secs => strata.setting('link_timeout'));
-  v_pause double precision := 0.0003;
-begin
-  while extensions.dblink_is_busy('strata_' || p_line) = 1 loop
-    if clock_timestamp() > v_deadline then
-      raise exception '% did not answer within % seconds', strata.neighbour_of(p_line), strata.setting('link_timeout')
-        using errcode = 'ST005', hint = strata.remedy('ST005');
-    end if;
-    perform pg_sleep(v_pause);
-    v_pause := least(v_pause * 1.1, 0.004);
-  end loop;
-end
-$$;
-comment on function strata.await(text) is 'Waits until a neighbour has answered, at most link_timeout seconds. ST005: it did not.';
-
-create or replace function strata.dial(p_line text)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_name constant text := 'strata_' || p_line;
-  v_tier constant text := strata.neighbour_of(p_line);
-  v_hello jsonb;
-  v_detail text;
-begin
-  if v_name = any (coalesce(extensions.dblink_get_connections(), '{}')) then
-    return;
-  end if;
-  perform strata.check_server(v_tier);
-  begin
-    perform strata.connect(v_name, v_tier);
-  exception when others then
-    get stacked diagnostics v_detail = pg_exception_detail;
-    raise exception '% cannot be reached: %', v_tier, coalesce(nullif(v_detail, ''), sqlerrm)
-      using errcode = strata.dial_code(sqlstate, v_detail), hint = strata.remedy(strata.dial_code(sqlstate, v_detail));
-  end;
-  perform strata.check_tls(p_line);
-  perform extensions.dblink_exec(v_name, format(
-    'set statement_timeout = %L; set lock_timeout = ''10s''; set default_transaction_isolation = ''read committed''; '
-    'set idle_in_transaction_session_timeout = ''60s''; set idle_session_timeout = 0; set client_min_messages = ''error''; %s',
-    strata.setting('link_timeout') || 's', (select string_agg(format('set %I = %L', p.name, p.value), '; ') from strata.pins() as p)));
-  -- Rows may leave a database that is read-only because it is full; none may come into one.
-  perform extensions.dblink_exec(v_name, 'set default_transaction_read_only = off')
-     from strata.links as l where l.neighbour = v_tier and l.direction = 'hotter';
-  select r.hello into v_hello from extensions.dblink(v_name, 'select strata.hello()') as r (hello jsonb);
-  if v_hello ->> 'tier' is distinct from v_tier then
-    raise exception 'the database behind the link to % says it is %', v_tier, coalesce(v_hello ->> 'tier', 'no tier yet')
-      using errcode = 'ST003', hint = strata.remedy('ST003');
-  end if;
-  perform strata.check_protocols(v_tier, v_hello);
-  if v_hello ->> 'encoding' is distinct from current_setting('server_encoding') then
-    raise exception '% is in %, we are in %', v_tier, v_hello ->> 'encoding', current_setting('server_encoding')
-      using errcode = 'ST004', hint = strata.remedy('ST004');
-  end if;
-exception when others then
-  perform strata.hang_up(p_line);
-  raise;
-end
-$$;
-comment on function strata.dial(text) is
-  'Opens a line of this session to a neighbour, unless it is open, and makes sure who answers. 08001: not reached. 28P01: login refused. '
-  '53300: no connection is free. '
-  'ST003: another tier answers. ST004: it does not fit. ST007, ST008: the line is not safe. ST069: its release does not.';
-
--- A statement canceled over there comes through as query_canceled, which no `when others` catches: the whole run would end,
--- as if it had been canceled itself. That it was over there shows in the context, which names the line.
-create or replace function strata.tell_canceled(p_line text, p_sqlstate text, p_says text, p_context text)
-returns void
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_sqlstate = '57014' and strpos(p_context, format('"strata_%s"', p_line)) > 0 then
-    raise exception '% did not finish: %', strata.neighbour_of(p_line), p_says using errcode = 'ST005', hint = strata.remedy('ST005');
-  end if;
-end
-$$;
-comment on function strata.tell_canceled(text, text, text, text) is
-  'ST005 in place of an error that says that a neighbour canceled what it was asked; nothing for any other error.';
-
--- One message may hold several statements, each with a result of its own; null after the last. Not security definer and
--- not callable by strata_mover: what may be asked is what the neighbour grants.
-create or replace function strata.read_next(p_line text)
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_answer text;
-  v_context text;
-begin
-  perform strata.await(p_line);
-  select r.answer into v_answer from extensions.dblink_get_result('strata_' || p_line) as r (answer text);
-  return v_answer;
-exception when query_canceled or others then -- a question that was given up must not be answered to the next one
-  get stacked diagnostics v_context = pg_exception_context;
-  perform strata.hang_up(p_line), strata.tell_canceled(p_line, sqlstate, sqlerrm, v_context);
-  raise;
-end
-$$;
-comment on function strata.read_next(text) is
-  'Waits for the next result of what was sent to a neighbour. Errors come through with their SQLSTATE; the line is closed after one.';
-
-create or replace function strata.read_answer(p_line text)
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_answer constant text := strata.read_next(p_line);
-begin
-  perform strata.read_next(p_line); -- reads the end of the answer
-  return v_answer;
-end
-$$;
-comment on function strata.read_answer(text) is 'Waits for the answer to one statement sent to a neighbour, and ends it.';
-
--- A statement of a message that is to commit before the next one begins, and its answer.
-create or replace function strata.committed_sql(p_statement text)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select 'begin; ' || p_statement || '; commit; ' $$;
-comment on function strata.committed_sql(text) is 'A statement as a transaction of its own within a message of several.';
-
-create or replace function strata.read_committed(p_line text)
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_answer text;
-begin
-  perform strata.read_next(p_line); -- begin
-  v_answer := strata.read_next(p_line);
-  perform strata.read_next(p_line); -- commit
-  return v_answer;
-end
-$$;
-comment on function strata.read_committed(text) is 'The answer to a statement that was sent as committed_sql(), after its commit.';
-
-create or replace function strata.ask(p_tier text, p_question text, p_handing text default null)
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform strata.dial(p_tier);
-  perform strata.send(p_tier, p_question, p_handing);
-  return strata.read_answer(p_tier);
-end
-$$;
-comment on function strata.ask(text, text, text) is
-  'Runs one query of one text column on a neighbour, where it commits by itself; before it, what unlogged_sql() has to hand over.';
-
--- claim() over there. The columns are read one by one, because a batch inside a quoted record would be copied twice more;
--- and in a select list, because a function in FROM would write the batch to a temporary file first.
-create or replace function strata.claim_question(p_dataset text, p_besides uuid[], p_since interval)
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).proof_hash, (c.b).lines, strata.share_now(%L)'
-                  '  from (select strata.claim(%L, %L, %L) as b offset 0) as c', p_since, p_dataset, strata.tier(), p_besides));
-end
-$$;
-comment on function strata.claim_question(text, uuid[], interval) is
-  'SQL that asks a hotter neighbour to claim(), and for its share_now(); read_batch() waits for its answer.';
-
-create or replace function strata.read_batch(p_tier text, p_dataset text)
-returns strata.batch
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set work_mem = '64MB' -- dblink would write the batch to a temporary file first
-as $$
-declare
-  v_batch strata.batch;
-  v_context text;
-begin
-  perform strata.await(p_tier);
-  select r.status, r.move_id, p_dataset, r.columns, r.proof_hash, r.lines, r.share into v_batch
-    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[], proof_hash bytea, lines text, share integer);
-  perform strata.read_next(p_tier);
-  return v_batch;
-exception when query_canceled or others then
-  get stacked diagnostics v_context = pg_exception_context;
-  perform strata.hang_up(p_tier), strata.tell_canceled(p_tier, sqlstate, sqlerrm, v_context);
-  raise;
-end
-$$;
-comment on function strata.read_batch(text, text) is 'The batch that claim_question() asked for, the last statement of its message.';
-
--- A colder tier that asks for fewer columns than there are would have rows deleted here that it keeps in part.
-create or replace function strata.check_told(p_dataset strata.datasets, p_columns text[])
-returns boolean
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_here constant text[] := array(
-    select a.attname::text from pg_catalog.pg_attribute as a
-     where a.attrelid = to_regclass(strata.relation(p_dataset)) and a.attnum > 0 and not a.attisdropped order by 1);
-  v_told constant text[] := array(select c.name from unnest(p_columns) as c (name) where c.name is not null order by 1);
-begin
-  if v_here <> v_told then
-    raise exception 'the colder tier takes (%) of "%", which has (%)', array_to_string(v_told, ', '), p_dataset.name, array_to_string(v_here, ', ')
-      using errcode = 'ST032', hint = strata.remedy('ST032');
-  end if;
-  return true;
-end
-$$;
-comment on function strata.check_told(strata.datasets, text[]) is 'True if a colder tier takes every column of a dataset, each once. ST032: it does not.';
-
-create or replace function strata.note_told(p_dataset text, p_revision bigint, p_shape text, p_columns text[])
-returns void
-language sql
-security definer -- a pulling tier calls it as strata_mover
-set search_path = pg_catalog, pg_temp
-as $$
-  update strata.datasets as d
-     set told_revision = p_revision, told_shape = p_shape, twin_columns = p_columns
-   where d.name = p_dataset and strata.check_asker('colder') and strata.check_told(d, p_columns)
-$$;
-comment on function strata.note_told(text, bigint, text, text[]) is
-  'Notes on the hotter tier what its colder neighbour has accepted, and in which order that wants the columns.';
-grant execute on function strata.note_told(text, bigint, text, text[]) to strata_mover;
-
-create or replace function strata.note_failure(p_dataset text, p_code text, p_says text)
-returns void
-language plpgsql
-security definer -- a pulling tier calls it as strata_mover
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_says constant text := strata.plain_text(p_says, 1000);
-begin
-  perform strata.check_asker('colder');
-  update strata.datasets as d
-     set trouble_sqlstate = left(p_code, 5), trouble = v_says, remedy = strata.remedy(p_code, d.name), failures = d.failures + 1,
-         next_try_at = strata.clock() + interval '1 minute' * power(2, least(d.failures, 8)),
-         -- whatever was agreed with the neighbour may be what failed: agree anew
-         told_revision = case when left(p_code, 2) in ('ST', '42') then null else d.told_revision end
-   where d.name = p_dataset;
-  update strata.moves as m set last_sqlstate = left(p_code, 5), last_error = v_says
-   where m.dataset = p_dataset and m.state <> 'closed';
-  insert into strata.failures (failed_at, dataset, code, says) select strata.clock(), left(p_dataset, 200), left(p_code, 5), v_says
-   where not exists (select from strata.failures as f where f.failed_at > strata.clock() - interval '1 day'
-                     offset strata.setting('failures_daily') - 1);
-end
-$$;
-comment on function strata.note_failure(text, text, text) is
-  'Writes down why a dataset stands still, with the remedy, and pauses it: a minute, doubling, at most four hours.';
-grant execute on function strata.note_failure(text, text, text) to strata_mover;
-
-create or replace function strata.note_link(p_tier text, p_code text, p_says text)
-returns void
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  update strata.links as l
-     set trouble_sqlstate = p_code, trouble = strata.plain_text(p_says, 1000),
-         failures = case when p_code is null then 0 else l.failures + 1 end,
-         last_ok_at = case when p_code is null then strata.clock() else l.last_ok_at end,
-         next_try_at = case when p_code is not null then strata.clock() + interval '1 minute' * least(power(2, l.failures), 15) end
-   where l.neighbour = p_tier;
-  insert into strata.failures (failed_at, link, code, says)
-  select strata.clock(), p_tier, p_code, strata.plain_text(p_says, 1000) where p_code is not null
-$$;
-comment on function strata.note_link(text, text, text) is
-  'Notes that a link works (null) or why it does not; it is dialled again after a minute, doubling, at most 15.';
-
-create or replace function strata.is_link_error(p_sqlstate text)
-returns boolean
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', 'ST069', '25006') $$;
-comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
 
 -- drivers/flows.sql
 
@@ -10250,94 +11642,6 @@ end
 $$;
 comment on function strata.pull_on(strata.links, strata.journey, text) is 'One step of a flow that the colder tier drives.';
 
--- drivers/hand_over.sql
-
--- Handing over: how values of rows, and secrets, come into a session past its server's log.
---
--- What goes wrong with a statement is logged together with its text. So no question holds a value, a key or a hash of a row:
--- they go ahead in a message that does nothing else and has nothing to wait for, and stay in the session until the question
--- takes them. That message begins with a comment as long as what a server keeps of a running statement's text (1 kB), which
--- it shows to others and logs when a process crashes.
-
-create or replace function strata.hand_over(p_name text, p_value text)
-returns boolean
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return set_config('strata.handed_' || p_name, p_value, false) is not null; -- performed, it would be copied once more
-end
-$$;
-comment on function strata.hand_over(text, text) is
-  'Keeps a value in this session for the next question, which gets it from take_over(); true.';
-grant execute on function strata.hand_over(text, text) to strata_mover;
-
-create or replace function strata.take_over(p_name text)
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_value constant text := nullif(current_setting('strata.handed_' || p_name, true), '');
-begin
-  if v_value is null then
-    raise exception 'no % was handed over', p_name using errcode = 'ST036', hint = strata.remedy('ST036');
-  end if;
-  perform set_config('strata.handed_' || p_name, '', false);
-  return v_value;
-end
-$$;
-comment on function strata.take_over(text) is
-  'What hand_over() has kept in this session under a name; gone once the transaction that takes it commits. ST036: nothing.';
-grant execute on function strata.take_over(text) to strata_mover;
-
-create or replace function strata.hand_over_row()
-returns trigger
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform strata.hand_over(new.name, new.value);
-  return null;
-end
-$$;
-comment on function strata.hand_over_row() is 'Trigger: keeps a row for the next question of this session instead of storing it.';
-
-create or replace trigger handed_is_kept
-  before insert on strata.handed
-  for each row execute function strata.hand_over_row();
-comment on trigger handed_is_kept on strata.handed is 'Nothing is stored.';
-alter table strata.handed enable always trigger handed_is_kept; -- under session_replication_role = replica as well
-
-create or replace function strata.handing_sql(p_name text, p_value text)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select case when p_value is not null then format('select strata.hand_over(%L, %L); ', p_name, p_value) else '' end $$;
-comment on function strata.handing_sql(text, text) is 'SQL that hands a value over, for send(); nothing for null.';
-
-create or replace function strata.handed_sql(p_name text, p_value text, p_type text)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select case when p_value is not null then format('strata.take_over(%L)::%s', p_name, p_type) else 'null' end $$;
-comment on function strata.handed_sql(text, text, text) is 'What stands in a question for a value that was handed over; null for null.';
-
-create or replace function strata.unlogged_sql(variadic p_handing text[])
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return '/*' || repeat(' values of rows', 80) || ' */ ' || nullif(array_to_string(p_handing, ''), '');
-end
-$$;
-comment on function strata.unlogged_sql(text[]) is
-  'A message that hands values over, of several handing_sql(); null if there are none.';
-
 -- drivers/pace.sql
 
 -- Pace: how a run gives way to those who use the hotter tier.
@@ -10420,47 +11724,6 @@ end
 $$;
 comment on procedure strata.rest(text, strata.pace, timestamptz) is
   'Waits as long as the work since the last look asks for, beside others: 5 seconds and the deadline at most. Notes it with the link. Commits.';
-
--- drivers/protocols.sql
-
--- Protocols: what neighbours of different releases say to each other, by number.
---
--- A release speaks a range of them (strata.protocols()). Two tiers whose ranges overlap work together; else the link rests, and says
--- which of the two has to be upgraded. What there was before releases had numbers spoke protocol 1 and told no range.
-
-create or replace function strata.protocols_of(p_said jsonb)
-returns integer[]
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-  select array[coalesce(substring(p_said #>> '{protocols,0}' from '^[0-9]{1,6}$'), s.only_one, '0')::integer,
-               coalesce(substring(p_said #>> '{protocols,1}' from '^[0-9]{1,6}$'), s.only_one, '0')::integer]
-    from (select substring(p_said ->> 'protocol' from '^[0-9]{1,6}$') as only_one) as s
-$$;
-comment on function strata.protocols_of(jsonb) is 'The least and the most protocol that a neighbour speaks, by what it said; 0 for one that says nothing.';
-
-create or replace function strata.check_protocols(p_tier text, p_said jsonb)
-returns void
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_theirs constant integer[] := strata.protocols_of(p_said);
-  v_ours constant integer[] := strata.protocols();
-  v_older constant text := case when v_theirs[2] < v_ours[1] then p_tier when v_ours[2] < v_theirs[1] then strata.tier() end;
-begin
-  if v_older is not null then
-    raise exception '% has Strata % (protocols % to %), % has % (% to %): upgrade %',
-      p_tier, coalesce(strata.plain_text(p_said ->> 'version', 20), '0.0'), v_theirs[1], v_theirs[2],
-      strata.tier(), strata.version(), v_ours[1], v_ours[2], v_older
-      using errcode = 'ST069', hint = strata.remedy('ST069');
-  end if;
-end
-$$;
-comment on function strata.check_protocols(text, jsonb) is
-  'ST069: a neighbour, by what it says of itself, speaks no protocol that this tier speaks; the error says which of the two is to be upgraded.';
 
 -- drivers/questions.sql
 
@@ -10567,6 +11830,46 @@ set search_path = pg_catalog, pg_temp
 as $$ select format('select strata.close_move(%L, %L)::text', p_move, p_outcomes) $$;
 comment on function strata.finish_question(uuid, text[]) is 'SQL with which a hotter neighbour ends a move.';
 select strata.pin('strata.finish_question(uuid, text[])');
+
+-- claim() over there. The columns are read one by one, because a batch inside a quoted record would be copied twice more;
+-- and in a select list, because a function in FROM would write the batch to a temporary file first.
+create or replace function strata.claim_question(p_dataset text, p_besides uuid[], p_since interval)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).proof_hash, (c.b).lines, strata.share_now(%L)'
+                  '  from (select strata.claim(%L, %L, %L) as b offset 0) as c', p_since, p_dataset, strata.tier(), p_besides));
+end
+$$;
+comment on function strata.claim_question(text, uuid[], interval) is
+  'SQL that asks a hotter neighbour to claim(), and for its share_now(); read_batch() waits for its answer.';
+
+create or replace function strata.read_batch(p_tier text, p_dataset text)
+returns strata.batch
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set work_mem = '64MB' -- dblink would write the batch to a temporary file first
+as $$
+declare
+  v_batch strata.batch;
+  v_context text;
+begin
+  perform strata.await(p_tier);
+  select r.status, r.move_id, p_dataset, r.columns, r.proof_hash, r.lines, r.share into v_batch
+    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[], proof_hash bytea, lines text, share integer);
+  perform strata.read_next(p_tier);
+  return v_batch;
+exception when query_canceled or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  perform strata.hang_up(p_tier), strata.tell_canceled(p_tier, sqlstate, sqlerrm, v_context);
+  raise;
+end
+$$;
+comment on function strata.read_batch(text, text) is 'The batch that claim_question() asked for, the last statement of its message.';
 
 -- drivers/relay.sql
 
@@ -10929,68 +12232,6 @@ $$;
 comment on function strata.relay_abandon(text) is 'abandon_arrivals(), for the relay.';
 grant execute on function strata.relay_abandon(text) to service_role;
 
--- drivers/relay_watch.sql
-
--- Waking the relay, and the heartbeats it carries: what the driving tier's cron does for the other two drivers.
-
-create or replace function strata.relay_heartbeat()
-returns text
-language sql
-stable
-security definer -- the relay carries it to the neighbour
-set search_path = pg_catalog, pg_temp
-as $$ select strata.heartbeat()::text where strata.check_relay(null) $$;
-comment on function strata.relay_heartbeat() is 'heartbeat(), for the relay.';
-grant execute on function strata.relay_heartbeat() to service_role;
-
-create or replace function strata.relay_hear(p_from text, p_heartbeat text)
-returns text
-language plpgsql
-security definer -- the relay brings the neighbour's
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform strata.check_relay(null, p_from);
-  return strata.exchange_heartbeats(p_from, p_heartbeat::jsonb)::text;
-end
-$$;
-comment on function strata.relay_hear(text, text) is 'exchange_heartbeats(), for the relay: takes the neighbour''s, returns ours. ST006: no such relay.';
-grant execute on function strata.relay_hear(text, text) to service_role;
-
-create or replace function strata.relays_to_wake()
-returns text[]
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select coalesce(array_agg(l.neighbour), '{}')
-    from strata.links as l
-   where l.driver = 'relay' and l.direction = 'colder' and (l.next_try_at is null or l.next_try_at <= strata.clock())
-     and not exists (select from strata.leases as x where x.neighbour = l.neighbour and x.expires_at > clock_timestamp())
-     and (strata.datasets_with_work() <> '{}'
-          or not exists (select from strata.heartbeats as h where h.neighbour = l.neighbour and h.heard_at > strata.clock() - interval '4 minutes'))
-$$;
-comment on function strata.relays_to_wake() is 'Colder neighbours for whom there are rows or a heartbeat to carry, and nobody at it.';
-
--- Unpinned because it commits.
-create or replace procedure strata.wake_relay()
-language plpgsql
-as $$
-declare
-  v_neighbour text;
-begin
-  perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
-  commit;
-  foreach v_neighbour in array strata.relays_to_wake() loop
-    perform strata.invoke('strata-relay', pg_catalog.jsonb_build_object('from', strata.tier(), 'to', v_neighbour));
-  end loop;
-  commit;
-end
-$$;
-comment on procedure strata.wake_relay() is
-  'What cron calls every five minutes: wakes the edge function relay of this tier''s project when there is something to carry. '
-  'Commits: must be the only statement, outside a transaction.';
-
 -- drivers/runs.sql
 
 -- Runs: what cron calls. A run goes over the links this tier drives, and over each link's datasets, one turn each.
@@ -11104,16 +12345,6 @@ comment on function strata.look_for_work(text, text, boolean) is
   'Which datasets there is something to do for over a link, tidying it first; null, and noted, when it is down. '
   'p_read_only: this database is to take nothing in.';
 
-create or replace function strata.is_pausing(p_neighbour text)
-returns boolean
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select exists (select from strata.links as l where l.neighbour = p_neighbour and l.next_try_at > strata.clock())
-$$;
-comment on function strata.is_pausing(text) is 'Whether a link is down and not to be dialled yet.';
-
 create or replace function strata.driven_links(p_retry boolean)
 returns text[]
 language sql
@@ -11124,28 +12355,6 @@ as $$
    where l.server is not null and (p_retry or l.next_try_at is null or l.next_try_at <= strata.clock())
 $$;
 comment on function strata.driven_links(boolean) is 'The neighbours this tier dials; without p_retry, only those whose pause is over.';
-
--- The lock of a turn belongs to the session, because a turn is many transactions. Its name is kept in a setting of the
--- session, so that a run that was cancelled does not keep the dataset from all others as long as its session lives.
-create or replace function strata.begin_turn(p_turn text)
-returns boolean
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if current_setting('strata.turn', true) <> '' then
-    perform pg_advisory_unlock(hashtextextended(current_setting('strata.turn'), 0));
-  end if;
-  perform set_config('strata.turn', coalesce(p_turn, ''), false);
-  if pg_try_advisory_lock(hashtextextended(p_turn, 0)) then
-    return true;
-  end if;
-  perform set_config('strata.turn', '', false);
-  return false;
-end
-$$;
-comment on function strata.begin_turn(text) is
-  'Ends this session''s turn, if it is at one, and tries to begin another (null: none); false when another session is at it.';
 
 create or replace function strata.at_work()
 returns setof text
@@ -11263,7 +12472,12 @@ comment on procedure strata.move_due(interval, text) is
 
 -- drivers/steps.sql
 
--- Drivers: push and pull, one step at a time.
+-- Steps: push and pull, one step at a time.
+--
+-- Both drivers take the same five steps with the same functions; what differs is which half is local. Each step is one call
+-- of advance(), followed by a commit in move_due(); no transaction here spans two steps, no lock is held while the
+-- neighbour works, and a kill between any two of them leaves what claim() takes up next time.
+-- Errors end one dataset's turn, or the link's, are written down, and the others go on.
 --
 -- A batch by itself takes the steps of this chapter. Once one has gone well and there is time left, a run takes the next
 -- ones in a flow (the chapter after this), so that both tiers are at work at once.
@@ -11529,6 +12743,46 @@ $$;
 comment on function strata.note_step_failure(strata.links, text, text, text) is
   'Writes a failed step down where it belongs: with the link, or with the dataset on the hotter tier.';
 
+-- drivers/told.sql
+
+-- Told: what the colder neighbour has accepted, as the hotter tier notes it.
+
+-- A colder tier that asks for fewer columns than there are would have rows deleted here that it keeps in part.
+create or replace function strata.check_told(p_dataset strata.datasets, p_columns text[])
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_here constant text[] := array(
+    select a.attname::text from pg_catalog.pg_attribute as a
+     where a.attrelid = to_regclass(strata.relation(p_dataset)) and a.attnum > 0 and not a.attisdropped order by 1);
+  v_told constant text[] := array(select c.name from unnest(p_columns) as c (name) where c.name is not null order by 1);
+begin
+  if v_here <> v_told then
+    raise exception 'the colder tier takes (%) of "%", which has (%)', array_to_string(v_told, ', '), p_dataset.name, array_to_string(v_here, ', ')
+      using errcode = 'ST032', hint = strata.remedy('ST032');
+  end if;
+  return true;
+end
+$$;
+comment on function strata.check_told(strata.datasets, text[]) is 'True if a colder tier takes every column of a dataset, each once. ST032: it does not.';
+
+create or replace function strata.note_told(p_dataset text, p_revision bigint, p_shape text, p_columns text[])
+returns void
+language sql
+security definer -- a pulling tier calls it as strata_mover
+set search_path = pg_catalog, pg_temp
+as $$
+  update strata.datasets as d
+     set told_revision = p_revision, told_shape = p_shape, twin_columns = p_columns
+   where d.name = p_dataset and strata.check_asker('colder') and strata.check_told(d, p_columns)
+$$;
+comment on function strata.note_told(text, bigint, text, text[]) is
+  'Notes on the hotter tier what its colder neighbour has accepted, and in which order that wants the columns.';
+grant execute on function strata.note_told(text, bigint, text, text[]) to strata_mover;
+
 -- drivers/work.sql
 
 -- Work: which datasets a tier has something to do for.
@@ -11543,7 +12797,7 @@ declare
   v_policy constant record := strata.conditions(p_dataset);
   v_found boolean;
 begin
-  if strata.is_rewriting(p_dataset) then
+  if strata.any_registered('rewriting', strata.relation(p_dataset)) then
     return false; -- it would have to be waited for
   end if;
   execute format('select exists (select from %s as t where %s and %s order by t.%I limit 1)', strata.relation(p_dataset),
@@ -11614,7 +12868,7 @@ grant execute on function strata.datasets_with_work() to strata_mover;
 
 -- expiry/expire.sql
 
--- Lifecycle: the end of the chain, and upkeep.
+-- Expire: the end of the chain.
 --
 -- At the last tier a row whose deletion age has passed, and that nothing holds or references, is deleted: in bounded
 -- batches, each one transaction, each logged in strata.moves (kind delete) with count and bytes.
@@ -11756,85 +13010,31 @@ $$;
 comment on procedure strata.delete_due(interval) is
   'Deletes what is past its deletion age, if this is the last tier, until nothing is left or the budget is spent. Commits.';
 
--- expiry/upkeep.sql
-
-create or replace function strata.prune()
+-- The freshest word there is: where this tier dials, it asks before it deletes.
+create or replace function strata.agree_before_deleting()
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform strata.look_at_clock();
-  if strata.clock_trouble() is not null then
-    return; -- nothing is old by a clock that may be wrong
-  end if;
-  delete from strata.arrivals as a
-   where a.closed_at < strata.clock() - make_interval(days => strata.setting('keep_closed_arrivals')::integer);
-  delete from strata.holds as h
-   where least(h.released_at, h.hold_until) < strata.clock() - interval '90 days';
-  perform strata.prune_records();
-  perform strata.forget();
-  if to_regclass('cron.job_run_details') is not null then
-    execute 'delete from cron.job_run_details as r using cron.job as j '
-            ' where j.jobid = r.jobid and j.jobname = any ($1) and r.end_time < $2'
-      using array(select s.job from strata.schedules as s) || 'strata-reclaim'::text,
-            strata.clock() - make_interval(days => strata.setting('keep_job_runs')::integer);
-  end if;
-end
-$$;
-comment on function strata.prune() is
-  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs of its jobs a week '
-  'ago, what prune_records() names, and what tells of rows that are no more (forget()). Nothing while the clock is not to be trusted.';
-
-create or replace procedure strata.upkeep(p_budget interval default '50 seconds')
-language plpgsql
-as $$
-begin
-  perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
-  commit;
-  call strata.delete_due(p_budget);
-  perform strata.prune();
-  commit;
-  perform strata.queue_reclaims('upkeep');
-  perform strata.keep_going(true) where strata.wants_space();
-  commit;
-end
-$$;
-comment on procedure strata.upkeep(interval) is 'The weekly job: deletions at the last tier, Strata''s own housekeeping, then plans to give space back. Commits.';
-
--- Whoever runs something by hand knows, or wants to know, that what failed before works again.
-create or replace function strata.end_pauses(p_dataset text default null)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  update strata.links as l set next_try_at = null where l.next_try_at > strata.clock();
-  update strata.datasets as d set next_try_at = null
-   where d.next_try_at > strata.clock() and (p_dataset is null or d.name = p_dataset);
-  update strata.set_aside as s set next_try_at = strata.clock()
-   where s.next_try_at > strata.clock() and (p_dataset is null or s.dataset = p_dataset);
-end
-$$;
-comment on function strata.end_pauses(text) is
-  'Has links, and datasets or one of them with their rows set aside, that failed tried again with the next run instead of after '
-  'their pause.';
-
-create or replace procedure strata.process(p_budget interval default '50 seconds')
-language plpgsql
 as $$
 declare
-  v_failed text[];
+  v_neighbour text;
 begin
-  call strata.see_to_space('0 seconds');
-  call strata.move_due(p_budget);
-  call strata.upkeep(p_budget);
-  call strata.rotate_links(false, v_failed); -- logged
-  call strata.watch();
-  call strata.watchdog();
+  if not exists (select from strata.datasets as d cross join lateral strata.retention(d) as r
+                  where d.accepted_from is not null and r.action = 'delete' and r.days is not null) then
+    return;
+  end if;
+  for v_neighbour in select l.neighbour from strata.links as l
+                      where l.direction = 'hotter' and l.server is not null and not strata.is_pausing(l.neighbour) loop
+    begin
+      perform strata.agree(v_neighbour);
+    exception when others then
+      perform strata.note_link(v_neighbour, sqlstate, sqlerrm);
+    end;
+    perform strata.hang_up(v_neighbour);
+  end loop;
 end
 $$;
-comment on procedure strata.process(interval) is 'The whole lifecycle at once: moves, deletions, upkeep, old passwords, watch. Commits.';
+comment on function strata.agree_before_deleting() is 'Compares with the hotter tier, if this one dials it and has rows to delete some day; an error is noted with the link.';
 
 -- space/drains.sql
 
@@ -11855,14 +13055,6 @@ comment on procedure strata.process(interval) is 'The whole lifecycle at once: m
 --
 -- Lock order: dataset, then the row of the drain (only claims and the end of a round lock it), then move and rows.
 
-create or replace function strata.open_drain_row()
-returns strata.drains
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$ select d.* from strata.drains as d where d.ended_at is null $$;
-comment on function strata.open_drain_row() is 'The drain that is open, if one is.';
-
 create or replace function strata.drain_target()
 returns bigint
 language sql
@@ -11872,16 +13064,6 @@ as $$
   select t.warn_mb * 1048576::bigint * strata.setting('drain_to_percent') / 100 from strata.tiers as t where t.name = strata.tier()
 $$;
 comment on function strata.drain_target() is 'The bill a drain is to reach on this tier, in bytes.';
-
--- What a drain may take: everything with an age that is ready and that nothing keeps, whatever its policy says.
-create or replace function strata.drainable_sql(p_dataset strata.datasets, p_until timestamptz, p_due text)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$ select format('t.%I <= %s and %s', p_dataset.age_column, strata.cutoff_sql(p_dataset, 0, p_until), p_due) $$;
-comment on function strata.drainable_sql(strata.datasets, timestamptz, text) is
-  'SQL: may a drain take row t, which is due as far as p_due says, and not younger than p_until?';
 
 -- A sample of pages, taken at random; the pieces are of equally many rows, from old to young.
 create or replace function strata.sample_dataset(
@@ -11968,106 +13150,6 @@ $$;
 comment on function strata.plan_drain(bigint) is
   'What a drain that needs so many bytes would take of each dataset: rows not younger than until (null: none), and how many '
   'bytes. Reads a sample of each; changes nothing.';
-
--- Moves of the policy free space as well; what their rows weigh is not known one by one, so they count as average ones.
-create or replace function strata.drain_left(p_drain strata.drains)
-returns bigint
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select p_drain.need_bytes - coalesce(sum(
-           case when m.state = 'claimed' then 1 else m.rows_moved / greatest(m.rows_claimed, 1)::double precision end
-             * coalesce(f.weighs, m.rows_claimed * s.row_bytes)), 0)::bigint
-    from strata.moves as m
-    left join strata.drain_moves as f on f.move_id = m.move_id
-    left join strata.drain_shares as s on s.drain_id = p_drain.drain_id and s.dataset = m.dataset
-   where m.started_at >= p_drain.round_at and m.kind = 'move' and (f.round is null or f.round = p_drain.round)
-$$;
-comment on function strata.drain_left(strata.drains) is
-  'How many bytes the present round of a drain has still to free; rows on their way count as gone.';
-
-create or replace function strata.drain_wants(p_drain strata.drains)
-returns boolean
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$ select p_drain.state = 'moving' and p_drain.round > 0 and strata.drain_left(p_drain) > p_drain.need_bytes * 0.01 $$;
-comment on function strata.drain_wants(strata.drains) is 'Whether a drain wants more rows to go; the last hundredth is not worth a batch.';
-
-create or replace function strata.has_drainable(p_dataset strata.datasets)
-returns boolean
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_drain constant strata.drains := strata.open_drain_row();
-  v_until timestamptz;
-  v_found boolean;
-begin
-  if v_drain.drain_id is null or not strata.drain_wants(v_drain) then
-    return false;
-  end if;
-  select s.until into v_until from strata.drain_shares as s where s.drain_id = v_drain.drain_id and s.dataset = p_dataset.name;
-  if v_until is null then
-    return false;
-  end if;
-  execute format('select exists (select from %s as t where %s order by t.%I limit 1)', strata.relation(p_dataset),
-                 strata.drainable_sql(p_dataset, v_until, (strata.conditions(p_dataset)).due), p_dataset.age_column) into v_found;
-  return v_found;
-end
-$$;
-comment on function strata.has_drainable(strata.datasets) is 'Whether the drain that is open wants a row of this dataset.';
-select strata.pin('strata.has_drainable(strata.datasets)');
-
--- The third rule of claim(), after aged and oversize. Whoever claims beside others may have purged in the same transaction:
--- rows and moves are locked then, and the drain, which is locked before them everywhere else, is not waited for.
-create or replace function strata.claim_to_drain(p_dataset strata.datasets, p_to text, p_due text, p_waits boolean, p_rows bigint, p_bytes bigint)
-returns strata.batch
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_drain strata.drains;
-  v_share strata.drain_shares;
-  v_batch strata.batch;
-  v_weight bigint;
-begin
-  if p_waits then
-    select d.* into v_drain from strata.drains as d where d.ended_at is null for update; -- claims count one after the other
-  else
-    select d.* into v_drain from strata.drains as d where d.ended_at is null for update skip locked;
-  end if;
-  if v_drain.drain_id is null or not strata.drain_wants(v_drain) then
-    return null;
-  end if;
-  select s.* into v_share from strata.drain_shares as s where s.drain_id = v_drain.drain_id and s.dataset = p_dataset.name;
-  if v_share.until is null then
-    return null;
-  end if;
-  v_batch := strata.claim_rows(p_dataset, p_to, strata.drainable_sql(p_dataset, v_share.until, p_due), p_rows,
-    least(p_bytes, (strata.drain_left(v_drain) / v_share.weight_factor)::bigint));
-  if v_batch.move_id is not null then
-    update strata.manifests as f set for_drain = true where f.move_id = v_batch.move_id;
-    execute format('select sum(%s) from (select unnest(f.tids) as tid from strata.manifests as f where f.move_id = $1) as m '
-                   '  join %s as t on t.ctid = m.tid',
-                   strata.weight_sql(strata.relation(p_dataset)::regclass), strata.relation(p_dataset))
-       into v_weight using v_batch.move_id;
-    insert into strata.drain_moves (move_id, drain_id, round, weighs)
-    values (v_batch.move_id, v_drain.drain_id, v_drain.round, (v_weight * v_share.weight_factor)::bigint);
-  end if;
-  return v_batch;
-end
-$$;
-comment on function strata.claim_to_drain(strata.datasets, text, text, boolean, bigint, bigint) is
-  'Claims the oldest rows a drain wants of a dataset, ahead of their policy, no more of them than are still needed; null '
-  'when no drain is open or it wants none. p_due: ready and not kept. p_rows, p_bytes: what a batch may hold.';
-select strata.pin('strata.claim_to_drain(strata.datasets, text, text, boolean, bigint, bigint)');
-
--- Rows that are deleted keep their room as long as a snapshot from before may see them, and no reclaim gets at it: VACUUM
--- leaves them, a rewrite copies them, and packing a table makes it larger. Who only reads is of no account in another
--- database; who writes there is, because the snapshot with which we rewrite is as old as the oldest writer on the server.
 
 -- space/read_only.sql
 
@@ -12655,17 +13737,17 @@ comment on function strata.reclaim_ran(bigint, text) is 'Notes that the command 
 -- largest gain first. It gives way to users: VACUUM FULL does not begin while somebody uses the table (skip_locked; from
 -- the second attempt on it waits its turn), and is cancelled when somebody has waited for it for reclaim_wait seconds.
 
-create or replace function strata.is_rewriting(p_dataset strata.datasets)
+create or replace function strata.is_rewriting(p_relation text)
 returns boolean
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
   select exists (select from strata.reclaims as r
-                  where r.state = 'running' and r.relation = strata.relation(p_dataset) and r.steps[1] like 'vacuum (full%'
+                  where r.state = 'running' and r.relation = p_relation and r.steps[1] like 'vacuum (full%'
                     and r.step_at < clock_timestamp())
 $$;
-comment on function strata.is_rewriting(strata.datasets) is 'Whether the table of a dataset is being rewritten at this moment, and so locked.';
+comment on function strata.is_rewriting(text) is 'Whether a table is being rewritten at this moment, and so locked.';
 
 create or replace function strata.may_vacuum(p_relation regclass)
 returns boolean
@@ -12902,7 +13984,7 @@ comment on function strata.total_bytes(text) is 'Bytes of a table with its index
 -- Most transactions are over in a moment, and what outlasts the grace of its alert is somebody's to end. Autovacuum is waited
 -- for and blamed for nothing: it is soon done, and comes back when it is ended.
 
-create or replace function strata.pins(p_before xid8)
+create or replace function strata.room_keepers(p_before xid8)
 returns table (says text, statement text, is_vacuum boolean)
 language sql
 volatile
@@ -12923,7 +14005,7 @@ as $$
   select format('the replication slot %s', t.slot_name), format('select pg_drop_replication_slot(%L);', t.slot_name), false
     from pg_catalog.pg_replication_slots as t where age(t.xmin) > age(p_before::xid)
 $$;
-comment on function strata.pins(xid8) is
+comment on function strata.room_keepers(xid8) is
   'What keeps rows that were deleted before a transaction from being given back, as far as this role may see it, and what ends it.';
 
 create or replace function strata.what_pins(p_before xid8)
@@ -12931,7 +14013,7 @@ returns text
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-as $$ select string_agg(p.says, ', ' order by p.says) from strata.pins(p_before) as p where not p.is_vacuum $$;
+as $$ select string_agg(p.says, ', ' order by p.says) from strata.room_keepers(p_before) as p where not p.is_vacuum $$;
 comment on function strata.what_pins(xid8) is
   'What keeps rows that were deleted before a transaction from being given back, as far as this role may see it: '
   'transactions, prepared ones, slots. Null: nothing but autovacuum, at most.';
@@ -12958,7 +14040,7 @@ declare
 begin
   select count(*) as number, string_agg(p.says, ', ' order by p.says) filter (where not p.is_vacuum) as says,
          string_agg(p.statement, ' ' order by p.says) filter (where not p.is_vacuum) as statements
-    into v_pins from strata.pins(p_drain.freed_before) as p;
+    into v_pins from strata.room_keepers(p_drain.freed_before) as p;
   if v_pins.number = 0 or p_drain.waits_since < strata.clock() - make_interval(mins => strata.setting('drain_wait')::integer) then
     update strata.drains as d set waits_since = null, says = null where d.drain_id = p_drain.drain_id;
     perform strata.clear_alert('drain_blocked');
@@ -12981,6 +14063,121 @@ $$;
 comment on function strata.wait_for_room(strata.drains) is
   'Plans the reclaims of a round once nobody can see the rows that left, or after drain_wait minutes. Returns again, wait (look '
   'again in a moment) or rest.';
+
+-- space/samples.sql
+
+-- Samples: what the platform bills, every 15 minutes, on every tier.
+--
+-- A sample is billed bytes, level and the largest tables. The level leaves a threshold only when the size is 5 % below it again, so that it does not flicker. Samples stay as they
+-- are for a week; of older days the last one stays, with the day's average, for two years: under 1,500 rows for good.
+-- It works on a database that was turned read-only, and costs the same whatever the tables hold.
+
+create or replace function strata.level_of(p_bytes bigint, p_previous text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when b.mb > t.critical_mb or (p_previous = 'critical' and b.mb > t.critical_mb * h.share) then 'critical'
+    when b.mb > t.warn_mb or (p_previous in ('critical', 'warning') and b.mb > t.warn_mb * h.share) then 'warning'
+    else 'ok' end
+    from (select p_bytes / 1048576.0 as mb) as b, (select 1 - strata.setting('hysteresis') / 100.0 as share) as h, strata.tiers as t
+   where t.name = strata.tier()
+$$;
+comment on function strata.level_of(bigint, text) is
+  'ok, warning or critical for a size on this tier, given the level before: a threshold is crossed upwards at once, '
+  'downwards only with 5 % to spare.';
+
+create or replace function strata.level()
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$ select s.level from strata.samples as s order by s.taken_at desc limit 1 $$;
+comment on function strata.level() is 'The level of the last sample: ok, warning or critical; null before the first.';
+
+create or replace function strata.thin_samples()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_first_day constant timestamptz :=
+    date_trunc('day', strata.clock() - make_interval(days => strata.setting('keep_samples')::integer), 'UTC');
+begin
+  with days as (
+    select max(s.taken_at) as kept, avg(s.billed_bytes)::bigint as average
+      from strata.samples as s where s.taken_at < v_first_day and s.day_average is null
+     group by date_trunc('day', s.taken_at, 'UTC')
+  )
+  update strata.samples as s set day_average = d.average from days as d where s.taken_at = d.kept;
+  delete from strata.samples as s
+   where (s.taken_at < v_first_day and s.day_average is null)
+      or s.taken_at < strata.clock() - make_interval(days => strata.setting('keep_daily_samples')::integer);
+end
+$$;
+comment on function strata.thin_samples() is
+  'Of each day that is over for a week keeps the last sample, with the day''s average; drops what is older than two years.';
+
+-- A table that somebody holds exclusively is not waited for; then its last known size will do (relation_bytes). Asking for a
+-- size costs a new session more than anything else here: of Strata's own tables, most of all, only those are asked that
+-- were not small when last vacuumed.
+create or replace function strata.largest_tables()
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '20ms'
+as $$
+begin
+  return (select jsonb_object_agg(format('%I.%I', n.nspname, t.relname), t.bytes)
+            from (select c.relnamespace, c.relname, pg_total_relation_size(c.oid) as bytes
+                    from pg_catalog.pg_class as c
+                   where c.relkind in ('r', 'm') and c.relpersistence <> 't' and c.oid >= 16384 -- none of Postgres' own
+                     and case when c.relnamespace = 'strata'::regnamespace and c.relpages < 32
+                                   and not exists (select from pg_catalog.pg_class as x where x.oid = c.reltoastrelid and x.relpages >= 32) then false
+                              else pg_relation_size(c.oid) + case when c.reltoastrelid = 0 then 0 else pg_relation_size(c.reltoastrelid) end >= 1048576 end
+                   order by 3 desc limit 6) as t
+            join pg_catalog.pg_namespace as n on n.oid = t.relnamespace);
+exception when lock_not_available then
+  return (select jsonb_object_agg(t.name, t.bytes)
+            from (select format('%I.%I', r.schema_name, r.table_name) as name, r.heap_bytes + r.index_bytes + r.toast_bytes as bytes
+                    from strata.relation_bytes(1048576) as r order by 2 desc limit 6) as t);
+end
+$$;
+comment on function strata.largest_tables() is 'The bytes of the six largest tables of this database with indexes and TOAST, by name, if over 1 MB.';
+
+create or replace function strata.take_sample()
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_bytes constant bigint := strata.billed_bytes();
+  v_now constant timestamptz := strata.clock();
+  v_previous strata.samples;
+  v_level text;
+  v_parts jsonb;
+begin
+  perform strata.look_at_clock();
+  select s.* into v_previous from strata.samples as s order by s.taken_at desc limit 1;
+  v_level := strata.level_of(v_bytes, v_previous.level);
+  begin
+    v_parts := strata.largest_tables();
+  exception when lock_not_available then
+    v_parts := null; -- a table is being rewritten; the bill counts all the same
+  end;
+  insert into strata.samples as s (taken_at, billed_bytes, level, parts)
+  values (v_now, v_bytes, v_level, v_parts)
+  on conflict (taken_at) do update set billed_bytes = excluded.billed_bytes, level = excluded.level, parts = excluded.parts;
+  if date_trunc('day', v_previous.taken_at, 'UTC') is distinct from date_trunc('day', v_now, 'UTC') then
+    perform strata.thin_samples();
+  end if;
+  return v_level;
+end
+$$;
+comment on function strata.take_sample() is 'Writes a sample down and returns its level; the first of a day thins the older ones.';
 
 -- space/sizes.sql
 
@@ -13702,86 +14899,9 @@ $$;
 comment on procedure strata.go_on() is
   'What strata-continue calls every minute while it is awake: tends reclaims, moves what is due or drained, tends the drain. Commits.';
 
--- watch/alerts.sql
+-- watch/conditions.sql
 
--- Alerts: what a person should know, once each.
---
--- What is wrong at this moment is decided in one place, strata.what_is_wrong() (troubles); status, report, sync, validate and
--- the command alerts show it. An alert is what is kept of it: since when, who was told, and when it was over.
---
--- An alert is one row per (kind, tier, subject) for as long as it is open, however often it is noticed; when its cause
--- is gone it is cleared and stays as history. Most kinds are conditions: questions this tier can answer about itself
--- and its neighbours at any time (alert_conditions). check_alerts() asks them all, raises what is true and clears what
--- is not. The other kinds belong to the functions that find them, which raise and clear them by themselves.
--- A colder tier's open alerts are passed up to the hotter one (watchdog), so that core knows them all; heard_from says
--- through which neighbour one came, and only that neighbour's silence about it clears it.
---
--- Lock order: strata/waiting (watchdog), strata/alerts (both advisory), then alerts by kind, tier, subject.
-
-create or replace function strata.raise_alert(
-  p_kind text, p_tier text, p_subject text, p_severity text, p_says text, p_remedy text default null, p_heard_from text default null
-)
-returns bigint
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_alert bigint;
-begin
-  insert into strata.alerts as a (kind, tier, subject, severity, says, remedy, heard_from, first_seen_at, last_seen_at)
-  values (p_kind, coalesce(p_tier, strata.tier()), coalesce(p_subject, ''), p_severity, strata.plain_text(p_says, 2000),
-          strata.plain_text(p_remedy, 1000), p_heard_from, strata.clock(), strata.clock())
-  on conflict (kind, tier, subject) where cleared_at is null do update
-     set severity = excluded.severity, says = excluded.says, remedy = excluded.remedy,
-         last_seen_at = excluded.last_seen_at, seen_count = a.seen_count + 1,
-         heard_from = case when a.heard_from is not null then excluded.heard_from end -- what is found here is ours
-  returning a.alert_id into v_alert;
-  return v_alert;
-exception when foreign_key_violation or check_violation then
-  raise exception 'there is no alert of kind "%" with severity "%"', p_kind, p_severity
-    using errcode = 'ST060', hint = strata.remedy('ST060');
-end
-$$;
-comment on function strata.raise_alert(text, text, text, text, text, text, text) is
-  'Opens an alert, or notes that the open one was seen again; returns its id. p_tier null: this tier; p_subject null: the '
-  'tier itself. ST060: unknown kind or severity.';
-
-create or replace function strata.clear_alert(p_kind text, p_tier text default null, p_subject text default null)
-returns boolean
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  update strata.alerts as a set cleared_at = strata.clock()
-   where a.kind = p_kind and a.tier = coalesce(p_tier, strata.tier()) and a.subject = coalesce(p_subject, '')
-     and a.cleared_at is null;
-  return found;
-end
-$$;
-comment on function strata.clear_alert(text, text, text) is
-  'Clears an alert whose cause is gone; false when none was open. Nulls as in raise_alert().';
-
-create or replace function strata.note_key(p_name text, p_rotated_at timestamptz default strata.clock())
-returns void
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  insert into strata.keys (name, rotated_at) values (p_name, p_rotated_at)
-  on conflict (name) do update set rotated_at = excluded.rotated_at
-$$;
-comment on function strata.note_key(text, timestamptz) is 'Notes that a key was made or rotated; its content never comes here.';
-
-create or replace function strata.see_key(p_name text, p_mark text default null)
-returns void
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  insert into strata.keys as k (name, rotated_at, mark) values (p_name, strata.clock(), left(p_mark, 8))
-  on conflict (name) do update set rotated_at = excluded.rotated_at, mark = excluded.mark
-   where k.mark <> excluded.mark or (k.mark is null and excluded.mark is not null)
-$$;
-comment on function strata.see_key(text, text) is
-  'Notes a key that is in use: as new when it has not been seen before, or when its mark is another one.';
+-- Conditions of this tier itself: keys, links, the clock, what neighbours agreed on.
 
 create or replace function strata.key_conditions()
 returns setof strata.condition
@@ -13883,77 +15003,6 @@ begin
 end
 $$;
 comment on function strata.agreement_conditions() is 'Alerts about policies: forgotten here, or not confirmed for so long that nothing is deleted by them; and about copies that were left.';
-
--- In plpgsql, because the chapters that answer most of the questions come later.
-create or replace function strata.alert_conditions()
-returns setof strata.condition
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-set standard_conforming_strings = on
-as $$
-declare
-  v_routine text;
-begin
-  for v_routine in select r.routine from strata.registered('condition') as r (routine) loop
-    return query execute format('select c.* from strata.%I() as c', v_routine);
-  end loop;
-end
-$$;
-comment on function strata.alert_conditions() is
-  'Everything that is wrong now as this tier sees it: kind, tier, subject, severity, sentence, remedy. Reads no managed table.';
-
--- What is over in a minute is no reason to wake anybody.
-create or replace function strata.after_grace(p_kind text, p_subject text default '')
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select case when k.grace = interval '0' or exists (
-                select from strata.alerts as a
-                 where a.kind = k.kind and a.tier = strata.tier() and a.subject = p_subject and a.cleared_at is null
-                   and a.first_seen_at <= strata.clock() - k.grace) then 'critical' else 'warning' end
-    from strata.alert_kinds as k where k.kind = p_kind
-$$;
-comment on function strata.after_grace(text, text) is
-  'The severity of something of this tier that is critical only when it lasts: warning, until its alert has been open for the '
-  'grace of its kind.';
-
-create or replace function strata.settle_alerts(p_now strata.condition[], p_kinds text[])
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform strata.raise_alert(c.kind, c.tier, c.subject, c.severity, c.says, c.remedy)
-     from (select n.* from unnest(p_now) as n order by n.kind, n.tier, n.subject) as c;
-  update strata.alerts as a set cleared_at = strata.clock()
-   where a.cleared_at is null and a.heard_from is null and a.kind = any (p_kinds)
-     and not exists (select from unnest(p_now) as c where (c.kind, c.tier, c.subject) = (a.kind, a.tier, a.subject));
-end
-$$;
-comment on function strata.settle_alerts(strata.condition[], text[]) is
-  'Of these kinds: raises an alert for every condition that is true now, and clears those of all others found here.';
-
-create or replace function strata.check_alerts()
-returns integer
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/alerts', 0));
-  perform strata.settle_alerts(array(select c::strata.condition from strata.alert_conditions() as c),
-                               array(select k.kind from strata.alert_kinds as k where k.is_condition));
-  update strata.alerts as a set cleared_at = strata.clock()
-   where a.cleared_at is null and a.heard_from is not null
-     and not exists (select from strata.links as l where l.neighbour = a.heard_from);
-  return (select count(*) from strata.alerts as a where a.cleared_at is null);
-end
-$$;
-comment on function strata.check_alerts() is
-  'Raises an alert for every condition that is true, clears those of conditions that are not, and returns how many are '
-  'open. Two at once wait for each other.';
 
 -- watch/forecast.sql
 
@@ -14172,20 +15221,6 @@ end
 $$;
 comment on function strata.plain_heartbeat(jsonb) is 'What is kept of a heartbeat: its known parts, each of its type; null where it is none.';
 
-create or replace function strata.as_time(p_text text)
-returns timestamptz
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return p_text::timestamptz;
-exception when data_exception then -- before version 16 there is no other way to ask whether a text is a time
-  return null;
-end
-$$;
-comment on function strata.as_time(text) is 'A text as a time; null when it is none.';
-
 create or replace function strata.may_tell_of(p_from text, p_tier text)
 returns boolean
 language plpgsql
@@ -14377,7 +15412,7 @@ comment on procedure strata.watchdog() is
 -- Records: what Strata keeps of its own stays small.
 --
 -- strata.moves is the log of every batch; after 90 days it is rolled up into totals per dataset, month, tier and next
--- tier, which stay for ever: a row per dataset and month. Everything else ages out. prune() (lifecycle) does it weekly.
+-- tier, which stay for ever: a row per dataset and month. Everything else ages out. prune() does it weekly.
 
 create or replace function strata.roll_up_moves()
 returns integer
@@ -14433,6 +15468,34 @@ $$;
 comment on function strata.prune_records() is
   'Has every topic prune its own (registry), and drops drains, reclaims, failures, cleared alerts and counted use '
   'that are old enough; of failures and alerts at most 10,000 stay.';
+
+create or replace function strata.prune()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform strata.look_at_clock();
+  if strata.clock_trouble() is not null then
+    return; -- nothing is old by a clock that may be wrong
+  end if;
+  delete from strata.arrivals as a
+   where a.closed_at < strata.clock() - make_interval(days => strata.setting('keep_closed_arrivals')::integer);
+  delete from strata.holds as h
+   where least(h.released_at, h.hold_until) < strata.clock() - interval '90 days';
+  perform strata.prune_records();
+  perform strata.forget();
+  if to_regclass('cron.job_run_details') is not null then
+    execute 'delete from cron.job_run_details as r using cron.job as j '
+            ' where j.jobid = r.jobid and j.jobname = any ($1) and r.end_time < $2'
+      using array(select s.job from strata.schedules as s) || 'strata-reclaim'::text,
+            strata.clock() - make_interval(days => strata.setting('keep_job_runs')::integer);
+  end if;
+end
+$$;
+comment on function strata.prune() is
+  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs of its jobs a week '
+  'ago, what prune_records() names, and what tells of rows that are no more (forget()). Nothing while the clock is not to be trusted.';
 
 -- watch/logins.sql
 
@@ -14635,180 +15698,129 @@ as $$
 $$;
 comment on function strata.quota_conditions() is 'Alerts about quotas of the billing month that are nearly used or will be.';
 
--- watch/samples.sql
+-- watch/relay_watch.sql
 
--- Watch: every 15 minutes, on every tier, what the platform bills.
---
--- strata.watch() writes one sample (billed bytes, level, the largest tables) and raises or clears the alerts about the
--- size, in few and simple statements: a session of cron's plans all of them anew. Every other condition is looked at by
--- the watchdog, every five minutes. The level leaves a threshold only when the size is 5 % below it again, so that it does not flicker. Samples stay as they
--- are for a week; of older days the last one stays, with the day's average, for two years: under 1,500 rows for good.
--- It works on a database that was turned read-only, and costs the same whatever the tables hold.
+-- Waking the relay, and the heartbeats it carries: what the driving tier's cron does for the other two drivers.
 
-create or replace function strata.level_of(p_bytes bigint, p_previous text)
+create or replace function strata.relay_heartbeat()
 returns text
 language sql
 stable
+security definer -- the relay carries it to the neighbour
 set search_path = pg_catalog, pg_temp
-as $$
-  select case
-    when b.mb > t.critical_mb or (p_previous = 'critical' and b.mb > t.critical_mb * h.share) then 'critical'
-    when b.mb > t.warn_mb or (p_previous in ('critical', 'warning') and b.mb > t.warn_mb * h.share) then 'warning'
-    else 'ok' end
-    from (select p_bytes / 1048576.0 as mb) as b, (select 1 - strata.setting('hysteresis') / 100.0 as share) as h, strata.tiers as t
-   where t.name = strata.tier()
-$$;
-comment on function strata.level_of(bigint, text) is
-  'ok, warning or critical for a size on this tier, given the level before: a threshold is crossed upwards at once, '
-  'downwards only with 5 % to spare.';
+as $$ select strata.heartbeat()::text where strata.check_relay(null) $$;
+comment on function strata.relay_heartbeat() is 'heartbeat(), for the relay.';
+grant execute on function strata.relay_heartbeat() to service_role;
 
-create or replace function strata.level()
+create or replace function strata.relay_hear(p_from text, p_heartbeat text)
 returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$ select s.level from strata.samples as s order by s.taken_at desc limit 1 $$;
-comment on function strata.level() is 'The level of the last sample: ok, warning or critical; null before the first.';
-
-create or replace function strata.thin_samples()
-returns void
 language plpgsql
+security definer -- the relay brings the neighbour's
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_first_day constant timestamptz :=
-    date_trunc('day', strata.clock() - make_interval(days => strata.setting('keep_samples')::integer), 'UTC');
 begin
-  with days as (
-    select max(s.taken_at) as kept, avg(s.billed_bytes)::bigint as average
-      from strata.samples as s where s.taken_at < v_first_day and s.day_average is null
-     group by date_trunc('day', s.taken_at, 'UTC')
-  )
-  update strata.samples as s set day_average = d.average from days as d where s.taken_at = d.kept;
-  delete from strata.samples as s
-   where (s.taken_at < v_first_day and s.day_average is null)
-      or s.taken_at < strata.clock() - make_interval(days => strata.setting('keep_daily_samples')::integer);
+  perform strata.check_relay(null, p_from);
+  return strata.exchange_heartbeats(p_from, p_heartbeat::jsonb)::text;
 end
 $$;
-comment on function strata.thin_samples() is
-  'Of each day that is over for a week keeps the last sample, with the day''s average; drops what is older than two years.';
+comment on function strata.relay_hear(text, text) is 'exchange_heartbeats(), for the relay: takes the neighbour''s, returns ours. ST006: no such relay.';
+grant execute on function strata.relay_hear(text, text) to service_role;
 
--- A table that somebody holds exclusively is not waited for; then its last known size will do (relation_bytes). Asking for a
--- size costs a new session more than anything else here: of Strata's own tables, most of all, only those are asked that
--- were not small when last vacuumed.
-create or replace function strata.largest_tables()
+create or replace function strata.relays_to_wake()
+returns text[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(l.neighbour), '{}')
+    from strata.links as l
+   where l.driver = 'relay' and l.direction = 'colder' and (l.next_try_at is null or l.next_try_at <= strata.clock())
+     and not exists (select from strata.leases as x where x.neighbour = l.neighbour and x.expires_at > clock_timestamp())
+     and (strata.datasets_with_work() <> '{}'
+          or not exists (select from strata.heartbeats as h where h.neighbour = l.neighbour and h.heard_at > strata.clock() - interval '4 minutes'))
+$$;
+comment on function strata.relays_to_wake() is 'Colder neighbours for whom there are rows or a heartbeat to carry, and nobody at it.';
+
+-- Unpinned because it commits.
+create or replace procedure strata.wake_relay()
+language plpgsql
+as $$
+declare
+  v_neighbour text;
+begin
+  perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
+  commit;
+  foreach v_neighbour in array strata.relays_to_wake() loop
+    perform strata.invoke('strata-relay', pg_catalog.jsonb_build_object('from', strata.tier(), 'to', v_neighbour));
+  end loop;
+  commit;
+end
+$$;
+comment on procedure strata.wake_relay() is
+  'What cron calls every five minutes: wakes the edge function relay of this tier''s project when there is something to carry. '
+  'Commits: must be the only statement, outside a transaction.';
+
+-- watch/report_parts.sql
+
+-- Report parts: what each tier says of itself for the report, and what is heard of the colder ones.
+
+create or replace function strata.report_part()
 returns jsonb
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '20ms'
-as $$
-begin
-  return (select jsonb_object_agg(format('%I.%I', n.nspname, t.relname), t.bytes)
-            from (select c.relnamespace, c.relname, pg_total_relation_size(c.oid) as bytes
-                    from pg_catalog.pg_class as c
-                   where c.relkind in ('r', 'm') and c.relpersistence <> 't' and c.oid >= 16384 -- none of Postgres' own
-                     and case when c.relnamespace = 'strata'::regnamespace and c.relpages < 32
-                                   and not exists (select from pg_catalog.pg_class as x where x.oid = c.reltoastrelid and x.relpages >= 32) then false
-                              else pg_relation_size(c.oid) + case when c.reltoastrelid = 0 then 0 else pg_relation_size(c.reltoastrelid) end >= 1048576 end
-                   order by 3 desc limit 6) as t
-            join pg_catalog.pg_namespace as n on n.oid = t.relnamespace);
-exception when lock_not_available then
-  return (select jsonb_object_agg(t.name, t.bytes)
-            from (select format('%I.%I', r.schema_name, r.table_name) as name, r.heap_bytes + r.index_bytes + r.toast_bytes as bytes
-                    from strata.relation_bytes(1048576) as r order by 2 desc limit 6) as t);
-end
-$$;
-comment on function strata.largest_tables() is 'The bytes of the six largest tables of this database with indexes and TOAST, by name, if over 1 MB.';
-
-create or replace function strata.take_sample()
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_bytes constant bigint := strata.billed_bytes();
-  v_now constant timestamptz := strata.clock();
-  v_previous strata.samples;
-  v_level text;
-  v_parts jsonb;
+  v_part jsonb := jsonb_build_object('tier', strata.tier(), 'made_at', strata.clock());
+  v_name text;
+  v_section jsonb;
 begin
-  perform strata.look_at_clock();
-  select s.* into v_previous from strata.samples as s order by s.taken_at desc limit 1;
-  v_level := strata.level_of(v_bytes, v_previous.level);
-  begin
-    v_parts := strata.largest_tables();
-  exception when lock_not_available then
-    v_parts := null; -- a table is being rewritten; the bill counts all the same
-  end;
-  insert into strata.samples as s (taken_at, billed_bytes, level, parts)
-  values (v_now, v_bytes, v_level, v_parts)
-  on conflict (taken_at) do update set billed_bytes = excluded.billed_bytes, level = excluded.level, parts = excluded.parts;
-  if date_trunc('day', v_previous.taken_at, 'UTC') is distinct from date_trunc('day', v_now, 'UTC') then
-    perform strata.thin_samples();
-  end if;
-  return v_level;
+  for v_name in select r.routine from strata.registered('report') as r (routine) loop
+    begin
+      execute format('select %s()', strata.registered_call('report_' || v_name)) into v_section;
+    exception when others then
+      v_section := jsonb_build_object('failed', format('%s [%s]', sqlerrm, sqlstate));
+    end;
+    v_part := v_part || jsonb_build_object(v_name, v_section);
+  end loop;
+  return v_part;
 end
 $$;
-comment on function strata.take_sample() is 'Writes a sample down and returns its level; the first of a day thins the older ones.';
+comment on function strata.report_part() is
+  'What this tier says of itself for reports, as of now: one entry per section; a section that failed has {"failed": why}.';
 
-create or replace function strata.size_conditions()
-returns setof strata.condition
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select k.kind, t.name, '', k.severity,
-         format('%s holds %s MB of %s MB; %s is above %s MB', t.name, s.billed_bytes / 1048576, t.capacity_mb,
-                case k.kind when 'size_critical' then 'critical' else 'a warning' end, k.mb), k.remedy
-    from (select x.* from strata.samples as x order by x.taken_at desc limit 1) as s
-    join strata.tiers as t on t.name = strata.tier()
-    cross join lateral (values
-      ('size_warning', 'warning', array['warning', 'critical'], t.warn_mb,
-       'See who fills it (monitor sizes) and when it will be full (forecast); shorten the policy of the largest dataset.'),
-      ('size_critical', 'critical', array['critical'], t.critical_mb,
-       'Rows are moved on ahead of their policy by themselves where there is a colder tier; see monitor sizes for what cannot move.')
-    ) as k (kind, severity, levels, mb, remedy)
-   where s.level = any (k.levels)
-$$;
-comment on function strata.size_conditions() is 'Alerts about this tier''s size, by the level of its last sample.';
-
-create or replace function strata.check_level()
+create or replace function strata.note_part()
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  c_kinds constant text[] := array['size_warning', 'size_critical'];
 begin
-  if strata.level() <> 'ok' or exists (select from strata.alerts as a where a.kind = any (c_kinds) and a.cleared_at is null) then
-    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/alerts', 0));
-    perform strata.settle_alerts(array(select c::strata.condition from strata.size_conditions() as c), c_kinds);
+  if exists (select from strata.report_parts as p where p.tier = strata.tier()
+                and p.made_at > strata.clock() - make_interval(mins => strata.setting('report_every')::integer)) then
+    return;
   end if;
+  insert into strata.report_parts (tier, made_at, heard_from, says) values (strata.tier(), strata.clock(), null, strata.report_part())
+  on conflict (tier) do update set made_at = excluded.made_at, heard_from = null, says = excluded.says;
 end
 $$;
-comment on function strata.check_level() is 'Raises or clears the alerts about this tier''s size, by the level of its last sample.';
+comment on function strata.note_part() is 'Makes this tier''s part of the report anew, unless the last one is recent.';
 
--- Unpinned because it commits. A full database may have been turned read-only: this session is not, from its first
--- commit on.
-create or replace procedure strata.watch()
-language plpgsql
+create or replace function strata.hear_parts(p_from text, p_parts jsonb)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
-begin
-  perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
-  commit;
-  -- A sample lost in a crash is taken again: nobody has to wait for the disk.
-  perform pg_catalog.set_config('synchronous_commit', 'off', true);
-  perform strata.take_sample();
-  perform strata.check_level();
-  commit;
-  perform strata.drain_if_critical();
-  commit;
-end
+  insert into strata.report_parts (tier, made_at, heard_from, says)
+  select distinct on (x.says ->> 'tier') x.says ->> 'tier', (x.says ->> 'made_at')::timestamptz, p_from, x.says
+    from jsonb_array_elements(case when jsonb_typeof(p_parts) = 'array' then p_parts else '[]' end) as x (says)
+    join strata.tiers as t on t.name = x.says ->> 'tier'
+   where t.name <> strata.tier() and octet_length(x.says::text) < 200000
+     and x.says ->> 'made_at' ~ '^\d{4}-\d\d-\d\dT[0-9:.]+[+-]\d\d:\d\d$'
+   order by x.says ->> 'tier'
+  on conflict (tier) do update set made_at = excluded.made_at, heard_from = excluded.heard_from, says = excluded.says
 $$;
-comment on procedure strata.watch() is
-  'What cron calls every 15 minutes: a sample of the billed size, the alerts that follow from it, and a drain opened when it is '
-  'critical. Works on a read-only database. Commits: must be the only statement, outside a transaction.';
+comment on function strata.hear_parts(text, jsonb) is 'Keeps what a colder neighbour passes on for the report: its own part, and those of tiers behind it.';
 
 -- watch/traces.sql
 
@@ -14855,40 +15867,6 @@ create or replace trigger alerts_forget
   execute function strata.forget_alert();
 comment on trigger alerts_forget on strata.alerts is 'What a cleared alert said of rows goes at once.';
 alter table strata.alerts enable always trigger alerts_forget; -- under session_replication_role = replica as well
-
--- Which of some keys have no row here. Keys that cannot be read as keys of the table any more are those of no row.
-create or replace function strata.keys_gone(p_dataset text, p_keys text[])
-returns integer[]
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_here integer[] := array[]::integer[];
-begin
-  begin
-    v_here := strata.keys_here(p_dataset, p_keys);
-  exception
-    when data_exception or integrity_constraint_violation or sqlstate 'ST011' then null;
-    when others then return array[]::integer[]; -- a table that cannot be read tells of no row that it is gone, and stops no other's upkeep
-  end;
-  return array(select o from generate_series(1, array_length(p_keys, 2)) as o except all select unnest(v_here));
-end
-$$;
-comment on function strata.keys_gone(text, text[]) is 'The positions of those keys under which there is no row on this tier.';
-
-create or replace function strata.keys_side_by_side(p_keys jsonb)
-returns text[]
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-  select array_agg(c.texts order by c.k)
-    from (select k.o as k, array_agg(k.text order by r.o) as texts
-            from jsonb_array_elements(p_keys) with ordinality as r (key, o)
-           cross join lateral jsonb_array_elements_text(r.key) with ordinality as k (text, o) group by k.o) as c
-$$;
-comment on function strata.keys_side_by_side(jsonb) is 'Keys of rows as a manifest has them: a row of texts per key column.';
 
 create or replace function strata.forget_keys()
 returns void
@@ -14939,36 +15917,6 @@ as $$
 $$;
 comment on function strata.forget_sentences() is 'Of failed steps, what they said of a row goes; code, step and time stay.';
 
-create or replace function strata.forget_audits()
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  delete from strata.passed_keys as p where true; -- the next audit of the link to the hotter tier passes them on again
-  perform strata.start_audit(t.neighbour, t.dataset, true) from strata.audit_turns as t where t.trouble is not null; -- it stands at a key
-  update strata.audit_findings as f set keys = '' where f.keys <> '';
-  perform strata.audit_alert(l, f.dataset)
-     from (select distinct x.neighbour, x.dataset from strata.audit_findings as x) as f
-     join strata.links as l on l.neighbour = f.neighbour;
-end
-$$;
-comment on function strata.forget_audits() is
-  'Findings of the audit stay, without the keys they name; the next audit names them again. Turns that stand still begin anew.';
-
-create or replace function strata.forget_messages()
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  update strata.outbox as m set body = m.body || jsonb_build_object('alerts', strata.alert_lines(m.alerts))
-   where m.kind in ('alert', 'digest', 'report') and m.body ? 'alerts'
-     and m.body -> 'alerts' <> strata.alert_lines(m.alerts);
-end
-$$;
-comment on function strata.forget_messages() is 'Messages say of alerts what those say now.';
-
 create or replace function strata.forget()
 returns void
 language plpgsql
@@ -14977,9 +15925,8 @@ as $$
 begin
   perform strata.forget_keys();
   perform strata.forget_sentences();
-  perform strata.forget_audits();
   perform strata.check_alerts();
-  perform strata.forget_messages();
+  perform strata.call_registered('forget');
 end
 $$;
 comment on function strata.forget() is 'What tells of rows that are no more goes from every table of Strata''s on this tier.';
@@ -15178,6 +16125,418 @@ as $$
     from strata.what_is_wrong() as w where w.kind not in ('not_as_set_up', 'stands_still') and w.heard_from is null
 $$;
 comment on function strata.validate_troubles() is 'What is wrong at this moment and is in no other check.';
+
+-- watch/upkeep.sql
+
+-- Upkeep: the weekly job, and the whole lifecycle at once, by hand or where there is no pg_cron.
+
+create or replace procedure strata.upkeep(p_budget interval default '50 seconds')
+language plpgsql
+as $$
+begin
+  perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
+  commit;
+  call strata.delete_due(p_budget);
+  perform strata.prune();
+  commit;
+  perform strata.queue_reclaims('upkeep');
+  perform strata.keep_going(true) where strata.wants_space();
+  commit;
+end
+$$;
+comment on procedure strata.upkeep(interval) is 'The weekly job: deletions at the last tier, Strata''s own housekeeping, then plans to give space back. Commits.';
+
+-- Whoever runs something by hand knows, or wants to know, that what failed before works again.
+create or replace function strata.end_pauses(p_dataset text default null)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update strata.links as l set next_try_at = null where l.next_try_at > strata.clock();
+  update strata.datasets as d set next_try_at = null
+   where d.next_try_at > strata.clock() and (p_dataset is null or d.name = p_dataset);
+  update strata.set_aside as s set next_try_at = strata.clock()
+   where s.next_try_at > strata.clock() and (p_dataset is null or s.dataset = p_dataset);
+end
+$$;
+comment on function strata.end_pauses(text) is
+  'Has links, and datasets or one of them with their rows set aside, that failed tried again with the next run instead of after '
+  'their pause.';
+
+create or replace procedure strata.process(p_budget interval default '50 seconds')
+language plpgsql
+as $$
+declare
+  v_failed text[];
+begin
+  call strata.see_to_space('0 seconds');
+  call strata.move_due(p_budget);
+  call strata.upkeep(p_budget);
+  call strata.rotate_links(false, v_failed); -- logged
+  call strata.watch();
+  call strata.watchdog();
+end
+$$;
+comment on procedure strata.process(interval) is 'The whole lifecycle at once: moves, deletions, upkeep, old passwords, watch. Commits.';
+
+-- watch/validate.sql
+
+-- Validate: every promise that this tier can check about itself and, over the links it drives, about its neighbours.
+--
+-- One row per check: ok or not, a sentence with what was found, and what to do. It changes nothing. What is missing (a table, a
+-- role, an extension) is one check that does not hold; it never keeps the others from being made.
+
+create or replace function strata.validate_server()
+returns table (topic text, ok boolean, says text, remedy text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select 'tier', true, format('this database is %s%s', s.tier, case when s.is_last then ', the last of its chain' else '' end), null
+    from strata.self as s
+  union all
+  select 'tier', false, 'this database does not know which tier it is', strata.remedy('ST001')
+   where not exists (select from strata.self)
+  union all
+  select 'version', v.number between 150000 and 189999, format('PostgreSQL %s', current_setting('server_version')),
+         'Use PostgreSQL 15 to 18.'
+    from (select current_setting('server_version_num')::integer as number) as v
+  union all
+  select 'encoding', current_setting('server_encoding') = 'UTF8', format('texts are in %s', current_setting('server_encoding')),
+         'Create the database with encoding UTF8: fingerprints are of UTF-8 text.'
+  union all
+  select 'durability', current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on',
+         format('fsync %s, full_page_writes %s', current_setting('fsync'), current_setting('full_page_writes')),
+         'Turn both on: a proof promises that the row has reached the disk.'
+  union all
+  select 'extension ' || w.name, coalesce(n.nspname = 'extensions' or w.name = 'postgres_fdw', false),
+         coalesce(format('%s is in schema %s', w.name, n.nspname), w.name || ' is missing'),
+         format(case when n.nspname is null then 'create extension %I with schema extensions (a superuser, on a plain Postgres)'
+                     else 'alter extension %I set schema extensions' end, w.name)
+    from (values ('postgres_fdw'), ('dblink')) as w (name)
+    left join pg_catalog.pg_extension as e on e.extname = w.name
+    left join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
+$$;
+comment on function strata.validate_server() is 'Checks of the server itself: tier, version, encoding, durability, extensions.';
+
+-- Of the logins that neighbours dial this tier with.
+create or replace function strata.validate_logins()
+returns table (topic text, ok boolean, says text, remedy text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with logins as (
+    select l.neighbour, n.login, r.* from strata.links as l
+     cross join lateral unnest(strata.logins_of(l.neighbour)) as n (login)
+      left join pg_catalog.pg_roles as r on r.rolname = n.login
+     where l.server is null and l.driver <> 'relay'),
+  found as (
+    select n.*, n.rolsuper or n.rolbypassrls or n.rolcreaterole or n.rolcreatedb or n.rolreplication as is_mighty,
+           array(select m.roleid::regrole::text from pg_catalog.pg_auth_members as m where m.member = n.oid) as groups,
+           array(select unnest(s.setconfig) from pg_catalog.pg_db_role_setting as s where s.setrole = n.oid) as settings
+      from logins as n)
+  select 'login ' || f.login, coalesce(f.rolcanlogin and not f.is_mighty and f.rolinherit and f.groups = '{strata_mover}', false),
+         case when f.oid is null then 'is missing' else concat_ws(', ', case when f.rolcanlogin then 'may log in' else 'may not log in' end,
+              case when f.is_mighty then 'has more rights than it needs' end, 'is a member of ' || coalesce(nullif(array_to_string(f.groups, ' and '), ''), 'nothing')) end,
+         case when f.is_mighty or cardinality(f.groups) > 1 then 'Take superuser, bypassrls, createrole, createdb, replication and every group but strata_mover from it.'
+              else 'Run `deno task strata setup --init`.' end
+    from found as f
+  union all
+  select 'login ' || f.login || ' settings', f.settings = '{}',
+         case when f.settings = '{}' then 'none of its own' else 'it has given itself ' || array_to_string(f.settings, ', ') end,
+         'Run `deno task strata setup --init`, which takes them away; then `setup --rotate`, because somebody knows its password.'
+    from found as f where f.oid is not null
+  union all
+  select 'connections of ' || f.neighbour, bool_and(f.rolconnlimit = t.pool_size), format('its logins may hold %s connections each, the pool is %s',
+         string_agg(distinct case f.rolconnlimit when -1 then 'any number of' else f.rolconnlimit::text end, ' and '), t.pool_size),
+         'Run `deno task strata setup --init`.'
+    from found as f, strata.self as s join strata.tiers as t on t.name = s.tier where f.oid is not null group by f.neighbour, t.pool_size
+$$;
+comment on function strata.validate_logins() is 'Checks of the logins that neighbours dial this tier with: powers, groups, settings of their own, limits.';
+
+-- Other databases and large objects are named and not counted as wrong: only their owner knows who else needs them.
+create or replace function strata.validate_reach()
+returns table (topic text, ok boolean, says text, remedy text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select 'temporary objects', not has_database_privilege('strata_mover', current_database(), 'temporary'),
+         case when has_database_privilege('strata_mover', current_database(), 'temporary') then 'a neighbour''s login may make them here' else 'only the owner may make them' end,
+         format('revoke temporary on database %I from public, as %s, who owns it', current_database(), (
+           select d.datdba::regrole from pg_catalog.pg_database as d where d.datname = current_database()))
+  union all
+  select 'other databases', true, case when count(*) = 0 then 'a neighbour''s login gets into none' else
+         format('a neighbour''s login could connect to %s%s; what ends it is: revoke connect on database %I from public', (array_agg(d.datname order by d.datname))[1],
+                case when count(*) > 1 then format(' and %s more', count(*) - 1) else '' end, (array_agg(d.datname order by d.datname))[1]) end, null
+    from pg_catalog.pg_database as d
+   where d.datallowconn and d.datname <> current_database() and has_database_privilege('strata_mover', d.oid, 'connect') -- by oid: it may be gone by now
+  union all
+  select 'large objects', true, case when has_function_privilege('strata_mover', 'pg_catalog.lo_create(oid)', 'execute')
+           then 'every login may make some; what ends it, as a superuser: '
+                'revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public'
+           else 'a neighbour''s login may make none' end, null
+$$;
+comment on function strata.validate_reach() is 'Checks of what a neighbour''s login reaches besides its functions: temporary objects, other databases, large objects.';
+
+create or replace function strata.validate_roles()
+returns table (topic text, ok boolean, says text, remedy text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select 'role strata_mover', not (r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication),
+         format('%s%s', case when r.rolcanlogin then 'may log in' else 'is a group' end,
+                case when r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication
+                     then ' and has more rights than it needs' else '' end),
+         'alter role strata_mover nologin; take superuser, bypassrls, createrole, createdb and replication from it.'
+    from pg_catalog.pg_roles as r where r.rolname = 'strata_mover'
+  union all
+  select 'grants', o.count = 0,
+         case when o.count = 0 then 'nothing of strata is open to anon, authenticated or public'
+              else format('%s %s open to %s: %s%s', o.count, case o.count when 1 then 'is' else 'are' end, o.grantees,
+                          array_to_string(o.names[1:3], ', '), case when o.count > 3 then format(' and %s more', o.count - 3) end) end,
+         'revoke all on all tables in schema strata from anon, authenticated; revoke execute on all functions in schema strata from public;'
+    from (select count(distinct x.name) as count, string_agg(distinct x.grantee, ', ' order by x.grantee) as grantees,
+                 array_agg(distinct x.name order by x.name) as names from (
+            select p.oid::regprocedure::text as name, 'public' as grantee from pg_catalog.pg_proc as p
+             where p.pronamespace = 'strata'::regnamespace and has_function_privilege('public', p.oid, 'execute')
+            union all
+            select c.oid::regclass::text, r.rolname::text from pg_catalog.pg_class as c, pg_catalog.pg_roles as r
+             where c.relnamespace = 'strata'::regnamespace and c.relkind in ('r', 'v') and r.rolname in ('anon', 'authenticated')
+               and has_table_privilege(r.rolname, c.oid, 'select,insert,update,delete')) as x) as o
+$$;
+comment on function strata.validate_roles() is 'Checks of the movers'' role and of grants: that nothing is open.';
+select strata.pin('strata.validate_roles()');
+
+create or replace function strata.validate_jobs()
+returns table (topic text, ok boolean, says text, remedy text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not strata.has_cron() then
+    return query select 'cron', not exists (select from strata.stopped_jobs()), 'pg_cron is not in this database: nothing runs by itself',
+      'Install pg_cron and set cron.database_name, or call strata.process() from another scheduler.';
+    return;
+  end if;
+  return query execute
+    'select ''job '' || s.job, '
+    '       coalesce(j.schedule = s.cron and j.command = s.command, false) and coalesce(r.status, '''') <> ''failed'' and not p.paused, '
+    '       case when j.jobid is null then ''is not scheduled'' '
+    '            else format(''%s, %s%s'', j.schedule, case when p.paused then ''paused'' when j.active then ''active'' else ''asleep'' end, '
+    '                        coalesce('', last run '' || to_char(r.start_time, ''YYYY-MM-DD HH24:MI'') || '' '' || r.status, '', has not run yet'') '
+    '                        || case when r.status = ''failed'' then '': '' || r.return_message else '''' end) end, '
+    '       case when p.paused then format(''update strata.schedules set active = true where job = %L'', s.job) else '
+    '       ''select strata.apply_schedules(); if runs fail, read the message (at home: cron.use_background_workers = on, or trust for localhost).'' end '
+    '  from strata.schedules as s '
+    ' cross join lateral (select not s.active) as p (paused) '
+    '  left join cron.job as j on j.jobname = s.job '
+    '  left join lateral (select d.* from cron.job_run_details as d where d.jobid = j.jobid order by d.runid desc limit 1) as r on true '
+    ' where (select f.tier from strata.self as f) = any (s.tiers) order by s.job';
+end
+$$;
+comment on function strata.validate_jobs() is 'Checks of pg_cron: every job scheduled as the table says, none paused, and its last run well.';
+
+create or replace function strata.validate_dataset(p_dataset strata.datasets)
+returns table (topic text, ok boolean, says text, remedy text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_topic constant text := 'dataset ' || p_dataset.name;
+  v_relation constant regclass := to_regclass(strata.relation(p_dataset));
+  v_found integer;
+begin
+  if v_relation is null then
+    return query select v_topic, false, g.says, g.remedy from strata.table_is_gone(p_dataset) as g;
+    return;
+  end if;
+  return query select v_topic, false, o.says, o.hint
+    from strata.objections(v_relation, p_dataset.age_column, p_dataset.delete_triggers) as o;
+  get diagnostics v_found = row_count;
+  return query select v_topic, p_dataset.trouble is null,
+      coalesce(p_dataset.trouble || ' [' || p_dataset.trouble_sqlstate || ']', format('key (%s), age %s',
+        array_to_string(p_dataset.key_columns, ', '), p_dataset.age_column)), p_dataset.remedy
+    where v_found = 0;
+exception when others or assert_failure then
+  return query select v_topic, false, format('it cannot be checked: %s [%s]', sqlerrm, sqlstate), strata.remedy(sqlstate, p_dataset.name);
+end
+$$;
+comment on function strata.validate_dataset(strata.datasets) is 'Checks of one dataset: table there, nothing in the way, no trouble noted.';
+
+create or replace function strata.validate_datasets()
+returns table (topic text, ok boolean, says text, remedy text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$ select v.* from (select d from strata.datasets as d order by d.name) as o, strata.validate_dataset(o.d) as v $$;
+comment on function strata.validate_datasets() is 'Checks of every dataset: table there, nothing in the way, no trouble noted.';
+
+create or replace function strata.validate_link(p_link strata.links)
+returns table (topic text, ok boolean, says text, remedy text)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_topic constant text := format('link %s (%s)', p_link.neighbour, p_link.driver);
+  v_hello jsonb;
+  v_skew numeric;
+  v_tls text;
+begin
+  if p_link.server is null then
+    return query select v_topic, true, case p_link.driver when 'relay' then 'an edge function carries it' else p_link.neighbour || ' dials us' end, null::text;
+    return;
+  end if;
+  v_hello := strata.ask(p_link.neighbour, 'select strata.hello()')::jsonb;
+  v_skew := round(extract(epoch from clock_timestamp() - (v_hello ->> 'clock')::timestamptz), 2);
+  -- Asked in the mover's own name: nobody else may see how that session is encrypted.
+  v_tls := strata.ask(p_link.neighbour, 'select s.version from pg_catalog.pg_stat_ssl as s where s.pid = pg_catalog.pg_backend_pid()');
+  return query
+    select v_topic, true, format('%s answers, PostgreSQL %s', p_link.neighbour, (v_hello ->> 'postgres')::integer / 10000), null::text
+    union all
+    select v_topic, v_hello -> 'links' ->> strata.tier() is not distinct from p_link.driver,
+           format('%s knows the link from %s as %s', p_link.neighbour, strata.tier(), coalesce(v_hello -> 'links' ->> strata.tier(), 'nothing')),
+           'Run setup again: both ends must name each other with the same driver.'
+    union all
+    select v_topic || ' clock', abs(v_skew) < 5, format('the clocks differ by %s s', v_skew), 'Keep both servers on network time.'
+    union all
+    select v_topic || ' TLS', s.pooled or s.insecure_because is not null or coalesce(v_tls in ('TLSv1.2', 'TLSv1.3'), not s.demands_tls),
+           case when s.pooled then format('encrypted as far as the pooler, as %s has it', s.sslmode)
+                else coalesce('encrypted with ' || v_tls, 'not encrypted' || case when not s.demands_tls then ': it is this machine' else '' end) end,
+           'Turn on ssl on that server, with TLS 1.3, and run setup again.'
+      from strata.line_security(p_link.neighbour) as s
+    union all
+    select v_topic || ' certificate', true, case
+             when s.sslmode = 'verify-full' then format('checked (%s)', coalesce(s.ca, 'libpq''s own root.crt'))
+             when s.insecure_because is not null then format('not checked (sslmode %s), because: %s', s.sslmode, s.insecure_because)
+             else 'not checked: it is this machine' end, null
+      from strata.line_security(p_link.neighbour) as s
+    union all
+    select v_topic || ' durability', v_hello ->> 'fsync' = 'on', format('fsync is %s there', v_hello ->> 'fsync'),
+           'Turn fsync on there: a proof promises that the row has reached the disk.'
+    union all
+    select v_topic || ' writable', v_hello ->> 'read_only' = 'off', case v_hello ->> 'read_only' when 'off' then 'takes rows' else 'is read-only' end,
+           strata.remedy('25006');
+exception when others or assert_failure then
+  return query select v_topic, false, sqlerrm, strata.remedy(sqlstate);
+end
+$$;
+comment on function strata.validate_link(strata.links) is
+  'Dials a neighbour and checks who answers, that it knows us, clocks (under 5 s apart), TLS and durability there.';
+
+create or replace function strata.validate_links()
+returns table (topic text, ok boolean, says text, remedy text)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_link strata.links;
+begin
+  for v_link in select l.* from strata.links as l order by l.direction loop
+    return query select v.* from strata.validate_link(v_link) as v;
+    begin
+      perform strata.hang_up(v_link.neighbour);
+    exception when syntax_error_or_access_rule_violation or invalid_schema_name then
+      continue; -- without dblink there is nothing to hang up, and the link's own check has said so
+    end;
+  end loop;
+end
+$$;
+comment on function strata.validate_links() is 'Checks of the links, one after the other.';
+
+create or replace function strata.validate()
+returns table (topic text, ok boolean, says text, remedy text)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_part text;
+begin
+  foreach v_part in array array['server', 'logins', 'reach', 'roles', 'jobs', 'links', 'datasets', 'rights', 'troubles'] loop
+    begin
+      return query execute format('select v.topic, v.ok, v.says, case when not v.ok then v.remedy end from strata.%I() as v',
+                                  'validate_' || v_part);
+    exception when others or assert_failure then
+      return query select v_part, false, format('this cannot be checked: %s [%s]', sqlerrm, sqlstate),
+        case when sqlstate like '42%' or sqlstate like '3F%' then 'Put back what the message names, or run `deno task strata setup --init`.'
+             else strata.remedy(sqlstate) end;
+    end;
+  end loop;
+end
+$$;
+comment on function strata.validate() is
+  'Checks what can be checked from here: server, logins, roles, grants, jobs, links it drives (who answers, clock, TLS), datasets, this clock, '
+  'confirmed policies. One row each: ok, a sentence, and a remedy where it is not. A part that cannot be checked is one row, the others are made.';
+
+-- watch/watch.sql
+
+-- Watch: every 15 minutes, on every tier, a sample of what the platform bills, and what follows from it.
+--
+-- strata.watch() takes the sample and raises or clears the alerts about the size, in few and simple statements: a session of
+-- cron's plans all of them anew. Every other condition is looked at by the watchdog, every five minutes.
+
+create or replace function strata.size_conditions()
+returns setof strata.condition
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select k.kind, t.name, '', k.severity,
+         format('%s holds %s MB of %s MB; %s is above %s MB', t.name, s.billed_bytes / 1048576, t.capacity_mb,
+                case k.kind when 'size_critical' then 'critical' else 'a warning' end, k.mb), k.remedy
+    from (select x.* from strata.samples as x order by x.taken_at desc limit 1) as s
+    join strata.tiers as t on t.name = strata.tier()
+    cross join lateral (values
+      ('size_warning', 'warning', array['warning', 'critical'], t.warn_mb,
+       'See who fills it (monitor sizes) and when it will be full (forecast); shorten the policy of the largest dataset.'),
+      ('size_critical', 'critical', array['critical'], t.critical_mb,
+       'Rows are moved on ahead of their policy by themselves where there is a colder tier; see monitor sizes for what cannot move.')
+    ) as k (kind, severity, levels, mb, remedy)
+   where s.level = any (k.levels)
+$$;
+comment on function strata.size_conditions() is 'Alerts about this tier''s size, by the level of its last sample.';
+
+create or replace function strata.check_level()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  c_kinds constant text[] := array['size_warning', 'size_critical'];
+begin
+  if strata.level() <> 'ok' or exists (select from strata.alerts as a where a.kind = any (c_kinds) and a.cleared_at is null) then
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/alerts', 0));
+    perform strata.settle_alerts(array(select c::strata.condition from strata.size_conditions() as c), c_kinds);
+  end if;
+end
+$$;
+comment on function strata.check_level() is 'Raises or clears the alerts about this tier''s size, by the level of its last sample.';
+
+-- Unpinned because it commits. A full database may have been turned read-only: this session is not, from its first
+-- commit on.
+create or replace procedure strata.watch()
+language plpgsql
+as $$
+begin
+  perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
+  commit;
+  -- A sample lost in a crash is taken again: nobody has to wait for the disk.
+  perform pg_catalog.set_config('synchronous_commit', 'off', true);
+  perform strata.take_sample();
+  perform strata.check_level();
+  commit;
+  perform strata.drain_if_critical();
+  commit;
+end
+$$;
+comment on procedure strata.watch() is
+  'What cron calls every 15 minutes: a sample of the billed size, the alerts that follow from it, and a drain opened when it is '
+  'critical. Works on a read-only database. Commits: must be the only statement, outside a transaction.';
 
 -- watch/watchdog.sql
 
@@ -15619,767 +16978,6 @@ $$;
 comment on function strata.audit_passed(strata.links, strata.audit_turns) is
   'Looks for a page of keys, left by the audit of the link before, on the colder tier, and leaves what it finds: more or end.';
 
--- audit/book.sql
-
--- Book: what a colder tier has taken in, month by month, as it saw it itself.
---
--- The hotter tier's ledger says what must be here. Two things it cannot say. Put back from an old backup, it has forgotten
--- moves: this tier's book still knows how many rows came. And its digests are over the columns there were: when a column has
--- been added, dropped or given another type, they fit nothing that is here. So the book has a mark for each column, to which
--- each row that comes in adds a hash of its value; what is there is compared with those of the columns that are as they were.
--- It is weaker evidence, on the same tier as the rows, and counts where there is no other.
---
--- A mark is keyed by a secret of this tier and bound to the row's key and never leaves this tier: a neighbour hears only which
--- columns differ. Marks are anew what is there whenever a month was found in order (book_stock). Rows that leave are not
--- taken out of them: in a month that rows have left since, only rows are counted.
-
-create or replace function strata.book_key(p_dataset text, out seed bigint, out name text)
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_key constant bytea := strata.make_ledger_key();
-begin
-  seed := strata.mask(v_key, 'book', p_dataset);
-  name := strata.key_name(v_key);
-end
-$$;
-comment on function strata.book_key(text) is
-  'What this tier''s marks of a dataset are keyed by, and what tells by which key: marks of another one cannot be compared.';
-
-create or replace function strata.book_columns(p_dataset strata.datasets, p_key_name text)
-returns text[]
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
-as $$
-begin
-  return (
-    select coalesce(array_agg(a.attname || ' ' || md5(concat_ws('/', p_dataset.key_columns, p_key_name, format_type(a.atttypid, a.atttypmod),
-             case when coalesce(e.typnamespace, t.typnamespace) <> 'pg_catalog'::regnamespace then strata.describe_type(coalesce(e.oid, t.oid)) end))
-             order by a.attnum), '{}')
-      from pg_catalog.pg_attribute as a
-      join pg_catalog.pg_type as t on t.oid = a.atttypid
-      left join pg_catalog.pg_type as e on e.oid = t.typelem and e.typarray = t.oid
-     where a.attrelid = strata.twin(p_dataset) and a.attnum > 0 and not a.attisdropped);
-end
-$$;
-comment on function strata.book_columns(strata.datasets, text) is
-  'The columns of a table as the book calls them: their name, and a hash that changes with their type.';
-select strata.pin('strata.book_columns(strata.datasets, text)');
-
--- A mark is a row's share in it: the hash of the value under that of the row's key. Each of the two is taken once for a row, under the
--- seed, so that an INSERT can return them.
-create or replace function strata.value_hashes_sql(p_dataset strata.datasets, p_seed text)
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
-as $$
-declare
-  v_twin constant regclass := strata.twin(p_dataset);
-begin
-  return strata.key_hash_sql(v_twin, p_dataset.key_columns, p_seed) || ' as strata_key, ' || (
-    select string_agg(format('%s as h%s', strata.value_hash_sql(a.atttypid, a.attname, p_seed), a.o), ', ' order by a.o)
-      from (select x.atttypid, x.attname, row_number() over (order by x.attnum) as o from pg_catalog.pg_attribute as x
-             where x.attrelid = v_twin and x.attnum > 0 and not x.attisdropped) as a);
-end
-$$;
-comment on function strata.value_hashes_sql(strata.datasets, text) is
-  'SQL: hashes of row t under a seed (SQL): strata_key of its key, and h1, … of its values, one of each column.';
-
-create or replace function strata.marks_sql(p_alias text, p_names text[], p_is_named boolean default false)
-returns text
-language plpgsql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select string_agg(format('bit_xor(coalesce(hashint8extended(%1$s.h%2$s, %1$s.strata_key), ~%1$s.strata_key))', p_alias, n)
-                      || case when p_is_named then ' as m' || n else '' end, ', ' order by n)
-      from generate_series(1, cardinality(p_names)) as n);
-end
-$$;
-comment on function strata.marks_sql(text, text[], boolean) is 'SQL: the marks (m1, …) of all rows of an alias, of which it has the value_hashes_sql().';
-
-create or replace function strata.gather_sql(p_alias text, p_names text[])
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select string_agg(format('bit_xor(%s.m%s)', p_alias, n), ', ' order by n) from generate_series(1, cardinality(p_names)) as n $$;
-comment on function strata.gather_sql(text, text[]) is 'SQL: the marks m1, … of an alias together.';
-
-create or replace function strata.strips_sql()
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-  select 'array[' || string_agg(format('coalesce(max(s.rows) filter (where s.at = %s), 0)', n), ', ' order by n) || ']::bigint[] || array['
-         || string_agg(format('coalesce(max(s.digest) filter (where s.at = %s), 0)', n), ', ' order by n) || ']::bigint[]'
-    from generate_series(0, 31) as n
-$$;
-comment on function strata.strips_sql() is 'SQL: the strips of rows that were counted by strip (s.at, s.rows, s.digest).';
-
--- Marks of the columns that both have under the same name and type.
-create or replace function strata.add_marks(p_names text[], p_marks bigint[], p_new_names text[], p_new_marks bigint[])
-returns bigint[]
-language plpgsql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select array_agg(m.mark # n.mark order by m.o)
-      from unnest(p_names, p_marks) with ordinality as m (name, mark, o)
-      left join unnest(p_new_names, p_new_marks) as n (name, mark) on n.name = m.name);
-end
-$$;
-comment on function strata.add_marks(text[], bigint[], text[], bigint[]) is
-  'Marks with those of other rows added; null from then on for a column these have not.';
-
-create or replace function strata.add_to_book(p_dataset text, p_month text, p_rows bigint, p_names text[], p_marks bigint[])
-returns void
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  insert into strata.books as b (dataset, month, came, changes, names, marks) values (p_dataset, p_month, p_rows, 1, p_names, p_marks)
-  on conflict (dataset, month) do update
-     set came = b.came + excluded.came, changes = b.changes + 1,
-         marks = strata.add_marks(b.names, b.marks, excluded.names, excluded.marks),
-         seen_marks = strata.add_marks(b.seen_names, b.seen_marks, excluded.names, excluded.marks)
-$$;
-comment on function strata.add_to_book(text, text, bigint, text[], bigint[]) is
-  'Adds rows of a month that came (or, with fewer than none, were taken back) to the book.';
-
--- p_rows: SQL for the rows, t, as a FROM item; p_places and p_lines are its $1, whichever it needs.
-create or replace function strata.book_rows(p_dataset strata.datasets, p_rows text, p_places tid[], p_lines text[], p_sign integer)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set row_security = off
-as $$
-declare
-  v_key constant record := strata.book_key(p_dataset.name);
-  v_names constant text[] := strata.book_columns(p_dataset, v_key.name);
-  v_month timestamp;
-  v_rows bigint;
-  v_marks bigint[];
-begin
-  for v_month, v_rows, v_marks in execute format(
-    'select date_trunc(''month'', z.age) as month, count(*) as rows, array[%s]::bigint[] as marks '
-    '  from (select t.%I::timestamp as age, %s from %s) as z group by 1 order by 1',
-    strata.marks_sql('z', v_names), p_dataset.age_column, strata.value_hashes_sql(p_dataset, '$2'), p_rows)
-    using p_places, v_key.seed, p_lines
-  loop
-    perform strata.add_to_book(p_dataset.name, strata.month_of(v_month), p_sign * v_rows, v_names, v_marks);
-  end loop;
-end
-$$;
-comment on function strata.book_rows(strata.datasets, text, tid[], text[], integer) is
-  'Enters rows of this tier into the book, which came (1) or are about to be taken back (-1).';
-select strata.pin('strata.book_rows(strata.datasets, text, tid[], text[], integer)');
-
--- The rule is a batch of one month, of which the INSERT has told the marks.
-create or replace function strata.book_arrival(p_dataset strata.datasets, p_insertion strata.insertion, p_lines text[], p_arrival strata.arrivals)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set enable_seqscan = off -- each row by its place or key: never the whole table for a batch of it
-set jit = off -- a scan that is off counts as dear, and would be compiled
-set enable_hashjoin = off
-set enable_mergejoin = off
-as $$
-declare
-  v_relation constant text := strata.relation(p_dataset);
-begin
-  if p_lines is not null then
-    perform strata.book_rows(p_dataset, format('unnest($3) as l (line) join %s as t on %s', v_relation, strata.same_line_sql(p_dataset)), null,
-      array(select l.line from unnest(p_lines) with ordinality as l (line, o)
-             where not l.o = any (p_arrival.not_ours)
-               and not l.o in (select (r.it ->> 'ordinal')::integer from jsonb_array_elements(p_arrival.refused) as r (it))), 1);
-  elsif strata.month_of(p_insertion.oldest) = strata.month_of(p_insertion.youngest) then
-    perform strata.add_to_book(p_dataset.name, strata.month_of(p_insertion.oldest), cardinality(p_insertion.places), p_insertion.names, p_insertion.marks);
-  else
-    perform strata.book_rows(p_dataset, format('(select t.* from only %s as t where t.ctid = any ($1)) as t', v_relation), p_insertion.places, null, 1);
-  end if;
-end
-$$;
-comment on function strata.book_arrival(strata.datasets, strata.insertion, text[], strata.arrivals) is
-  'Enters what an arrival has brought into the book: what was inserted at once, or, where they were put one by one, its lines.';
-
--- By key: in a table of parts a place is one of each part.
-create or replace function strata.unbook_copies(p_dataset strata.datasets, p_keys text[], p_ordinals bigint[])
-returns void
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  select strata.book_rows(p_dataset, format('unnest(%s) as m (%s) join %s as t on %s', s.items, s.names, strata.relation(p_dataset), s.same_key), null,
-           (select array_agg(x.texts order by x.k)
-              from (select k, array_agg(p_keys[k][o] order by o) as texts
-                      from generate_series(1, array_length(p_keys, 1)) as k, unnest(p_ordinals) as o group by k) as x), -1)
-    from strata.manifest_sql(p_dataset, '$3') as s where p_ordinals <> '{}'
-$$;
-comment on function strata.unbook_copies(strata.datasets, text[], bigint[]) is
-  'Takes rows, of which these are positions among keys, out of the book: they are about to be taken back.';
-
-create or replace function strata.book_entry(p_dataset text, p_month text, p_book strata.books, p_names text[], p_marks bigint[])
-returns jsonb
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-  select jsonb_build_object('arrived_rows', coalesce(p_book.came, 0), 'names', p_names, 'marks', p_marks, 'turn', coalesce(p_book.changes, 0),
-           'differs', to_jsonb(c.differs), 'unseen', to_jsonb(c.unseen))
-    from (select case when l.has_book then coalesce(array_agg(n.column_name) filter (where b.mark <> n.mark), '{}') end as differs,
-                 case when l.has_book then coalesce(array_agg(n.column_name) filter (where n.name is not null and b.mark is null), '{}') end as unseen
-            from (select p_book.marks is not null and exists (
-                           select from unnest(p_names, p_marks) as u (name, mark) join unnest(p_book.names, p_book.marks) as b (name, mark)
-                             on b.name = u.name and b.mark is not null) and p_book.left_rows = coalesce(sum(x.rows), 0) as has_book
-                    from strata.ledger as x where x.dataset = p_dataset and x.month = p_month and x.what in ('moved', 'deleted')) as l
-            left join (select u.name, u.mark, left(u.name, -33) as column_name from unnest(p_names, p_marks) as u (name, mark)) as n on true
-            left join unnest(p_book.names, p_book.marks) as b (name, mark) on b.name = n.name
-           group by l.has_book) as c);
-end
-$$;
-comment on function strata.book_entry(text, text, strata.books, text[], bigint[]) is
-  'What the book says of a month: how many rows came, which columns differ from what was entered, and which it does not know '
-  '(null: it cannot be compared).';
-
-create or replace function strata.keep_seen(p_dataset text, p_month text, p_stock jsonb)
-returns boolean
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_seen constant strata.books := jsonb_populate_record(null::strata.books,
-    jsonb_build_object('seen_names', p_stock -> 'names', 'seen_marks', p_stock -> 'marks', 'seen_left', p_stock -> 'left_rows'));
-begin
-  if exists (select from strata.books as b where (b.dataset, b.month) = (p_dataset, p_month)
-              and (b.names, b.marks, b.left_rows) is not distinct from (v_seen.seen_names, v_seen.seen_marks, v_seen.seen_left)) then
-    return false;
-  end if;
-  insert into strata.books as b (dataset, month, seen_names, seen_marks, seen_left)
-  select p_dataset, p_month, v_seen.seen_names, v_seen.seen_marks, v_seen.seen_left where v_seen.seen_names <> '{}'
-  on conflict (dataset, month) do update
-     set seen_names = excluded.seen_names, seen_marks = excluded.seen_marks, seen_left = excluded.seen_left
-   where b.changes = (p_stock ->> 'turn')::bigint; -- else rows have come since they were read
-  return found;
-end
-$$;
-comment on function strata.keep_seen(text, text, jsonb) is
-  'Keeps the marks of what was seen of a month, in case it is found right; false when the book has them already.';
-
-create or replace function strata.book_stock(p_dataset text, p_month text)
-returns void
-language plpgsql
-security definer -- a hotter tier that audits asks as strata_mover
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform strata.check_asker('hotter'), strata.check_settled(p_dataset);
-  update strata.books as b
-     set names = b.seen_names, marks = b.seen_marks, left_rows = b.seen_left, seen_names = null, seen_marks = null
-   where (b.dataset, b.month) = (p_dataset, p_month) and b.seen_marks is not null;
-end
-$$;
-comment on function strata.book_stock(text, text) is 'The audit found a month right: the book goes by what was seen of it from now on.';
-grant execute on function strata.book_stock(text, text) to strata_mover;
-
-create or replace function strata.note_forgotten(p_dataset text, p_month text, p_rows bigint)
-returns void
-language plpgsql
-security definer -- a colder tier that audits tells as strata_mover
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform strata.check_asker('colder'), strata.dataset(p_dataset), strata.check_month(p_month);
-  insert into strata.forgotten as f (dataset, month, rows, noted_at) values (p_dataset, p_month, greatest(p_rows, 0), clock_timestamp())
-  on conflict (dataset, month) do update set rows = excluded.rows, noted_at = excluded.noted_at where f.rows <> excluded.rows;
-end
-$$;
-comment on function strata.note_forgotten(text, text, bigint) is
-  'The colder neighbour has so many rows of a month more than the ledger here says have moved there. Stops no audit that is under '
-  'way: one that has begun before is due again when it is done. ST066: no such month.';
-grant execute on function strata.note_forgotten(text, text, bigint) to strata_mover;
-
--- audit/contested.sql
-
--- Contested: rows of this tier under whose keys the hotter tier has others, and what was here of a dataset that is gone.
---
--- Its owner is told to delete one of the two (ST040). If it is the one here, it has left this tier by the book: the ledger
--- gets it when its key is found without it, so that no audit takes it for lost. And of each dataset it is counted what came, so
--- that, when a twin is gone, it can be said how many rows are gone with it.
-
-create or replace function strata.contested_row(p_dataset strata.datasets, p_key text[], p_columns text[], out month text, out fingerprint bytea)
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-set row_security = off
-as $$
-begin
-  execute format('select strata.month_of(t.%I::timestamp), strata.fingerprint(%s) from %s as t where %s', p_dataset.age_column,
-                 strata.content_sql(strata.relation(p_dataset)::regclass, p_columns), strata.relation(p_dataset), strata.key_is_sql(p_dataset))
-     into month, fingerprint using p_key;
-end
-$$;
-comment on function strata.contested_row(strata.datasets, text[], text[]) is 'Month and fingerprint of the row under a key here; nulls when there is none.';
-select strata.pin('strata.contested_row(strata.datasets, text[], text[])');
-
-create or replace function strata.note_contested(p_dataset text, p_columns text[], p_ordinals integer[], p_keys text[], p_outcomes text[])
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  c_most constant integer := 1000; -- of a batch
-  v_dataset strata.datasets;
-begin
-  select d.* into v_dataset from strata.datasets as d where d.name = p_dataset;
-  insert into strata.contested (dataset, key, month, fingerprint, columns, noted_at)
-  select p_dataset, k.key, r.month, r.fingerprint, array_remove(p_columns, null), strata.clock()
-    from (select strata.nth_key(p_keys, o) as key from generate_series(1, cardinality(p_ordinals)) as o
-           where p_outcomes[o] = 'other' limit c_most) as k
-   cross join lateral strata.contested_row(v_dataset, k.key, array_remove(p_columns, null)) as r
-   where r.fingerprint is not null
-  on conflict (dataset, key) do update
-     set month = excluded.month, fingerprint = excluded.fingerprint, columns = excluded.columns, noted_at = excluded.noted_at;
-exception when others then
-  return; -- a row that cannot be read here is no reason to keep an arrival open
-end
-$$;
-comment on function strata.note_contested(text, text[], integer[], text[], text[]) is
-  'Writes down the rows here that differ from those a move brought under their keys.';
-
--- One at a time: two would enter the same row twice. A column that is gone from here says nothing of a row.
-create or replace function strata.settle_contested(p_dataset text)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_dataset constant strata.datasets := (select d from strata.datasets as d where d.name = p_dataset);
-  v_row strata.contested;
-  v_now record;
-begin
-  if not exists (select from strata.contested as c where c.dataset = p_dataset) then
-    return;
-  end if;
-  begin
-    perform strata.lock_dataset(p_dataset);
-  exception when lock_not_available then
-    return; -- a move is at it, and looks itself
-  end;
-  for v_row in select c.* from strata.contested as c where c.dataset = p_dataset order by c.key loop
-    begin
-      continue when strata.missing_columns(v_dataset, v_row.columns) <> '{}';
-      v_now := strata.contested_row(v_dataset, v_row.key, v_row.columns);
-      if v_now.fingerprint is distinct from v_row.fingerprint then
-        perform strata.add_to_ledger(p_dataset, 'deleted', v_row.month, array[v_row.fingerprint], v_row.columns, v_row.columns::text);
-        delete from strata.contested as c where c.dataset = v_row.dataset and c.key = v_row.key;
-      end if;
-    exception when others then
-      continue; -- the table cannot be read now
-    end;
-  end loop;
-  -- the hotter tier tries again within three days: it has found another way
-  delete from strata.contested as c where c.dataset = p_dataset and c.noted_at < strata.clock() - interval '7 days';
-end
-$$;
-comment on function strata.settle_contested(text) is
-  'Writes contested rows that have been deleted here into the ledger, and forgets those that are no longer in the way of others.';
-
-create or replace function strata.forget_contested(p_dataset strata.datasets)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if not exists (select from strata.contested as c where c.dataset = p_dataset.name) or strata.twin(p_dataset) is null then
-    return;
-  end if;
-  delete from strata.contested as c
-   where c.dataset = p_dataset.name and strata.missing_columns(p_dataset, p_dataset.key_columns || p_dataset.age_column) = '{}' and (strata.contested_row(p_dataset, c.key, c.columns)).fingerprint is null;
-end
-$$;
-comment on function strata.forget_contested(strata.datasets) is
-  'After this tier has moved or deleted rows, which is in the ledger: forgets the contested ones among them. settle_contested() comes before.';
-
-create or replace function strata.note_came(p_dataset text, p_arrival strata.arrivals, p_outcomes text[])
-returns void
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  insert into strata.came as c (dataset, rows)
-  select p_dataset, greatest(p_arrival.rows_received - (select count(*) from unnest(p_outcomes) as o where o = 'retracted'), 0)
-  on conflict (dataset) do update set rows = c.rows + excluded.rows
-$$;
-comment on function strata.note_came(text, strata.arrivals, text[]) is 'Counts what an arrival has brought for good.';
-
-create or replace function strata.twin_is_gone(p_dataset strata.datasets)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select format('the twin %s is gone from %s', strata.relation(p_dataset), strata.tier())
-         || coalesce(case when c.rows = 0 then null else
-              format(', with %s of the %s that had come%s%s', greatest(c.rows - l.moved - l.deleted, 0), strata.counted(c.rows, 'row'),
-                     case when l.moved > 0 then format('; %s had moved on to %s', l.moved, coalesce(strata.colder(), 'the next tier')) end,
-                     case when l.deleted > 0 then format('; %s had been deleted at their age', l.deleted) end) end, '')
-    from (select coalesce((select x.rows from strata.came as x where x.dataset = p_dataset.name), 0) as rows) as c
-   cross join (select coalesce(sum(x.rows) filter (where x.what = 'moved'), 0) as moved,
-                      coalesce(sum(x.rows) filter (where x.what = 'deleted'), 0) as deleted
-                 from strata.ledger as x where x.dataset = p_dataset.name) as l
-$$;
-comment on function strata.twin_is_gone(strata.datasets) is
-  'What is to be said of a twin that is gone: how many rows with it, and where the others that came went.';
-
-create or replace function strata.table_is_gone(p_dataset strata.datasets)
-returns table (says text, remedy text)
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select case when p_dataset.accepted is not null then strata.twin_is_gone(p_dataset)
-              else format('table %s is gone', strata.relation(p_dataset)) end,
-         strata.remedy(case when p_dataset.accepted is not null then 'ST020' else '42P01' end, p_dataset.name)
-$$;
-comment on function strata.table_is_gone(strata.datasets) is 'What is to be said of a dataset whose table is gone, and what to do: the same wherever it is found.';
-
--- audit/ledger.sql
-
--- Ledger: what has left this tier for good, per dataset and month of the rows' age, with how many and a digest.
---
--- It is written in the transaction that deletes the rows (purge, delete_batch), one row per dataset and month, for ever:
--- the log of moves is rolled up and pruned, this is what the audit goes by. A tier's rows of a month must be what its
--- hotter neighbour's ledger says left there, less what its own says left here. So the evidence of what should be on a tier
--- lies on another one, and a tier that is put back from an old backup is found out.
---
--- Months are UTC; what lies before 1970 or from 2100 on shares a bucket each, and so do rows without an age. A digest is
--- good for one frame, the columns and types it was taken of: a batch in another frame begins a new one (frames counts
--- them), and counts go on.
---
--- Of a month with one row the digest would be that row's fingerprint, and would confirm a guess of what it said, long after
--- the row is gone. So it is masked by a secret of this tier, which lies in Vault, where there is one: whoever has a copy of
--- the tables has not the key. Where there is none it lies in a table, and whoever has all tables can still guess. With
--- another key (restored where Vault cannot be read) a new frame begins: once, contents are only counted.
-
-create or replace function strata.month_of(p_age timestamp)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-  select case when p_age is null then 'no age' when p_age < '1970-01-01' then 'before 1970' when p_age >= '2100-01-01' then 'from 2100'
-              else to_char(p_age, 'YYYY-MM') end
-$$;
-comment on function strata.month_of(timestamp) is 'The ledger''s month of an age in UTC.';
-
--- There are as many months as this, whatever a neighbour names.
-create or replace function strata.is_month(p_month text)
-returns boolean
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select coalesce(p_month ~ '^((19[7-9]|20[0-9])[0-9]-(0[1-9]|1[0-2])|no age|before 1970|from 2100)$', false) $$;
-comment on function strata.is_month(text) is 'Whether that is one of the ledger''s months.';
-
-create or replace function strata.check_month(p_month text)
-returns void
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if not strata.is_month(p_month) then
-    raise exception 'there is no such month' using errcode = 'ST066', hint = strata.remedy('ST066');
-  end if;
-end
-$$;
-comment on function strata.check_month(text) is 'ST066: a neighbour tells or asks of something that is no month of the ledger.';
-
-create or replace function strata.month_sql(p_dataset strata.datasets, p_month text)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select case p_month
-           when 'no age' then format('t.%I is null', p_dataset.age_column)
-           when 'before 1970' then format('t.%I < %L::%s', p_dataset.age_column, '1970-01-01', b.type)
-           when 'from 2100' then format('t.%I >= %L::%s', p_dataset.age_column, '2100-01-01', b.type)
-           else format('t.%1$I >= %2$L::%4$s and t.%1$I < %3$L::%4$s', p_dataset.age_column, p_month || '-01',
-                       (to_date(p_month, 'YYYY-MM') + interval '1 month')::date, b.type) end
-    from (select format_type(a.atttypid, null) as type from pg_catalog.pg_attribute as a
-           where a.attrelid = strata.relation(p_dataset)::regclass and a.attname = p_dataset.age_column) as b
-$$;
-comment on function strata.month_sql(strata.datasets, text) is
-  'SQL: is the age of row t in a month of the ledger? For sessions in UTC; uses the age column''s index.';
-select strata.pin('strata.month_sql(strata.datasets, text)');
-
-create or replace function strata.ledger_key()
-returns bytea
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return coalesce((select k.key from strata.ledger_keys as k), decode(strata.secret('strata_ledger'), 'hex'));
-exception when others then
-  return null; -- a Vault that was restored without its own key
-end
-$$;
-comment on function strata.ledger_key() is 'The key that digests are masked with; null while there is none.';
-
-create or replace function strata.make_ledger_key()
-returns bytea
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_key bytea := strata.ledger_key();
-begin
-  if v_key is not null then
-    return v_key;
-  end if;
-  perform pg_advisory_xact_lock(hashtextextended('strata/ledger key', 0));
-  v_key := coalesce(strata.ledger_key(), sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
-  begin
-    if strata.set_secret('strata_ledger', encode(v_key, 'hex')) then
-      return v_key;
-    end if;
-  exception when others then null; -- see ledger_key()
-  end;
-  insert into strata.ledger_keys (key) values (v_key) on conflict do nothing;
-  return v_key;
-end
-$$;
-comment on function strata.make_ledger_key() is 'ledger_key(), made if there is none.';
-
-create or replace function strata.mask(p_key bytea, variadic p_of text[])
-returns bigint
-language plpgsql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return strata.digest(sha256(p_key || convert_to(p_of::text, 'UTF8')));
-end
-$$;
-comment on function strata.mask(bytea, text[]) is 'What a digest is xored with at rest, another one for each thing it is a digest of.';
-
-create or replace function strata.key_name(p_key bytea)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select left(encode(sha256(p_key), 'hex'), 8) $$;
-comment on function strata.key_name(bytea) is 'Tells keys apart without telling anything of them.';
-
-create or replace function strata.masked(p_entry strata.ledger, p_key bytea)
-returns strata.ledger
-language plpgsql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_entry strata.ledger := p_entry;
-begin
-  v_entry.digest := p_entry.digest # strata.mask(p_key, p_entry.dataset, p_entry.what, p_entry.month, p_entry.rows::text, p_entry.frames::text);
-  v_entry.strips := strata.seal_strips(p_entry.strips, p_key, p_entry.dataset, p_entry.what, p_entry.month, p_entry.rows::text, p_entry.frames::text);
-  return v_entry;
-end
-$$;
-comment on function strata.masked(strata.ledger, bytea) is 'An entry of the ledger with the mask put on, or taken off.';
-
--- The counts are part of the mask: two copies of the ledger tell nothing of the rows that left in between.
-create or replace function strata.add_to_ledger(p_dataset text, p_what text, p_month text, p_fingerprints bytea[], p_columns text[], p_frame text)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_key constant bytea := strata.make_ledger_key();
-  v_strips constant bigint[] := strata.strips_of(p_fingerprints);
-  v_old strata.ledger;
-  v_new strata.ledger;
-begin
-  select l.* into v_old from strata.ledger as l where (l.dataset, l.what, l.month) = (p_dataset, p_what, p_month) for update;
-  v_new := row(p_dataset, p_what, p_month, coalesce(v_old.rows, 0) + cardinality(p_fingerprints),
-               (select bit_xor(d) from unnest(v_strips[33:]) as d), md5(p_frame || strata.key_name(v_key)), p_columns,
-               coalesce(v_old.frames, 1), v_strips, strata.key_name(v_key));
-  if v_old.frame = v_new.frame then
-    v_old := strata.masked(v_old, v_key);
-    v_new.digest := v_new.digest # v_old.digest;
-    v_new.strips := strata.add_strips(v_old.strips, v_new.strips);
-  else
-    v_new.frames := v_new.frames + (v_old.frame is not null)::integer;
-  end if;
-  v_new := strata.masked(v_new, v_key);
-  insert into strata.ledger as l select v_new.*
-  on conflict (dataset, what, month) do update
-     set rows = excluded.rows, digest = excluded.digest, strips = excluded.strips, frame = excluded.frame, columns = excluded.columns,
-         frames = excluded.frames, mask = excluded.mask;
-end
-$$;
-comment on function strata.add_to_ledger(text, text, text, bytea[], text[], text) is
-  'Adds rows, of which these are the fingerprints, to what the ledger has of a month; a new frame begins where they have other '
-  'columns or types, or the key is another. One transaction at a time has a dataset''s lock here.';
-
-create or replace function strata.note_left(p_dataset text, p_what text, p_month timestamp, p_fingerprints bytea[], p_columns text[], p_shape text)
-returns void
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  select strata.add_to_ledger(p_dataset, p_what, strata.month_of(p_month), p_fingerprints, c.names, p_shape || c.names::text)
-    from (select array_remove(p_columns, null) as names) as c
-$$;
-comment on function strata.note_left(text, text, timestamp, bytea[], text[], text) is
-  'Adds rows of one month to the ledger, in the transaction that deletes them.';
-
--- Batches are claimed by age: most lie within one month, and then nothing is looked at row by row.
-create or replace function strata.note_moved(p_dataset text, p_manifest strata.manifests, p_moved integer[], p_ages timestamp[])
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set enable_hashjoin = on -- delete_proved() puts it off, and each row of a batch would be compared with all the others
-as $$
-declare
-  v_first timestamp;
-  v_last timestamp;
-begin
-  select date_trunc('month', min(a.age)), date_trunc('month', max(a.age)) into v_first, v_last from unnest(p_ages) as a (age);
-  if v_first = v_last and array_position(p_ages, null) is null then
-    perform strata.note_left(p_dataset, 'moved', v_first,
-      case when cardinality(p_moved) = cardinality(p_manifest.fingerprints) then p_manifest.fingerprints
-           else (select array_agg(f.mark) from unnest(p_moved) as g (o)
-                   join unnest(p_manifest.fingerprints) with ordinality as f (mark, o) on f.o = g.o) end, p_manifest.columns, p_manifest.shape);
-  else
-    perform strata.note_left(p_dataset, 'moved', m.month, m.marks, p_manifest.columns, p_manifest.shape)
-       from (select date_trunc('month', g.age) as month, array_agg(f.mark) as marks
-               from unnest(p_moved, p_ages) as g (o, age)
-               join unnest(p_manifest.fingerprints) with ordinality as f (mark, o) on f.o = g.o
-              group by 1 order by 1) as m;
-  end if;
-end
-$$;
-comment on function strata.note_moved(text, strata.manifests, integer[], timestamp[]) is
-  'Adds what a purge has deleted (positions in the manifest, ages in UTC) to the ledger, month by month.';
-
--- Seldom, and so it may cost: a copy that was left here by a source put back from a backup, or a row its owner wrote to
--- both tiers. Only identical ones count: another row under the same key is a conflict and does not leave its source.
-create or replace function strata.note_met(p_move uuid, p_dataset strata.datasets, p_columns text[], p_lines text[], p_not_ours integer[])
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set row_security = off
-as $$
-declare
-  v_relation constant text := strata.relation(p_dataset);
-begin
-  if coalesce(cardinality(p_not_ours), 0) = 0 then
-    return;
-  end if;
-  execute format(
-    'insert into strata.met (move_id, ordinal, month, fingerprint) '
-    'select $1, l.o, strata.month_of(t.%I::timestamp), strata.fingerprint(%s) '
-    '  from (select i.o, ($2)[i.o] as line from unnest($3) as i (o)) as l '
-    '  join %s as t on %s '
-    ' where %s = l.line on conflict do nothing',
-    p_dataset.age_column, strata.content_sql(v_relation::regclass, p_columns), v_relation, strata.same_line_sql(p_dataset),
-    strata.line_sql(v_relation::regclass, p_columns))
-    using p_move, p_lines, p_not_ours;
-end
-$$;
-comment on function strata.note_met(uuid, strata.datasets, text[], text[], integer[]) is
-  'Writes down which rows of an arriving batch were here already, identical.';
-select strata.pin('strata.note_met(uuid, strata.datasets, text[], text[], integer[])');
-
-create or replace function strata.settle_met(p_move uuid, p_dataset text, p_columns text[], p_kept integer[])
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_month record;
-begin
-  for v_month in
-    select m.month, array_agg(m.fingerprint) as marks
-      from strata.met as m
-     where m.move_id = p_move and cardinality(p_columns) > 0 -- else it was abandoned: nothing left its source
-       and not (m.ordinal = any (coalesce(p_kept, '{}')))
-     group by m.month order by m.month
-  loop
-    perform strata.add_to_ledger(p_dataset, 'met', v_month.month, v_month.marks, array_remove(p_columns, null), array_remove(p_columns, null)::text);
-  end loop;
-  delete from strata.met as m where m.move_id = p_move;
-end
-$$;
-comment on function strata.settle_met(uuid, text, text[], integer[]) is
-  'At the end of an arrival: adds the rows it met here, and that have left their source, to the ledger.';
-
-create or replace function strata.ledger_entry(p_dataset text, p_whats text[], p_month text, p_prefix text)
-returns jsonb
-language plpgsql
-stable
-security definer -- a colder tier that audits asks as strata_mover
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_key constant bytea := strata.ledger_key();
-  v_entry strata.ledger;
-  v_sum strata.ledger;
-begin
-  perform strata.check_asker(null);
-  v_sum.rows := 0; v_sum.digest := 0; v_sum.frames := 0; v_sum.strips := strata.no_strips();
-  for v_entry in
-    select l.* from strata.ledger as l where l.dataset = p_dataset and l.what = any (p_whats) and l.month = p_month
-  loop
-    v_sum.rows := v_sum.rows + v_entry.rows;
-    v_sum.frames := v_sum.frames + v_entry.frames;
-    v_sum.columns := case when v_sum.mask is null or v_sum.columns = v_entry.columns then v_entry.columns end;
-    v_sum.mask := 'some';
-    if v_entry.mask = strata.key_name(v_key) then
-      v_entry := strata.masked(v_entry, v_key);
-      v_sum.digest := v_sum.digest # v_entry.digest;
-      v_sum.strips := strata.add_strips(v_sum.strips, v_entry.strips);
-    else -- as if a new frame had begun
-      v_sum.frames := v_sum.frames + 1;
-    end if;
-  end loop;
-  return jsonb_build_object(p_prefix || '_rows', v_sum.rows, p_prefix || '_digest', v_sum.digest, p_prefix || '_frames', v_sum.frames,
-                            p_prefix || '_columns', v_sum.columns, p_prefix || '_strips', v_sum.strips, p_prefix || '_forgotten',
-           coalesce((select f.rows from strata.forgotten as f where f.dataset = p_dataset and f.month = p_month and 'moved' = any (p_whats)), 0));
-end
-$$;
-comment on function strata.ledger_entry(text, text[], text, text) is
-  'What the ledger has of one dataset and month, its fields named with a prefix: rows, digest and strips (without their mask), frames, columns.';
-grant execute on function strata.ledger_entry(text, text[], text, text) to strata_mover;
-
-create or replace function strata.ledger_months(p_dataset text, p_whats text[])
-returns text[]
-language sql
-stable
-security definer -- a colder tier that audits asks as strata_mover
-set search_path = pg_catalog, pg_temp
-as $$
-  select coalesce(array_agg(distinct m.month), '{}')
-    from (select l.month from strata.ledger as l where l.dataset = p_dataset and l.what = any (p_whats)
-          union all
-          select f.month from strata.forgotten as f where f.dataset = p_dataset and f.rows > 0 and 'moved' = any (p_whats)) as m
-   where strata.check_asker('colder')
-$$;
-comment on function strata.ledger_months(text, text[]) is
-  'The months for which the ledger has something of a dataset, or is said to have forgotten something: so that it is looked at again.';
-grant execute on function strata.ledger_months(text, text[]) to strata_mover;
-
 -- audit/months.sql
 
 -- Audit: is what the ledger says has settled still there, and is every row in one tier only?
@@ -16522,32 +17120,6 @@ comment on function strata.keys_page(text, text[]) is
   'The next keys of a dataset on this tier in their order, as a manifest has them (a row of texts per key column); nulls when there are none.';
 select strata.pin('strata.keys_page(text, text[])');
 grant execute on function strata.keys_page(text, text[]) to strata_mover;
-
-create or replace function strata.keys_here(p_dataset text, p_keys text[])
-returns integer[]
-language plpgsql
-stable
-security definer -- a hotter tier that audits asks as strata_mover
-set search_path = pg_catalog, pg_temp
-set row_security = off
-as $$
-declare
-  v_dataset constant strata.datasets := strata.dataset(p_dataset);
-  v_sql record;
-  v_found integer[] := array[]::integer[];
-begin
-  perform strata.check_asker('hotter'), strata.check_settled(p_dataset);
-  if strata.twin(v_dataset) is not null then
-    v_sql := strata.manifest_sql(v_dataset, '$1');
-    execute format('select coalesce(array_agg(m.o::integer order by m.o), ''{}'') from unnest(%s) with ordinality as m (%s, o) join %s as t on %s',
-                   v_sql.items, v_sql.names, strata.relation(v_dataset), v_sql.same_key) into v_found using p_keys;
-  end if;
-  return v_found;
-end
-$$;
-comment on function strata.keys_here(text, text[]) is 'The positions of those keys under which there is a row on this tier.';
-select strata.pin('strata.keys_here(text, text[])');
-grant execute on function strata.keys_here(text, text[]) to strata_mover;
 
 -- The same mark before and after means: no move of the dataset was open or began in between.
 create or replace function strata.move_mark(p_dataset text)
@@ -17326,91 +17898,26 @@ comment on function strata.take_stock(text, text, text[]) is
 select strata.pin('strata.take_stock(text, text, text[])');
 grant execute on function strata.take_stock(text, text, text[]) to strata_mover;
 
--- audit/strips.sql
+-- audit/traces.sql
 
--- Strips: the rows of a month sorted into 32 heaps by their fingerprints, each with how many there are and their digest.
---
--- One digest of a month tells that something is different, not what: a row too many would hide any change of the others. A
--- row that came has its strip. If it is changed or gone, its strip has one too few, or as many with another digest, however
--- many rows were added; if rows were added, only the strips that have too many cannot be told any more.
---
--- A list of 64 numbers: how many rows each strip has, then their digests. Of a month of few rows it tells as much of them as a
--- digest does, so it is handled as one: what is kept is sealed, numbers and all.
+-- Traces: what findings and turns of the audit say of rows goes with each upkeep.
 
-create or replace function strata.strips_of(p_fingerprints bytea[])
-returns bigint[]
+create or replace function strata.forget_audits()
+returns void
 language plpgsql
-immutable
-set search_path = pg_catalog, pg_temp
-set enable_sort = off -- few heaps of many rows: with a plan that is kept, the rows might be sorted into them
-as $$
-begin
-  return (
-    select array_agg(coalesce(g.rows, 0) order by s.at) || array_agg(coalesce(g.digest, 0) order by s.at)
-      from generate_series(0, 31) as s (at)
-      left join (select get_byte(f, 8) & 31 as at, count(*) as rows, bit_xor(strata.digest(f)) as digest
-                   from unnest(p_fingerprints) as f group by 1) as g on g.at = s.at);
-end
-$$;
-comment on function strata.strips_of(bytea[]) is 'Rows in strips, of their fingerprints: how many in each, then the digest of each.';
-
--- What a neighbour sends counts only if it is as long as it must be.
-create or replace function strata.add_strips(p_to bigint[], p_strips bigint[], p_times integer default 1)
-returns bigint[]
-language plpgsql
-immutable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (
-    select case when p_to is null then null
-                when p_strips is null or cardinality(p_strips) <> 64 or cardinality(p_to) <> 64 then null
-                else (select array_agg(case when a.at <= 32 then a.one + p_times * a.other else a.one # a.other end order by a.at)
-                        from unnest(p_to, p_strips) with ordinality as a (one, other, at)) end);
+  delete from strata.passed_keys as p where true; -- the next audit of the link to the hotter tier passes them on again
+  perform strata.start_audit(t.neighbour, t.dataset, true) from strata.audit_turns as t where t.trouble is not null; -- it stands at a key
+  update strata.audit_findings as f set keys = '' where f.keys <> '';
+  perform strata.audit_alert(l, f.dataset)
+     from (select distinct x.neighbour, x.dataset from strata.audit_findings as x) as f
+     join strata.links as l on l.neighbour = f.neighbour;
 end
 $$;
-comment on function strata.add_strips(bigint[], bigint[], integer) is
-  'Strips with others added (p_times 1) or taken away (-1), which is the same for their digests; null if either is unknown.';
-
-create or replace function strata.no_strips()
-returns bigint[]
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select array_fill(0::bigint, array[64]) $$;
-comment on function strata.no_strips() is 'The strips of no rows.';
-
-create or replace function strata.seal_strips(p_strips bigint[], p_key bytea, variadic p_of text[])
-returns bigint[]
-language plpgsql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select array_agg(s.one # strata.digest(substr(h.four, 1 + 8 * ((s.at - 1) % 4)::integer)) order by s.at)
-      from unnest(p_strips) with ordinality as s (one, at)
-      join (select i, sha256(p_key || convert_to(i || p_of::text, 'UTF8')) as four from generate_series(0, 15) as i offset 0) as h
-        on h.i = (s.at - 1) / 4);
-end
-$$;
-comment on function strata.seal_strips(bigint[], bytea, text[]) is
-  'Strips as they are kept: xored with what a key makes of the thing they are of; sealed twice, they are open.';
-
-create or replace function strata.compare_strips(p_expected bigint[], p_there bigint[], out hurt bigint, out unknown bigint)
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-  select coalesce(sum(case when c.there < c.expected then c.expected - c.there
-                           when c.there = c.expected and c.is_changed then 1 else 0 end), 0),
-         coalesce(sum(c.there) filter (where c.there > c.expected), 0)
-    from (select p_expected[s] as expected, p_there[s] as there, p_expected[32 + s] <> p_there[32 + s] as is_changed
-            from generate_series(1, 32) as s) as c
-$$;
-comment on function strata.compare_strips(bigint[], bigint[]) is
-  'At least how many rows are not there as they should be (hurt: changed or gone), and how many lie in strips that have more '
-  'than they should, in which a change cannot be told (unknown).';
+comment on function strata.forget_audits() is
+  'Findings of the audit stay, without the keys they name; the next audit names them again. Turns that stand still begin anew.';
 
 -- audit/verdicts.sql
 
@@ -17574,6 +18081,337 @@ end
 $$;
 comment on function strata.judge_month(strata.audit_accounts, bytea, strata.sight) is
   'What is to be said of a month by its account, and how it is to be remembered beside the rows it has too many.';
+
+-- costs/costs.sql
+
+-- Costs: every paid call is counted before it is made.
+--
+-- Whoever wants to spend asks first. reserve_cost() writes down what a call costs at most, or says which limit is in the
+-- way; settle_cost() corrects that to what it did cost, release_cost() to nothing, when it was refused. What nobody
+-- settles, because the caller died in the middle, counts in full: better a cent too many in the book than one too many
+-- on the bill. Two at once wait for each other, so together they cannot pass a limit either.
+--
+-- The limits, all rows that an UPDATE changes:
+--   free credits     what the service gives each month (allowances). They are used up first and cost nothing.
+--   a day            USD billed beyond them per day, of all kinds together (cost_per_day in settings).
+--   a month per kind what its calls are worth at list price, free or not (budgets), so that what matters little does not
+--                    take the credits of what matters more.
+--   a daily kind     gets its share of the credits that are left for the days that are left, so that they last.
+-- Days and months are UTC; the credits' month begins when the service resets them.
+--
+-- Lock order: strata/costs (advisory), then costs.
+
+create or replace function strata.note_cost(p_kind text, p_units numeric, p_usd numeric)
+returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into strata.costs (at, kind, units, usd, worth) values (strata.clock(), p_kind, p_units, p_usd, p_usd)
+$$;
+comment on function strata.note_cost(text, numeric, numeric) is
+  'Writes down that something has cost money already. What can ask first asks reserve_cost().';
+
+create or replace function strata.allowance_period(p_service text, out starts timestamptz, out ends timestamptz)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select (a.reset + make_interval(months => a.months + k - 1)) at time zone 'UTC',
+         (a.reset + make_interval(months => a.months + k)) at time zone 'UTC'
+    from (select x.resets_at at time zone 'UTC' as reset,
+                 (extract(year from strata.clock() at time zone 'UTC') - extract(year from x.resets_at at time zone 'UTC'))::integer * 12
+                 + (extract(month from strata.clock() at time zone 'UTC') - extract(month from x.resets_at at time zone 'UTC'))::integer as months
+            from strata.allowances as x where x.service = p_service) as a
+    cross join generate_series(0, 1) as k
+   where (a.reset + make_interval(months => a.months + k)) at time zone 'UTC' > strata.clock()
+   order by k limit 1
+$$;
+comment on function strata.allowance_period(text) is
+  'The month for which a service''s present credits are given, from one reset to the next; nothing for a service without.';
+
+create or replace function strata.credits_left(p_service text)
+returns numeric
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_allowance strata.allowances;
+  v_starts constant timestamptz := (strata.allowance_period(p_service)).starts;
+  v_used numeric;
+begin
+  select a.* into v_allowance from strata.allowances as a where a.service = p_service;
+  if not found or v_allowance.exhausted_until > strata.clock() then
+    return 0;
+  end if;
+  -- The service also counts what others use with the same key, and we what it has not counted yet.
+  select greatest(coalesce(sum(c.credits), 0), case when v_allowance.told_at >= v_starts then v_allowance.told_used
+                    + coalesce(sum(c.credits) filter (where c.at > v_allowance.told_at), 0) end)
+    into v_used
+    from strata.costs as c where c.service = p_service and c.at >= v_starts;
+  return greatest(v_allowance.amount - v_used, 0);
+end
+$$;
+comment on function strata.credits_left(text) is
+  'How many of the month''s credits of a service are left, by our book or by its own, whichever says less.';
+
+create or replace function strata.affordable(p_service text, p_item text, p_kind text,
+                                  out units integer, out limited_by text, out credits_left numeric, out usd_left numeric)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  c_most constant integer := 1000000000; -- of what costs nothing
+  v_price strata.prices;
+  v_budget strata.budgets;
+  v_today constant timestamptz := date_trunc('day', strata.clock(), 'UTC');
+  v_month constant timestamptz := date_trunc('month', strata.clock(), 'UTC');
+  v_ends constant timestamptz := (strata.allowance_period(p_service)).ends;
+  v_days numeric;
+  v_credits_today numeric; -- of this kind
+  v_worth numeric; -- of this kind, this month
+  v_paid numeric;
+  v_free numeric;
+begin
+  select p.* into v_price from strata.prices as p where p.service = p_service and p.item = p_item;
+  if not found then
+    raise exception 'there is no price for "%" of "%"', p_item, p_service using errcode = 'ST090', hint = strata.remedy('ST090');
+  end if;
+  select b.* into v_budget from strata.budgets as b where b.kind = p_kind;
+  credits_left := strata.credits_left(p_service);
+  usd_left := greatest(strata.setting('cost_per_day') / 1000000.0
+              - coalesce((select sum(c.usd) from strata.costs as c where c.at >= v_today), 0), 0);
+  if exists (select from strata.allowances as a where a.service = p_service and a.exhausted_until > strata.clock()) then
+    units := 0;
+    limited_by := 'exhausted';
+    return;
+  end if;
+  select coalesce(sum(c.worth), 0), coalesce(sum(c.credits) filter (where c.at >= v_today and c.service = p_service), 0)
+    into v_worth, v_credits_today
+    from strata.costs as c where c.kind = p_kind and c.at >= v_month;
+  v_days := ceil(extract(epoch from v_ends - v_today) / 86400);
+  v_paid := coalesce(floor(usd_left / nullif(v_price.usd, 0)), c_most);
+  v_free := coalesce(floor(case when v_budget.is_daily then (credits_left + v_credits_today) / v_days - v_credits_today else credits_left end
+                           / nullif(v_price.credits, 0)), 0);
+  -- A daily call may always be as long as its day's money would buy: credits saved for later days cost the same then.
+  units := least(greatest(case when v_budget.is_daily then greatest(v_free, v_paid) else v_free + v_paid end, 0), c_most);
+  limited_by := case when v_budget.is_daily and v_free > v_paid then 'share' else 'day' end;
+  if v_worth + units * v_price.usd > v_budget.usd_per_month then
+    units := greatest(floor((v_budget.usd_per_month - v_worth) / v_price.usd), 0);
+    limited_by := 'month';
+  end if;
+end
+$$;
+comment on function strata.affordable(text, text, text) is
+  'How many units of an item a kind of spending may use now, and which limit that is: exhausted (the service refuses until its '
+  'next reset), share (a daily kind''s part of the credits), day (USD), month (of this kind); with the credits and the day''s '
+  'USD that are left. Changes nothing. ST090: no price.';
+
+create or replace function strata.estimate_cost(p_service text, p_item text, p_kind text, p_units numeric,
+                                     out credits numeric, out usd numeric, out worth numeric, out fits boolean, out limited_by text,
+                                     out units_left integer, out credits_left numeric, out usd_left numeric)
+language plpgsql
+stable
+security definer -- the edge functions call it as service_role
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_price strata.prices;
+  v_may constant record := strata.affordable(p_service, p_item, p_kind);
+begin
+  if p_kind is null or p_kind = '' or p_units is null or p_units < 0 then
+    raise exception '% of "%" is not an amount to be spent', coalesce(p_units::text, 'nothing'), coalesce(p_kind, '')
+      using errcode = 'ST091', hint = strata.remedy('ST091');
+  end if;
+  select p.* into v_price from strata.prices as p where p.service = p_service and p.item = p_item;
+  credits := p_units * v_price.credits;
+  worth := p_units * v_price.usd;
+  usd := greatest(p_units - coalesce(v_may.credits_left / nullif(v_price.credits, 0), 0), 0) * v_price.usd;
+  fits := p_units <= v_may.units;
+  limited_by := v_may.limited_by;
+  units_left := v_may.units;
+  credits_left := v_may.credits_left;
+  usd_left := v_may.usd_left;
+end
+$$;
+comment on function strata.estimate_cost(text, text, text, numeric) is
+  'What so many units would cost now (credits, USD billed, worth at list price), whether they may be spent, and by what that is '
+  'limited (see affordable). Changes nothing. ST090: no price. ST091: no amount.';
+grant execute on function strata.estimate_cost(text, text, text, numeric) to service_role;
+
+create or replace function strata.reserve_cost(p_service text, p_item text, p_kind text, p_units numeric, p_says text,
+                                    out cost_id uuid, out denied_by text, out usd numeric)
+language plpgsql
+security definer -- the edge functions call it as service_role
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_cost record;
+begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/costs', 0));
+  v_cost := strata.estimate_cost(p_service, p_item, p_kind, p_units);
+  if not v_cost.fits then
+    denied_by := v_cost.limited_by;
+    return;
+  end if;
+  usd := v_cost.usd;
+  insert into strata.costs as c (at, kind, units, usd, service, item, credits, worth, state, says)
+  values (strata.clock(), p_kind, p_units, v_cost.usd, p_service, p_item, v_cost.credits, v_cost.worth, 'reserved', p_says)
+  returning c.cost_id into cost_id;
+end
+$$;
+comment on function strata.reserve_cost(text, text, text, numeric, text) is
+  'Counts a paid call before it is made. cost_id: it may be made, and costs at most usd; without one, denied_by says which limit '
+  'is in the way (see affordable). Two at once wait for each other. ST090: no price. ST091: no amount.';
+grant execute on function strata.reserve_cost(text, text, text, numeric, text) to service_role;
+
+create or replace function strata.settle_cost(p_cost_id uuid, p_credits numeric default null)
+returns numeric
+language plpgsql
+security definer -- the edge functions call it as service_role
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_usd numeric;
+begin
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/costs', 0));
+  update strata.costs as c
+     set state = 'settled', credits = coalesce(p_credits, c.credits),
+         worth = coalesce(p_credits / p.credits * p.usd, c.worth),
+         usd = case when p_credits is null or p.usd is null or p.credits is null then c.usd -- what was free of it stays free
+                    else greatest(p_credits - (c.credits - c.usd / p.usd * p.credits) - strata.credits_left(c.service), 0)
+                         / p.credits * p.usd end
+    from (select x.cost_id as id, nullif(y.credits, 0) as credits, nullif(y.usd, 0) as usd
+            from strata.costs as x left join strata.prices as y on y.service = x.service and y.item = x.item
+           where x.cost_id = p_cost_id) as p
+   where c.cost_id = p.id and c.state = 'reserved'
+  returning c.usd into v_usd;
+  if not found then
+    raise exception 'there is no open reservation %', p_cost_id using errcode = 'ST092', hint = strata.remedy('ST092');
+  end if;
+  return v_usd;
+end
+$$;
+comment on function strata.settle_cost(uuid, numeric) is
+  'The call was made: it has cost what was reserved, or the credits the service says it took (more of them than reserved are '
+  'free while there are any). Returns the USD billed. ST092: '
+  'no open reservation.';
+grant execute on function strata.settle_cost(uuid, numeric) to service_role;
+
+create or replace function strata.release_cost(p_cost_id uuid)
+returns void
+language plpgsql
+security definer -- the edge functions call it as service_role
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update strata.costs as c set state = 'released', units = 0, usd = 0, credits = 0, worth = 0
+   where c.cost_id = p_cost_id and c.state = 'reserved';
+  if not found then
+    raise exception 'there is no open reservation %', p_cost_id using errcode = 'ST092', hint = strata.remedy('ST092');
+  end if;
+end
+$$;
+comment on function strata.release_cost(uuid) is
+  'The call was refused, so it cost nothing. Only for an answer that says so: when the answer was lost, settle it. ST092: no '
+  'open reservation.';
+grant execute on function strata.release_cost(uuid) to service_role;
+
+create or replace function strata.note_allowance(p_service text, p_used numeric, p_amount numeric, p_resets_at timestamptz default null)
+returns void
+language sql
+security definer -- the edge functions call it as service_role
+set search_path = pg_catalog, pg_temp
+as $$
+  update strata.allowances as a
+     set told_used = p_used, told_at = strata.clock(), amount = coalesce(p_amount, a.amount),
+         resets_at = coalesce(p_resets_at, a.resets_at),
+         exhausted_until = case when p_used < coalesce(p_amount, a.amount) then null else a.exhausted_until end
+   where a.service = p_service
+$$;
+comment on function strata.note_allowance(text, numeric, numeric, timestamptz) is
+  'What a service says of its own about this month''s credits: used, given, and when they are next reset.';
+grant execute on function strata.note_allowance(text, numeric, numeric, timestamptz) to service_role;
+
+create or replace function strata.note_exhausted(p_service text)
+returns timestamptz
+language sql
+security definer -- the edge functions call it as service_role
+set search_path = pg_catalog, pg_temp
+as $$
+  update strata.allowances as a set exhausted_until = (strata.allowance_period(p_service)).ends
+   where a.service = p_service returning a.exhausted_until
+$$;
+comment on function strata.note_exhausted(text) is
+  'The service has refused for want of credits: nothing is asked of it until its next reset. Returns when that is.';
+grant execute on function strata.note_exhausted(text) to service_role;
+
+-- costs/spending.sql
+
+-- Spending: what the ledger says, what is wrong with it, and how it stays small.
+--
+-- Calls are kept one by one for keep_costs days and then added up per month, for ever.
+
+create or replace function strata.spending()
+returns table (kind text, usd_today numeric, usd_month numeric, worth_month numeric, worth_allowed numeric, calls_month bigint,
+               units_month numeric, credits_month numeric, open_reservations bigint)
+language sql
+stable
+security definer -- the edge functions call it as service_role
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(b.kind, c.kind), coalesce(sum(c.usd) filter (where c.at >= date_trunc('day', strata.clock(), 'UTC')), 0),
+         coalesce(sum(c.usd), 0), coalesce(sum(c.worth), 0), min(b.usd_per_month),
+         count(c.cost_id) filter (where c.state <> 'released'), coalesce(sum(c.units), 0), coalesce(sum(c.credits), 0),
+         count(c.cost_id) filter (where c.state = 'reserved')
+    from strata.budgets as b
+    full join (select x.* from strata.costs as x where x.at >= date_trunc('month', strata.clock(), 'UTC')) as c on c.kind = b.kind
+   group by 1 order by 1
+$$;
+comment on function strata.spending() is
+  'What each kind has cost today and this month (UTC): USD billed, worth at list price and how much of that is allowed (null: no '
+  'limit of its own), calls, units, credits, and reservations nobody has settled.';
+grant execute on function strata.spending() to service_role;
+
+create or replace function strata.cost_conditions()
+returns setof strata.condition
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select 'cost', strata.tier(), '', 'warning',
+         format('%s cost %s USD, most of it for %s', c.day, round(c.usd, 4), c.kind),
+         'Look at strata.costs; turn off what is not worth it, or raise cost_per_day in strata.settings.'
+    from (select (s.at at time zone 'UTC')::date as day, sum(sum(s.usd)) over (partition by (s.at at time zone 'UTC')::date) as usd, s.kind
+            from strata.costs as s where s.at >= date_trunc('day', strata.clock() - interval '1 day', 'UTC')
+           group by 1, s.kind order by 2 desc, sum(s.usd) desc, s.kind limit 1) as c
+   where c.usd > strata.setting('cost_per_day') / 1000000.0
+$$;
+comment on function strata.cost_conditions() is 'The alert that today or yesterday (UTC) cost more than a day may.';
+
+create or replace function strata.roll_up_costs()
+returns bigint
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  with old as (
+    delete from strata.costs as c
+     where c.at < strata.clock() - make_interval(days => strata.setting('keep_costs')::integer)
+    returning c.*
+  ), added as (
+    insert into strata.costs_totals as t (kind, month, service, item, calls, units, credits, usd, worth)
+    select o.kind, date_trunc('month', o.at at time zone 'UTC')::date, o.service, o.item, count(*) filter (where o.state <> 'released'),
+           sum(o.units), sum(o.credits), sum(o.usd), sum(o.worth)
+      from old as o group by 1, 2, 3, 4
+    on conflict (kind, month, service, item) do update
+       set calls = t.calls + excluded.calls, units = t.units + excluded.units, credits = t.credits + excluded.credits,
+           usd = t.usd + excluded.usd, worth = t.worth + excluded.worth
+    returning 1
+  )
+  select count(*) from old
+$$;
+comment on function strata.roll_up_costs() is 'Adds costs older than keep_costs to the totals and drops them; returns how many.';
 
 -- outbox/deliveries.sql
 
@@ -18109,336 +18947,18 @@ as $$
 $$;
 comment on function strata.due_messages(text[]) is 'Which message should go out over which of the given channels now, the gravest first.';
 
--- costs/costs.sql
-
--- Costs: every paid call is counted before it is made.
---
--- Whoever wants to spend asks first. reserve_cost() writes down what a call costs at most, or says which limit is in the
--- way; settle_cost() corrects that to what it did cost, release_cost() to nothing, when it was refused. What nobody
--- settles, because the caller died in the middle, counts in full: better a cent too many in the book than one too many
--- on the bill. Two at once wait for each other, so together they cannot pass a limit either.
---
--- The limits, all rows that an UPDATE changes:
---   free credits     what the service gives each month (allowances). They are used up first and cost nothing.
---   a day            USD billed beyond them per day, of all kinds together (cost_per_day in settings).
---   a month per kind what its calls are worth at list price, free or not (budgets), so that what matters little does not
---                    take the credits of what matters more.
---   a daily kind     gets its share of the credits that are left for the days that are left, so that they last.
--- Days and months are UTC; the credits' month begins when the service resets them.
---
--- Lock order: strata/costs (advisory), then costs.
-
-create or replace function strata.note_cost(p_kind text, p_units numeric, p_usd numeric)
-returns void
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  insert into strata.costs (at, kind, units, usd, worth) values (strata.clock(), p_kind, p_units, p_usd, p_usd)
-$$;
-comment on function strata.note_cost(text, numeric, numeric) is
-  'Writes down that something has cost money already. What can ask first asks reserve_cost().';
-
-create or replace function strata.allowance_period(p_service text, out starts timestamptz, out ends timestamptz)
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select (a.reset + make_interval(months => a.months + k - 1)) at time zone 'UTC',
-         (a.reset + make_interval(months => a.months + k)) at time zone 'UTC'
-    from (select x.resets_at at time zone 'UTC' as reset,
-                 (extract(year from strata.clock() at time zone 'UTC') - extract(year from x.resets_at at time zone 'UTC'))::integer * 12
-                 + (extract(month from strata.clock() at time zone 'UTC') - extract(month from x.resets_at at time zone 'UTC'))::integer as months
-            from strata.allowances as x where x.service = p_service) as a
-    cross join generate_series(0, 1) as k
-   where (a.reset + make_interval(months => a.months + k)) at time zone 'UTC' > strata.clock()
-   order by k limit 1
-$$;
-comment on function strata.allowance_period(text) is
-  'The month for which a service''s present credits are given, from one reset to the next; nothing for a service without.';
-
-create or replace function strata.credits_left(p_service text)
-returns numeric
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_allowance strata.allowances;
-  v_starts constant timestamptz := (strata.allowance_period(p_service)).starts;
-  v_used numeric;
-begin
-  select a.* into v_allowance from strata.allowances as a where a.service = p_service;
-  if not found or v_allowance.exhausted_until > strata.clock() then
-    return 0;
-  end if;
-  -- The service also counts what others use with the same key, and we what it has not counted yet.
-  select greatest(coalesce(sum(c.credits), 0), case when v_allowance.told_at >= v_starts then v_allowance.told_used
-                    + coalesce(sum(c.credits) filter (where c.at > v_allowance.told_at), 0) end)
-    into v_used
-    from strata.costs as c where c.service = p_service and c.at >= v_starts;
-  return greatest(v_allowance.amount - v_used, 0);
-end
-$$;
-comment on function strata.credits_left(text) is
-  'How many of the month''s credits of a service are left, by our book or by its own, whichever says less.';
-
-create or replace function strata.affordable(p_service text, p_item text, p_kind text,
-                                  out units integer, out limited_by text, out credits_left numeric, out usd_left numeric)
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  c_most constant integer := 1000000000; -- of what costs nothing
-  v_price strata.prices;
-  v_budget strata.budgets;
-  v_today constant timestamptz := date_trunc('day', strata.clock(), 'UTC');
-  v_month constant timestamptz := date_trunc('month', strata.clock(), 'UTC');
-  v_ends constant timestamptz := (strata.allowance_period(p_service)).ends;
-  v_days numeric;
-  v_credits_today numeric; -- of this kind
-  v_worth numeric; -- of this kind, this month
-  v_paid numeric;
-  v_free numeric;
-begin
-  select p.* into v_price from strata.prices as p where p.service = p_service and p.item = p_item;
-  if not found then
-    raise exception 'there is no price for "%" of "%"', p_item, p_service using errcode = 'ST090', hint = strata.remedy('ST090');
-  end if;
-  select b.* into v_budget from strata.budgets as b where b.kind = p_kind;
-  credits_left := strata.credits_left(p_service);
-  usd_left := greatest(strata.setting('cost_per_day') / 1000000.0
-              - coalesce((select sum(c.usd) from strata.costs as c where c.at >= v_today), 0), 0);
-  if exists (select from strata.allowances as a where a.service = p_service and a.exhausted_until > strata.clock()) then
-    units := 0;
-    limited_by := 'exhausted';
-    return;
-  end if;
-  select coalesce(sum(c.worth), 0), coalesce(sum(c.credits) filter (where c.at >= v_today and c.service = p_service), 0)
-    into v_worth, v_credits_today
-    from strata.costs as c where c.kind = p_kind and c.at >= v_month;
-  v_days := ceil(extract(epoch from v_ends - v_today) / 86400);
-  v_paid := coalesce(floor(usd_left / nullif(v_price.usd, 0)), c_most);
-  v_free := coalesce(floor(case when v_budget.is_daily then (credits_left + v_credits_today) / v_days - v_credits_today else credits_left end
-                           / nullif(v_price.credits, 0)), 0);
-  -- A daily call may always be as long as its day's money would buy: credits saved for later days cost the same then.
-  units := least(greatest(case when v_budget.is_daily then greatest(v_free, v_paid) else v_free + v_paid end, 0), c_most);
-  limited_by := case when v_budget.is_daily and v_free > v_paid then 'share' else 'day' end;
-  if v_worth + units * v_price.usd > v_budget.usd_per_month then
-    units := greatest(floor((v_budget.usd_per_month - v_worth) / v_price.usd), 0);
-    limited_by := 'month';
-  end if;
-end
-$$;
-comment on function strata.affordable(text, text, text) is
-  'How many units of an item a kind of spending may use now, and which limit that is: exhausted (the service refuses until its '
-  'next reset), share (a daily kind''s part of the credits), day (USD), month (of this kind); with the credits and the day''s '
-  'USD that are left. Changes nothing. ST090: no price.';
-
-create or replace function strata.estimate_cost(p_service text, p_item text, p_kind text, p_units numeric,
-                                     out credits numeric, out usd numeric, out worth numeric, out fits boolean, out limited_by text,
-                                     out units_left integer, out credits_left numeric, out usd_left numeric)
-language plpgsql
-stable
-security definer -- the edge functions call it as service_role
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_price strata.prices;
-  v_may constant record := strata.affordable(p_service, p_item, p_kind);
-begin
-  if p_kind is null or p_kind = '' or p_units is null or p_units < 0 then
-    raise exception '% of "%" is not an amount to be spent', coalesce(p_units::text, 'nothing'), coalesce(p_kind, '')
-      using errcode = 'ST091', hint = strata.remedy('ST091');
-  end if;
-  select p.* into v_price from strata.prices as p where p.service = p_service and p.item = p_item;
-  credits := p_units * v_price.credits;
-  worth := p_units * v_price.usd;
-  usd := greatest(p_units - coalesce(v_may.credits_left / nullif(v_price.credits, 0), 0), 0) * v_price.usd;
-  fits := p_units <= v_may.units;
-  limited_by := v_may.limited_by;
-  units_left := v_may.units;
-  credits_left := v_may.credits_left;
-  usd_left := v_may.usd_left;
-end
-$$;
-comment on function strata.estimate_cost(text, text, text, numeric) is
-  'What so many units would cost now (credits, USD billed, worth at list price), whether they may be spent, and by what that is '
-  'limited (see affordable). Changes nothing. ST090: no price. ST091: no amount.';
-grant execute on function strata.estimate_cost(text, text, text, numeric) to service_role;
-
-create or replace function strata.reserve_cost(p_service text, p_item text, p_kind text, p_units numeric, p_says text,
-                                    out cost_id uuid, out denied_by text, out usd numeric)
-language plpgsql
-security definer -- the edge functions call it as service_role
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_cost record;
-begin
-  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/costs', 0));
-  v_cost := strata.estimate_cost(p_service, p_item, p_kind, p_units);
-  if not v_cost.fits then
-    denied_by := v_cost.limited_by;
-    return;
-  end if;
-  usd := v_cost.usd;
-  insert into strata.costs as c (at, kind, units, usd, service, item, credits, worth, state, says)
-  values (strata.clock(), p_kind, p_units, v_cost.usd, p_service, p_item, v_cost.credits, v_cost.worth, 'reserved', p_says)
-  returning c.cost_id into cost_id;
-end
-$$;
-comment on function strata.reserve_cost(text, text, text, numeric, text) is
-  'Counts a paid call before it is made. cost_id: it may be made, and costs at most usd; without one, denied_by says which limit '
-  'is in the way (see affordable). Two at once wait for each other. ST090: no price. ST091: no amount.';
-grant execute on function strata.reserve_cost(text, text, text, numeric, text) to service_role;
-
-create or replace function strata.settle_cost(p_cost_id uuid, p_credits numeric default null)
-returns numeric
-language plpgsql
-security definer -- the edge functions call it as service_role
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_usd numeric;
-begin
-  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata/costs', 0));
-  update strata.costs as c
-     set state = 'settled', credits = coalesce(p_credits, c.credits),
-         worth = coalesce(p_credits / p.credits * p.usd, c.worth),
-         usd = case when p_credits is null or p.usd is null or p.credits is null then c.usd -- what was free of it stays free
-                    else greatest(p_credits - (c.credits - c.usd / p.usd * p.credits) - strata.credits_left(c.service), 0)
-                         / p.credits * p.usd end
-    from (select x.cost_id as id, nullif(y.credits, 0) as credits, nullif(y.usd, 0) as usd
-            from strata.costs as x left join strata.prices as y on y.service = x.service and y.item = x.item
-           where x.cost_id = p_cost_id) as p
-   where c.cost_id = p.id and c.state = 'reserved'
-  returning c.usd into v_usd;
-  if not found then
-    raise exception 'there is no open reservation %', p_cost_id using errcode = 'ST092', hint = strata.remedy('ST092');
-  end if;
-  return v_usd;
-end
-$$;
-comment on function strata.settle_cost(uuid, numeric) is
-  'The call was made: it has cost what was reserved, or the credits the service says it took (more of them than reserved are '
-  'free while there are any). Returns the USD billed. ST092: '
-  'no open reservation.';
-grant execute on function strata.settle_cost(uuid, numeric) to service_role;
-
-create or replace function strata.release_cost(p_cost_id uuid)
+create or replace function strata.forget_messages()
 returns void
 language plpgsql
-security definer -- the edge functions call it as service_role
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  update strata.costs as c set state = 'released', units = 0, usd = 0, credits = 0, worth = 0
-   where c.cost_id = p_cost_id and c.state = 'reserved';
-  if not found then
-    raise exception 'there is no open reservation %', p_cost_id using errcode = 'ST092', hint = strata.remedy('ST092');
-  end if;
+  update strata.outbox as m set body = m.body || jsonb_build_object('alerts', strata.alert_lines(m.alerts))
+   where m.kind in ('alert', 'digest', 'report') and m.body ? 'alerts'
+     and m.body -> 'alerts' <> strata.alert_lines(m.alerts);
 end
 $$;
-comment on function strata.release_cost(uuid) is
-  'The call was refused, so it cost nothing. Only for an answer that says so: when the answer was lost, settle it. ST092: no '
-  'open reservation.';
-grant execute on function strata.release_cost(uuid) to service_role;
-
-create or replace function strata.note_allowance(p_service text, p_used numeric, p_amount numeric, p_resets_at timestamptz default null)
-returns void
-language sql
-security definer -- the edge functions call it as service_role
-set search_path = pg_catalog, pg_temp
-as $$
-  update strata.allowances as a
-     set told_used = p_used, told_at = strata.clock(), amount = coalesce(p_amount, a.amount),
-         resets_at = coalesce(p_resets_at, a.resets_at),
-         exhausted_until = case when p_used < coalesce(p_amount, a.amount) then null else a.exhausted_until end
-   where a.service = p_service
-$$;
-comment on function strata.note_allowance(text, numeric, numeric, timestamptz) is
-  'What a service says of its own about this month''s credits: used, given, and when they are next reset.';
-grant execute on function strata.note_allowance(text, numeric, numeric, timestamptz) to service_role;
-
-create or replace function strata.note_exhausted(p_service text)
-returns timestamptz
-language sql
-security definer -- the edge functions call it as service_role
-set search_path = pg_catalog, pg_temp
-as $$
-  update strata.allowances as a set exhausted_until = (strata.allowance_period(p_service)).ends
-   where a.service = p_service returning a.exhausted_until
-$$;
-comment on function strata.note_exhausted(text) is
-  'The service has refused for want of credits: nothing is asked of it until its next reset. Returns when that is.';
-grant execute on function strata.note_exhausted(text) to service_role;
-
--- costs/spending.sql
-
--- Spending: what the ledger says, what is wrong with it, and how it stays small.
---
--- Calls are kept one by one for keep_costs days and then added up per month, for ever.
-
-create or replace function strata.spending()
-returns table (kind text, usd_today numeric, usd_month numeric, worth_month numeric, worth_allowed numeric, calls_month bigint,
-               units_month numeric, credits_month numeric, open_reservations bigint)
-language sql
-stable
-security definer -- the edge functions call it as service_role
-set search_path = pg_catalog, pg_temp
-as $$
-  select coalesce(b.kind, c.kind), coalesce(sum(c.usd) filter (where c.at >= date_trunc('day', strata.clock(), 'UTC')), 0),
-         coalesce(sum(c.usd), 0), coalesce(sum(c.worth), 0), min(b.usd_per_month),
-         count(c.cost_id) filter (where c.state <> 'released'), coalesce(sum(c.units), 0), coalesce(sum(c.credits), 0),
-         count(c.cost_id) filter (where c.state = 'reserved')
-    from strata.budgets as b
-    full join (select x.* from strata.costs as x where x.at >= date_trunc('month', strata.clock(), 'UTC')) as c on c.kind = b.kind
-   group by 1 order by 1
-$$;
-comment on function strata.spending() is
-  'What each kind has cost today and this month (UTC): USD billed, worth at list price and how much of that is allowed (null: no '
-  'limit of its own), calls, units, credits, and reservations nobody has settled.';
-grant execute on function strata.spending() to service_role;
-
-create or replace function strata.cost_conditions()
-returns setof strata.condition
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select 'cost', strata.tier(), '', 'warning',
-         format('%s cost %s USD, most of it for %s', c.day, round(c.usd, 4), c.kind),
-         'Look at strata.costs; turn off what is not worth it, or raise cost_per_day in strata.settings.'
-    from (select (s.at at time zone 'UTC')::date as day, sum(sum(s.usd)) over (partition by (s.at at time zone 'UTC')::date) as usd, s.kind
-            from strata.costs as s where s.at >= date_trunc('day', strata.clock() - interval '1 day', 'UTC')
-           group by 1, s.kind order by 2 desc, sum(s.usd) desc, s.kind limit 1) as c
-   where c.usd > strata.setting('cost_per_day') / 1000000.0
-$$;
-comment on function strata.cost_conditions() is 'The alert that today or yesterday (UTC) cost more than a day may.';
-
-create or replace function strata.roll_up_costs()
-returns bigint
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  with old as (
-    delete from strata.costs as c
-     where c.at < strata.clock() - make_interval(days => strata.setting('keep_costs')::integer)
-    returning c.*
-  ), added as (
-    insert into strata.costs_totals as t (kind, month, service, item, calls, units, credits, usd, worth)
-    select o.kind, date_trunc('month', o.at at time zone 'UTC')::date, o.service, o.item, count(*) filter (where o.state <> 'released'),
-           sum(o.units), sum(o.credits), sum(o.usd), sum(o.worth)
-      from old as o group by 1, 2, 3, 4
-    on conflict (kind, month, service, item) do update
-       set calls = t.calls + excluded.calls, units = t.units + excluded.units, credits = t.credits + excluded.credits,
-           usd = t.usd + excluded.usd, worth = t.worth + excluded.worth
-    returning 1
-  )
-  select count(*) from old
-$$;
-comment on function strata.roll_up_costs() is 'Adds costs older than keep_costs to the totals and drops them; returns how many.';
+comment on function strata.forget_messages() is 'Messages say of alerts what those say now.';
 
 -- answers/explain.sql
 
@@ -19061,7 +19581,7 @@ end
 $$;
 comment on function strata.status() is 'How this tier is: its release, links, troubles, open moves, rows set aside, drain, paused jobs, size in bytes as billed.';
 
--- answers/report_parts.sql
+-- answers/report_sections.sql
 
 -- Reports: what each tier says of itself, and what core makes of it.
 --
@@ -19227,64 +19747,6 @@ $$;
 comment on function strata.report_months() is
   'For the report: this month and the two before it: rows and bytes moved on, rows deleted by dataset, the size at its end, costs.';
 
-create or replace function strata.report_part()
-returns jsonb
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_part jsonb := jsonb_build_object('tier', strata.tier(), 'made_at', strata.clock());
-  v_name text;
-  v_section jsonb;
-begin
-  for v_name in select r.routine from strata.registered('report') as r (routine) loop
-    begin
-      execute format('select strata.%I()', 'report_' || v_name) into v_section;
-    exception when others then
-      v_section := jsonb_build_object('failed', format('%s [%s]', sqlerrm, sqlstate));
-    end;
-    v_part := v_part || jsonb_build_object(v_name, v_section);
-  end loop;
-  return v_part;
-end
-$$;
-comment on function strata.report_part() is
-  'What this tier says of itself for reports, as of now: one entry per section; a section that failed has {"failed": why}.';
-
-create or replace function strata.note_part()
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if exists (select from strata.report_parts as p where p.tier = strata.tier()
-                and p.made_at > strata.clock() - make_interval(mins => strata.setting('report_every')::integer)) then
-    return;
-  end if;
-  insert into strata.report_parts (tier, made_at, heard_from, says) values (strata.tier(), strata.clock(), null, strata.report_part())
-  on conflict (tier) do update set made_at = excluded.made_at, heard_from = null, says = excluded.says;
-end
-$$;
-comment on function strata.note_part() is 'Makes this tier''s part of the report anew, unless the last one is recent.';
-
-create or replace function strata.hear_parts(p_from text, p_parts jsonb)
-returns void
-language sql
-set search_path = pg_catalog, pg_temp
-set standard_conforming_strings = on
-as $$
-  insert into strata.report_parts (tier, made_at, heard_from, says)
-  select distinct on (x.says ->> 'tier') x.says ->> 'tier', (x.says ->> 'made_at')::timestamptz, p_from, x.says
-    from jsonb_array_elements(case when jsonb_typeof(p_parts) = 'array' then p_parts else '[]' end) as x (says)
-    join strata.tiers as t on t.name = x.says ->> 'tier'
-   where t.name <> strata.tier() and octet_length(x.says::text) < 200000
-     and x.says ->> 'made_at' ~ '^\d{4}-\d\d-\d\dT[0-9:.]+[+-]\d\d:\d\d$'
-   order by x.says ->> 'tier'
-  on conflict (tier) do update set made_at = excluded.made_at, heard_from = excluded.heard_from, says = excluded.says
-$$;
-comment on function strata.hear_parts(text, jsonb) is 'Keeps what a colder neighbour passes on for the report: its own part, and those of tiers behind it.';
-
 -- answers/reports.sql
 
 -- Reporting: the report as a whole, and when it goes out.
@@ -19412,299 +19874,6 @@ comment on procedure strata.report_monthly() is
   'What cron calls on the first of a month: tells the admin the report of the last one. Commits: must be the only statement, outside '
   'a transaction.';
 
--- answers/validate.sql
-
--- Validate: every promise that this tier can check about itself and, over the links it drives, about its neighbours.
---
--- One row per check: ok or not, a sentence with what was found, and what to do. It changes nothing. What is missing (a table, a
--- role, an extension) is one check that does not hold; it never keeps the others from being made.
-
-create or replace function strata.validate_server()
-returns table (topic text, ok boolean, says text, remedy text)
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select 'tier', true, format('this database is %s%s', s.tier, case when s.is_last then ', the last of its chain' else '' end), null
-    from strata.self as s
-  union all
-  select 'tier', false, 'this database does not know which tier it is', strata.remedy('ST001')
-   where not exists (select from strata.self)
-  union all
-  select 'version', v.number between 150000 and 189999, format('PostgreSQL %s', current_setting('server_version')),
-         'Use PostgreSQL 15 to 18.'
-    from (select current_setting('server_version_num')::integer as number) as v
-  union all
-  select 'encoding', current_setting('server_encoding') = 'UTF8', format('texts are in %s', current_setting('server_encoding')),
-         'Create the database with encoding UTF8: fingerprints are of UTF-8 text.'
-  union all
-  select 'durability', current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on',
-         format('fsync %s, full_page_writes %s', current_setting('fsync'), current_setting('full_page_writes')),
-         'Turn both on: a proof promises that the row has reached the disk.'
-  union all
-  select 'extension ' || w.name, coalesce(n.nspname = 'extensions' or w.name = 'postgres_fdw', false),
-         coalesce(format('%s is in schema %s', w.name, n.nspname), w.name || ' is missing'),
-         format(case when n.nspname is null then 'create extension %I with schema extensions (a superuser, on a plain Postgres)'
-                     else 'alter extension %I set schema extensions' end, w.name)
-    from (values ('postgres_fdw'), ('dblink')) as w (name)
-    left join pg_catalog.pg_extension as e on e.extname = w.name
-    left join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
-$$;
-comment on function strata.validate_server() is 'Checks of the server itself: tier, version, encoding, durability, extensions.';
-
--- Of the logins that neighbours dial this tier with.
-create or replace function strata.validate_logins()
-returns table (topic text, ok boolean, says text, remedy text)
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  with logins as (
-    select l.neighbour, n.login, r.* from strata.links as l
-     cross join lateral unnest(strata.logins_of(l.neighbour)) as n (login)
-      left join pg_catalog.pg_roles as r on r.rolname = n.login
-     where l.server is null and l.driver <> 'relay'),
-  found as (
-    select n.*, n.rolsuper or n.rolbypassrls or n.rolcreaterole or n.rolcreatedb or n.rolreplication as is_mighty,
-           array(select m.roleid::regrole::text from pg_catalog.pg_auth_members as m where m.member = n.oid) as groups,
-           array(select unnest(s.setconfig) from pg_catalog.pg_db_role_setting as s where s.setrole = n.oid) as settings
-      from logins as n)
-  select 'login ' || f.login, coalesce(f.rolcanlogin and not f.is_mighty and f.rolinherit and f.groups = '{strata_mover}', false),
-         case when f.oid is null then 'is missing' else concat_ws(', ', case when f.rolcanlogin then 'may log in' else 'may not log in' end,
-              case when f.is_mighty then 'has more rights than it needs' end, 'is a member of ' || coalesce(nullif(array_to_string(f.groups, ' and '), ''), 'nothing')) end,
-         case when f.is_mighty or cardinality(f.groups) > 1 then 'Take superuser, bypassrls, createrole, createdb, replication and every group but strata_mover from it.'
-              else 'Run `deno task strata setup --init`.' end
-    from found as f
-  union all
-  select 'login ' || f.login || ' settings', f.settings = '{}',
-         case when f.settings = '{}' then 'none of its own' else 'it has given itself ' || array_to_string(f.settings, ', ') end,
-         'Run `deno task strata setup --init`, which takes them away; then `setup --rotate`, because somebody knows its password.'
-    from found as f where f.oid is not null
-  union all
-  select 'connections of ' || f.neighbour, bool_and(f.rolconnlimit = t.pool_size), format('its logins may hold %s connections each, the pool is %s',
-         string_agg(distinct case f.rolconnlimit when -1 then 'any number of' else f.rolconnlimit::text end, ' and '), t.pool_size),
-         'Run `deno task strata setup --init`.'
-    from found as f, strata.self as s join strata.tiers as t on t.name = s.tier where f.oid is not null group by f.neighbour, t.pool_size
-$$;
-comment on function strata.validate_logins() is 'Checks of the logins that neighbours dial this tier with: powers, groups, settings of their own, limits.';
-
--- Other databases and large objects are named and not counted as wrong: only their owner knows who else needs them.
-create or replace function strata.validate_reach()
-returns table (topic text, ok boolean, says text, remedy text)
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select 'temporary objects', not has_database_privilege('strata_mover', current_database(), 'temporary'),
-         case when has_database_privilege('strata_mover', current_database(), 'temporary') then 'a neighbour''s login may make them here' else 'only the owner may make them' end,
-         format('revoke temporary on database %I from public, as %s, who owns it', current_database(), (
-           select d.datdba::regrole from pg_catalog.pg_database as d where d.datname = current_database()))
-  union all
-  select 'other databases', true, case when count(*) = 0 then 'a neighbour''s login gets into none' else
-         format('a neighbour''s login could connect to %s%s; what ends it is: revoke connect on database %I from public', (array_agg(d.datname order by d.datname))[1],
-                case when count(*) > 1 then format(' and %s more', count(*) - 1) else '' end, (array_agg(d.datname order by d.datname))[1]) end, null
-    from pg_catalog.pg_database as d
-   where d.datallowconn and d.datname <> current_database() and has_database_privilege('strata_mover', d.oid, 'connect') -- by oid: it may be gone by now
-  union all
-  select 'large objects', true, case when has_function_privilege('strata_mover', 'pg_catalog.lo_create(oid)', 'execute')
-           then 'every login may make some; what ends it, as a superuser: '
-                'revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public'
-           else 'a neighbour''s login may make none' end, null
-$$;
-comment on function strata.validate_reach() is 'Checks of what a neighbour''s login reaches besides its functions: temporary objects, other databases, large objects.';
-
-create or replace function strata.validate_roles()
-returns table (topic text, ok boolean, says text, remedy text)
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select 'role strata_mover', not (r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication),
-         format('%s%s', case when r.rolcanlogin then 'may log in' else 'is a group' end,
-                case when r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication
-                     then ' and has more rights than it needs' else '' end),
-         'alter role strata_mover nologin; take superuser, bypassrls, createrole, createdb and replication from it.'
-    from pg_catalog.pg_roles as r where r.rolname = 'strata_mover'
-  union all
-  select 'grants', o.count = 0,
-         case when o.count = 0 then 'nothing of strata is open to anon, authenticated or public'
-              else format('%s %s open to %s: %s%s', o.count, case o.count when 1 then 'is' else 'are' end, o.grantees,
-                          array_to_string(o.names[1:3], ', '), case when o.count > 3 then format(' and %s more', o.count - 3) end) end,
-         'revoke all on all tables in schema strata from anon, authenticated; revoke execute on all functions in schema strata from public;'
-    from (select count(distinct x.name) as count, string_agg(distinct x.grantee, ', ' order by x.grantee) as grantees,
-                 array_agg(distinct x.name order by x.name) as names from (
-            select p.oid::regprocedure::text as name, 'public' as grantee from pg_catalog.pg_proc as p
-             where p.pronamespace = 'strata'::regnamespace and has_function_privilege('public', p.oid, 'execute')
-            union all
-            select c.oid::regclass::text, r.rolname::text from pg_catalog.pg_class as c, pg_catalog.pg_roles as r
-             where c.relnamespace = 'strata'::regnamespace and c.relkind in ('r', 'v') and r.rolname in ('anon', 'authenticated')
-               and has_table_privilege(r.rolname, c.oid, 'select,insert,update,delete')) as x) as o
-$$;
-comment on function strata.validate_roles() is 'Checks of the movers'' role and of grants: that nothing is open.';
-select strata.pin('strata.validate_roles()');
-
-create or replace function strata.validate_jobs()
-returns table (topic text, ok boolean, says text, remedy text)
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if not strata.has_cron() then
-    return query select 'cron', not exists (select from strata.stopped_jobs()), 'pg_cron is not in this database: nothing runs by itself',
-      'Install pg_cron and set cron.database_name, or call strata.process() from another scheduler.';
-    return;
-  end if;
-  return query execute
-    'select ''job '' || s.job, '
-    '       coalesce(j.schedule = s.cron and j.command = s.command, false) and coalesce(r.status, '''') <> ''failed'' and not p.paused, '
-    '       case when j.jobid is null then ''is not scheduled'' '
-    '            else format(''%s, %s%s'', j.schedule, case when p.paused then ''paused'' when j.active then ''active'' else ''asleep'' end, '
-    '                        coalesce('', last run '' || to_char(r.start_time, ''YYYY-MM-DD HH24:MI'') || '' '' || r.status, '', has not run yet'') '
-    '                        || case when r.status = ''failed'' then '': '' || r.return_message else '''' end) end, '
-    '       case when p.paused then format(''update strata.schedules set active = true where job = %L'', s.job) else '
-    '       ''select strata.apply_schedules(); if runs fail, read the message (at home: cron.use_background_workers = on, or trust for localhost).'' end '
-    '  from strata.schedules as s '
-    ' cross join lateral (select not s.active) as p (paused) '
-    '  left join cron.job as j on j.jobname = s.job '
-    '  left join lateral (select d.* from cron.job_run_details as d where d.jobid = j.jobid order by d.runid desc limit 1) as r on true '
-    ' where (select f.tier from strata.self as f) = any (s.tiers) order by s.job';
-end
-$$;
-comment on function strata.validate_jobs() is 'Checks of pg_cron: every job scheduled as the table says, none paused, and its last run well.';
-
-create or replace function strata.validate_dataset(p_dataset strata.datasets)
-returns table (topic text, ok boolean, says text, remedy text)
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_topic constant text := 'dataset ' || p_dataset.name;
-  v_relation constant regclass := to_regclass(strata.relation(p_dataset));
-  v_found integer;
-begin
-  if v_relation is null then
-    return query select v_topic, false, g.says, g.remedy from strata.table_is_gone(p_dataset) as g;
-    return;
-  end if;
-  return query select v_topic, false, o.says, o.hint
-    from strata.objections(v_relation, p_dataset.age_column, p_dataset.delete_triggers) as o;
-  get diagnostics v_found = row_count;
-  return query select v_topic, p_dataset.trouble is null,
-      coalesce(p_dataset.trouble || ' [' || p_dataset.trouble_sqlstate || ']', format('key (%s), age %s',
-        array_to_string(p_dataset.key_columns, ', '), p_dataset.age_column)), p_dataset.remedy
-    where v_found = 0;
-exception when others or assert_failure then
-  return query select v_topic, false, format('it cannot be checked: %s [%s]', sqlerrm, sqlstate), strata.remedy(sqlstate, p_dataset.name);
-end
-$$;
-comment on function strata.validate_dataset(strata.datasets) is 'Checks of one dataset: table there, nothing in the way, no trouble noted.';
-
-create or replace function strata.validate_datasets()
-returns table (topic text, ok boolean, says text, remedy text)
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$ select v.* from (select d from strata.datasets as d order by d.name) as o, strata.validate_dataset(o.d) as v $$;
-comment on function strata.validate_datasets() is 'Checks of every dataset: table there, nothing in the way, no trouble noted.';
-
-create or replace function strata.validate_link(p_link strata.links)
-returns table (topic text, ok boolean, says text, remedy text)
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_topic constant text := format('link %s (%s)', p_link.neighbour, p_link.driver);
-  v_hello jsonb;
-  v_skew numeric;
-  v_tls text;
-begin
-  if p_link.server is null then
-    return query select v_topic, true, case p_link.driver when 'relay' then 'an edge function carries it' else p_link.neighbour || ' dials us' end, null::text;
-    return;
-  end if;
-  v_hello := strata.ask(p_link.neighbour, 'select strata.hello()')::jsonb;
-  v_skew := round(extract(epoch from clock_timestamp() - (v_hello ->> 'clock')::timestamptz), 2);
-  -- Asked in the mover's own name: nobody else may see how that session is encrypted.
-  v_tls := strata.ask(p_link.neighbour, 'select s.version from pg_catalog.pg_stat_ssl as s where s.pid = pg_catalog.pg_backend_pid()');
-  return query
-    select v_topic, true, format('%s answers, PostgreSQL %s', p_link.neighbour, (v_hello ->> 'postgres')::integer / 10000), null::text
-    union all
-    select v_topic, v_hello -> 'links' ->> strata.tier() is not distinct from p_link.driver,
-           format('%s knows the link from %s as %s', p_link.neighbour, strata.tier(), coalesce(v_hello -> 'links' ->> strata.tier(), 'nothing')),
-           'Run setup again: both ends must name each other with the same driver.'
-    union all
-    select v_topic || ' clock', abs(v_skew) < 5, format('the clocks differ by %s s', v_skew), 'Keep both servers on network time.'
-    union all
-    select v_topic || ' TLS', s.pooled or s.insecure_because is not null or coalesce(v_tls in ('TLSv1.2', 'TLSv1.3'), not s.demands_tls),
-           case when s.pooled then format('encrypted as far as the pooler, as %s has it', s.sslmode)
-                else coalesce('encrypted with ' || v_tls, 'not encrypted' || case when not s.demands_tls then ': it is this machine' else '' end) end,
-           'Turn on ssl on that server, with TLS 1.3, and run setup again.'
-      from strata.line_security(p_link.neighbour) as s
-    union all
-    select v_topic || ' certificate', true, case
-             when s.sslmode = 'verify-full' then format('checked (%s)', coalesce(s.ca, 'libpq''s own root.crt'))
-             when s.insecure_because is not null then format('not checked (sslmode %s), because: %s', s.sslmode, s.insecure_because)
-             else 'not checked: it is this machine' end, null
-      from strata.line_security(p_link.neighbour) as s
-    union all
-    select v_topic || ' durability', v_hello ->> 'fsync' = 'on', format('fsync is %s there', v_hello ->> 'fsync'),
-           'Turn fsync on there: a proof promises that the row has reached the disk.'
-    union all
-    select v_topic || ' writable', v_hello ->> 'read_only' = 'off', case v_hello ->> 'read_only' when 'off' then 'takes rows' else 'is read-only' end,
-           strata.remedy('25006');
-exception when others or assert_failure then
-  return query select v_topic, false, sqlerrm, strata.remedy(sqlstate);
-end
-$$;
-comment on function strata.validate_link(strata.links) is
-  'Dials a neighbour and checks who answers, that it knows us, clocks (under 5 s apart), TLS and durability there.';
-
-create or replace function strata.validate_links()
-returns table (topic text, ok boolean, says text, remedy text)
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_link strata.links;
-begin
-  for v_link in select l.* from strata.links as l order by l.direction loop
-    return query select v.* from strata.validate_link(v_link) as v;
-    begin
-      perform strata.hang_up(v_link.neighbour);
-    exception when syntax_error_or_access_rule_violation or invalid_schema_name then
-      continue; -- without dblink there is nothing to hang up, and the link's own check has said so
-    end;
-  end loop;
-end
-$$;
-comment on function strata.validate_links() is 'Checks of the links, one after the other.';
-
-create or replace function strata.validate()
-returns table (topic text, ok boolean, says text, remedy text)
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_part text;
-begin
-  foreach v_part in array array['server', 'logins', 'reach', 'roles', 'jobs', 'links', 'datasets', 'rights', 'troubles'] loop
-    begin
-      return query execute format('select v.topic, v.ok, v.says, case when not v.ok then v.remedy end from strata.%I() as v',
-                                  'validate_' || v_part);
-    exception when others or assert_failure then
-      return query select v_part, false, format('this cannot be checked: %s [%s]', sqlerrm, sqlstate),
-        case when sqlstate like '42%' or sqlstate like '3F%' then 'Put back what the message names, or run `deno task strata setup --init`.'
-             else strata.remedy(sqlstate) end;
-    end;
-  end loop;
-end
-$$;
-comment on function strata.validate() is
-  'Checks what can be checked from here: server, logins, roles, grants, jobs, links it drives (who answers, clock, TLS), datasets, this clock, '
-  'confirmed policies. One row each: ok, a sentence, and a remedy where it is not. A part that cannot be checked is one row, the others are made.';
-
 -- loading/load.sql
 
 -- Loading: rows that come from a file, as JSON documents, into a dataset of this tier.
@@ -19826,39 +19995,8 @@ comment on function strata.load_rows(text, text[], boolean) is
 delete from strata.registry as r where r.product = 'strata'; -- all of them are entered again
 
 insert into strata.errors (code, cause, remedy) values
-  ('ST001', 'this database does not know which tier it is', 'select strata.become(''core''), ''main'' or ''archive'''),
-  ('ST002', 'there is no such tier, or it cannot take that place in the chain', 'use core, main or archive, each once'),
-  ('ST003', 'the database behind the link is another tier than the one it was declared as', 'run strata.join_tier() with the right address'),
-  ('ST004', 'the two ends of a link do not fit together', 'run `deno task strata setup --init`: it pushes the same migrations to both tiers, grants what they grant, and sets both up again'),
-  ('ST005', 'the neighbour did not answer in time', 'check the line; the work is taken up again by itself'),
-  ('ST010', 'the table cannot be managed', 'change what the message names, or let go of the table with strata.unmanage()'),
-  ('ST011', 'there is no such dataset', 'select name from strata.datasets'),
-  ('ST012', 'the policy makes no sense', 'retentions are whole days that grow down the chain; null or -1 means never'),
-  ('ST013', 'the table has delete triggers and nobody said whether a move may fire them',
-            'call strata.manage() again with p_delete_triggers => ''fire'' or ''skip'''),
-  ('ST014', 'the condition is not a boolean expression over the row', 'write it as you would in a WHERE clause'),
-  ('ST020', 'the twin is gone from the colder tier', 'restore the table on that tier from a backup; if there is none, make it anew there, without those rows: select strata.forget_twin(<dataset>);'),
-  ('ST021', 'a column is gone from the twin', 'add it again on that tier: alter table <table> add column …; or accept that its values there are lost: select strata.forget_twin(<dataset>);'),
-  ('ST022', 'a column has another type on the two tiers', 'on the colder tier, with the column and the type that the message names: alter table <table> alter column … type …;'),
-  ('ST023', 'a column was dropped or renamed on the hotter tier', 'on the colder tier, with the column that the message names: alter table <table> drop column …; or alter table <table> rename column … to …;'),
-  ('ST024', 'the twin has another primary key, or none', 'on the colder tier, with the columns that the message names: alter table <table> drop constraint …, add primary key (…);'),
-  ('ST025', 'the twin has a column that must be filled and that the hotter tier does not know', 'on the colder tier, with the column that the message names: alter table <table> alter column … drop not null;'),
-  ('ST026', 'a type could not be made on the colder tier, or is another one there', 'create or alter it there by hand so that both are the same'),
-  ('ST027', 'the twin is unlogged: a crash would empty it', 'on the colder tier: alter table <table> set logged;'),
-  ('ST030', 'there is no such move, or it is not in that step', 'nothing: the next run takes up what is open'),
-  ('ST031', 'the move was closed already; a late copy of it is refused', 'nothing: this is a straggler being turned away'),
-  ('ST032', 'the shape of the table changed while the batch was under way', 'nothing: the next run starts with the new shape'),
-  ('ST033', 'a move is still under way', 'call strata.move_due() on the tier that drives the link until it is closed, then try again'),
-  ('ST040', 'the colder tier holds another row under the same key', 'nothing was overwritten: compare the two (deno task strata explain), and delete one of them, or give it another key, on its tier; the rest follows by itself'),
-  ('ST041', 'the colder tier took the row and did not keep it', 'on the colder tier, drop or guard the trigger or rule of <table> that keeps rows from being inserted; then run `deno task strata sync`'),
-  ('ST042', 'a trigger on the colder tier changes the row as it arrives', 'on the colder tier, drop or guard that trigger of <table>: values must cross unchanged; then run `deno task strata sync`'),
-  ('ST043', 'a trigger here keeps the row from being deleted', 'guard it (current_setting(''strata.purging'', true) is ''on'' while Strata deletes), or drop it; then run `deno task strata sync`'),
-  ('ST044', 'the row is too large to cross in one piece', 'rows up to about 200 MB of text can move: make it smaller, or hold it: select strata.hold(<dataset>, p_key => …, p_reason => …);'),
-  ('ST050', 'what is to be held or explained is not named as it must be', 'give the key, one value of its type for each key column; or, for a hold, a condition; and its reason'),
   ('ST067', 'the database has a newer release of Strata than the file that is pushed',
             'update this copy of Strata; in a project of your own, run `deno task strata add <folder>` from the newer copy'),
-  ('ST069', 'two neighbours have releases of Strata that cannot work together',
-            'run `deno task strata setup --init` from a copy of the newer release: it upgrades every tier; moves go on by themselves'),
   ('ST068', 'objects that are not Strata''s depend on what a release makes anew, or a removal takes away',
             'drop the objects that the message names and push again; after an upgrade, make them anew'),
   ('ST070', 'rows have settled on colder tiers, and without Strata nobody would look after them',
@@ -19885,23 +20023,6 @@ insert into strata.errors (code, cause, remedy) values
   ('P0', 'a trigger or function on the table raised an error', 'read the message: guard the trigger (current_setting(''strata.purging'', true) is ''on'' while Strata deletes), or mend the row; then run `deno task strata sync`'),
   ('XX', 'the server there reports an internal error', 'look at its log; check its disks')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
-
-insert into strata.settings (name, value, unit, says) values
-  ('batch_rows', 20000, 'rows', 'the most rows of one move'),
-  ('flow_batches', 64, 'batches', 'so many batches follow each other without a pause in which the same dataset may move on from the colder tier'),
-  ('batch_bytes', 4194304, 'bytes', 'a move is closed to further rows when their stored size passes this'),
-  ('relay_batch_bytes', 3145728, 'bytes', 'as batch_bytes, for links that an edge function drives: all of it passes through its memory'),
-  ('relay_text_bytes', 6291456, 'bytes', 'the most text one call of the relay carries; a longer row is set aside'),
-  ('link_timeout', 60, 'seconds', 'how long one call to a neighbour may take before the line is given up'),
-  ('keep_closed_arrivals', 30, 'days', 'how long a tier remembers finished arrivals, to turn stragglers away'),
-  ('keep_job_runs', 7, 'days', 'how long rows of our own jobs stay in cron.job_run_details')
-on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
-
-insert into strata.schedules (job, cron, command, active, says) values
-  ('strata-move', '0 */4 * * *', 'call strata.move_due()', true, 'moves what is due'),
-  ('strata-continue', '* * * * *', 'call strata.go_on()', true, 'goes on with what a run left behind, with drains and reclaims; asleep otherwise'),
-  ('strata-upkeep', '0 2 * * 0', 'call strata.upkeep()', true, 'deletions at the last tier, housekeeping')
-on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
 
 -- tiers/seed.sql
 
@@ -19951,6 +20072,24 @@ insert into strata.settings (name, value, unit, says) values
   ('failures_daily', 1000, 'failures', 'the most failed steps of which a line is kept within a day')
 on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
 
+insert into strata.errors (code, cause, remedy) values
+  ('ST001', 'this database does not know which tier it is', 'select strata.become(''core''), ''main'' or ''archive'''),
+  ('ST002', 'there is no such tier, or it cannot take that place in the chain', 'use core, main or archive, each once'),
+  ('ST003', 'the database behind the link is another tier than the one it was declared as', 'run strata.join_tier() with the right address'),
+  ('ST004', 'the two ends of a link do not fit together', 'run `deno task strata setup --init`: it pushes the same migrations to both tiers, grants what they grant, and sets both up again'),
+  ('ST005', 'the neighbour did not answer in time', 'check the line; the work is taken up again by itself'),
+  ('ST069', 'two neighbours have releases of Strata that cannot work together',
+            'run `deno task strata setup --init` from a copy of the newer release: it upgrades every tier; moves go on by themselves')
+on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
+
+insert into strata.settings (name, value, unit, says) values
+  ('link_timeout', 60, 'seconds', 'how long one call to a neighbour may take before the line is given up')
+on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
+
+insert into strata.errors (code, cause, remedy) values
+  ('ST036', 'the values a question works on were not handed over before it', 'nothing: the next run dials anew and hands them over')
+on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
+
 -- datasets/seed.sql
 
 insert into strata.errors (code, cause, remedy) values
@@ -19959,13 +20098,14 @@ insert into strata.errors (code, cause, remedy) values
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
 insert into strata.errors (code, cause, remedy) values
-  ('ST051', 'the colder tier has a newer policy of the dataset than this one, which was put back from a backup',
-            'set policy and holds here as they should be, with strata.manage() and strata.hold(), then: select strata.keep_policy(<dataset>);')
+  ('ST010', 'the table cannot be managed', 'change what the message names, or let go of the table with strata.unmanage()'),
+  ('ST011', 'there is no such dataset', 'select name from strata.datasets'),
+  ('ST012', 'the policy makes no sense', 'retentions are whole days that grow down the chain; null or -1 means never'),
+  ('ST013', 'the table has delete triggers and nobody said whether a move may fire them',
+            'call strata.manage() again with p_delete_triggers => ''fire'' or ''skip'''),
+  ('ST014', 'the condition is not a boolean expression over the row', 'write it as you would in a WHERE clause'),
+  ('ST050', 'what is to be held or explained is not named as it must be', 'give the key, one value of its type for each key column; or, for a hold, a condition; and its reason')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
-
-insert into strata.settings (name, value, unit, says) values
-  ('confirmed_within', 1440, 'minutes', 'how old the hotter tier''s word may be on which rows are deleted at the end of the chain; also until an alert says that it is missing')
-on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
 
 -- twins/seed.sql
 
@@ -19987,6 +20127,26 @@ insert into strata.errors (code, cause, remedy) values
   ('ST038', 'a column is computed on the colder tier, and otherwise than on the hotter one',
             'on the colder tier, with the column that the message names: alter table <table> alter column … drop expression; its rows keep their values, and those that come are kept as they come. A virtual column of PostgreSQL 18 has no values to keep: give it the expression of the hotter tier (alter column … set expression), or put a plain column with the values in its place')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
+
+insert into strata.errors (code, cause, remedy) values
+  ('ST020', 'the twin is gone from the colder tier', 'restore the table on that tier from a backup; if there is none, make it anew there, without those rows: select strata.forget_twin(<dataset>);'),
+  ('ST021', 'a column is gone from the twin', 'add it again on that tier: alter table <table> add column …; or accept that its values there are lost: select strata.forget_twin(<dataset>);'),
+  ('ST022', 'a column has another type on the two tiers', 'on the colder tier, with the column and the type that the message names: alter table <table> alter column … type …;'),
+  ('ST023', 'a column was dropped or renamed on the hotter tier', 'on the colder tier, with the column that the message names: alter table <table> drop column …; or alter table <table> rename column … to …;'),
+  ('ST024', 'the twin has another primary key, or none', 'on the colder tier, with the columns that the message names: alter table <table> drop constraint …, add primary key (…);'),
+  ('ST025', 'the twin has a column that must be filled and that the hotter tier does not know', 'on the colder tier, with the column that the message names: alter table <table> alter column … drop not null;'),
+  ('ST026', 'a type could not be made on the colder tier, or is another one there', 'create or alter it there by hand so that both are the same'),
+  ('ST027', 'the twin is unlogged: a crash would empty it', 'on the colder tier: alter table <table> set logged;')
+on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
+
+insert into strata.errors (code, cause, remedy) values
+  ('ST051', 'the colder tier has a newer policy of the dataset than this one, which was put back from a backup',
+            'set policy and holds here as they should be, with strata.manage() and strata.hold(), then: select strata.keep_policy(<dataset>);')
+on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
+
+insert into strata.settings (name, value, unit, says) values
+  ('confirmed_within', 1440, 'minutes', 'how old the hotter tier''s word may be on which rows are deleted at the end of the chain; also until an alert says that it is missing')
+on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
 
 -- moves/seed.sql
 
@@ -20010,11 +20170,28 @@ insert into strata.errors (code, cause, remedy) values
             'make there what the message names, or mend the value; the row is tried again by itself')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
--- drivers/seed.sql
-
 insert into strata.errors (code, cause, remedy) values
-  ('ST036', 'the values a question works on were not handed over before it', 'nothing: the next run dials anew and hands them over')
+  ('ST030', 'there is no such move, or it is not in that step', 'nothing: the next run takes up what is open'),
+  ('ST031', 'the move was closed already; a late copy of it is refused', 'nothing: this is a straggler being turned away'),
+  ('ST032', 'the shape of the table changed while the batch was under way', 'nothing: the next run starts with the new shape'),
+  ('ST033', 'a move is still under way', 'call strata.move_due() on the tier that drives the link until it is closed, then try again'),
+  ('ST040', 'the colder tier holds another row under the same key', 'nothing was overwritten: compare the two (deno task strata explain), and delete one of them, or give it another key, on its tier; the rest follows by itself'),
+  ('ST041', 'the colder tier took the row and did not keep it', 'on the colder tier, drop or guard the trigger or rule of <table> that keeps rows from being inserted; then run `deno task strata sync`'),
+  ('ST042', 'a trigger on the colder tier changes the row as it arrives', 'on the colder tier, drop or guard that trigger of <table>: values must cross unchanged; then run `deno task strata sync`'),
+  ('ST043', 'a trigger here keeps the row from being deleted', 'guard it (current_setting(''strata.purging'', true) is ''on'' while Strata deletes), or drop it; then run `deno task strata sync`'),
+  ('ST044', 'the row is too large to cross in one piece', 'rows up to about 200 MB of text can move: make it smaller, or hold it: select strata.hold(<dataset>, p_key => …, p_reason => …);')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
+
+insert into strata.settings (name, value, unit, says) values
+  ('batch_rows', 20000, 'rows', 'the most rows of one move'),
+  ('batch_bytes', 4194304, 'bytes', 'a move is closed to further rows when their stored size passes this')
+on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
+
+insert into strata.registry (occasion, place, routine) values
+  ('unmanage', 10, 'unmanage_moves'),
+  ('new_colder', 10, 'turn_to');
+
+-- drivers/seed.sql
 
 insert into strata.settings (name, value, unit, says) values
   ('share_beside_others', 10, 'percent', 'for so much of the time rows leave this tier while others use it; 100: all the time')
@@ -20024,8 +20201,14 @@ insert into strata.errors (code, cause, remedy) values
   ('ST006', 'the link is not one that an edge function drives', 'set driver: relay for that link and run setup on both tiers, or stop calling the relay')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
-insert into strata.schedules (job, cron, command, tiers, says) values
-  ('strata-relay', '*/5 * * * *', 'call strata.wake_relay()', '{core,main}', 'wakes the relay when there is something to carry; idle without such a link')
+insert into strata.settings (name, value, unit, says) values
+  ('flow_batches', 64, 'batches', 'so many batches follow each other without a pause in which the same dataset may move on from the colder tier'),
+  ('relay_batch_bytes', 3145728, 'bytes', 'as batch_bytes, for links that an edge function drives: all of it passes through its memory'),
+  ('relay_text_bytes', 6291456, 'bytes', 'the most text one call of the relay carries; a longer row is set aside')
+on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
+
+insert into strata.schedules (job, cron, command, says) values
+  ('strata-move', '0 */4 * * *', 'call strata.move_due()', 'moves what is due')
 on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
 
 -- space/seed.sql
@@ -20056,6 +20239,21 @@ insert into strata.settings (name, value, unit, says) values
   ('disk_percent', 200, '% of the capacity', 'how large the disk is; a copy of a table must fit on what is free (free plan: 1 GB for 500 MB)'),
   ('keep_reclaims', 400, 'days', 'how long finished drains and reclaims stay in the log')
 on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
+
+insert into strata.schedules (job, cron, command, says) values
+  ('strata-continue', '* * * * *', 'call strata.go_on()', 'goes on with what a run left behind, with drains and reclaims; asleep otherwise')
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
+
+insert into strata.settings (name, value, unit, says) values
+  ('hysteresis', 5, '%', 'a level is left when the size is this much below its threshold'),
+  ('keep_samples', 7, 'days', 'how long every sample stays; after that one a day'),
+  ('keep_daily_samples', 730, 'days', 'how long the daily samples stay')
+on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
+
+insert into strata.registry (occasion, place, routine) values
+  ('left_over', 10, 'wants_space'),
+  ('rewriting', 10, 'is_rewriting'),
+  ('prune', 20, 'thin_samples');
 
 -- watch/seed.sql
 
@@ -20101,12 +20299,6 @@ on conflict (kind) do update set is_condition = excluded.is_condition, says = ex
 update strata.alert_kinds as k set at_once = true where k.kind in ('cost', 'size_warning');
 
 update strata.alert_kinds as k set of_moves = true where k.kind in ('link_down', 'silent', 'overdue', 'row_set_aside', 'stands_still');
-
-insert into strata.settings (name, value, unit, says) values
-  ('hysteresis', 5, '%', 'a level is left when the size is this much below its threshold'),
-  ('keep_samples', 7, 'days', 'how long every sample stays; after that one a day'),
-  ('keep_daily_samples', 730, 'days', 'how long the daily samples stay')
-on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
 
 insert into strata.schedules (job, cron, command, says) values
   ('strata-watch', '*/15 * * * *', 'call strata.watch()', 'watches the billed size, and says when it is too large')
@@ -20185,8 +20377,20 @@ insert into strata.registry (occasion, place, routine) values
   ('condition', 160, 'set_up_conditions');
 
 insert into strata.registry (occasion, place, routine) values
-  ('prune', 10, 'roll_up_moves'),
-  ('prune', 20, 'thin_samples');
+  ('prune', 10, 'roll_up_moves');
+
+insert into strata.settings (name, value, unit, says) values
+  ('keep_closed_arrivals', 30, 'days', 'how long a tier remembers finished arrivals, to turn stragglers away'),
+  ('keep_job_runs', 7, 'days', 'how long rows of our own jobs stay in cron.job_run_details')
+on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
+
+insert into strata.schedules (job, cron, command, says) values
+  ('strata-upkeep', '0 2 * * 0', 'call strata.upkeep()', 'deletions at the last tier, housekeeping')
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
+
+insert into strata.schedules (job, cron, command, tiers, says) values
+  ('strata-relay', '*/5 * * * *', 'call strata.wake_relay()', '{core,main}', 'wakes the relay when there is something to carry; idle without such a link')
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
 
 -- audit/seed.sql
 
@@ -20213,6 +20417,44 @@ on conflict (code) do update set cause = excluded.cause, remedy = excluded.remed
 
 insert into strata.registry (occasion, place, routine) values
   ('prune', 30, 'prune_audit');
+
+insert into strata.registry (occasion, place, routine) values
+  ('forget', 10, 'forget_audits');
+
+-- costs/seed.sql
+
+insert into strata.errors (code, cause, remedy) values
+  ('ST090', 'nobody has said what this costs', 'add its price to strata.prices, or use an item that has one'),
+  ('ST091', 'that is not an amount to be spent', 'give a kind and a number that is not negative'),
+  ('ST092', 'there is no such reservation, or it was settled already', 'look at strata.costs; a call is settled or released once')
+on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
+
+insert into strata.settings (name, value, unit, says) values
+  ('cost_per_day', 10000, 'USD/1000000', 'the most that one day (UTC) may be billed; more than that, spent all the same, is an alert')
+on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
+
+insert into strata.prices (service, item, unit, usd, credits, source) values
+  ('elevenlabs', 'eleven_flash_v2_5', 'character', 0.00005, 0.5, 'elevenlabs.io/pricing/api: 0.05 USD per 1,000; help article 21811236079505: half a credit'),
+  ('elevenlabs', 'eleven_turbo_v2_5', 'character', 0.00005, 0.5, 'elevenlabs.io/pricing/api: 0.05 USD per 1,000; help article 21811236079505: half a credit'),
+  ('elevenlabs', 'eleven_multilingual_v2', 'character', 0.0001, 1, 'elevenlabs.io/pricing/api: 0.10 USD per 1,000; help article 21811236079505: one credit'),
+  ('elevenlabs', 'eleven_v3', 'character', 0.0001, 1, 'elevenlabs.io/pricing/api: 0.10 USD per 1,000; help article 21811236079505: one credit')
+on conflict do nothing; -- what it costs, its owner may know better
+
+insert into strata.allowances (service, unit, amount, resets_at, source) values
+  ('elevenlabs', 'credits', 10000, '2026-01-01T00:00:00Z', 'free plan: 10,000 credits a month (elevenlabs.io/pricing); the service''s own answer replaces it')
+on conflict do nothing;
+
+insert into strata.budgets (kind, usd_per_month, is_daily, says) values
+  ('briefing', null, true, 'the spoken briefing of the morning'),
+  ('deploy-notice', 0.12, false, 'one spoken line when something was deployed'),
+  ('voice-test', 0.05, false, 'a sentence to hear whether the voice works')
+on conflict do nothing;
+
+insert into strata.registry (occasion, place, routine) values
+  ('condition', 90, 'cost_conditions');
+
+insert into strata.registry (occasion, place, routine) values
+  ('prune', 40, 'roll_up_costs');
 
 -- outbox/seed.sql
 
@@ -20252,40 +20494,8 @@ insert into strata.registry (occasion, place, routine) values
 insert into strata.registry (occasion, place, routine) values
   ('prune', 60, 'prune_outbox');
 
--- costs/seed.sql
-
-insert into strata.errors (code, cause, remedy) values
-  ('ST090', 'nobody has said what this costs', 'add its price to strata.prices, or use an item that has one'),
-  ('ST091', 'that is not an amount to be spent', 'give a kind and a number that is not negative'),
-  ('ST092', 'there is no such reservation, or it was settled already', 'look at strata.costs; a call is settled or released once')
-on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
-
-insert into strata.settings (name, value, unit, says) values
-  ('cost_per_day', 10000, 'USD/1000000', 'the most that one day (UTC) may be billed; more than that, spent all the same, is an alert')
-on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
-
-insert into strata.prices (service, item, unit, usd, credits, source) values
-  ('elevenlabs', 'eleven_flash_v2_5', 'character', 0.00005, 0.5, 'elevenlabs.io/pricing/api: 0.05 USD per 1,000; help article 21811236079505: half a credit'),
-  ('elevenlabs', 'eleven_turbo_v2_5', 'character', 0.00005, 0.5, 'elevenlabs.io/pricing/api: 0.05 USD per 1,000; help article 21811236079505: half a credit'),
-  ('elevenlabs', 'eleven_multilingual_v2', 'character', 0.0001, 1, 'elevenlabs.io/pricing/api: 0.10 USD per 1,000; help article 21811236079505: one credit'),
-  ('elevenlabs', 'eleven_v3', 'character', 0.0001, 1, 'elevenlabs.io/pricing/api: 0.10 USD per 1,000; help article 21811236079505: one credit')
-on conflict do nothing; -- what it costs, its owner may know better
-
-insert into strata.allowances (service, unit, amount, resets_at, source) values
-  ('elevenlabs', 'credits', 10000, '2026-01-01T00:00:00Z', 'free plan: 10,000 credits a month (elevenlabs.io/pricing); the service''s own answer replaces it')
-on conflict do nothing;
-
-insert into strata.budgets (kind, usd_per_month, is_daily, says) values
-  ('briefing', null, true, 'the spoken briefing of the morning'),
-  ('deploy-notice', 0.12, false, 'one spoken line when something was deployed'),
-  ('voice-test', 0.05, false, 'a sentence to hear whether the voice works')
-on conflict do nothing;
-
 insert into strata.registry (occasion, place, routine) values
-  ('condition', 90, 'cost_conditions');
-
-insert into strata.registry (occasion, place, routine) values
-  ('prune', 40, 'roll_up_costs');
+  ('forget', 20, 'forget_messages');
 
 -- answers/seed.sql
 
@@ -20445,7 +20655,7 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '0c1bd5cd404362a7dcd66f33966ef89dc0cc729d746cccd5ff8724674bc4206e');
+select strata.note_release('strata', '0.1.0', 'ddf3669bc7a425b5b4e6adf3750e509f69d0e577533b69131cffb5a843e5ceb1');
 
 notify pgrst, 'reload schema';
 

@@ -139,32 +139,6 @@ comment on function strata.keys_page(text, text[]) is
 select strata.pin('strata.keys_page(text, text[])');
 grant execute on function strata.keys_page(text, text[]) to strata_mover;
 
-create function strata.keys_here(p_dataset text, p_keys text[])
-returns integer[]
-language plpgsql
-stable
-security definer -- a hotter tier that audits asks as strata_mover
-set search_path = pg_catalog, pg_temp
-set row_security = off
-as $$
-declare
-  v_dataset constant strata.datasets := strata.dataset(p_dataset);
-  v_sql record;
-  v_found integer[] := array[]::integer[];
-begin
-  perform strata.check_asker('hotter'), strata.check_settled(p_dataset);
-  if strata.twin(v_dataset) is not null then
-    v_sql := strata.manifest_sql(v_dataset, '$1');
-    execute format('select coalesce(array_agg(m.o::integer order by m.o), ''{}'') from unnest(%s) with ordinality as m (%s, o) join %s as t on %s',
-                   v_sql.items, v_sql.names, strata.relation(v_dataset), v_sql.same_key) into v_found using p_keys;
-  end if;
-  return v_found;
-end
-$$;
-comment on function strata.keys_here(text, text[]) is 'The positions of those keys under which there is a row on this tier.';
-select strata.pin('strata.keys_here(text, text[])');
-grant execute on function strata.keys_here(text, text[]) to strata_mover;
-
 -- The same mark before and after means: no move of the dataset was open or began in between.
 create function strata.move_mark(p_dataset text)
 returns text

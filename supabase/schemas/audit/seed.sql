@@ -21,3 +21,6 @@ on conflict (code) do update set cause = excluded.cause, remedy = excluded.remed
 
 insert into strata.registry (occasion, place, routine) values
   ('prune', 30, 'prune_audit');
+
+insert into strata.registry (occasion, place, routine) values
+  ('forget', 10, 'forget_audits');

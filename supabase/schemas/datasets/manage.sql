@@ -232,18 +232,12 @@ declare
   v_dataset constant strata.datasets := strata.dataset(p_dataset);
 begin
   perform strata.lock_dataset(p_dataset);
-  if exists (select from strata.moves as m where m.dataset = p_dataset and m.state <> 'closed')
-     or exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null) then
-    raise exception 'dataset "%" has an open move', p_dataset
-      using errcode = 'ST033', hint = strata.remedy('ST033');
-  end if;
+  perform strata.call_registered('unmanage', p_dataset);
   if to_regclass(strata.relation(v_dataset)) is not null and v_dataset.delete_triggers = 'skip' then
     perform strata.guard_triggers(strata.relation(v_dataset)::regclass, false);
   end if;
-  delete from strata.set_aside as a where a.dataset = p_dataset;
   delete from strata.failures as f where f.dataset = p_dataset;
   delete from strata.holds as h where h.dataset = p_dataset;
-  delete from strata.left_copies as c where c.dataset = p_dataset;
   delete from strata.datasets as d where d.name = p_dataset;
 end
 $$;

@@ -4,10 +4,11 @@ insert into strata.errors (code, cause, remedy) values
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
 insert into strata.errors (code, cause, remedy) values
-  ('ST051', 'the colder tier has a newer policy of the dataset than this one, which was put back from a backup',
-            'set policy and holds here as they should be, with strata.manage() and strata.hold(), then: select strata.keep_policy(<dataset>);')
+  ('ST010', 'the table cannot be managed', 'change what the message names, or let go of the table with strata.unmanage()'),
+  ('ST011', 'there is no such dataset', 'select name from strata.datasets'),
+  ('ST012', 'the policy makes no sense', 'retentions are whole days that grow down the chain; null or -1 means never'),
+  ('ST013', 'the table has delete triggers and nobody said whether a move may fire them',
+            'call strata.manage() again with p_delete_triggers => ''fire'' or ''skip'''),
+  ('ST014', 'the condition is not a boolean expression over the row', 'write it as you would in a WHERE clause'),
+  ('ST050', 'what is to be held or explained is not named as it must be', 'give the key, one value of its type for each key column; or, for a hold, a condition; and its reason')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
-
-insert into strata.settings (name, value, unit, says) values
-  ('confirmed_within', 1440, 'minutes', 'how old the hotter tier''s word may be on which rows are deleted at the end of the chain; also until an alert says that it is missing')
-on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's

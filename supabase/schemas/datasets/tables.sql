@@ -49,6 +49,58 @@ comment on table strata.datasets is
   'trouble, remedy, next_try_at: why the dataset stands still and until when.';
 alter table strata.datasets enable row level security;
 
+create table strata.holds (
+  hold_id uuid not null default gen_random_uuid(),
+  dataset text not null,
+  key text[],
+  condition text,
+  prevents text not null default 'both',
+  reason text not null,
+  made_on text not null,
+  made_at timestamptz not null,
+  hold_until timestamptz,
+  released_at timestamptz,
+  waits_for text,
+  constraint holds_pkey primary key (hold_id),
+  constraint holds_key_or_condition check ((key is null) <> (condition is null)),
+  constraint holds_prevents_is_known check (prevents in ('move', 'delete', 'both'))
+);
+comment on table strata.holds is
+  'Reasons not to move or not to delete rows: one key or all rows meeting a condition, until a time or until released. '
+  'They travel down the chain with their dataset. waits_for: a condition of a hotter tier''s that the owner of this tier has not '
+  'taken yet; meanwhile every row is held.';
+alter table strata.holds enable row level security;
+
+create index holds_dataset_idx on strata.holds (dataset);
+
+create table strata.ledger (
+  dataset text not null,
+  what text not null,
+  month text not null,
+  rows bigint not null,
+  digest bigint not null,
+  frame text not null,
+  columns text[] not null,
+  frames integer not null default 1,
+  strips bigint[] not null,
+  mask text not null,
+  constraint ledger_pkey primary key (dataset, what, month),
+  constraint ledger_what_is_known check (what in ('moved', 'deleted', 'met'))
+);
+comment on table strata.ledger is
+  'Rows that left this tier, per dataset and month of their age: moved to the next, or deleted at their age. met: rows of '
+  'moves into this tier that were here already. digest: xor of their fingerprints over columns, since the frame began, and '
+  'strips: the same of each strip, under what is made of the key that mask names.';
+alter table strata.ledger enable row level security;
+
+create table strata.came (
+  dataset text not null,
+  rows bigint not null,
+  constraint came_pkey primary key (dataset)
+);
+comment on table strata.came is 'How many rows of each dataset have come to this tier and stayed, moved on or were deleted at their age.';
+alter table strata.came enable row level security;
+
 create table strata.tellings (
   dataset text not null,
   revision bigint not null,
@@ -60,19 +112,3 @@ comment on table strata.tellings is
   'Which policies of a dataset the colder tier was told, or may have been, the latest last (telling_id); a hundred of each dataset, also '
   'of one that was let go of.';
 alter table strata.tellings enable row level security;
-
-create table strata.confirmations (
-  dataset text not null,
-  confirmed_at timestamptz,
-  is_contradicted boolean not null,
-  waits_on text,
-  server text not null,
-  version xid,
-  constraint confirmations_pkey primary key (dataset),
-  constraint confirmations_dataset_fkey foreign key (dataset) references strata.datasets (name) on delete cascade
-);
-comment on table strata.confirmations is
-  'What the hotter tier last said of the policy that was accepted here: when it was known to hold (confirmed_at), that it is not what was '
-  'told, or not confirmed there (is_contradicted), which tier waits for its own hotter one (waits_on). server, version: of this row as it was written; '
-  'another one has been put back from a backup.';
-alter table strata.confirmations enable row level security;

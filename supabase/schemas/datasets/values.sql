@@ -208,3 +208,32 @@ end
 $$;
 comment on function strata.text_sql(oid, text) is 'SQL for the text of a value of some type, as the type writes it, but for xml, which is as it was given; null for null.';
 select strata.pin('strata.text_sql(oid, text)');
+
+create function strata.has_insert_triggers(p_relation regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select exists (select from pg_catalog.pg_trigger as g
+                    where g.tgrelid = p_relation and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype::integer & 4 = 4));
+end
+$$;
+comment on function strata.has_insert_triggers(regclass) is 'Whether a trigger of the owner''s sees rows as they arrive, and may change them.';
+
+-- What crosses of a type is its name and what it is made of, never SQL: the other tier looks names up and writes SQL of its own.
+-- A type that comes with an extension is found there in whatever schema the extension is.
+create function strata.extension_of(p_class regclass, p_object oid)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select e.extname from pg_catalog.pg_depend as x join pg_catalog.pg_extension as e on e.oid = x.refobjid
+           where x.classid = p_class and x.objid = p_object and x.deptype = 'e' and x.refclassid = 'pg_catalog.pg_extension'::regclass);
+end
+$$;
+comment on function strata.extension_of(regclass, oid) is 'The extension that an object of a catalogue comes with; null for none.';

@@ -101,3 +101,43 @@ set search_path = pg_catalog, pg_temp
 as $$ select format('select strata.close_move(%L, %L)::text', p_move, p_outcomes) $$;
 comment on function strata.finish_question(uuid, text[]) is 'SQL with which a hotter neighbour ends a move.';
 select strata.pin('strata.finish_question(uuid, text[])');
+
+-- claim() over there. The columns are read one by one, because a batch inside a quoted record would be copied twice more;
+-- and in a select list, because a function in FROM would write the batch to a temporary file first.
+create function strata.claim_question(p_dataset text, p_besides uuid[], p_since interval)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).proof_hash, (c.b).lines, strata.share_now(%L)'
+                  '  from (select strata.claim(%L, %L, %L) as b offset 0) as c', p_since, p_dataset, strata.tier(), p_besides));
+end
+$$;
+comment on function strata.claim_question(text, uuid[], interval) is
+  'SQL that asks a hotter neighbour to claim(), and for its share_now(); read_batch() waits for its answer.';
+
+create function strata.read_batch(p_tier text, p_dataset text)
+returns strata.batch
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set work_mem = '64MB' -- dblink would write the batch to a temporary file first
+as $$
+declare
+  v_batch strata.batch;
+  v_context text;
+begin
+  perform strata.await(p_tier);
+  select r.status, r.move_id, p_dataset, r.columns, r.proof_hash, r.lines, r.share into v_batch
+    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[], proof_hash bytea, lines text, share integer);
+  perform strata.read_next(p_tier);
+  return v_batch;
+exception when query_canceled or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  perform strata.hang_up(p_tier), strata.tell_canceled(p_tier, sqlstate, sqlerrm, v_context);
+  raise;
+end
+$$;
+comment on function strata.read_batch(text, text) is 'The batch that claim_question() asked for, the last statement of its message.';

@@ -109,16 +109,6 @@ comment on function strata.look_for_work(text, text, boolean) is
   'Which datasets there is something to do for over a link, tidying it first; null, and noted, when it is down. '
   'p_read_only: this database is to take nothing in.';
 
-create function strata.is_pausing(p_neighbour text)
-returns boolean
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select exists (select from strata.links as l where l.neighbour = p_neighbour and l.next_try_at > strata.clock())
-$$;
-comment on function strata.is_pausing(text) is 'Whether a link is down and not to be dialled yet.';
-
 create function strata.driven_links(p_retry boolean)
 returns text[]
 language sql
@@ -129,28 +119,6 @@ as $$
    where l.server is not null and (p_retry or l.next_try_at is null or l.next_try_at <= strata.clock())
 $$;
 comment on function strata.driven_links(boolean) is 'The neighbours this tier dials; without p_retry, only those whose pause is over.';
-
--- The lock of a turn belongs to the session, because a turn is many transactions. Its name is kept in a setting of the
--- session, so that a run that was cancelled does not keep the dataset from all others as long as its session lives.
-create function strata.begin_turn(p_turn text)
-returns boolean
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if current_setting('strata.turn', true) <> '' then
-    perform pg_advisory_unlock(hashtextextended(current_setting('strata.turn'), 0));
-  end if;
-  perform set_config('strata.turn', coalesce(p_turn, ''), false);
-  if pg_try_advisory_lock(hashtextextended(p_turn, 0)) then
-    return true;
-  end if;
-  perform set_config('strata.turn', '', false);
-  return false;
-end
-$$;
-comment on function strata.begin_turn(text) is
-  'Ends this session''s turn, if it is at one, and tries to begin another (null: none); false when another session is at it.';
 
 create function strata.at_work()
 returns setof text

@@ -1,4 +1,9 @@
--- Drivers: push and pull, one step at a time.
+-- Steps: push and pull, one step at a time.
+--
+-- Both drivers take the same five steps with the same functions; what differs is which half is local. Each step is one call
+-- of advance(), followed by a commit in move_due(); no transaction here spans two steps, no lock is held while the
+-- neighbour works, and a kill between any two of them leaves what claim() takes up next time.
+-- Errors end one dataset's turn, or the link's, are written down, and the others go on.
 --
 -- A batch by itself takes the steps of this chapter. Once one has gone well and there is time left, a run takes the next
 -- ones in a flow (the chapter after this), so that both tiers are at work at once.

@@ -10,7 +10,7 @@ declare
   v_policy constant record := strata.conditions(p_dataset);
   v_found boolean;
 begin
-  if strata.is_rewriting(p_dataset) then
+  if strata.any_registered('rewriting', strata.relation(p_dataset)) then
     return false; -- it would have to be waited for
   end if;
   execute format('select exists (select from %s as t where %s and %s order by t.%I limit 1)', strata.relation(p_dataset),

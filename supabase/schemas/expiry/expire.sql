@@ -1,4 +1,4 @@
--- Lifecycle: the end of the chain, and upkeep.
+-- Expire: the end of the chain.
 --
 -- At the last tier a row whose deletion age has passed, and that nothing holds or references, is deleted: in bounded
 -- batches, each one transaction, each logged in strata.moves (kind delete) with count and bytes.
@@ -139,3 +139,29 @@ end
 $$;
 comment on procedure strata.delete_due(interval) is
   'Deletes what is past its deletion age, if this is the last tier, until nothing is left or the budget is spent. Commits.';
+
+-- The freshest word there is: where this tier dials, it asks before it deletes.
+create function strata.agree_before_deleting()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_neighbour text;
+begin
+  if not exists (select from strata.datasets as d cross join lateral strata.retention(d) as r
+                  where d.accepted_from is not null and r.action = 'delete' and r.days is not null) then
+    return;
+  end if;
+  for v_neighbour in select l.neighbour from strata.links as l
+                      where l.direction = 'hotter' and l.server is not null and not strata.is_pausing(l.neighbour) loop
+    begin
+      perform strata.agree(v_neighbour);
+    exception when others then
+      perform strata.note_link(v_neighbour, sqlstate, sqlerrm);
+    end;
+    perform strata.hang_up(v_neighbour);
+  end loop;
+end
+$$;
+comment on function strata.agree_before_deleting() is 'Compares with the hotter tier, if this one dials it and has rows to delete some day; an error is noted with the link.';

@@ -99,7 +99,7 @@ as $$
 begin
   if strata.has_cron() then
     execute 'select cron.alter_job(j.jobid, active := $1) from cron.job as j where j.jobname = ''strata-continue'' and j.active <> $1'
-      using (p_on or strata.wants_space()) and strata.may_go_on();
+      using (p_on or strata.any_registered('left_over')) and strata.may_go_on();
   end if;
 end
 $$;

@@ -74,10 +74,49 @@ create table strata.registry (
   routine text not null,
   constraint registry_pkey primary key (occasion, routine),
   constraint registry_place_key unique (occasion, place),
-  constraint registry_occasion_is_known check (occasion in ('condition', 'report', 'watchdog', 'prune'))
+  constraint registry_occasion_is_known check (occasion in
+    ('condition', 'report', 'watchdog', 'prune', 'forget', 'left_over', 'unmanage', 'new_colder', 'rewriting'))
 );
 comment on table strata.registry is
-  'What is called on an occasion, in the order of place: functions of schema strata without arguments. A topic enters its own, so that none '
+  'What is called on an occasion, in the order of place: functions of schema strata, without arguments unless one is named here. A topic enters its own, so that none '
   'has to know those that come after it. condition: what is wrong now (alert_conditions). report: a section, report_<routine> (report_part). '
-  'watchdog: with each run of watchdog(). prune: weekly (prune_records). product: the release file that entered it.';
+  'watchdog: with each run of watchdog(). prune: weekly (prune_records). forget: what it keeps of rows that are no more (forget). left_over: is '
+  'there work for the job of each minute (keep_going)? unmanage: a dataset is let go of, given its name; it may refuse. new_colder: another '
+  'tier becomes the colder neighbour, given its name; it may refuse. rewriting: is a table, given its name, being rewritten? product: the '
+  'release file that entered it.';
 alter table strata.registry enable row level security;
+
+create table strata.tiers (
+  name text not null,
+  position integer not null,
+  capacity_mb integer not null,
+  warn_mb integer not null,
+  critical_mb integer not null,
+  pool_size integer not null,
+  constraint tiers_pkey primary key (name),
+  constraint tiers_position_key unique (position),
+  constraint tiers_name_is_known check (name in ('core', 'main', 'archive')),
+  constraint tiers_warn_before_critical_before_full check (0 < warn_mb and warn_mb < critical_mb and critical_mb <= capacity_mb),
+  constraint tiers_pool_is_positive check (pool_size > 0)
+);
+comment on table strata.tiers is
+  'The three tiers in their order, with their capacity and thresholds (MB of 1024*1024 bytes, as Supabase bills) '
+  'and the most connections Strata may hold there.';
+alter table strata.tiers enable row level security;
+
+create table strata.self (
+  only_row boolean not null default true,
+  tier text not null,
+  is_last boolean not null,
+  became_at timestamptz not null,
+  looked_at timestamptz,
+  constraint self_pkey primary key (only_row),
+  constraint self_is_one_row check (only_row),
+  constraint self_tier_fkey foreign key (tier) references strata.tiers (name)
+);
+comment on table strata.self is
+  'Which tier this database is (one row). is_last: rows do not settle any further and are deleted here at the age '
+  'their policy says.';
+alter table strata.self enable row level security;
+
+create index self_tier_idx on strata.self (tier);

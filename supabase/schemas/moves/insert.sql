@@ -90,20 +90,6 @@ $$;
 comment on function strata.lines_of(uuid, text[], text) is 'A batch row by row, each as a record literal: for when rows must be looked at one by one.';
 select strata.pin('strata.lines_of(uuid, text[], text)');
 
-create function strata.has_insert_triggers(p_relation regclass)
-returns boolean
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select exists (select from pg_catalog.pg_trigger as g
-                    where g.tgrelid = p_relation and not g.tgisinternal and g.tgenabled <> 'D' and g.tgtype::integer & 4 = 4));
-end
-$$;
-comment on function strata.has_insert_triggers(regclass) is 'Whether a trigger of the owner''s sees rows as they arrive, and may change them.';
-
 create function strata.same_line_sql(p_dataset strata.datasets)
 returns text
 language sql

@@ -162,11 +162,3 @@ $$;
 comment on function strata.purge_unless_reshaped(strata.datasets, strata.manifests, bytea[]) is
   'purge_rows(), unless the table is gone, or a column was added, dropped or retyped since the claim: the copies lack its '
   'value then; or unless there is an objection by now. why: changed, reshaped or held, when no row was looked at.';
-
-create function strata.nth_key(p_keys text[], p_position integer)
-returns text[]
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select array_agg(p_keys[k][p_position] order by k) from generate_series(1, array_length(p_keys, 1)) as k $$;
-comment on function strata.nth_key(text[], integer) is 'The key at one position of a manifest.';

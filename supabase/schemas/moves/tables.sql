@@ -1,27 +1,3 @@
-create table strata.holds (
-  hold_id uuid not null default gen_random_uuid(),
-  dataset text not null,
-  key text[],
-  condition text,
-  prevents text not null default 'both',
-  reason text not null,
-  made_on text not null,
-  made_at timestamptz not null,
-  hold_until timestamptz,
-  released_at timestamptz,
-  waits_for text,
-  constraint holds_pkey primary key (hold_id),
-  constraint holds_key_or_condition check ((key is null) <> (condition is null)),
-  constraint holds_prevents_is_known check (prevents in ('move', 'delete', 'both'))
-);
-comment on table strata.holds is
-  'Reasons not to move or not to delete rows: one key or all rows meeting a condition, until a time or until released. '
-  'They travel down the chain with their dataset. waits_for: a condition of a hotter tier''s that the owner of this tier has not '
-  'taken yet; meanwhile every row is held.';
-alter table strata.holds enable row level security;
-
-create index holds_dataset_idx on strata.holds (dataset);
-
 create table strata.set_aside (
   dataset text not null,
   key text[] not null,
@@ -176,3 +152,131 @@ create table strata.aside_seen (
 comment on table strata.aside_seen is
   'A hash of each row set aside as it was first seen after its last attempt: a row with another one has been mended.';
 alter table strata.aside_seen enable row level security;
+
+create table strata.books (
+  dataset text not null,
+  month text not null,
+  came bigint not null default 0,
+  changes bigint not null default 0,
+  names text[],
+  marks bigint[],
+  left_rows bigint not null default 0,
+  seen_names text[],
+  seen_marks bigint[],
+  seen_left bigint not null default 0,
+  constraint books_pkey primary key (dataset, month)
+);
+comment on table strata.books is
+  'Per dataset and month: how many rows came by moves and were not taken back; a mark of each column (names: with type) over what '
+  'should be here, as of when left_rows had left; seen_*: the same of what the last audit saw, until it is found right.';
+alter table strata.books enable row level security;
+
+-- A tier put back from an old backup has forgotten rows that moved on since. Its colder neighbour's book knows how many; else they
+-- would be taken for lost here.
+create table strata.forgotten (
+  dataset text not null,
+  month text not null,
+  rows bigint not null,
+  noted_at timestamptz not null,
+  constraint forgotten_pkey primary key (dataset, month)
+);
+comment on table strata.forgotten is
+  'Rows that the colder neighbour has from this tier, of which this tier''s ledger has forgotten that they left; noted_at: when that '
+  'last changed, after which the audit of the link to the hotter tier looks once more.';
+alter table strata.forgotten enable row level security;
+
+create table strata.met (
+  move_id uuid not null,
+  ordinal integer not null,
+  month text not null,
+  fingerprint bytea not null,
+  constraint met_pkey primary key (move_id, ordinal)
+);
+comment on table strata.met is
+  'Rows of open arrivals that were here before, identical: they will leave the hotter tier, and none is added here for them.';
+alter table strata.met enable row level security;
+
+create table strata.ledger_keys (
+  only_row boolean not null default true,
+  key bytea not null,
+  constraint ledger_keys_pkey primary key (only_row),
+  constraint ledger_keys_are_one_row check (only_row)
+);
+comment on table strata.ledger_keys is 'The key that digests are masked with, where this database has no Vault that takes it; else empty.';
+alter table strata.ledger_keys enable row level security;
+
+create table strata.contested (
+  dataset text not null,
+  key text[] not null,
+  month text not null,
+  fingerprint bytea not null,
+  columns text[] not null,
+  noted_at timestamptz not null,
+  constraint contested_pkey primary key (dataset, key)
+);
+comment on table strata.contested is
+  'Rows here that keep others of the hotter tier from arriving: key, month of their age, fingerprint over columns, when they last did.';
+alter table strata.contested enable row level security;
+
+create table strata.drains (
+  drain_id bigint generated always as identity,
+  state text not null,
+  reason text not null,
+  round integer not null default 0,
+  target_bytes bigint not null,
+  billed_before bigint not null,
+  billed_after bigint,
+  need_bytes bigint not null default 0,
+  was_read_only boolean not null default false,
+  says text,
+  started_at timestamptz not null,
+  round_at timestamptz,
+  freed_before xid8,
+  waits_since timestamptz,
+  ended_at timestamptz,
+  database_default boolean,
+  role_default boolean,
+  constraint drains_pkey primary key (drain_id),
+  constraint drains_state_is_known check (state in ('moving', 'reclaiming', 'done', 'exhausted', 'stopped')),
+  constraint drains_reason_is_known check (reason in ('critical', 'asked')),
+  constraint drains_end_once check ((state in ('moving', 'reclaiming')) = (ended_at is null))
+);
+comment on table strata.drains is
+  'Every drain of this tier. need_bytes: what the present round is to free; billed_before, billed_after: the bill when it '
+  'began and ended; was_read_only: new sessions were seen to be read-only since it began. database_default: what the database '
+  'said of that before the drain made it writable (null: nothing); role_default: whether our own role said so in this database '
+  '(null: it was left alone). freed_before: whoever has an older snapshot keeps the room of the rows of this round; waits_since: since when '
+  'that is waited for. says: what it waits for, or how it ended.';
+alter table strata.drains enable row level security;
+
+create unique index drains_one_open_idx on strata.drains ((true)) where ended_at is null;
+
+create table strata.drain_shares (
+  drain_id bigint not null,
+  dataset text not null,
+  until timestamptz,
+  row_bytes double precision not null,
+  weight_factor double precision not null,
+  movable_bytes bigint not null,
+  share_bytes bigint not null,
+  constraint drain_shares_pkey primary key (drain_id, dataset),
+  constraint drain_shares_drain_fkey foreign key (drain_id) references strata.drains (drain_id) on delete cascade
+);
+comment on table strata.drain_shares is
+  'What the present round of a drain may take of each dataset: rows not younger than until (null: none). row_bytes: a row '
+  'with its index entries; weight_factor: bytes on disk per byte of weight_sql(); movable_bytes, share_bytes: estimates.';
+alter table strata.drain_shares enable row level security;
+
+create table strata.drain_moves (
+  move_id uuid not null,
+  drain_id bigint not null,
+  round integer not null,
+  weighs bigint not null,
+  constraint drain_moves_pkey primary key (move_id),
+  constraint drain_moves_move_fkey foreign key (move_id) references strata.moves (move_id) on delete cascade,
+  constraint drain_moves_drain_fkey foreign key (drain_id) references strata.drains (drain_id) on delete cascade
+);
+comment on table strata.drain_moves is 'Moves that a drain claimed, and what their rows weigh on disk. Gone with the move when the log is rolled up.';
+alter table strata.drain_moves enable row level security;
+
+create index drain_moves_drain_idx on strata.drain_moves (drain_id);

@@ -225,3 +225,16 @@ as $$
    order by array_position(array['critical', 'warning', 'info'], m.severity), m.due_at, m.message_id, c.name
 $$;
 comment on function strata.due_messages(text[]) is 'Which message should go out over which of the given channels now, the gravest first.';
+
+create function strata.forget_messages()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update strata.outbox as m set body = m.body || jsonb_build_object('alerts', strata.alert_lines(m.alerts))
+   where m.kind in ('alert', 'digest', 'report') and m.body ? 'alerts'
+     and m.body -> 'alerts' <> strata.alert_lines(m.alerts);
+end
+$$;
+comment on function strata.forget_messages() is 'Messages say of alerts what those say now.';

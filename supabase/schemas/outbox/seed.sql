@@ -33,3 +33,6 @@ insert into strata.registry (occasion, place, routine) values
 
 insert into strata.registry (occasion, place, routine) values
   ('prune', 60, 'prune_outbox');
+
+insert into strata.registry (occasion, place, routine) values
+  ('forget', 20, 'forget_messages');

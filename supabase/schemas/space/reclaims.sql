@@ -14,17 +14,17 @@
 -- largest gain first. It gives way to users: VACUUM FULL does not begin while somebody uses the table (skip_locked; from
 -- the second attempt on it waits its turn), and is cancelled when somebody has waited for it for reclaim_wait seconds.
 
-create function strata.is_rewriting(p_dataset strata.datasets)
+create function strata.is_rewriting(p_relation text)
 returns boolean
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
   select exists (select from strata.reclaims as r
-                  where r.state = 'running' and r.relation = strata.relation(p_dataset) and r.steps[1] like 'vacuum (full%'
+                  where r.state = 'running' and r.relation = p_relation and r.steps[1] like 'vacuum (full%'
                     and r.step_at < clock_timestamp())
 $$;
-comment on function strata.is_rewriting(strata.datasets) is 'Whether the table of a dataset is being rewritten at this moment, and so locked.';
+comment on function strata.is_rewriting(text) is 'Whether a table is being rewritten at this moment, and so locked.';
 
 create function strata.may_vacuum(p_relation regclass)
 returns boolean

@@ -3,7 +3,7 @@
 -- Most transactions are over in a moment, and what outlasts the grace of its alert is somebody's to end. Autovacuum is waited
 -- for and blamed for nothing: it is soon done, and comes back when it is ended.
 
-create function strata.pins(p_before xid8)
+create function strata.room_keepers(p_before xid8)
 returns table (says text, statement text, is_vacuum boolean)
 language sql
 volatile
@@ -24,7 +24,7 @@ as $$
   select format('the replication slot %s', t.slot_name), format('select pg_drop_replication_slot(%L);', t.slot_name), false
     from pg_catalog.pg_replication_slots as t where age(t.xmin) > age(p_before::xid)
 $$;
-comment on function strata.pins(xid8) is
+comment on function strata.room_keepers(xid8) is
   'What keeps rows that were deleted before a transaction from being given back, as far as this role may see it, and what ends it.';
 
 create function strata.what_pins(p_before xid8)
@@ -32,7 +32,7 @@ returns text
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-as $$ select string_agg(p.says, ', ' order by p.says) from strata.pins(p_before) as p where not p.is_vacuum $$;
+as $$ select string_agg(p.says, ', ' order by p.says) from strata.room_keepers(p_before) as p where not p.is_vacuum $$;
 comment on function strata.what_pins(xid8) is
   'What keeps rows that were deleted before a transaction from being given back, as far as this role may see it: '
   'transactions, prepared ones, slots. Null: nothing but autovacuum, at most.';
@@ -59,7 +59,7 @@ declare
 begin
   select count(*) as number, string_agg(p.says, ', ' order by p.says) filter (where not p.is_vacuum) as says,
          string_agg(p.statement, ' ' order by p.says) filter (where not p.is_vacuum) as statements
-    into v_pins from strata.pins(p_drain.freed_before) as p;
+    into v_pins from strata.room_keepers(p_drain.freed_before) as p;
   if v_pins.number = 0 or p_drain.waits_since < strata.clock() - make_interval(mins => strata.setting('drain_wait')::integer) then
     update strata.drains as d set waits_since = null, says = null where d.drain_id = p_drain.drain_id;
     perform strata.clear_alert('drain_blocked');

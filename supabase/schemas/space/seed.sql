@@ -24,3 +24,18 @@ insert into strata.settings (name, value, unit, says) values
   ('disk_percent', 200, '% of the capacity', 'how large the disk is; a copy of a table must fit on what is free (free plan: 1 GB for 500 MB)'),
   ('keep_reclaims', 400, 'days', 'how long finished drains and reclaims stay in the log')
 on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
+
+insert into strata.schedules (job, cron, command, says) values
+  ('strata-continue', '* * * * *', 'call strata.go_on()', 'goes on with what a run left behind, with drains and reclaims; asleep otherwise')
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
+
+insert into strata.settings (name, value, unit, says) values
+  ('hysteresis', 5, '%', 'a level is left when the size is this much below its threshold'),
+  ('keep_samples', 7, 'days', 'how long every sample stays; after that one a day'),
+  ('keep_daily_samples', 730, 'days', 'how long the daily samples stay')
+on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
+
+insert into strata.registry (occasion, place, routine) values
+  ('left_over', 10, 'wants_space'),
+  ('rewriting', 10, 'is_rewriting'),
+  ('prune', 20, 'thin_samples');

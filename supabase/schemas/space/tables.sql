@@ -1,66 +1,3 @@
-create table strata.drains (
-  drain_id bigint generated always as identity,
-  state text not null,
-  reason text not null,
-  round integer not null default 0,
-  target_bytes bigint not null,
-  billed_before bigint not null,
-  billed_after bigint,
-  need_bytes bigint not null default 0,
-  was_read_only boolean not null default false,
-  says text,
-  started_at timestamptz not null,
-  round_at timestamptz,
-  freed_before xid8,
-  waits_since timestamptz,
-  ended_at timestamptz,
-  database_default boolean,
-  role_default boolean,
-  constraint drains_pkey primary key (drain_id),
-  constraint drains_state_is_known check (state in ('moving', 'reclaiming', 'done', 'exhausted', 'stopped')),
-  constraint drains_reason_is_known check (reason in ('critical', 'asked')),
-  constraint drains_end_once check ((state in ('moving', 'reclaiming')) = (ended_at is null))
-);
-comment on table strata.drains is
-  'Every drain of this tier. need_bytes: what the present round is to free; billed_before, billed_after: the bill when it '
-  'began and ended; was_read_only: new sessions were seen to be read-only since it began. database_default: what the database '
-  'said of that before the drain made it writable (null: nothing); role_default: whether our own role said so in this database '
-  '(null: it was left alone). freed_before: whoever has an older snapshot keeps the room of the rows of this round; waits_since: since when '
-  'that is waited for. says: what it waits for, or how it ended.';
-alter table strata.drains enable row level security;
-
-create unique index drains_one_open_idx on strata.drains ((true)) where ended_at is null;
-
-create table strata.drain_shares (
-  drain_id bigint not null,
-  dataset text not null,
-  until timestamptz,
-  row_bytes double precision not null,
-  weight_factor double precision not null,
-  movable_bytes bigint not null,
-  share_bytes bigint not null,
-  constraint drain_shares_pkey primary key (drain_id, dataset),
-  constraint drain_shares_drain_fkey foreign key (drain_id) references strata.drains (drain_id) on delete cascade
-);
-comment on table strata.drain_shares is
-  'What the present round of a drain may take of each dataset: rows not younger than until (null: none). row_bytes: a row '
-  'with its index entries; weight_factor: bytes on disk per byte of weight_sql(); movable_bytes, share_bytes: estimates.';
-alter table strata.drain_shares enable row level security;
-
-create table strata.drain_moves (
-  move_id uuid not null,
-  drain_id bigint not null,
-  round integer not null,
-  weighs bigint not null,
-  constraint drain_moves_pkey primary key (move_id),
-  constraint drain_moves_move_fkey foreign key (move_id) references strata.moves (move_id) on delete cascade,
-  constraint drain_moves_drain_fkey foreign key (drain_id) references strata.drains (drain_id) on delete cascade
-);
-comment on table strata.drain_moves is 'Moves that a drain claimed, and what their rows weigh on disk. Gone with the move when the log is rolled up.';
-alter table strata.drain_moves enable row level security;
-
-create index drain_moves_drain_idx on strata.drain_moves (drain_id);
-
 create table strata.reclaims (
   reclaim_id bigint generated always as identity,
   relation text not null,
@@ -101,3 +38,17 @@ alter table strata.reclaims enable row level security;
 create unique index reclaims_one_runs_idx on strata.reclaims ((true)) where state = 'running';
 
 create index reclaims_planned_idx on strata.reclaims (relation) where state = 'planned';
+
+create table strata.samples (
+  taken_at timestamptz not null,
+  billed_bytes bigint not null,
+  day_average bigint,
+  level text not null,
+  parts jsonb,
+  constraint samples_pkey primary key (taken_at),
+  constraint samples_level_is_known check (level in ('ok', 'warning', 'critical'))
+);
+comment on table strata.samples is
+  'What was billed at a time, the level that meant, and the bytes of the largest tables. day_average: set on the one '
+  'sample that stays of an older day.';
+alter table strata.samples enable row level security;

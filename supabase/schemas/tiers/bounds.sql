@@ -28,3 +28,17 @@ set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on
 as $$ select left(regexp_replace(p_text, '[\u0001-\u001F\u007F-\u009F\u200B\u200E\u200F\u2028-\u202E\u2060-\u2069\uFEFF]+', ' ', 'g'), p_length) $$;
 comment on function strata.plain_text(text, integer) is 'A text without control characters, and not longer than that.';
+
+create function strata.as_time(p_text text)
+returns timestamptz
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return p_text::timestamptz;
+exception when data_exception then -- before version 16 there is no other way to ask whether a text is a time
+  return null;
+end
+$$;
+comment on function strata.as_time(text) is 'A text as a time; null when it is none.';

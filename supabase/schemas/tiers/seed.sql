@@ -43,3 +43,21 @@ insert into strata.settings (name, value, unit, says) values
   ('heard_keys', 67108864, 'bytes', 'the most keys of a neighbour that wait for the audit beyond'),
   ('failures_daily', 1000, 'failures', 'the most failed steps of which a line is kept within a day')
 on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
+
+insert into strata.errors (code, cause, remedy) values
+  ('ST001', 'this database does not know which tier it is', 'select strata.become(''core''), ''main'' or ''archive'''),
+  ('ST002', 'there is no such tier, or it cannot take that place in the chain', 'use core, main or archive, each once'),
+  ('ST003', 'the database behind the link is another tier than the one it was declared as', 'run strata.join_tier() with the right address'),
+  ('ST004', 'the two ends of a link do not fit together', 'run `deno task strata setup --init`: it pushes the same migrations to both tiers, grants what they grant, and sets both up again'),
+  ('ST005', 'the neighbour did not answer in time', 'check the line; the work is taken up again by itself'),
+  ('ST069', 'two neighbours have releases of Strata that cannot work together',
+            'run `deno task strata setup --init` from a copy of the newer release: it upgrades every tier; moves go on by themselves')
+on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
+
+insert into strata.settings (name, value, unit, says) values
+  ('link_timeout', 60, 'seconds', 'how long one call to a neighbour may take before the line is given up')
+on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
+
+insert into strata.errors (code, cause, remedy) values
+  ('ST036', 'the values a question works on were not handed over before it', 'nothing: the next run dials anew and hands them over')
+on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;

@@ -1,38 +1,3 @@
-create table strata.tiers (
-  name text not null,
-  position integer not null,
-  capacity_mb integer not null,
-  warn_mb integer not null,
-  critical_mb integer not null,
-  pool_size integer not null,
-  constraint tiers_pkey primary key (name),
-  constraint tiers_position_key unique (position),
-  constraint tiers_name_is_known check (name in ('core', 'main', 'archive')),
-  constraint tiers_warn_before_critical_before_full check (0 < warn_mb and warn_mb < critical_mb and critical_mb <= capacity_mb),
-  constraint tiers_pool_is_positive check (pool_size > 0)
-);
-comment on table strata.tiers is
-  'The three tiers in their order, with their capacity and thresholds (MB of 1024*1024 bytes, as Supabase bills) '
-  'and the most connections Strata may hold there.';
-alter table strata.tiers enable row level security;
-
-create table strata.self (
-  only_row boolean not null default true,
-  tier text not null,
-  is_last boolean not null,
-  became_at timestamptz not null,
-  looked_at timestamptz,
-  constraint self_pkey primary key (only_row),
-  constraint self_is_one_row check (only_row),
-  constraint self_tier_fkey foreign key (tier) references strata.tiers (name)
-);
-comment on table strata.self is
-  'Which tier this database is (one row). is_last: rows do not settle any further and are deleted here at the age '
-  'their policy says.';
-alter table strata.self enable row level security;
-
-create index self_tier_idx on strata.self (tier);
-
 create table strata.links (
   neighbour text not null,
   direction text not null,
@@ -92,3 +57,57 @@ comment on sequence strata.excess_hotter is 'How often the hotter neighbour has 
 
 create sequence strata.excess_colder minvalue 0 start 1;
 comment on sequence strata.excess_colder is 'How often the colder neighbour has sent more than it may, since the last upkeep.';
+
+-- The same for passwords and keys that a person's program brings: with log_statement = all a server logs statements and
+-- their parameters, but not what COPY reads.
+create table strata.handed (
+  name text not null,
+  value text not null,
+  constraint handed_pkey primary key (name)
+);
+comment on table strata.handed is
+  'Always empty: what is copied into it (in binary, so that no error quotes it) is handed over, as hand_over() does.';
+alter table strata.handed enable row level security;
+
+-- Every failed step is also logged by itself: trouble is forgotten with the next success, this is not.
+create table strata.failures (
+  failure_id bigint generated always as identity,
+  failed_at timestamptz not null,
+  dataset text,
+  link text,
+  code text not null,
+  says text not null,
+  constraint failures_pkey primary key (failure_id),
+  constraint failures_are_of_a_dataset_or_a_link check ((dataset is null) <> (link is null))
+);
+comment on table strata.failures is
+  'The log of failed steps: of which dataset, or of the link to which neighbour, with SQLSTATE and sentence. prune() keeps it '
+  'small.';
+alter table strata.failures enable row level security;
+
+create index failures_failed_idx on strata.failures (failed_at);
+
+-- How old a key is: written by the functions that know, watched here.
+create table strata.keys (
+  name text not null,
+  rotated_at timestamptz not null,
+  max_age_days integer not null default 90,
+  mark text,
+  constraint keys_pkey primary key (name),
+  constraint keys_age_is_positive check (max_age_days > 0)
+);
+comment on table strata.keys is 'Passwords and keys by name only: when each was last rotated, or first seen, and how old it may become. mark: eight digits of '
+  'a hash of a random key, by which another one is told; never of a password.';
+alter table strata.keys enable row level security;
+
+create table strata.heartbeats (
+  neighbour text not null,
+  heard_at timestamptz not null,
+  says jsonb not null,
+  hour timestamptz,
+  hour_bytes bigint not null default 0,
+  constraint heartbeats_pkey primary key (neighbour),
+  constraint heartbeats_link_fkey foreign key (neighbour) references strata.links (neighbour) on delete cascade
+);
+comment on table strata.heartbeats is 'What each neighbour last said of itself, and when by our clock: see heartbeat(). hour_bytes: of heartbeats in that hour.';
+alter table strata.heartbeats enable row level security;

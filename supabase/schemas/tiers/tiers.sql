@@ -7,24 +7,6 @@
 -- which only the owner can read; dblink dials by that server's name, so no password is ever SQL text
 -- of a query or of a cron job.
 
-create function strata.tier()
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_tier constant text := (select s.tier from strata.self as s);
-begin
-  if v_tier is null then
-    raise exception 'this database does not know which tier it is'
-      using errcode = 'ST001', hint = strata.remedy('ST001');
-  end if;
-  return v_tier;
-end
-$$;
-comment on function strata.tier() is 'The name of this tier. ST001: become() has not been called.';
-
 create function strata.become(p_tier text, p_is_last boolean default null)
 returns text
 language plpgsql
@@ -143,11 +125,7 @@ begin
     return;
   end if;
   if p_direction = 'colder' then
-    if exists (select from strata.moves as m where m.state <> 'closed' and m.to_tier <> p_tier) then
-      raise exception 'a move to another tier is open, so % cannot be the next one yet', p_tier
-        using errcode = 'ST033', hint = 'Join that tier again and call strata.move_due() until nothing is open.';
-    end if;
-    update strata.datasets as d set told_revision = null where d.told_revision is not null;
+    perform strata.call_registered('new_colder', p_tier);
   end if;
   perform strata.leave_tier(l.neighbour) from strata.links as l where l.direction = p_direction;
 end

@@ -4,21 +4,6 @@
 -- that came over a link. `shape` is what a description says of the table,
 -- in a few characters: when it changes, the colder tier is told before another row is copied.
 
--- What crosses of a type is its name and what it is made of, never SQL: the other tier looks names up and writes SQL of its own.
--- A type that comes with an extension is found there in whatever schema the extension is.
-create function strata.extension_of(p_class regclass, p_object oid)
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (select e.extname from pg_catalog.pg_depend as x join pg_catalog.pg_extension as e on e.oid = x.refobjid
-           where x.classid = p_class and x.objid = p_object and x.deptype = 'e' and x.refclassid = 'pg_catalog.pg_extension'::regclass);
-end
-$$;
-comment on function strata.extension_of(regclass, oid) is 'The extension that an object of a catalogue comes with; null for none.';
-
 create function strata.type_ref(p_type oid, p_mod integer default -1)
 returns jsonb
 language plpgsql

@@ -23,3 +23,19 @@ create table strata.twins_allowed (
 );
 comment on table strata.twins_allowed is 'Tables with rows of their own of which their owner has said that they may become twins.';
 alter table strata.twins_allowed enable row level security;
+
+create table strata.confirmations (
+  dataset text not null,
+  confirmed_at timestamptz,
+  is_contradicted boolean not null,
+  waits_on text,
+  server text not null,
+  version xid,
+  constraint confirmations_pkey primary key (dataset),
+  constraint confirmations_dataset_fkey foreign key (dataset) references strata.datasets (name) on delete cascade
+);
+comment on table strata.confirmations is
+  'What the hotter tier last said of the policy that was accepted here: when it was known to hold (confirmed_at), that it is not what was '
+  'told, or not confirmed there (is_contradicted), which tier waits for its own hotter one (waits_on). server, version: of this row as it was written; '
+  'another one has been put back from a backup.';
+alter table strata.confirmations enable row level security;

@@ -74,20 +74,6 @@ end
 $$;
 comment on function strata.plain_heartbeat(jsonb) is 'What is kept of a heartbeat: its known parts, each of its type; null where it is none.';
 
-create function strata.as_time(p_text text)
-returns timestamptz
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return p_text::timestamptz;
-exception when data_exception then -- before version 16 there is no other way to ask whether a text is a time
-  return null;
-end
-$$;
-comment on function strata.as_time(text) is 'A text as a time; null when it is none.';
-
 create function strata.may_tell_of(p_from text, p_tier text)
 returns boolean
 language plpgsql

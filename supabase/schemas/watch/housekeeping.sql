@@ -1,7 +1,7 @@
 -- Records: what Strata keeps of its own stays small.
 --
 -- strata.moves is the log of every batch; after 90 days it is rolled up into totals per dataset, month, tier and next
--- tier, which stay for ever: a row per dataset and month. Everything else ages out. prune() (lifecycle) does it weekly.
+-- tier, which stay for ever: a row per dataset and month. Everything else ages out. prune() does it weekly.
 
 create function strata.roll_up_moves()
 returns integer
@@ -57,3 +57,31 @@ $$;
 comment on function strata.prune_records() is
   'Has every topic prune its own (registry), and drops drains, reclaims, failures, cleared alerts and counted use '
   'that are old enough; of failures and alerts at most 10,000 stay.';
+
+create function strata.prune()
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform strata.look_at_clock();
+  if strata.clock_trouble() is not null then
+    return; -- nothing is old by a clock that may be wrong
+  end if;
+  delete from strata.arrivals as a
+   where a.closed_at < strata.clock() - make_interval(days => strata.setting('keep_closed_arrivals')::integer);
+  delete from strata.holds as h
+   where least(h.released_at, h.hold_until) < strata.clock() - interval '90 days';
+  perform strata.prune_records();
+  perform strata.forget();
+  if to_regclass('cron.job_run_details') is not null then
+    execute 'delete from cron.job_run_details as r using cron.job as j '
+            ' where j.jobid = r.jobid and j.jobname = any ($1) and r.end_time < $2'
+      using array(select s.job from strata.schedules as s) || 'strata-reclaim'::text,
+            strata.clock() - make_interval(days => strata.setting('keep_job_runs')::integer);
+  end if;
+end
+$$;
+comment on function strata.prune() is
+  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs of its jobs a week '
+  'ago, what prune_records() names, and what tells of rows that are no more (forget()). Nothing while the clock is not to be trusted.';

@@ -41,12 +41,6 @@ update strata.alert_kinds as k set at_once = true where k.kind in ('cost', 'size
 
 update strata.alert_kinds as k set of_moves = true where k.kind in ('link_down', 'silent', 'overdue', 'row_set_aside', 'stands_still');
 
-insert into strata.settings (name, value, unit, says) values
-  ('hysteresis', 5, '%', 'a level is left when the size is this much below its threshold'),
-  ('keep_samples', 7, 'days', 'how long every sample stays; after that one a day'),
-  ('keep_daily_samples', 730, 'days', 'how long the daily samples stay')
-on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
-
 insert into strata.schedules (job, cron, command, says) values
   ('strata-watch', '*/15 * * * *', 'call strata.watch()', 'watches the billed size, and says when it is too large')
 on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
@@ -124,5 +118,17 @@ insert into strata.registry (occasion, place, routine) values
   ('condition', 160, 'set_up_conditions');
 
 insert into strata.registry (occasion, place, routine) values
-  ('prune', 10, 'roll_up_moves'),
-  ('prune', 20, 'thin_samples');
+  ('prune', 10, 'roll_up_moves');
+
+insert into strata.settings (name, value, unit, says) values
+  ('keep_closed_arrivals', 30, 'days', 'how long a tier remembers finished arrivals, to turn stragglers away'),
+  ('keep_job_runs', 7, 'days', 'how long rows of our own jobs stay in cron.job_run_details')
+on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
+
+insert into strata.schedules (job, cron, command, says) values
+  ('strata-upkeep', '0 2 * * 0', 'call strata.upkeep()', 'deletions at the last tier, housekeeping')
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
+
+insert into strata.schedules (job, cron, command, tiers, says) values
+  ('strata-relay', '*/5 * * * *', 'call strata.wake_relay()', '{core,main}', 'wakes the relay when there is something to carry; idle without such a link')
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's

@@ -1,72 +1,3 @@
-create table strata.alert_kinds (
-  kind text not null,
-  is_condition boolean not null,
-  says text not null,
-  grace interval not null default '0',
-  at_once boolean not null default false,
-  of_moves boolean not null default false,
-  of_rows boolean not null default false,
-  constraint alert_kinds_pkey primary key (kind)
-);
-comment on table strata.alert_kinds is
-  'The kinds of alerts. is_condition: check_alerts() raises and clears it; otherwise the function that finds it does. grace: how '
-  'long it is a warning before it is critical, where the two differ by nothing else. at_once: its warnings do not wait for the '
-  'report. of_moves: while it is open, rows stay where they are that should move.';
-alter table strata.alert_kinds enable row level security;
-
-create table strata.alerts (
-  alert_id bigint generated always as identity,
-  kind text not null,
-  tier text not null,
-  subject text not null,
-  severity text not null,
-  says text not null,
-  remedy text,
-  heard_from text,
-  first_seen_at timestamptz not null,
-  last_seen_at timestamptz not null,
-  seen_count integer not null default 1,
-  cleared_at timestamptz,
-  constraint alerts_pkey primary key (alert_id),
-  constraint alerts_kind_fkey foreign key (kind) references strata.alert_kinds (kind),
-  constraint alerts_severity_is_known check (severity in ('info', 'warning', 'critical'))
-);
-comment on table strata.alerts is
-  'What is or was wrong: one open row (cleared_at is null) per kind, tier and subject (a dataset, a neighbour, a job, or '
-  'empty: the tier itself). heard_from: the colder neighbour that told of it; null: found here.';
-alter table strata.alerts enable row level security;
-
-create unique index alerts_one_open_idx on strata.alerts (kind, tier, subject) where cleared_at is null;
-
-create index alerts_cleared_idx on strata.alerts (cleared_at);
-
--- How old a key is: written by the functions that know, watched here.
-create table strata.keys (
-  name text not null,
-  rotated_at timestamptz not null,
-  max_age_days integer not null default 90,
-  mark text,
-  constraint keys_pkey primary key (name),
-  constraint keys_age_is_positive check (max_age_days > 0)
-);
-comment on table strata.keys is 'Passwords and keys by name only: when each was last rotated, or first seen, and how old it may become. mark: eight digits of '
-  'a hash of a random key, by which another one is told; never of a password.';
-alter table strata.keys enable row level security;
-
-create table strata.samples (
-  taken_at timestamptz not null,
-  billed_bytes bigint not null,
-  day_average bigint,
-  level text not null,
-  parts jsonb,
-  constraint samples_pkey primary key (taken_at),
-  constraint samples_level_is_known check (level in ('ok', 'warning', 'critical'))
-);
-comment on table strata.samples is
-  'What was billed at a time, the level that meant, and the bytes of the largest tables. day_average: set on the one '
-  'sample that stays of an older day.';
-alter table strata.samples enable row level security;
-
 create table strata.quotas (
   name text not null,
   amount bigint,
@@ -103,18 +34,6 @@ create table strata.waiting (
 comment on table strata.waiting is 'Datasets with rows that could leave this tier, and since when none of them did.';
 alter table strata.waiting enable row level security;
 comment on column strata.self.looked_at is 'When watchdog() last ran here by itself.';
-
-create table strata.heartbeats (
-  neighbour text not null,
-  heard_at timestamptz not null,
-  says jsonb not null,
-  hour timestamptz,
-  hour_bytes bigint not null default 0,
-  constraint heartbeats_pkey primary key (neighbour),
-  constraint heartbeats_link_fkey foreign key (neighbour) references strata.links (neighbour) on delete cascade
-);
-comment on table strata.heartbeats is 'What each neighbour last said of itself, and when by our clock: see heartbeat(). hour_bytes: of heartbeats in that hour.';
-alter table strata.heartbeats enable row level security;
 
 create table strata.outside (
   name text not null,

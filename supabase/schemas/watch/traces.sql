@@ -42,40 +42,6 @@ create trigger alerts_forget
 comment on trigger alerts_forget on strata.alerts is 'What a cleared alert said of rows goes at once.';
 alter table strata.alerts enable always trigger alerts_forget; -- under session_replication_role = replica as well
 
--- Which of some keys have no row here. Keys that cannot be read as keys of the table any more are those of no row.
-create function strata.keys_gone(p_dataset text, p_keys text[])
-returns integer[]
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_here integer[] := array[]::integer[];
-begin
-  begin
-    v_here := strata.keys_here(p_dataset, p_keys);
-  exception
-    when data_exception or integrity_constraint_violation or sqlstate 'ST011' then null;
-    when others then return array[]::integer[]; -- a table that cannot be read tells of no row that it is gone, and stops no other's upkeep
-  end;
-  return array(select o from generate_series(1, array_length(p_keys, 2)) as o except all select unnest(v_here));
-end
-$$;
-comment on function strata.keys_gone(text, text[]) is 'The positions of those keys under which there is no row on this tier.';
-
-create function strata.keys_side_by_side(p_keys jsonb)
-returns text[]
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-  select array_agg(c.texts order by c.k)
-    from (select k.o as k, array_agg(k.text order by r.o) as texts
-            from jsonb_array_elements(p_keys) with ordinality as r (key, o)
-           cross join lateral jsonb_array_elements_text(r.key) with ordinality as k (text, o) group by k.o) as c
-$$;
-comment on function strata.keys_side_by_side(jsonb) is 'Keys of rows as a manifest has them: a row of texts per key column.';
-
 create function strata.forget_keys()
 returns void
 language plpgsql
@@ -125,36 +91,6 @@ as $$
 $$;
 comment on function strata.forget_sentences() is 'Of failed steps, what they said of a row goes; code, step and time stay.';
 
-create function strata.forget_audits()
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  delete from strata.passed_keys as p where true; -- the next audit of the link to the hotter tier passes them on again
-  perform strata.start_audit(t.neighbour, t.dataset, true) from strata.audit_turns as t where t.trouble is not null; -- it stands at a key
-  update strata.audit_findings as f set keys = '' where f.keys <> '';
-  perform strata.audit_alert(l, f.dataset)
-     from (select distinct x.neighbour, x.dataset from strata.audit_findings as x) as f
-     join strata.links as l on l.neighbour = f.neighbour;
-end
-$$;
-comment on function strata.forget_audits() is
-  'Findings of the audit stay, without the keys they name; the next audit names them again. Turns that stand still begin anew.';
-
-create function strata.forget_messages()
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  update strata.outbox as m set body = m.body || jsonb_build_object('alerts', strata.alert_lines(m.alerts))
-   where m.kind in ('alert', 'digest', 'report') and m.body ? 'alerts'
-     and m.body -> 'alerts' <> strata.alert_lines(m.alerts);
-end
-$$;
-comment on function strata.forget_messages() is 'Messages say of alerts what those say now.';
-
 create function strata.forget()
 returns void
 language plpgsql
@@ -163,9 +99,8 @@ as $$
 begin
   perform strata.forget_keys();
   perform strata.forget_sentences();
-  perform strata.forget_audits();
   perform strata.check_alerts();
-  perform strata.forget_messages();
+  perform strata.call_registered('forget');
 end
 $$;
 comment on function strata.forget() is 'What tells of rows that are no more goes from every table of Strata''s on this tier.';

@@ -25,14 +25,6 @@ as $$
 $$;
 comment on function strata.policy_digest(jsonb, boolean) is 'A short text for the policy and holds of a description, with its revision or for what they say alone.';
 
-create function strata.first_revision(p_dataset text)
-returns bigint
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$ select coalesce(max(t.revision), 0) + 1 from strata.tellings as t where t.dataset = p_dataset $$;
-comment on function strata.first_revision(text) is 'With which revision a dataset begins: past what was told of one of that name before.';
-
 create function strata.offer(p_dataset text)
 returns jsonb
 language plpgsql

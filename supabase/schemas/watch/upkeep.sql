@@ -1,30 +1,4 @@
-create function strata.prune()
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform strata.look_at_clock();
-  if strata.clock_trouble() is not null then
-    return; -- nothing is old by a clock that may be wrong
-  end if;
-  delete from strata.arrivals as a
-   where a.closed_at < strata.clock() - make_interval(days => strata.setting('keep_closed_arrivals')::integer);
-  delete from strata.holds as h
-   where least(h.released_at, h.hold_until) < strata.clock() - interval '90 days';
-  perform strata.prune_records();
-  perform strata.forget();
-  if to_regclass('cron.job_run_details') is not null then
-    execute 'delete from cron.job_run_details as r using cron.job as j '
-            ' where j.jobid = r.jobid and j.jobname = any ($1) and r.end_time < $2'
-      using array(select s.job from strata.schedules as s) || 'strata-reclaim'::text,
-            strata.clock() - make_interval(days => strata.setting('keep_job_runs')::integer);
-  end if;
-end
-$$;
-comment on function strata.prune() is
-  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs of its jobs a week '
-  'ago, what prune_records() names, and what tells of rows that are no more (forget()). Nothing while the clock is not to be trusted.';
+-- Upkeep: the weekly job, and the whole lifecycle at once, by hand or where there is no pg_cron.
 
 create procedure strata.upkeep(p_budget interval default '50 seconds')
 language plpgsql

@@ -1,10 +1,6 @@
--- Links: the calls between two tiers, and the procedure that drives moves over them.
+-- Dial: the lines to neighbours, and what is asked over them.
 --
--- Both drivers take the same five steps with the same functions; what differs is which half is local. A call goes out
--- over dblink, by the name of the link's postgres_fdw server, and commits over there by itself. Each step is one call
--- of advance(), followed by a commit in move_due(); no transaction here spans two steps, no lock is held while the
--- neighbour works, and a kill between any two of them leaves what claim() takes up next time.
--- Errors end one dataset's turn, or the link's, are written down, and the others go on.
+-- A call goes out over dblink, by the name of the link's postgres_fdw server, and commits over there by itself.
 
 create function strata.hello()
 returns jsonb
@@ -229,109 +225,6 @@ $$;
 comment on function strata.ask(text, text, text) is
   'Runs one query of one text column on a neighbour, where it commits by itself; before it, what unlogged_sql() has to hand over.';
 
--- claim() over there. The columns are read one by one, because a batch inside a quoted record would be copied twice more;
--- and in a select list, because a function in FROM would write the batch to a temporary file first.
-create function strata.claim_question(p_dataset text, p_besides uuid[], p_since interval)
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).proof_hash, (c.b).lines, strata.share_now(%L)'
-                  '  from (select strata.claim(%L, %L, %L) as b offset 0) as c', p_since, p_dataset, strata.tier(), p_besides));
-end
-$$;
-comment on function strata.claim_question(text, uuid[], interval) is
-  'SQL that asks a hotter neighbour to claim(), and for its share_now(); read_batch() waits for its answer.';
-
-create function strata.read_batch(p_tier text, p_dataset text)
-returns strata.batch
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set work_mem = '64MB' -- dblink would write the batch to a temporary file first
-as $$
-declare
-  v_batch strata.batch;
-  v_context text;
-begin
-  perform strata.await(p_tier);
-  select r.status, r.move_id, p_dataset, r.columns, r.proof_hash, r.lines, r.share into v_batch
-    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[], proof_hash bytea, lines text, share integer);
-  perform strata.read_next(p_tier);
-  return v_batch;
-exception when query_canceled or others then
-  get stacked diagnostics v_context = pg_exception_context;
-  perform strata.hang_up(p_tier), strata.tell_canceled(p_tier, sqlstate, sqlerrm, v_context);
-  raise;
-end
-$$;
-comment on function strata.read_batch(text, text) is 'The batch that claim_question() asked for, the last statement of its message.';
-
--- A colder tier that asks for fewer columns than there are would have rows deleted here that it keeps in part.
-create function strata.check_told(p_dataset strata.datasets, p_columns text[])
-returns boolean
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_here constant text[] := array(
-    select a.attname::text from pg_catalog.pg_attribute as a
-     where a.attrelid = to_regclass(strata.relation(p_dataset)) and a.attnum > 0 and not a.attisdropped order by 1);
-  v_told constant text[] := array(select c.name from unnest(p_columns) as c (name) where c.name is not null order by 1);
-begin
-  if v_here <> v_told then
-    raise exception 'the colder tier takes (%) of "%", which has (%)', array_to_string(v_told, ', '), p_dataset.name, array_to_string(v_here, ', ')
-      using errcode = 'ST032', hint = strata.remedy('ST032');
-  end if;
-  return true;
-end
-$$;
-comment on function strata.check_told(strata.datasets, text[]) is 'True if a colder tier takes every column of a dataset, each once. ST032: it does not.';
-
-create function strata.note_told(p_dataset text, p_revision bigint, p_shape text, p_columns text[])
-returns void
-language sql
-security definer -- a pulling tier calls it as strata_mover
-set search_path = pg_catalog, pg_temp
-as $$
-  update strata.datasets as d
-     set told_revision = p_revision, told_shape = p_shape, twin_columns = p_columns
-   where d.name = p_dataset and strata.check_asker('colder') and strata.check_told(d, p_columns)
-$$;
-comment on function strata.note_told(text, bigint, text, text[]) is
-  'Notes on the hotter tier what its colder neighbour has accepted, and in which order that wants the columns.';
-grant execute on function strata.note_told(text, bigint, text, text[]) to strata_mover;
-
-create function strata.note_failure(p_dataset text, p_code text, p_says text)
-returns void
-language plpgsql
-security definer -- a pulling tier calls it as strata_mover
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_says constant text := strata.plain_text(p_says, 1000);
-begin
-  perform strata.check_asker('colder');
-  update strata.datasets as d
-     set trouble_sqlstate = left(p_code, 5), trouble = v_says, remedy = strata.remedy(p_code, d.name), failures = d.failures + 1,
-         next_try_at = strata.clock() + interval '1 minute' * power(2, least(d.failures, 8)),
-         -- whatever was agreed with the neighbour may be what failed: agree anew
-         told_revision = case when left(p_code, 2) in ('ST', '42') then null else d.told_revision end
-   where d.name = p_dataset;
-  update strata.moves as m set last_sqlstate = left(p_code, 5), last_error = v_says
-   where m.dataset = p_dataset and m.state <> 'closed';
-  insert into strata.failures (failed_at, dataset, code, says) select strata.clock(), left(p_dataset, 200), left(p_code, 5), v_says
-   where not exists (select from strata.failures as f where f.failed_at > strata.clock() - interval '1 day'
-                     offset strata.setting('failures_daily') - 1);
-end
-$$;
-comment on function strata.note_failure(text, text, text) is
-  'Writes down why a dataset stands still, with the remedy, and pauses it: a minute, doubling, at most four hours.';
-grant execute on function strata.note_failure(text, text, text) to strata_mover;
-
 create function strata.note_link(p_tier text, p_code text, p_says text)
 returns void
 language sql
@@ -356,3 +249,13 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', 'ST069', '25006') $$;
 comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
+
+create function strata.is_pausing(p_neighbour text)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (select from strata.links as l where l.neighbour = p_neighbour and l.next_try_at > strata.clock())
+$$;
+comment on function strata.is_pausing(text) is 'Whether a link is down and not to be dialled yet.';

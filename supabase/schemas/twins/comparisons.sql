@@ -221,32 +221,6 @@ end
 $$;
 comment on function strata.agree(text) is 'Compares with a neighbour that this tier dials what either believes of the other.';
 
--- The freshest word there is: where this tier dials, it asks before it deletes.
-create function strata.agree_before_deleting()
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_neighbour text;
-begin
-  if not exists (select from strata.datasets as d cross join lateral strata.retention(d) as r
-                  where d.accepted_from is not null and r.action = 'delete' and r.days is not null) then
-    return;
-  end if;
-  for v_neighbour in select l.neighbour from strata.links as l
-                      where l.direction = 'hotter' and l.server is not null and not strata.is_pausing(l.neighbour) loop
-    begin
-      perform strata.agree(v_neighbour);
-    exception when others then
-      perform strata.note_link(v_neighbour, sqlstate, sqlerrm);
-    end;
-    perform strata.hang_up(v_neighbour);
-  end loop;
-end
-$$;
-comment on function strata.agree_before_deleting() is 'Compares with the hotter tier, if this one dials it and has rows to delete some day; an error is noted with the link.';
-
 create function strata.keep_policy(p_dataset text)
 returns boolean
 language plpgsql
