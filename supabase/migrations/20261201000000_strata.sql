@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest fdd4e2506f8c25e535433762b42a02dd07ecbf8af646cc8a1d0f60e5ec2ca6c1
+-- digest 02b8d539282e1394f72477c9a4390050b6a46168c083ac71ac9f6a7b4094cd53
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -1951,6 +1951,24 @@ set search_path = pg_catalog, pg_temp
 as $$ select not exists (select from strata.schedules as s where s.job = 'strata-continue' and not s.active) $$;
 comment on function strata.may_go_on() is 'Whether strata-continue may be woken; not while it is paused.';
 
+-- What a schedule may look like depends on the version of pg_cron; it says no without naming the job.
+create or replace function strata.hand_to_cron(p_schedule strata.schedules, p_active boolean)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute 'select cron.alter_job(cron.schedule($1, $2, $3), active := $4)'
+    using p_schedule.job, p_schedule.cron, p_schedule.command, p_active;
+exception when invalid_parameter_value then
+  raise exception 'the schedule "%" of the job "%" is none that pg_cron knows', p_schedule.cron, p_schedule.job
+    using errcode = 'check_violation', hint = 'Write five fields, in UTC: minute hour day month weekday, as 0 */4 * * * (every four hours); '
+      'or, with pg_cron 1.5 and later, 1 to 59 seconds: 30 seconds.';
+end
+$$;
+comment on function strata.hand_to_cron(strata.schedules, boolean) is
+  'Gives pg_cron one job, by name. check_violation: its schedule cannot be read.';
+
 create or replace function strata.apply_schedules()
 returns text
 language plpgsql
@@ -1967,9 +1985,7 @@ begin
   for v_schedule in select s.* from strata.schedules as s where strata.tier() = any (s.tiers) order by s.job loop
     -- A job that is asleep or awake stays so: only its owner's table and keep_going() decide.
     execute 'select j.active from cron.job as j where j.jobname = $1' into v_active using v_schedule.job;
-    execute 'select cron.alter_job(cron.schedule($1, $2, $3), active := $4)'
-      using v_schedule.job, v_schedule.cron, v_schedule.command,
-            v_schedule.active and (v_schedule.job <> 'strata-continue' or coalesce(v_active, false));
+    perform strata.hand_to_cron(v_schedule, v_schedule.active and (v_schedule.job <> 'strata-continue' or coalesce(v_active, false)));
     v_jobs := v_jobs || v_schedule.job;
   end loop;
   if not strata.may_go_on() then
@@ -2215,6 +2231,27 @@ create or replace trigger settings_make_sense
   for each row execute function strata.setting_makes_sense();
 comment on trigger settings_make_sense on strata.settings is 'Refuses numbers that are out of range, and says what would do.';
 alter table strata.settings enable always trigger settings_make_sense; -- under session_replication_role = replica as well
+
+-- An UPDATE of no row is how a program asks for what is set already, so it is no error; a person has mistyped the name.
+create or replace function strata.setting_is_named()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from touched) then
+    raise warning 'no setting was changed: none has that name, or the condition fits none'
+      using hint = 'select name, value, unit, says from strata.settings';
+  end if;
+  return null;
+end
+$$;
+comment on function strata.setting_is_named() is 'Trigger: an UPDATE that finds no setting says so.';
+
+create or replace trigger settings_are_named
+  after update on strata.settings referencing new table as touched
+  for each statement execute function strata.setting_is_named();
+comment on trigger settings_are_named on strata.settings is 'Tells who has mistyped a name.';
 
 create or replace function strata.setting(p_name text)
 returns bigint
@@ -4630,6 +4667,23 @@ end
 $$;
 comment on function strata.release(uuid) is
   'Ends a hold, here at once and on colder tiers with the next run; false when there is no such open hold.';
+
+-- Whoever types release('…') gives a text, which need not be a hold's id at all.
+create or replace function strata.release(p_hold text)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if translate(lower(trim(p_hold)), '{}-', '') ~ '^[0-9a-f]{32}$' then
+    return strata.release(translate(trim(p_hold), '{}-', '')::uuid);
+  end if;
+  raise exception '"%" is not the id of a hold', p_hold
+    using errcode = 'ST050', hint = 'Look it up: select hold_id, dataset, key, condition, reason from strata.holds where released_at is null';
+end
+$$;
+comment on function strata.release(text) is
+  'release() of an id written as text. ST050: it is none.';
 
 create or replace function strata.text_of(p_value anyelement)
 returns text
@@ -20486,7 +20540,7 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', 'fdd4e2506f8c25e535433762b42a02dd07ecbf8af646cc8a1d0f60e5ec2ca6c1');
+select strata.note_release('strata', '0.1.0', '02b8d539282e1394f72477c9a4390050b6a46168c083ac71ac9f6a7b4094cd53');
 
 notify pgrst, 'reload schema';
 
