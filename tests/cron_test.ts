@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Sql } from "postgres";
 import { addNote, idsOn, manageNotes } from "./support/notes.ts";
 import { type CronChain, cronChain } from "./support/own_stack.ts";
+import { refusal } from "./support/refusal.ts";
 import { waitFor } from "./support/wait_for.ts";
 
 /** The next full minute may be 60 seconds away, and the run after it another 60. */
@@ -31,6 +32,21 @@ async function dueNotes({ core }: CronChain) {
   await manageNotes(core.sql, { core_retention_days: 0 });
   await core.sql`call strata.move_due()`;
   await addNote(core.sql, 1, "2000-01-01");
+}
+
+async function refuses(sql: Sql): Promise<void> {
+  const before = [...await jobs(sql)];
+  for (const cron of ["every day", "99 * * * *", "* * * *", ""]) {
+    const { code, message, hint } = await refusal(
+      sql`update strata.schedules set cron = ${cron} where job = 'strata-move'`,
+    );
+    assertEquals([code, message], [
+      "23514",
+      `the schedule "${cron}" of the job "strata-move" is none that pg_cron knows`,
+    ]);
+    assertMatch(hint ?? "", /minute hour day month weekday/);
+  }
+  assertEquals([...await jobs(sql)], before);
 }
 
 // One stack for all steps of a test: servers of their own take a while, and cron a minute.
@@ -71,6 +87,8 @@ Deno.test("a tier's jobs in pg_cron are what strata.schedules says", async (t) =
   });
 
   await t.step("a changed schedule takes effect at once", () => followsTheTable(core.sql));
+
+  await t.step("a schedule that cannot be read is refused with its job", () => refuses(core.sql));
 
   await t.step(
     "a job that is switched off in the table sleeps in pg_cron",

@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest ddf3669bc7a425b5b4e6adf3750e509f69d0e577533b69131cffb5a843e5ceb1
+-- digest 999cd45276adef064eeb07dda50d022391e7d15766e01a6b681451f3e2572205
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -1632,6 +1632,7 @@ create type strata.journey as (
   sent_proofs bytea[],
   next strata.batch,
   is_asked boolean,
+  is_handed boolean,
   line text,
   closed_move uuid,
   closed_outcomes text[],
@@ -1648,7 +1649,7 @@ comment on type strata.journey is
   'finish; in a flow turn, check, end, clear), or why the dataset''s turn is over (done, blocked, later, failed, link '
   'down). batch: what is proved, purged and closed. lines: the rows of what was claimed last; the one who takes the next '
   'step hands them on by themselves, because the rest is copied from call to call. In a flow also: sent, the batch on its way; next, the one claimed; '
-  'is_asked, the neighbour owes one; line, that the next message goes out on; closed_move, closed or being closed there, to be finished at its source; batches_left until it pauses. flows_until: '
+  'is_asked, the neighbour owes one; is_handed, its rows are on their way to the neighbour already; line, that the next message goes out on; closed_move, closed or being closed there, to be finished at its source; batches_left until it pauses. flows_until: '
   'until when batches may follow each other in a flow, if the last one went well (null: not at all). pace: what was last seen '
   'of others on the hotter tier.';
 
@@ -2062,6 +2063,24 @@ set search_path = pg_catalog, pg_temp
 as $$ select not exists (select from strata.schedules as s where s.job = 'strata-continue' and not s.active) $$;
 comment on function strata.may_go_on() is 'Whether strata-continue may be woken; not while it is paused.';
 
+-- What a schedule may look like depends on the version of pg_cron; it says no without naming the job.
+create or replace function strata.hand_to_cron(p_schedule strata.schedules, p_active boolean)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute 'select cron.alter_job(cron.schedule($1, $2, $3), active := $4)'
+    using p_schedule.job, p_schedule.cron, p_schedule.command, p_active;
+exception when invalid_parameter_value then
+  raise exception 'the schedule "%" of the job "%" is none that pg_cron knows', p_schedule.cron, p_schedule.job
+    using errcode = 'check_violation', hint = 'Write five fields, in UTC: minute hour day month weekday, as 0 */4 * * * (every four hours); '
+      'or, with pg_cron 1.5 and later, 1 to 59 seconds: 30 seconds.';
+end
+$$;
+comment on function strata.hand_to_cron(strata.schedules, boolean) is
+  'Gives pg_cron one job, by name. check_violation: its schedule cannot be read.';
+
 create or replace function strata.apply_schedules()
 returns text
 language plpgsql
@@ -2078,9 +2097,7 @@ begin
   for v_schedule in select s.* from strata.schedules as s where strata.tier() = any (s.tiers) order by s.job loop
     -- A job that is asleep or awake stays so: only its owner's table and keep_going() decide.
     execute 'select j.active from cron.job as j where j.jobname = $1' into v_active using v_schedule.job;
-    execute 'select cron.alter_job(cron.schedule($1, $2, $3), active := $4)'
-      using v_schedule.job, v_schedule.cron, v_schedule.command,
-            v_schedule.active and (v_schedule.job <> 'strata-continue' or coalesce(v_active, false));
+    perform strata.hand_to_cron(v_schedule, v_schedule.active and (v_schedule.job <> 'strata-continue' or coalesce(v_active, false)));
     v_jobs := v_jobs || v_schedule.job;
   end loop;
   if not strata.may_go_on() then
@@ -2348,6 +2365,27 @@ create or replace trigger settings_make_sense
   for each row execute function strata.setting_makes_sense();
 comment on trigger settings_make_sense on strata.settings is 'Refuses numbers that are out of range, and says what would do.';
 alter table strata.settings enable always trigger settings_make_sense; -- under session_replication_role = replica as well
+
+-- An UPDATE of no row is how a program asks for what is set already, so it is no error; a person has mistyped the name.
+create or replace function strata.setting_is_named()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from touched) then
+    raise warning 'no setting was changed: none has that name, or the condition fits none'
+      using hint = 'select name, value, unit, says from strata.settings';
+  end if;
+  return null;
+end
+$$;
+comment on function strata.setting_is_named() is 'Trigger: an UPDATE that finds no setting says so.';
+
+create or replace trigger settings_are_named
+  after update on strata.settings referencing new table as touched
+  for each statement execute function strata.setting_is_named();
+comment on trigger settings_are_named on strata.settings is 'Tells who has mistyped a name.';
 
 create or replace function strata.setting(p_name text)
 returns bigint
@@ -2667,9 +2705,7 @@ as $$
 begin
   if p_handing <> '' then
     perform strata.send(p_line, p_handing);
-    loop
-      exit when strata.read_next(p_line) is null;
-    end loop;
+    perform strata.read_handing(p_line);
   end if;
   if extensions.dblink_send_query('strata_' || p_line, p_question) <> 1 then
     raise exception 'the line to % is broken or busy', p_line using errcode = '08006', hint = strata.remedy('08');
@@ -2678,6 +2714,19 @@ end
 $$;
 comment on function strata.send(text, text, text) is
   'Sends a query over the open line to a neighbour; before it, what unlogged_sql() has to hand over. 08006: it does not go out.';
+
+create or replace function strata.read_handing(p_line text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  loop
+    exit when strata.read_next(p_line) is null;
+  end loop;
+end
+$$;
+comment on function strata.read_handing(text) is 'Waits until a neighbour has what unlogged_sql() handed over, sent by itself.';
 
 -- Waits for the answer without ever waiting for good: a line that neither answers nor breaks is given up.
 create or replace function strata.await(p_line text)
@@ -2726,7 +2775,8 @@ begin
   perform strata.check_tls(p_line);
   perform extensions.dblink_exec(v_name, format(
     'set statement_timeout = %L; set lock_timeout = ''10s''; set default_transaction_isolation = ''read committed''; '
-    'set idle_in_transaction_session_timeout = ''60s''; set idle_session_timeout = 0; set client_min_messages = ''error''; %s',
+    'set idle_in_transaction_session_timeout = ''60s''; set idle_session_timeout = 0; set client_min_messages = ''error''; '
+    'set plan_cache_mode = force_generic_plan; %s',
     strata.setting('link_timeout') || 's', (select string_agg(format('set %I = %L', p.name, p.value), '; ') from strata.pins() as p)));
   -- Rows may leave a database that is read-only because it is full; none may come into one.
   perform extensions.dblink_exec(v_name, 'set default_transaction_read_only = off')
@@ -4840,6 +4890,23 @@ end
 $$;
 comment on function strata.release(uuid) is
   'Ends a hold, here at once and on colder tiers with the next run; false when there is no such open hold.';
+
+-- Whoever types release('…') gives a text, which need not be a hold's id at all.
+create or replace function strata.release(p_hold text)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if translate(lower(trim(p_hold)), '{}-', '') ~ '^[0-9a-f]{32}$' then
+    return strata.release(translate(trim(p_hold), '{}-', '')::uuid);
+  end if;
+  raise exception '"%" is not the id of a hold', p_hold
+    using errcode = 'ST050', hint = 'Look it up: select hold_id, dataset, key, condition, reason from strata.holds where released_at is null';
+end
+$$;
+comment on function strata.release(text) is
+  'release() of an id written as text. ST050: it is none.';
 
 create or replace function strata.text_of(p_value anyelement)
 returns text
@@ -11283,8 +11350,9 @@ comment on function strata.set_aside_unreadable(strata.datasets, text, uuid[]) i
 --           what the other says of the batch before
 --   check                                                    proves it here
 --   end     finishes what is closed                          reads what purge kept; closes here
---   clear   purges the proved batch here, and claims the
---           next one: one commit for both
+--   clear   claims the next batch here, hands its rows over,
+--           and purges the proved one while they are on
+--           their way: one commit for both
 --
 -- A message holds several statements, each a transaction of its own there; its answers come when the last is done. The rows of a batch are held by the driver for
 -- one step only: every further one would copy them. All batches of a flow are open moves like any other: if the run dies,
@@ -11388,13 +11456,14 @@ as $$
 declare
   v_kept constant text := case when (p_journey.batch).move_id is not null then strata.close_handing(p_journey.kept) else '' end;
 begin
-  if (p_journey.next).move_id is null then
+  if (p_journey.next).move_id is null or p_journey.is_handed then
     return strata.unlogged_sql(v_kept);
   end if;
   return strata.lines_handing(p_journey.next, p_lines, v_kept || strata.prove_handing(p_journey.next));
 end
 $$;
-comment on function strata.push_handing(strata.journey, text) is 'What is handed over for push_message().';
+comment on function strata.push_handing(strata.journey, text) is
+  'What is still to be handed over for push_message(); null for nothing.';
 
 -- Connections are counted over there. Where a second line would take one of the last two, which another run, a heartbeat or
 -- the audit may need, the first has to do.
@@ -11430,6 +11499,24 @@ $$;
 comment on function strata.can_dial(text) is
   'Opens a line, as dial() does; false when it is a second one and cannot be had, or would leave fewer than two connections.';
 
+-- The neighbour takes as long to read a batch as it takes to purge one here. Nothing comes of it if this transaction fails:
+-- the lines are closed then, and what was handed over goes with them.
+create or replace function strata.hand_early(p_line text, p_batch strata.batch, p_lines text)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_lines is null or not strata.can_dial(p_line) then
+    return false;
+  end if;
+  perform strata.send(p_line, strata.lines_handing(p_batch, p_lines, strata.prove_handing(p_batch)));
+  return true;
+end
+$$;
+comment on function strata.hand_early(text, strata.batch, text) is
+  'Sends the rows of a batch ahead of the question that takes them in, and does not wait: read_handing() does. False: not yet.';
+
 create or replace function strata.push_turn(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.journey
 language plpgsql
@@ -11441,6 +11528,9 @@ declare
   v_is_sent constant boolean := v_message is null or strata.can_dial(p_journey.line);
   v_keys text[];
 begin
+  if p_journey.is_handed then
+    perform strata.read_handing(p_journey.line);
+  end if;
   if v_is_sent and v_message is not null then -- before the other line is read: the colder tier goes on with it at once
     perform strata.send(p_journey.line, v_message, strata.push_handing(p_journey, p_lines));
   end if;
@@ -11499,14 +11589,18 @@ begin
         v_next := strata.end_flow(v_next);
       end if;
     when 'clear' then
-      if (p_journey.batch).move_id is not null then
-        v_next.kept := strata.purge((p_journey.batch).move_id, p_journey.proofs, p_journey.refused);
-      end if;
       v_began := clock_timestamp();
       v_next.next := strata.claim_next(p_link, p_journey);
       v_next.pace := strata.seen(p_journey.pace, (v_next.next).share, v_began);
       v_next.lines := (v_next.next).lines;
       v_next.next.lines := null;
+      v_next.is_handed := strata.hand_early(p_journey.line, v_next.next, v_next.lines);
+      if v_next.is_handed then
+        v_next.lines := null;
+      end if;
+      if (p_journey.batch).move_id is not null then
+        v_next.kept := strata.purge((p_journey.batch).move_id, p_journey.proofs, p_journey.refused);
+      end if;
       v_next.batches_left := case when (v_next.next).move_id is null then 0 else p_journey.batches_left - 1 end;
       v_next.step := 'turn';
   end case;
@@ -12697,6 +12791,7 @@ returns strata.journey
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '10s'
+set plan_cache_mode = force_generic_plan -- or a batch is copied into the plan of each statement that it is a parameter of
 as $$
 declare
   v_link strata.links;
@@ -20655,7 +20750,7 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', 'ddf3669bc7a425b5b4e6adf3750e509f69d0e577533b69131cffb5a843e5ceb1');
+select strata.note_release('strata', '0.1.0', '999cd45276adef064eeb07dda50d022391e7d15766e01a6b681451f3e2572205');
 
 notify pgrst, 'reload schema';
 

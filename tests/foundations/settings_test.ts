@@ -30,3 +30,41 @@ Deno.test("a setting that is out of its range is refused with its range, its uni
     assertMatch(hint ?? "", says);
   }
 });
+
+Deno.test("who mistypes the name of a setting is told, and a program that sets what is set is not refused", async () => {
+  const notices: string[] = [];
+  await using db = await testDatabase("core");
+  const sql = db.connect({ onnotice: ({ message }) => notices.push(String(message)) });
+  await sql`update strata.settings set value = value where name = 'batch_rows'`;
+  assertEquals(notices, []);
+  assertEquals(
+    (await sql`update strata.settings set value = 1000 where name = 'bach_rows'`).count,
+    0,
+  );
+  assertMatch(notices.join(), /^no setting was changed/);
+});
+
+Deno.test("a hold is ended by its id as a text, and what is no id is refused with where to look it up", async () => {
+  await using db = await testDatabase("core");
+  await db.sql.unsafe(
+    `create table public.notes (id int primary key, created_at timestamptz not null)`,
+  );
+  await db.sql`select strata.become('core', true)`;
+  await db.sql`select strata.manage('public.notes')`;
+  const held = async () =>
+    (await db.sql<{ id: string }[]>`
+      select strata.hold('notes', p_condition => 'id = 1', p_reason => 'wanted') as id`)[0]?.id ??
+      "";
+  for (const [before, after] of [["", ""], ["{", "}"], [" ", " "]]) {
+    const id = await held();
+    const [ended] = await db.sql.unsafe(
+      `select strata.release('${before}${id.toUpperCase()}${after}') as ended`,
+    );
+    assertEquals(ended?.ended, true);
+  }
+  for (const id of ["abc", "", "e81be0c2-7998-40f4-a0b9-9b54bee99ec"]) {
+    const { code, message, hint } = await refusal(db.sql.unsafe(`select strata.release('${id}')`));
+    assertEquals([code, message], ["ST050", `"${id}" is not the id of a hold`]);
+    await db.sql.unsafe(hint?.replace("Look it up: ", "") ?? "");
+  }
+});

@@ -67,6 +67,23 @@ $$;
 comment on function strata.release(uuid) is
   'Ends a hold, here at once and on colder tiers with the next run; false when there is no such open hold.';
 
+-- Whoever types release('…') gives a text, which need not be a hold's id at all.
+create function strata.release(p_hold text)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if translate(lower(trim(p_hold)), '{}-', '') ~ '^[0-9a-f]{32}$' then
+    return strata.release(translate(trim(p_hold), '{}-', '')::uuid);
+  end if;
+  raise exception '"%" is not the id of a hold', p_hold
+    using errcode = 'ST050', hint = 'Look it up: select hold_id, dataset, key, condition, reason from strata.holds where released_at is null';
+end
+$$;
+comment on function strata.release(text) is
+  'release() of an id written as text. ST050: it is none.';
+
 create function strata.text_of(p_value anyelement)
 returns text
 language plpgsql

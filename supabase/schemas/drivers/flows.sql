@@ -10,8 +10,9 @@
 --           what the other says of the batch before
 --   check                                                    proves it here
 --   end     finishes what is closed                          reads what purge kept; closes here
---   clear   purges the proved batch here, and claims the
---           next one: one commit for both
+--   clear   claims the next batch here, hands its rows over,
+--           and purges the proved one while they are on
+--           their way: one commit for both
 --
 -- A message holds several statements, each a transaction of its own there; its answers come when the last is done. The rows of a batch are held by the driver for
 -- one step only: every further one would copy them. All batches of a flow are open moves like any other: if the run dies,
@@ -115,13 +116,14 @@ as $$
 declare
   v_kept constant text := case when (p_journey.batch).move_id is not null then strata.close_handing(p_journey.kept) else '' end;
 begin
-  if (p_journey.next).move_id is null then
+  if (p_journey.next).move_id is null or p_journey.is_handed then
     return strata.unlogged_sql(v_kept);
   end if;
   return strata.lines_handing(p_journey.next, p_lines, v_kept || strata.prove_handing(p_journey.next));
 end
 $$;
-comment on function strata.push_handing(strata.journey, text) is 'What is handed over for push_message().';
+comment on function strata.push_handing(strata.journey, text) is
+  'What is still to be handed over for push_message(); null for nothing.';
 
 -- Connections are counted over there. Where a second line would take one of the last two, which another run, a heartbeat or
 -- the audit may need, the first has to do.
@@ -157,6 +159,24 @@ $$;
 comment on function strata.can_dial(text) is
   'Opens a line, as dial() does; false when it is a second one and cannot be had, or would leave fewer than two connections.';
 
+-- The neighbour takes as long to read a batch as it takes to purge one here. Nothing comes of it if this transaction fails:
+-- the lines are closed then, and what was handed over goes with them.
+create function strata.hand_early(p_line text, p_batch strata.batch, p_lines text)
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_lines is null or not strata.can_dial(p_line) then
+    return false;
+  end if;
+  perform strata.send(p_line, strata.lines_handing(p_batch, p_lines, strata.prove_handing(p_batch)));
+  return true;
+end
+$$;
+comment on function strata.hand_early(text, strata.batch, text) is
+  'Sends the rows of a batch ahead of the question that takes them in, and does not wait: read_handing() does. False: not yet.';
+
 create function strata.push_turn(p_link strata.links, p_journey strata.journey, p_lines text)
 returns strata.journey
 language plpgsql
@@ -168,6 +188,9 @@ declare
   v_is_sent constant boolean := v_message is null or strata.can_dial(p_journey.line);
   v_keys text[];
 begin
+  if p_journey.is_handed then
+    perform strata.read_handing(p_journey.line);
+  end if;
   if v_is_sent and v_message is not null then -- before the other line is read: the colder tier goes on with it at once
     perform strata.send(p_journey.line, v_message, strata.push_handing(p_journey, p_lines));
   end if;
@@ -226,14 +249,18 @@ begin
         v_next := strata.end_flow(v_next);
       end if;
     when 'clear' then
-      if (p_journey.batch).move_id is not null then
-        v_next.kept := strata.purge((p_journey.batch).move_id, p_journey.proofs, p_journey.refused);
-      end if;
       v_began := clock_timestamp();
       v_next.next := strata.claim_next(p_link, p_journey);
       v_next.pace := strata.seen(p_journey.pace, (v_next.next).share, v_began);
       v_next.lines := (v_next.next).lines;
       v_next.next.lines := null;
+      v_next.is_handed := strata.hand_early(p_journey.line, v_next.next, v_next.lines);
+      if v_next.is_handed then
+        v_next.lines := null;
+      end if;
+      if (p_journey.batch).move_id is not null then
+        v_next.kept := strata.purge((p_journey.batch).move_id, p_journey.proofs, p_journey.refused);
+      end if;
       v_next.batches_left := case when (v_next.next).move_id is null then 0 else p_journey.batches_left - 1 end;
       v_next.step := 'turn';
   end case;

@@ -223,6 +223,7 @@ returns strata.journey
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '10s'
+set plan_cache_mode = force_generic_plan -- or a batch is copied into the plan of each statement that it is a parameter of
 as $$
 declare
   v_link strata.links;

@@ -20,6 +20,24 @@ set search_path = pg_catalog, pg_temp
 as $$ select not exists (select from strata.schedules as s where s.job = 'strata-continue' and not s.active) $$;
 comment on function strata.may_go_on() is 'Whether strata-continue may be woken; not while it is paused.';
 
+-- What a schedule may look like depends on the version of pg_cron; it says no without naming the job.
+create function strata.hand_to_cron(p_schedule strata.schedules, p_active boolean)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute 'select cron.alter_job(cron.schedule($1, $2, $3), active := $4)'
+    using p_schedule.job, p_schedule.cron, p_schedule.command, p_active;
+exception when invalid_parameter_value then
+  raise exception 'the schedule "%" of the job "%" is none that pg_cron knows', p_schedule.cron, p_schedule.job
+    using errcode = 'check_violation', hint = 'Write five fields, in UTC: minute hour day month weekday, as 0 */4 * * * (every four hours); '
+      'or, with pg_cron 1.5 and later, 1 to 59 seconds: 30 seconds.';
+end
+$$;
+comment on function strata.hand_to_cron(strata.schedules, boolean) is
+  'Gives pg_cron one job, by name. check_violation: its schedule cannot be read.';
+
 create function strata.apply_schedules()
 returns text
 language plpgsql
@@ -36,9 +54,7 @@ begin
   for v_schedule in select s.* from strata.schedules as s where strata.tier() = any (s.tiers) order by s.job loop
     -- A job that is asleep or awake stays so: only its owner's table and keep_going() decide.
     execute 'select j.active from cron.job as j where j.jobname = $1' into v_active using v_schedule.job;
-    execute 'select cron.alter_job(cron.schedule($1, $2, $3), active := $4)'
-      using v_schedule.job, v_schedule.cron, v_schedule.command,
-            v_schedule.active and (v_schedule.job <> 'strata-continue' or coalesce(v_active, false));
+    perform strata.hand_to_cron(v_schedule, v_schedule.active and (v_schedule.job <> 'strata-continue' or coalesce(v_active, false)));
     v_jobs := v_jobs || v_schedule.job;
   end loop;
   if not strata.may_go_on() then

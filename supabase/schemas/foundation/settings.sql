@@ -24,6 +24,27 @@ create trigger settings_make_sense
 comment on trigger settings_make_sense on strata.settings is 'Refuses numbers that are out of range, and says what would do.';
 alter table strata.settings enable always trigger settings_make_sense; -- under session_replication_role = replica as well
 
+-- An UPDATE of no row is how a program asks for what is set already, so it is no error; a person has mistyped the name.
+create function strata.setting_is_named()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from touched) then
+    raise warning 'no setting was changed: none has that name, or the condition fits none'
+      using hint = 'select name, value, unit, says from strata.settings';
+  end if;
+  return null;
+end
+$$;
+comment on function strata.setting_is_named() is 'Trigger: an UPDATE that finds no setting says so.';
+
+create trigger settings_are_named
+  after update on strata.settings referencing new table as touched
+  for each statement execute function strata.setting_is_named();
+comment on trigger settings_are_named on strata.settings is 'Tells who has mistyped a name.';
+
 create function strata.setting(p_name text)
 returns bigint
 language plpgsql

@@ -48,9 +48,7 @@ as $$
 begin
   if p_handing <> '' then
     perform strata.send(p_line, p_handing);
-    loop
-      exit when strata.read_next(p_line) is null;
-    end loop;
+    perform strata.read_handing(p_line);
   end if;
   if extensions.dblink_send_query('strata_' || p_line, p_question) <> 1 then
     raise exception 'the line to % is broken or busy', p_line using errcode = '08006', hint = strata.remedy('08');
@@ -59,6 +57,19 @@ end
 $$;
 comment on function strata.send(text, text, text) is
   'Sends a query over the open line to a neighbour; before it, what unlogged_sql() has to hand over. 08006: it does not go out.';
+
+create function strata.read_handing(p_line text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  loop
+    exit when strata.read_next(p_line) is null;
+  end loop;
+end
+$$;
+comment on function strata.read_handing(text) is 'Waits until a neighbour has what unlogged_sql() handed over, sent by itself.';
 
 -- Waits for the answer without ever waiting for good: a line that neither answers nor breaks is given up.
 create function strata.await(p_line text)
@@ -107,7 +118,8 @@ begin
   perform strata.check_tls(p_line);
   perform extensions.dblink_exec(v_name, format(
     'set statement_timeout = %L; set lock_timeout = ''10s''; set default_transaction_isolation = ''read committed''; '
-    'set idle_in_transaction_session_timeout = ''60s''; set idle_session_timeout = 0; set client_min_messages = ''error''; %s',
+    'set idle_in_transaction_session_timeout = ''60s''; set idle_session_timeout = 0; set client_min_messages = ''error''; '
+    'set plan_cache_mode = force_generic_plan; %s',
     strata.setting('link_timeout') || 's', (select string_agg(format('set %I = %L', p.name, p.value), '; ') from strata.pins() as p)));
   -- Rows may leave a database that is read-only because it is full; none may come into one.
   perform extensions.dblink_exec(v_name, 'set default_transaction_read_only = off')
