@@ -220,13 +220,18 @@ declare
   v_tier constant text := strata.tier();
   v_age timestamptz;
   v_flags boolean[];
+  v_context text;
 begin
   begin
     execute format('select t.%I::timestamptz as age, array[coalesce(%s, false), coalesce(%s, false), coalesce(%s, false)] as flags '
                    '  from %s as t where %s',
                    p_dataset.age_column, v_policy.ready, v_policy.referenced, v_policy.oversize,
                    strata.relation(p_dataset), strata.key_is_sql(p_dataset)) into v_age, v_flags using p_key;
-  exception when others or assert_failure then -- an owner's condition may raise anything
+  exception when query_canceled or assert_failure or others then -- an owner's condition may raise anything
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
     return query select v_tier, 'why', format('its policy cannot be asked of it: %s [%s]', sqlerrm, sqlstate);
     return;
   end;

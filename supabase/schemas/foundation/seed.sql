@@ -12,6 +12,8 @@ insert into strata.errors (code, cause, remedy) values
   ('ST013', 'the table has delete triggers and nobody said whether a move may fire them',
             'call strata.manage() again with p_delete_triggers => ''fire'' or ''skip'''),
   ('ST014', 'the condition is not a boolean expression over the row', 'write it as you would in a WHERE clause'),
+  ('ST015', 'a condition, trigger, check or function of yours raises an error that otherwise only a line, a server or a cancel has',
+            'mend the function that the message is of, or do without it: a condition is changed with select strata.manage(<table>, p_due_when => …); then run `deno task strata sync`'),
   ('ST020', 'the twin is gone from the colder tier', 'restore the table on that tier from a backup; if there is none, make it anew there, without those rows: select strata.forget_twin(<dataset>);'),
   ('ST021', 'a column is gone from the twin', 'add it again on that tier: alter table <table> add column …; or accept that its values there are lost: select strata.forget_twin(<dataset>);'),
   ('ST022', 'a column has another type on the two tiers', 'on the colder tier, with the column and the type that the message names: alter table <table> alter column … type …;'),

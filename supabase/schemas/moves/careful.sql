@@ -200,7 +200,7 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select p_sqlstate in ('ST042', 'ST046', 'ST047', 'ST048')
+  select p_sqlstate in ('ST015', 'ST042', 'ST046', 'ST047', 'ST048')
       or left(p_sqlstate, 2) not in ('08', '25', '28', '40', '42', '53', '55', '57', '58', 'XX', 'ST')
 $$;
 comment on function strata.is_row_error(text) is 'Whether an error is about one row, so that the others may go on.';
@@ -223,6 +223,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_column record;
+  v_context text;
 begin
   for v_column in
     select c.name, c.given, case when t.typarray = 0 then format_type(t.oid, a.atttypmod) else format_type(t.typarray, a.atttypmod) end as typ, t.typarray <> 0 as is_element
@@ -233,7 +234,11 @@ begin
   loop
     begin
       execute format('select (%s)::%s', case when v_column.is_element then 'array[$1]::text' else '$1' end, v_column.typ) using v_column.given;
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       return v_column.name;
     end;
   end loop;
@@ -269,6 +274,8 @@ declare
   v_column text;
   v_found text;
   v_looks integer := 0;
+  v_context text;
+  v_code text;
 begin
   inserted := 0;
   brought := '{}';
@@ -285,17 +292,22 @@ begin
       else
         not_ours := not_ours || v_position;
       end if;
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       v_column := null;
       if strata.may_be_of_value(sqlstate) and (v_looks < c_looks or not strata.is_row_error(sqlstate)) then
         v_column := strata.unread_column(p_dataset, p_columns, p_lines[v_position], v_found);
         v_looks := v_looks + (v_column is distinct from v_found or v_column is null)::integer;
         v_found := coalesce(v_column, v_found);
       end if;
-      if v_column is null and not strata.is_row_error(sqlstate) then
+      v_code := strata.code_to_note(sqlstate, v_context);
+      if v_column is null and not strata.is_row_error(v_code) then
         raise;
       end if;
-      refused := refused || strata.refusal(sqlstate, sqlerrm, v_column, v_position);
+      refused := refused || strata.refusal(v_code, sqlerrm, v_column, v_position);
     end;
   end loop;
 end

@@ -135,6 +135,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '2s'
 as $$
+declare
+  v_context text;
 begin
   deleted := '{}';
   refused := '[]';
@@ -152,9 +154,16 @@ begin
     begin
       select p.deleted, p.refused, p.tried into deleted, refused, tried
         from strata.purge_rows(p_dataset, p_manifest, p_proofs) as p;
-    exception when sqlstate 'ST045' then -- taken back as a whole, so that the copies go as well; the dataset says why
+    exception when query_canceled or assert_failure or others then -- a table or a condition that refuses all: taken back as a whole, so that the copies go as well; the dataset says why
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
+      if left(sqlstate, 2) in ('40', '53', '55', '58') then
+        raise; -- it may go well the next time
+      end if;
       why := 'held';
-      perform strata.note_failure(p_dataset.name, sqlstate, sqlerrm);
+      perform strata.note_failure(p_dataset.name, strata.code_to_note(sqlstate, v_context), sqlerrm);
     end;
   end if;
 end
