@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest fef7b7c7b657ce2cb1ae3550c6ba0d4e47b937a22402963b91f663a7388b68e6
+-- digest 2c31b62a5ba63fd2d994f8dc53c8e17ba8c4cae951a82f2a6f121e9b6918ff72
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -5136,7 +5136,7 @@ begin
     select format('rows of %s are written again (%s updates to %s inserts): an upsert on a row that has settled starts it anew. '
                   'Let due_when say when a row is finished, or hold those that are in use', p_dataset.name, s.n_tup_upd, s.n_tup_ins)
       from pg_catalog.pg_stat_user_tables as s
-     where s.relid = strata.relation(p_dataset)::regclass and s.n_tup_upd >= c_often and s.n_tup_upd >= s.n_tup_ins / 10;
+     where s.relid = to_regclass(strata.relation(p_dataset)) and s.n_tup_upd >= c_often and s.n_tup_upd >= s.n_tup_ins / 10;
   return query
     select format('%s refers to it (%s): a new row there cannot refer to one that has settled. Keep this one longer than what refers to it',
                   f.conrelid::regclass, quote_ident(f.conname))
@@ -6244,7 +6244,7 @@ begin
   ), here as (
     select a.attname::text as name, a.atttypid as type, a.atttypmod as mod,
            case when a.attcollation <> t.typcollation then strata.collation_ref(a.attcollation, t.typcollation) end as collation,
-           case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end as computed,
+           case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end as computed, a.attgenerated = 'v' as is_virtual,
            a.attnotnull and not a.atthasdef and a.attidentity = '' as must_be_given
       from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
       left join pg_catalog.pg_attrdef as d on (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
@@ -6259,7 +6259,7 @@ begin
     from described as d join here as h using (name)
    where (h.type, h.mod) <> (d.type, d.mod) or h.collation is distinct from d.collation
   union all
-  select 'ST038', format('column "%s" of %s is %s, on %s it is computed as %s', d.name, p_relation,
+  select case when h.is_virtual then 'ST039' else 'ST038' end, format('column "%s" of %s is %s, on %s it is computed as %s', d.name, p_relation,
            coalesce('computed as ' || left(d.computed, 500), 'given'), strata.tier(), left(h.computed, 500))
     from described as d join here as h using (name) where h.computed <> coalesce(d.computed, '')
   union all
@@ -6272,7 +6272,7 @@ begin
 end
 $$;
 comment on function strata.column_objections(jsonb, jsonb, regclass) is
-  'Which columns of an existing table are not those that are described (ST021 to ST023, ST025, ST038).';
+  'Which columns of an existing table are not those that are described (ST021 to ST023, ST025, ST038, ST039).';
 select strata.pin('strata.column_objections(jsonb, jsonb, regclass)');
 
 create or replace function strata.twin_objections(p_description jsonb, p_accepted jsonb, p_relation regclass)
@@ -6307,7 +6307,7 @@ begin
 end
 $$;
 comment on function strata.twin_objections(jsonb, jsonb, regclass) is
-  'Why an existing table cannot be the twin of what is described (ST010, ST021 to ST026, ST037, ST038); empty when it can.';
+  'Why an existing table cannot be the twin of what is described (ST010, ST021 to ST026, ST037 to ST039); empty when it can.';
 select strata.pin('strata.twin_objections(jsonb, jsonb, regclass)');
 
 -- twins/twins.sql
@@ -6573,7 +6573,7 @@ $$;
 comment on function strata.accept(jsonb, text) is
   'Takes a description from the hotter tier: makes or completes types and twin, takes over policy and holds. Returns the '
   'order in which this tier wants the columns of a row: its own, null for one the hotter tier does not have. '
-  'ST020 to ST026, ST034, ST035, ST037, ST038: the twin cannot match. ST051: it is older than what was accepted.';
+  'ST020 to ST026, ST034, ST035, ST037 to ST039: the twin cannot match. ST051: it is older than what was accepted.';
 grant execute on function strata.accept(jsonb, text) to strata_mover;
 
 create or replace function strata.twin_columns(p_dataset text, p_columns jsonb)
@@ -6835,7 +6835,7 @@ $$;
 comment on function strata.fields_of(text) is 'The texts of a record literal; none of a very long one.';
 
 -- Which column of a row is not stored as it was given. Of several one that is not computed: the others may be made of it.
-create or replace function strata.other_column(p_dataset strata.datasets, p_columns text[], p_line text, out name text, out is_computed boolean)
+create or replace function strata.other_column(p_dataset strata.datasets, p_columns text[], p_line text, out name text, out computed text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -6851,7 +6851,7 @@ begin
        left join pg_catalog.pg_attribute as a on a.attrelid = v_relation and a.attname = c.name and not a.attisdropped),
     v_relation, strata.same_line_sql(p_dataset)) into v_stored using p_line;
   if cardinality(v_stored) = cardinality(v_fields) then
-    select c.column_name, a.attgenerated <> '' into name, is_computed
+    select c.column_name, a.attgenerated into name, computed
       from unnest(p_columns, v_fields, v_stored) with ordinality as c (column_name, given, stored, position)
       join pg_catalog.pg_attribute as a on a.attrelid = v_relation and a.attname = c.column_name and not a.attisdropped
      where c.given is distinct from c.stored order by a.attgenerated <> '', c.position limit 1;
@@ -6874,8 +6874,9 @@ begin
     raise exception 'rows are not stored as they were given' using errcode = 'ST046';
   end if;
   v_other := strata.other_column(p_dataset, p_columns, p_lines[1]);
-  if v_other.is_computed then
-    raise exception '% computes column "%" itself and gets another value', strata.tier(), v_other.name using errcode = 'ST046';
+  if v_other.computed <> '' then
+    raise exception '% computes column "%" itself and gets another value', strata.tier(), v_other.name
+      using errcode = case v_other.computed when 'v' then 'ST039' else 'ST046' end;
   elsif v_other.name is null or strata.has_insert_triggers(strata.relation(p_dataset)::regclass) then
     raise exception 'a trigger on % changes or drops rows as they arrive%', strata.tier(), coalesce(' (column "' || v_other.name || '")', '')
       using errcode = 'ST042';
@@ -6884,7 +6885,7 @@ begin
 end
 $$;
 comment on function strata.refuse_other(strata.datasets, text[], text[]) is
-  'Raises what is wrong with rows that were not stored as they were given. ST042: a trigger. ST046: a computed column. ST047: a name.';
+  'Raises what is wrong with rows that were not stored as they were given. ST042: a trigger. ST046: a computed column (ST039: a virtual one). ST047: a name.';
 
 create or replace function strata.way_in(p_dataset strata.datasets, p_columns text[])
 returns strata.way_in
@@ -6970,7 +6971,7 @@ $$;
 comment on function strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in) is
   'Inserts rows written as texts, never over an existing key; returns how many went in (the hashes of their keys, and as which versions, where the '
   'table has one file), or where they are read back how many nobody else had written (when there are others, none is to stay). '
-  'ST042, ST046, ST047: one was not stored as it was given.';
+  'ST039, ST042, ST046, ST047: one was not stored as it was given.';
 select strata.pin('strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in)');
 
 create or replace function strata.insert_sql(p_dataset strata.datasets, p_columns text[], out names text, out fields text, out texts text)
@@ -6999,7 +7000,7 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select p_sqlstate in ('ST015', 'ST042', 'ST046', 'ST047', 'ST048')
+  select p_sqlstate in ('ST015', 'ST039', 'ST042', 'ST046', 'ST047', 'ST048')
       or left(p_sqlstate, 2) not in ('08', '25', '28', '40', '42', '53', '55', '57', '58', 'XX', 'ST')
 $$;
 comment on function strata.is_row_error(text) is 'Whether an error is about one row, so that the others may go on.';
@@ -9049,19 +9050,30 @@ set enable_memoize = off
 as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
-  v_reasons text[];
-begin
-  execute format(
+  v_stays constant text := format('%s or %s or (%s) is not true', strata.held_sql(p_dataset, 'move'),
+    strata.references_sql(strata.relation(p_dataset)::regclass), strata.due_sql(p_dataset, p_manifest));
+  v_asks constant text := format(
     'select array_agg(case when t.ctid is null and m.proof = m.mark then ''left'' when t.ctid is null then ''changed'' when m.proof is null then ''absent'' '
-    '                      when m.proof <> m.mark then ''differs'' when %s or %s or (%s) is not true then ''held'' '
+    '                      when m.proof <> m.mark then ''differs'' when %%s then ''held'' '
     '                      when -(m.o::integer) = any ($7) then ''held'' when not (m.o::integer = any ($7)) then ''busy'' else ''undeleted'' end order by m.o) '
     '  from unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
     '  left join %s as t on t.ctid = m.tid and t.xmin = m.version and %s '
     ' where m.o::integer = any ($6)',
-    strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass),
-    strata.due_sql(p_dataset, p_manifest), v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
-    into v_reasons
-   using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
+    v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key);
+  v_reasons text[];
+  v_context text;
+begin
+  begin
+    execute format(v_asks, v_stays) into v_reasons
+      using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
+  exception when query_canceled or assert_failure or others then -- a condition that cannot be asked keeps what it is asked of
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
+    execute format(v_asks, 'true') into v_reasons
+      using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
+  end;
   return v_reasons;
 end
 $$;
@@ -18910,7 +18922,15 @@ begin
       format(', %s old (%s %s)', d.days || case d.days when 1 then ' day' else ' days' end, p_dataset.age_column,
              to_char(v_age, 'YYYY-MM-DD HH24:MI TZ')) end)
       from (select case when isfinite(v_age) then floor(extract(epoch from strata.clock() - v_age) / 86400) end as days) as d;
-    return query select v_tier, e.topic, e.says from strata.explain_row(p_dataset, p_key, v_age, v_flags) as e;
+    begin
+      return query select v_tier, e.topic, e.says from strata.explain_row(p_dataset, p_key, v_age, v_flags) as e;
+    exception when query_canceled or assert_failure or others then -- that of a hold as well
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
+      return query select v_tier, 'why', format('it cannot be asked what keeps it: %s [%s]', sqlerrm, sqlstate);
+    end;
   end if;
   return query
     select v_tier, 'history', format('part of move %s to %s, which is %s since %s', m.move_id, m.to_tier, m.state, to_char(m.started_at, 'YYYY-MM-DD HH24:MI'))
@@ -20251,7 +20271,9 @@ insert into strata.errors (code, cause, remedy) values
   ('ST037', 'a type of the table''s name is in the way on the colder tier',
             'on that tier give the type another name: alter type <table> rename to …; when the table has been made, alter the columns of that type to the new one'),
   ('ST038', 'a column is computed on the colder tier, and otherwise than on the hotter one',
-            'on the colder tier, with the column that the message names: alter table <table> alter column … drop expression; its rows keep their values, and those that come are kept as they come. A virtual column of PostgreSQL 18 has no values to keep: give it the expression of the hotter tier (alter column … set expression), or put a plain column with the values in its place')
+            'on the colder tier, with the column that the message names: alter table <table> alter column … drop expression; its rows keep their values, and those that come are kept as they come'),
+  ('ST039', 'a virtual column is computed on the colder tier, and otherwise than on the hotter one',
+            'on the colder tier, put a plain column in its place, with the column that the message names, and its type: alter table <table> add column "kept here" …; update <table> set "kept here" = …; alter table <table> drop column …; alter table <table> rename column "kept here" to …;')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
 -- moves/seed.sql
@@ -20711,7 +20733,7 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', 'fef7b7c7b657ce2cb1ae3550c6ba0d4e47b937a22402963b91f663a7388b68e6');
+select strata.note_release('strata', '0.1.0', '2c31b62a5ba63fd2d994f8dc53c8e17ba8c4cae951a82f2a6f121e9b6918ff72');
 
 notify pgrst, 'reload schema';
 

@@ -242,7 +242,15 @@ begin
       format(', %s old (%s %s)', d.days || case d.days when 1 then ' day' else ' days' end, p_dataset.age_column,
              to_char(v_age, 'YYYY-MM-DD HH24:MI TZ')) end)
       from (select case when isfinite(v_age) then floor(extract(epoch from strata.clock() - v_age) / 86400) end as days) as d;
-    return query select v_tier, e.topic, e.says from strata.explain_row(p_dataset, p_key, v_age, v_flags) as e;
+    begin
+      return query select v_tier, e.topic, e.says from strata.explain_row(p_dataset, p_key, v_age, v_flags) as e;
+    exception when query_canceled or assert_failure or others then -- that of a hold as well
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
+      return query select v_tier, 'why', format('it cannot be asked what keeps it: %s [%s]', sqlerrm, sqlstate);
+    end;
   end if;
   return query
     select v_tier, 'history', format('part of move %s to %s, which is %s since %s', m.move_id, m.to_tier, m.state, to_char(m.started_at, 'YYYY-MM-DD HH24:MI'))

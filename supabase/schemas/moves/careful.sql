@@ -36,7 +36,7 @@ $$;
 comment on function strata.fields_of(text) is 'The texts of a record literal; none of a very long one.';
 
 -- Which column of a row is not stored as it was given. Of several one that is not computed: the others may be made of it.
-create function strata.other_column(p_dataset strata.datasets, p_columns text[], p_line text, out name text, out is_computed boolean)
+create function strata.other_column(p_dataset strata.datasets, p_columns text[], p_line text, out name text, out computed text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -52,7 +52,7 @@ begin
        left join pg_catalog.pg_attribute as a on a.attrelid = v_relation and a.attname = c.name and not a.attisdropped),
     v_relation, strata.same_line_sql(p_dataset)) into v_stored using p_line;
   if cardinality(v_stored) = cardinality(v_fields) then
-    select c.column_name, a.attgenerated <> '' into name, is_computed
+    select c.column_name, a.attgenerated into name, computed
       from unnest(p_columns, v_fields, v_stored) with ordinality as c (column_name, given, stored, position)
       join pg_catalog.pg_attribute as a on a.attrelid = v_relation and a.attname = c.column_name and not a.attisdropped
      where c.given is distinct from c.stored order by a.attgenerated <> '', c.position limit 1;
@@ -75,8 +75,9 @@ begin
     raise exception 'rows are not stored as they were given' using errcode = 'ST046';
   end if;
   v_other := strata.other_column(p_dataset, p_columns, p_lines[1]);
-  if v_other.is_computed then
-    raise exception '% computes column "%" itself and gets another value', strata.tier(), v_other.name using errcode = 'ST046';
+  if v_other.computed <> '' then
+    raise exception '% computes column "%" itself and gets another value', strata.tier(), v_other.name
+      using errcode = case v_other.computed when 'v' then 'ST039' else 'ST046' end;
   elsif v_other.name is null or strata.has_insert_triggers(strata.relation(p_dataset)::regclass) then
     raise exception 'a trigger on % changes or drops rows as they arrive%', strata.tier(), coalesce(' (column "' || v_other.name || '")', '')
       using errcode = 'ST042';
@@ -85,7 +86,7 @@ begin
 end
 $$;
 comment on function strata.refuse_other(strata.datasets, text[], text[]) is
-  'Raises what is wrong with rows that were not stored as they were given. ST042: a trigger. ST046: a computed column. ST047: a name.';
+  'Raises what is wrong with rows that were not stored as they were given. ST042: a trigger. ST046: a computed column (ST039: a virtual one). ST047: a name.';
 
 create function strata.way_in(p_dataset strata.datasets, p_columns text[])
 returns strata.way_in
@@ -171,7 +172,7 @@ $$;
 comment on function strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in) is
   'Inserts rows written as texts, never over an existing key; returns how many went in (the hashes of their keys, and as which versions, where the '
   'table has one file), or where they are read back how many nobody else had written (when there are others, none is to stay). '
-  'ST042, ST046, ST047: one was not stored as it was given.';
+  'ST039, ST042, ST046, ST047: one was not stored as it was given.';
 select strata.pin('strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in)');
 
 create function strata.insert_sql(p_dataset strata.datasets, p_columns text[], out names text, out fields text, out texts text)
@@ -200,7 +201,7 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select p_sqlstate in ('ST015', 'ST042', 'ST046', 'ST047', 'ST048')
+  select p_sqlstate in ('ST015', 'ST039', 'ST042', 'ST046', 'ST047', 'ST048')
       or left(p_sqlstate, 2) not in ('08', '25', '28', '40', '42', '53', '55', '57', '58', 'XX', 'ST')
 $$;
 comment on function strata.is_row_error(text) is 'Whether an error is about one row, so that the others may go on.';

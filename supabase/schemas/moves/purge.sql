@@ -14,19 +14,30 @@ set enable_memoize = off
 as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
-  v_reasons text[];
-begin
-  execute format(
+  v_stays constant text := format('%s or %s or (%s) is not true', strata.held_sql(p_dataset, 'move'),
+    strata.references_sql(strata.relation(p_dataset)::regclass), strata.due_sql(p_dataset, p_manifest));
+  v_asks constant text := format(
     'select array_agg(case when t.ctid is null and m.proof = m.mark then ''left'' when t.ctid is null then ''changed'' when m.proof is null then ''absent'' '
-    '                      when m.proof <> m.mark then ''differs'' when %s or %s or (%s) is not true then ''held'' '
+    '                      when m.proof <> m.mark then ''differs'' when %%s then ''held'' '
     '                      when -(m.o::integer) = any ($7) then ''held'' when not (m.o::integer = any ($7)) then ''busy'' else ''undeleted'' end order by m.o) '
     '  from unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
     '  left join %s as t on t.ctid = m.tid and t.xmin = m.version and %s '
     ' where m.o::integer = any ($6)',
-    strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass),
-    strata.due_sql(p_dataset, p_manifest), v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
-    into v_reasons
-   using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
+    v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key);
+  v_reasons text[];
+  v_context text;
+begin
+  begin
+    execute format(v_asks, v_stays) into v_reasons
+      using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
+  exception when query_canceled or assert_failure or others then -- a condition that cannot be asked keeps what it is asked of
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
+    execute format(v_asks, 'true') into v_reasons
+      using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
+  end;
   return v_reasons;
 end
 $$;
