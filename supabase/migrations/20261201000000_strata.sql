@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 999cd45276adef064eeb07dda50d022391e7d15766e01a6b681451f3e2572205
+-- digest 72770f3f1ea93d3fd1ec5d94b5c2cfd5f6a6cd1676f623d4334cf5eaf825ada2
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -1738,6 +1738,75 @@ $$;
 comment on function strata.remedy(text) is
   'What to do about an SQLSTATE: the remedy of the whole code, else of its class, else a general word.';
 
+-- Errors that are about a line or a server, and a cancel, may as well be raised by code of an owner's that is called here: a
+-- condition, a trigger, a check. What it raises is its own dataset's trouble, whatever its SQLSTATE says.
+create or replace function strata.is_link_error(p_sqlstate text)
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', 'ST069', '25006') $$;
+comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
+
+-- By the innermost line of its context, of which neither RAISE nor these words are ever translated.
+create or replace function strata.is_raised_by_owner(p_context text)
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select split_part(p_context, E'\n', 1) ~ '(\mRAISE$|^while executing .* dblink connection|^remote SQL command: |^PL/Python function )'
+         and split_part(p_context, E'\n', 1) !~ '(\mfunction strata\.|"strata_)'
+$$;
+comment on function strata.is_raised_by_owner(text) is
+  'Whether an error, by its context, was raised by a function that is not Strata''s, or came over a line that is not Strata''s.';
+
+-- A cancel ends a run once: by a request, or because its statement took too long. It must not be taken for a trouble, or the run
+-- would go on. Where messages are in English, Postgres' own are known.
+create or replace function strata.is_our_end(p_sqlstate text, p_says text, p_context text)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when p_sqlstate <> '57014' then false
+              when current_setting('statement_timeout')::interval > interval '0'
+                   and clock_timestamp() - statement_timestamp() >= current_setting('statement_timeout')::interval then true
+              when strata.is_raised_by_owner(p_context) then false
+              else p_says like 'canceling %' or current_setting('lc_messages') !~* '^(C|POSIX|en)(\M|_)' end
+$$;
+comment on function strata.is_our_end(text, text, text) is
+  'Whether an error that was caught is a cancel of what runs here, which has to end; false for one that code of an owner''s raised. '
+  'Takes sqlstate, sqlerrm and the context of the error.';
+
+create or replace function strata.code_to_note(p_sqlstate text, p_context text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when p_sqlstate = '57014'
+                or (strata.is_link_error(p_sqlstate) and (left(p_sqlstate, 2) not in ('25', 'ST') or strata.is_raised_by_owner(p_context)))
+              then 'ST015' else p_sqlstate end
+$$;
+comment on function strata.code_to_note(text, text) is
+  'The code of an error that was caught where nobody dials: ST015 in place of a cancel''s or a line''s, which only code of an owner''s raises there.';
+
+create or replace function strata.blame_owner(p_sqlstate text, p_says text, p_context text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not strata.is_our_end(p_sqlstate, p_says, p_context) and strata.code_to_note(p_sqlstate, p_context) <> p_sqlstate then
+    raise exception '% [%]', p_says, p_sqlstate using errcode = 'ST015', hint = strata.remedy('ST015');
+  end if;
+end
+$$;
+comment on function strata.blame_owner(text, text, text) is
+  'ST015 in place of an error of an owner''s code that would be taken for a cancel or for a trouble of the line; nothing for any other.';
+
 -- foundation/locks.sql
 
 -- A dataset is worked on by one transaction at a time: claims, arrivals and deletions wait for one another.
@@ -2760,6 +2829,7 @@ declare
   v_tier constant text := strata.neighbour_of(p_line);
   v_hello jsonb;
   v_detail text;
+  v_context text;
 begin
   if v_name = any (coalesce(extensions.dblink_get_connections(), '{}')) then
     return;
@@ -2791,8 +2861,9 @@ begin
     raise exception '% is in %, we are in %', v_tier, v_hello ->> 'encoding', current_setting('server_encoding')
       using errcode = 'ST004', hint = strata.remedy('ST004');
   end if;
-exception when others then
-  perform strata.hang_up(p_line);
+exception when query_canceled or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  perform strata.hang_up(p_line), strata.tell_canceled(p_line, sqlstate, sqlerrm, v_context);
   raise;
 end
 $$;
@@ -2910,14 +2981,6 @@ as $$
 $$;
 comment on function strata.note_link(text, text, text) is
   'Notes that a link works (null) or why it does not; it is dialled again after a minute, doubling, at most 15.';
-
-create or replace function strata.is_link_error(p_sqlstate text)
-returns boolean
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', 'ST069', '25006') $$;
-comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
 
 create or replace function strata.is_pausing(p_neighbour text)
 returns boolean
@@ -4412,12 +4475,19 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_context text;
 begin
   -- First as a claim writes it, then as a hold does: over the row alone, where a name can mean a column and nothing
   -- else. No text closes both kinds of bracket, so what passes is one expression.
   execute format('select from %s as t where (%s) and (select (array[%s]::boolean[])[1] from (select t.*) as t) limit 0',
                  p_relation, p_condition, p_condition);
-exception when syntax_error_or_access_rule_violation or data_exception or invalid_schema_name or feature_not_supported then
+exception when query_canceled or assert_failure or others then -- what is constant in it is computed already
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context)
+     or (left(sqlstate, 2) in ('40', '53', '55', '58') and not strata.is_raised_by_owner(v_context)) then
+    raise;
+  end if;
   raise exception 'the condition "%" does not fit %: %', p_condition, p_relation, sqlerrm
     using errcode = 'ST014', hint = strata.remedy('ST014');
 end
@@ -5332,7 +5402,7 @@ begin
     select format('rows of %s are written again (%s updates to %s inserts): an upsert on a row that has settled starts it anew. '
                   'Let due_when say when a row is finished, or hold those that are in use', p_dataset.name, s.n_tup_upd, s.n_tup_ins)
       from pg_catalog.pg_stat_user_tables as s
-     where s.relid = strata.relation(p_dataset)::regclass and s.n_tup_upd >= c_often and s.n_tup_upd >= s.n_tup_ins / 10;
+     where s.relid = to_regclass(strata.relation(p_dataset)) and s.n_tup_upd >= c_often and s.n_tup_upd >= s.n_tup_ins / 10;
   return query
     select format('%s refers to it (%s): a new row there cannot refer to one that has settled. Keep this one longer than what refers to it',
                   f.conrelid::regclass, quote_ident(f.conname))
@@ -6851,6 +6921,7 @@ declare
   v_is_enum constant boolean := coalesce(p_type ->> 'kind' = 'e', false);
   v_type oid := strata.find_type(p_type);
   v_here jsonb;
+  v_context text;
 begin
   perform strata.check_labels(p_type, v_type) where v_is_enum and v_type is not null;
   begin
@@ -6860,7 +6931,11 @@ begin
     elsif v_is_enum then
       perform strata.grow_enum(p_type, v_type, p_table);
     end if;
-  exception when others then
+  exception when query_canceled or assert_failure or others then
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
     raise exception 'type % cannot be made here: %', v_name, sqlerrm
       using errcode = case when sqlstate = 'ST029' then sqlstate else 'ST026' end,
             hint = strata.remedy(case when sqlstate = 'ST029' then sqlstate else 'ST026' end);
@@ -6930,7 +7005,7 @@ begin
   ), here as (
     select a.attname::text as name, a.atttypid as type, a.atttypmod as mod,
            case when a.attcollation <> t.typcollation then strata.collation_ref(a.attcollation, t.typcollation) end as collation,
-           case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end as computed,
+           case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end as computed, a.attgenerated = 'v' as is_virtual,
            a.attnotnull and not a.atthasdef and a.attidentity = '' as must_be_given
       from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
       left join pg_catalog.pg_attrdef as d on (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
@@ -6945,7 +7020,7 @@ begin
     from described as d join here as h using (name)
    where (h.type, h.mod) <> (d.type, d.mod) or h.collation is distinct from d.collation
   union all
-  select 'ST038', format('column "%s" of %s is %s, on %s it is computed as %s', d.name, p_relation,
+  select case when h.is_virtual then 'ST039' else 'ST038' end, format('column "%s" of %s is %s, on %s it is computed as %s', d.name, p_relation,
            coalesce('computed as ' || left(d.computed, 500), 'given'), strata.tier(), left(h.computed, 500))
     from described as d join here as h using (name) where h.computed <> coalesce(d.computed, '')
   union all
@@ -6958,7 +7033,7 @@ begin
 end
 $$;
 comment on function strata.column_objections(jsonb, jsonb, regclass) is
-  'Which columns of an existing table are not those that are described (ST021 to ST023, ST025, ST038).';
+  'Which columns of an existing table are not those that are described (ST021 to ST023, ST025, ST038, ST039).';
 select strata.pin('strata.column_objections(jsonb, jsonb, regclass)');
 
 create or replace function strata.twin_objections(p_description jsonb, p_accepted jsonb, p_relation regclass)
@@ -6993,7 +7068,7 @@ begin
 end
 $$;
 comment on function strata.twin_objections(jsonb, jsonb, regclass) is
-  'Why an existing table cannot be the twin of what is described (ST010, ST021 to ST026, ST037, ST038); empty when it can.';
+  'Why an existing table cannot be the twin of what is described (ST010, ST021 to ST026, ST037 to ST039); empty when it can.';
 select strata.pin('strata.twin_objections(jsonb, jsonb, regclass)');
 
 -- twins/twins.sql
@@ -7259,7 +7334,7 @@ $$;
 comment on function strata.accept(jsonb, text) is
   'Takes a description from the hotter tier: makes or completes types and twin, takes over policy and holds. Returns the '
   'order in which this tier wants the columns of a row: its own, null for one the hotter tier does not have. '
-  'ST020 to ST026, ST034, ST035, ST037, ST038: the twin cannot match. ST051: it is older than what was accepted.';
+  'ST020 to ST026, ST034, ST035, ST037 to ST039: the twin cannot match. ST051: it is older than what was accepted.';
 grant execute on function strata.accept(jsonb, text) to strata_mover;
 
 create or replace function strata.twin_columns(p_dataset text, p_columns jsonb)
@@ -7346,13 +7421,18 @@ as $$
 declare
   v_now record;
   v_row text;
+  v_context text;
 begin
   v_now := strata.conditions(p_dataset); -- here, where its errors are caught: the table may be gone
   execute format('select md5((t.*)::text) from %s as t where %s and (%s or %s) and coalesce((%s), false) and not coalesce((%s), false)',
                  strata.relation(p_dataset), strata.key_is_sql(p_dataset), v_now.aged, v_now.oversize, v_now.ready, v_now.held)
      into v_row using p_key;
   return coalesce(v_row, 'not due');
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return null;
 end
 $$;
@@ -7446,6 +7526,7 @@ declare
   v_conflict record;
   v_keys text[];
   v_gone jsonb;
+  v_context text;
 begin
   for v_conflict in
     select c.key as dataset, c.value as keys
@@ -7464,7 +7545,11 @@ begin
                          strata.unlogged_sql(strata.handing_sql('keys', v_gone::text))) where v_gone is not null;
     end if;
   end loop;
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   perform strata.hang_up(p_neighbour); -- a link that fails has said so; the next try finds the rest out
 end
 $$;
@@ -7801,7 +7886,7 @@ $$;
 comment on function strata.fields_of(text) is 'The texts of a record literal; none of a very long one.';
 
 -- Which column of a row is not stored as it was given. Of several one that is not computed: the others may be made of it.
-create or replace function strata.other_column(p_dataset strata.datasets, p_columns text[], p_line text, out name text, out is_computed boolean)
+create or replace function strata.other_column(p_dataset strata.datasets, p_columns text[], p_line text, out name text, out computed text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -7817,7 +7902,7 @@ begin
        left join pg_catalog.pg_attribute as a on a.attrelid = v_relation and a.attname = c.name and not a.attisdropped),
     v_relation, strata.same_line_sql(p_dataset)) into v_stored using p_line;
   if cardinality(v_stored) = cardinality(v_fields) then
-    select c.column_name, a.attgenerated <> '' into name, is_computed
+    select c.column_name, a.attgenerated into name, computed
       from unnest(p_columns, v_fields, v_stored) with ordinality as c (column_name, given, stored, position)
       join pg_catalog.pg_attribute as a on a.attrelid = v_relation and a.attname = c.column_name and not a.attisdropped
      where c.given is distinct from c.stored order by a.attgenerated <> '', c.position limit 1;
@@ -7840,8 +7925,9 @@ begin
     raise exception 'rows are not stored as they were given' using errcode = 'ST046';
   end if;
   v_other := strata.other_column(p_dataset, p_columns, p_lines[1]);
-  if v_other.is_computed then
-    raise exception '% computes column "%" itself and gets another value', strata.tier(), v_other.name using errcode = 'ST046';
+  if v_other.computed <> '' then
+    raise exception '% computes column "%" itself and gets another value', strata.tier(), v_other.name
+      using errcode = case v_other.computed when 'v' then 'ST039' else 'ST046' end;
   elsif v_other.name is null or strata.has_insert_triggers(strata.relation(p_dataset)::regclass) then
     raise exception 'a trigger on % changes or drops rows as they arrive%', strata.tier(), coalesce(' (column "' || v_other.name || '")', '')
       using errcode = 'ST042';
@@ -7850,7 +7936,7 @@ begin
 end
 $$;
 comment on function strata.refuse_other(strata.datasets, text[], text[]) is
-  'Raises what is wrong with rows that were not stored as they were given. ST042: a trigger. ST046: a computed column. ST047: a name.';
+  'Raises what is wrong with rows that were not stored as they were given. ST042: a trigger. ST046: a computed column (ST039: a virtual one). ST047: a name.';
 
 create or replace function strata.way_in(p_dataset strata.datasets, p_columns text[])
 returns strata.way_in
@@ -7936,7 +8022,7 @@ $$;
 comment on function strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in) is
   'Inserts rows written as texts, never over an existing key; returns how many went in (the hashes of their keys, and as which versions, where the '
   'table has one file), or where they are read back how many nobody else had written (when there are others, none is to stay). '
-  'ST042, ST046, ST047: one was not stored as it was given.';
+  'ST039, ST042, ST046, ST047: one was not stored as it was given.';
 select strata.pin('strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in)');
 
 create or replace function strata.insert_sql(p_dataset strata.datasets, p_columns text[], out names text, out fields text, out texts text)
@@ -7965,7 +8051,7 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select p_sqlstate in ('ST042', 'ST046', 'ST047', 'ST048')
+  select p_sqlstate in ('ST015', 'ST039', 'ST042', 'ST046', 'ST047', 'ST048')
       or left(p_sqlstate, 2) not in ('08', '25', '28', '40', '42', '53', '55', '57', '58', 'XX', 'ST')
 $$;
 comment on function strata.is_row_error(text) is 'Whether an error is about one row, so that the others may go on.';
@@ -7988,6 +8074,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_column record;
+  v_context text;
 begin
   for v_column in
     select c.name, c.given, case when t.typarray = 0 then format_type(t.oid, a.atttypmod) else format_type(t.typarray, a.atttypmod) end as typ, t.typarray <> 0 as is_element
@@ -7998,7 +8085,11 @@ begin
   loop
     begin
       execute format('select (%s)::%s', case when v_column.is_element then 'array[$1]::text' else '$1' end, v_column.typ) using v_column.given;
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       return v_column.name;
     end;
   end loop;
@@ -8034,6 +8125,8 @@ declare
   v_column text;
   v_found text;
   v_looks integer := 0;
+  v_context text;
+  v_code text;
 begin
   inserted := 0;
   brought := '{}';
@@ -8050,17 +8143,22 @@ begin
       else
         not_ours := not_ours || v_position;
       end if;
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       v_column := null;
       if strata.may_be_of_value(sqlstate) and (v_looks < c_looks or not strata.is_row_error(sqlstate)) then
         v_column := strata.unread_column(p_dataset, p_columns, p_lines[v_position], v_found);
         v_looks := v_looks + (v_column is distinct from v_found or v_column is null)::integer;
         v_found := coalesce(v_column, v_found);
       end if;
-      if v_column is null and not strata.is_row_error(sqlstate) then
+      v_code := strata.code_to_note(sqlstate, v_context);
+      if v_column is null and not strata.is_row_error(v_code) then
         raise;
       end if;
-      refused := refused || strata.refusal(sqlstate, sqlerrm, v_column, v_position);
+      refused := refused || strata.refusal(v_code, sqlerrm, v_column, v_position);
     end;
   end loop;
 end
@@ -8360,6 +8458,7 @@ as $$
 declare
   v_dataset strata.datasets;
   v_found boolean;
+  v_context text;
 begin
   delete from strata.circled as c where not exists (select from strata.datasets as d where d.name = c.dataset);
   for v_dataset in
@@ -8373,7 +8472,11 @@ begin
       insert into strata.circled as c (dataset, looked_at, found) values (v_dataset.name, strata.clock(), v_found)
       on conflict (dataset) do update set looked_at = excluded.looked_at, found = excluded.found;
       perform strata.keep_going(true) where v_found;
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       continue; -- the claim says what is wrong with it
     end;
   end loop;
@@ -8674,6 +8777,7 @@ declare
   v_dataset strata.datasets;
   v_batch strata.batch;
   v_open uuid;
+  v_context text;
 begin
   perform strata.check_asker('colder', p_to);
   perform strata.lock_dataset(p_dataset);
@@ -8714,10 +8818,21 @@ begin
 exception
   when program_limit_exceeded or out_of_memory then
     return strata.set_aside_giants(v_dataset, (strata.conditions(v_dataset)).due || strata.besides_sql(v_dataset, p_besides, true));
-  when others then
-    if strata.set_aside_unreadable(v_dataset, sqlstate, p_besides) then
-      return (select ('blocked', null, p_dataset, null, null, null, null)::strata.batch);
+  when query_canceled or assert_failure or others then
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
     end if;
+    begin
+      if strata.set_aside_unreadable(v_dataset, sqlstate, p_besides) then
+        return (select ('blocked', null, p_dataset, null, null, null, null)::strata.batch);
+      end if;
+    exception when query_canceled or assert_failure or others then -- a condition, asked once more
+      get stacked diagnostics v_context = pg_exception_context;
+      perform strata.blame_owner(sqlstate, sqlerrm, v_context);
+      raise;
+    end;
+    perform strata.blame_owner(sqlstate, sqlerrm, v_context);
     raise;
 end
 $$;
@@ -8857,6 +8972,7 @@ as $$
 declare
   v_arrival strata.arrivals;
   v_outcomes text[] := array[]::text[];
+  v_context text;
 begin
   perform strata.check_asker('hotter', coalesce(p_from, ''));
   perform strata.lock_dataset(p_dataset);
@@ -8872,7 +8988,13 @@ begin
   if v_arrival.move_id is null then -- nothing was copied; shut the door all the same
     v_outcomes := array_fill('absent'::text, array[coalesce(cardinality(p_ordinals), 0)]);
   elsif cardinality(p_ordinals) > 0 then
-    v_outcomes := strata.retract((select d from strata.datasets as d where d.name = p_dataset), p_columns, p_ordinals, p_keys, p_fingerprints, v_arrival);
+    begin
+      v_outcomes := strata.retract((select d from strata.datasets as d where d.name = p_dataset), p_columns, p_ordinals, p_keys, p_fingerprints, v_arrival);
+    exception when query_canceled or assert_failure or others then -- a trigger
+      get stacked diagnostics v_context = pg_exception_context;
+      perform strata.blame_owner(sqlstate, sqlerrm, v_context);
+      raise;
+    end;
   end if;
   perform strata.note_contested(p_dataset, p_columns, p_ordinals, p_keys, v_outcomes) where 'other' = any (v_outcomes);
   perform strata.note_came(p_dataset, v_arrival, v_outcomes) where v_arrival.move_id is not null;
@@ -9122,6 +9244,7 @@ as $$
 declare
   c_most constant integer := 1000; -- of a batch
   v_dataset strata.datasets;
+  v_context text;
 begin
   select d.* into v_dataset from strata.datasets as d where d.name = p_dataset;
   insert into strata.contested (dataset, key, month, fingerprint, columns, noted_at)
@@ -9132,7 +9255,11 @@ begin
    where r.fingerprint is not null
   on conflict (dataset, key) do update
      set month = excluded.month, fingerprint = excluded.fingerprint, columns = excluded.columns, noted_at = excluded.noted_at;
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return; -- a row that cannot be read here is no reason to keep an arrival open
 end
 $$;
@@ -9149,6 +9276,7 @@ declare
   v_dataset constant strata.datasets := (select d from strata.datasets as d where d.name = p_dataset);
   v_row strata.contested;
   v_now record;
+  v_context text;
 begin
   if not exists (select from strata.contested as c where c.dataset = p_dataset) then
     return;
@@ -9166,7 +9294,11 @@ begin
         perform strata.add_to_ledger(p_dataset, 'deleted', v_row.month, array[v_row.fingerprint], v_row.columns, v_row.columns::text);
         delete from strata.contested as c where c.dataset = v_row.dataset and c.key = v_row.key;
       end if;
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       continue; -- the table cannot be read now
     end;
   end loop;
@@ -9473,6 +9605,7 @@ as $$
 declare
   v_careful boolean := coalesce(p_dataset.delete_triggers = 'fire', false)
                        or strata.references_sql(strata.relation(p_dataset)::regclass) <> 'false';
+  v_context text;
 begin
   for v_attempt in 1 .. 2 loop
     begin
@@ -9485,7 +9618,11 @@ begin
     exception
       when lock_not_available or deadlock_detected or serialization_failure then
         v_careful := true;
-      when others then
+      when query_canceled or assert_failure or others then
+        get stacked diagnostics v_context = pg_exception_context;
+        if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+          raise;
+        end if;
         exit;
     end;
   end loop;
@@ -9863,6 +10000,7 @@ declare
   v_span strata.span;
   v_only integer[];
   v_gone integer[];
+  v_context text;
 begin
   deleted := '{}';
   refused := '[]';
@@ -9874,11 +10012,15 @@ begin
     begin
       v_gone := strata.delete_part(p_dataset, strata.part_of(p_manifest, v_span), p_proofs[v_span.first : v_span.last], v_only);
       deleted := deleted || array(select x + v_span.first - 1 from unnest(v_gone) as x);
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       if v_span.first < v_span.last then
         v_left := v_left || array[row((v_span.first + v_span.last) / 2 + 1, v_span.last), row(v_span.first, (v_span.first + v_span.last) / 2)]::strata.span[];
       else
-        refused := refused || jsonb_build_object('ordinal', v_span.first, 'code', sqlstate, 'says', strata.tier() || ' refused to delete the row: ' || sqlerrm);
+        refused := refused || jsonb_build_object('ordinal', v_span.first, 'code', strata.code_to_note(sqlstate, v_context), 'says', strata.tier() || ' refused to delete the row: ' || sqlerrm);
         if deleted = '{}' and jsonb_array_length(refused) = c_all_alike and (select count(distinct r ->> 'code') from jsonb_array_elements(refused) as r) = 1 then
           raise exception '% refuses every deletion: %', strata.relation(p_dataset), sqlerrm using errcode = 'ST045', hint = strata.remedy('ST045');
         end if;
@@ -10062,12 +10204,18 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_here integer[] := array[]::integer[];
+  v_context text;
 begin
   begin
     v_here := strata.keys_here(p_dataset, p_keys);
   exception
     when data_exception or integrity_constraint_violation or sqlstate 'ST011' then null;
-    when others then return array[]::integer[]; -- a table that cannot be read tells of no row that it is gone, and stops no other's upkeep
+    when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
+      return array[]::integer[]; -- a table that cannot be read tells of no row that it is gone, and stops no other's upkeep
   end;
   return array(select o from generate_series(1, array_length(p_keys, 2)) as o except all select unnest(v_here));
 end
@@ -10623,19 +10771,30 @@ set enable_memoize = off
 as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
-  v_reasons text[];
-begin
-  execute format(
+  v_stays constant text := format('%s or %s or (%s) is not true', strata.held_sql(p_dataset, 'move'),
+    strata.references_sql(strata.relation(p_dataset)::regclass), strata.due_sql(p_dataset, p_manifest));
+  v_asks constant text := format(
     'select array_agg(case when t.ctid is null and m.proof = m.mark then ''left'' when t.ctid is null then ''changed'' when m.proof is null then ''absent'' '
-    '                      when m.proof <> m.mark then ''differs'' when %s or %s or (%s) is not true then ''held'' '
+    '                      when m.proof <> m.mark then ''differs'' when %%s then ''held'' '
     '                      when -(m.o::integer) = any ($7) then ''held'' when not (m.o::integer = any ($7)) then ''busy'' else ''undeleted'' end order by m.o) '
     '  from unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
     '  left join %s as t on t.ctid = m.tid and t.xmin = m.version and %s '
     ' where m.o::integer = any ($6)',
-    strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass),
-    strata.due_sql(p_dataset, p_manifest), v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
-    into v_reasons
-   using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
+    v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key);
+  v_reasons text[];
+  v_context text;
+begin
+  begin
+    execute format(v_asks, v_stays) into v_reasons
+      using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
+  exception when query_canceled or assert_failure or others then -- a condition that cannot be asked keeps what it is asked of
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
+    execute format(v_asks, 'true') into v_reasons
+      using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
+  end;
   return v_reasons;
 end
 $$;
@@ -10744,6 +10903,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '2s'
 as $$
+declare
+  v_context text;
 begin
   deleted := '{}';
   refused := '[]';
@@ -10761,9 +10922,16 @@ begin
     begin
       select p.deleted, p.refused, p.tried into deleted, refused, tried
         from strata.purge_rows(p_dataset, p_manifest, p_proofs) as p;
-    exception when sqlstate 'ST045' then -- taken back as a whole, so that the copies go as well; the dataset says why
+    exception when query_canceled or assert_failure or others then -- a table or a condition that refuses all: taken back as a whole, so that the copies go as well; the dataset says why
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
+      if left(sqlstate, 2) in ('40', '53', '55', '58') then
+        raise; -- it may go well the next time
+      end if;
       why := 'held';
-      perform strata.note_failure(p_dataset.name, sqlstate, sqlerrm);
+      perform strata.note_failure(p_dataset.name, strata.code_to_note(sqlstate, v_context), sqlerrm);
     end;
   end if;
 end
@@ -10874,6 +11042,7 @@ declare
   v_lines text[];
   v_insertion strata.insertion;
   v_seed constant bigint := strata.random_seed();
+  v_context text;
 begin
   perform strata.check_asker('hotter', coalesce(p_from, ''));
   perform strata.lock_dataset(p_dataset);
@@ -10903,8 +11072,12 @@ begin
       v_lines := strata.lines_of(p_move, p_columns, p_lines) where strata.file_of(strata.relation(v_dataset)::regclass) is null; -- a place is one of each part
     end if;
     v_arrival.not_ours := '{}'; v_arrival.refused := '[]';
-  exception when others then
-    if sqlstate <> 'ST040' and not strata.is_row_error(sqlstate) and not strata.may_be_of_value(sqlstate) then
+  exception when query_canceled or assert_failure or others then
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
+    if sqlstate <> 'ST040' and not strata.is_row_error(strata.code_to_note(sqlstate, v_context)) and not strata.may_be_of_value(sqlstate) then
       raise;
     end if;
     v_lines := strata.lines_of(p_move, p_columns, p_lines);
@@ -11238,10 +11411,16 @@ returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_context text;
 begin
   execute format('select count(convert_to(%s, ''UTF8'')) from %s as t where t.ctid = any ($1)', p_text, p_relation) using p_places;
   return null;
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   if left(sqlstate, 2) in ('08', '25', '28', '40', '53', '55', '57', '58', 'ST') then
     raise;
   end if;
@@ -11617,6 +11796,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_batch strata.batch;
+  v_context text;
 begin
   if strata.may_flow(p_journey) then
     v_batch := strata.claim(p_journey.dataset, p_link.neighbour,
@@ -11627,7 +11807,11 @@ begin
     return v_batch;
   end if;
   return null;
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return null;
 end
 $$;
@@ -11641,6 +11825,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_batch strata.batch := p_journey.next;
+  v_context text;
 begin
   v_batch.lines := p_lines;
   if p_journey.is_asked then
@@ -11650,7 +11835,11 @@ begin
     return v_batch;
   end if;
   return null;
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return null;
 end
 $$;
@@ -12796,10 +12985,15 @@ as $$
 declare
   v_link strata.links;
   v_next strata.journey;
+  v_context text;
 begin
   select l.* into v_link from strata.links as l where l.neighbour = p_neighbour;
   return strata.take_step(v_link, p_journey, coalesce(p_lines, p_journey.lines));
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   perform strata.hang_up(p_neighbour); -- an answer may still be on its way; it must not be taken for another
   v_next := strata.journey_of(p_journey.dataset);
   v_next.step := case when strata.is_link_error(sqlstate) then 'link down' else 'failed' end;
@@ -12913,9 +13107,15 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_context text;
 begin
   return strata.has_due(p_dataset);
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return true; -- the claim will say what is wrong, where it is written down
 end
 $$;
@@ -12947,11 +13147,17 @@ stable
 security definer -- a pulling tier calls it as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_context text;
 begin
   perform strata.check_asker('colder');
   begin
     return strata.find_work(false);
-  exception when others or assert_failure then
+  exception when query_canceled or assert_failure or others then
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
     return strata.find_work(true);
   end;
 end
@@ -13038,6 +13244,7 @@ declare
   v_tids tid[];
   v_parts oid[];
   v_gone record;
+  v_context text;
 begin
   perform strata.lock_dataset(p_dataset);
   v_dataset := strata.dataset(p_dataset); -- as it is now: whoever had the lock may have changed it, or let go of it
@@ -13068,8 +13275,12 @@ begin
      set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
    where d.name = p_dataset and d.trouble like 'delete: %';
   return v_gone.rows;
-exception when others or assert_failure then
-  perform strata.note_failure(p_dataset, sqlstate, 'delete: ' || sqlerrm);
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
+  perform strata.note_failure(p_dataset, strata.code_to_note(sqlstate, v_context), 'delete: ' || sqlerrm);
   return 0;
 end
 $$;
@@ -13200,6 +13411,7 @@ as $$
 declare
   v_size record;
   v_sample record;
+  v_context text;
 begin
   if strata.live_rows(strata.relation(p_dataset)::regclass) is null then
     execute format('analyze %s', strata.relation(p_dataset)); -- nobody knows anything about it yet
@@ -13214,7 +13426,11 @@ begin
     pieces := v_sample.pieces;
     return next;
   end if;
-exception when syntax_error_or_access_rule_violation or data_exception or lock_not_available or no_data_found then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return; -- what is wrong with it is said by whoever tries to move it
 end
 $$;
@@ -13664,6 +13880,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_start constant timestamptz := clock_timestamp();
+  v_context text;
 begin
   if p_reclaim.steps[1] = 'pack' then
     perform strata.pack_some(p_reclaim);
@@ -13674,7 +13891,11 @@ begin
     execute format('analyze %s', p_reclaim.relation);
     perform strata.step_done(p_reclaim);
   end if;
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   perform strata.step_done(p_reclaim, format('%s [%s]', sqlerrm, sqlstate));
 end
 $$;
@@ -15869,11 +16090,16 @@ declare
   v_part jsonb := jsonb_build_object('tier', strata.tier(), 'made_at', strata.clock());
   v_name text;
   v_section jsonb;
+  v_context text;
 begin
   for v_name in select r.routine from strata.registered('report') as r (routine) loop
     begin
       execute format('select %s()', strata.registered_call('report_' || v_name)) into v_section;
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       v_section := jsonb_build_object('failed', format('%s [%s]', sqlerrm, sqlstate));
     end;
     v_part := v_part || jsonb_build_object(v_name, v_section);
@@ -16128,11 +16354,16 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_part text;
+  v_context text;
 begin
   foreach v_part in array array['server', 'logins', 'reach', 'roles', 'rights', 'jobs', 'datasets'] loop
     begin
       return query execute format('select v.topic, v.says, v.remedy from strata.%I() as v where not v.ok', 'validate_' || v_part);
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       return query select v_part, format('this cannot be checked: %s [%s]', sqlerrm, sqlstate), strata.remedy(sqlstate);
     end;
   end loop;
@@ -16446,6 +16677,7 @@ declare
   v_topic constant text := 'dataset ' || p_dataset.name;
   v_relation constant regclass := to_regclass(strata.relation(p_dataset));
   v_found integer;
+  v_context text;
 begin
   if v_relation is null then
     return query select v_topic, false, g.says, g.remedy from strata.table_is_gone(p_dataset) as g;
@@ -16458,7 +16690,11 @@ begin
       coalesce(p_dataset.trouble || ' [' || p_dataset.trouble_sqlstate || ']', format('key (%s), age %s',
         array_to_string(p_dataset.key_columns, ', '), p_dataset.age_column)), p_dataset.remedy
     where v_found = 0;
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return query select v_topic, false, format('it cannot be checked: %s [%s]', sqlerrm, sqlstate), strata.remedy(sqlstate, p_dataset.name);
 end
 $$;
@@ -16482,6 +16718,7 @@ declare
   v_hello jsonb;
   v_skew numeric;
   v_tls text;
+  v_context text;
 begin
   if p_link.server is null then
     return query select v_topic, true, case p_link.driver when 'relay' then 'an edge function carries it' else p_link.neighbour || ' dials us' end, null::text;
@@ -16517,7 +16754,11 @@ begin
     union all
     select v_topic || ' writable', v_hello ->> 'read_only' = 'off', case v_hello ->> 'read_only' when 'off' then 'takes rows' else 'is read-only' end,
            strata.remedy('25006');
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return query select v_topic, false, sqlerrm, strata.remedy(sqlstate);
 end
 $$;
@@ -16551,12 +16792,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_part text;
+  v_context text;
 begin
   foreach v_part in array array['server', 'logins', 'reach', 'roles', 'jobs', 'links', 'datasets', 'rights', 'troubles'] loop
     begin
       return query execute format('select v.topic, v.ok, v.says, case when not v.ok then v.remedy end from strata.%I() as v',
                                   'validate_' || v_part);
-    exception when others or assert_failure then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       return query select v_part, false, format('this cannot be checked: %s [%s]', sqlerrm, sqlstate),
         case when sqlstate like '42%' or sqlstate like '3F%' then 'Put back what the message names, or run `deno task strata setup --init`.'
              else strata.remedy(sqlstate) end;
@@ -16719,6 +16965,7 @@ declare
   v_policy record;
   v_due text;
   v_found boolean := false;
+  v_context text;
 begin
   v_policy := strata.conditions(p_dataset); -- here, where its errors are caught: the table may be gone
   foreach v_due in array array[v_policy.aged, v_policy.oversize] loop
@@ -16728,7 +16975,11 @@ begin
        into v_found;
   end loop;
   return v_found;
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return p_dataset.trouble is not null; -- what is wrong with it is written down by whoever tries to move it
 end
 $$;
@@ -17766,6 +18017,7 @@ declare
   v_link strata.links;
   v_turn strata.audit_turns;
   v_outcome text;
+  v_context text;
 begin
   select l.* into v_link from strata.links as l where l.neighbour = p_neighbour;
   select t.* into v_turn from strata.audit_turns as t where t.neighbour = p_neighbour and t.dataset = p_dataset for update;
@@ -17773,7 +18025,11 @@ begin
     v_outcome := strata.take_audit_step(v_link, v_turn);
   exception when sqlstate 'ST081' then
     raise; -- no error: a question for the relay
-  when others then
+  when query_canceled or assert_failure or others then
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
     perform strata.hang_up(p_neighbour);
     -- A month that takes longer to read than a call may last is no reason to give the line up.
     v_outcome := case when strata.is_link_error(sqlstate) and sqlstate <> 'ST005' then 'link down' else 'failed' end;
@@ -19279,13 +19535,18 @@ declare
   v_tier constant text := strata.tier();
   v_age timestamptz;
   v_flags boolean[];
+  v_context text;
 begin
   begin
     execute format('select t.%I::timestamptz as age, array[coalesce(%s, false), coalesce(%s, false), coalesce(%s, false)] as flags '
                    '  from %s as t where %s',
                    p_dataset.age_column, v_policy.ready, v_policy.referenced, v_policy.oversize,
                    strata.relation(p_dataset), strata.key_is_sql(p_dataset)) into v_age, v_flags using p_key;
-  exception when others or assert_failure then -- an owner's condition may raise anything
+  exception when query_canceled or assert_failure or others then -- an owner's condition may raise anything
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
     return query select v_tier, 'why', format('its policy cannot be asked of it: %s [%s]', sqlerrm, sqlstate);
     return;
   end;
@@ -19296,7 +19557,15 @@ begin
       format(', %s old (%s %s)', d.days || case d.days when 1 then ' day' else ' days' end, p_dataset.age_column,
              to_char(v_age, 'YYYY-MM-DD HH24:MI TZ')) end)
       from (select case when isfinite(v_age) then floor(extract(epoch from strata.clock() - v_age) / 86400) end as days) as d;
-    return query select v_tier, e.topic, e.says from strata.explain_row(p_dataset, p_key, v_age, v_flags) as e;
+    begin
+      return query select v_tier, e.topic, e.says from strata.explain_row(p_dataset, p_key, v_age, v_flags) as e;
+    exception when query_canceled or assert_failure or others then -- that of a hold as well
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
+      return query select v_tier, 'why', format('it cannot be asked what keeps it: %s [%s]', sqlerrm, sqlstate);
+    end;
   end if;
   return query
     select v_tier, 'history', format('part of move %s to %s, which is %s since %s', m.move_id, m.to_tier, m.state, to_char(m.started_at, 'YYYY-MM-DD HH24:MI'))
@@ -19555,6 +19824,7 @@ declare
     strata.cutoff_sql(p_dataset, p_dataset.delete_after_days, strata.clock())) else 'false' end;
   v_next constant text := case strata.colder() when 'main' then format('t.%I <= %s', p_dataset.age_column,
     strata.cutoff_sql(p_dataset, p_dataset.main_retention_days, strata.clock())) end;
+  v_context text;
 begin
   return query execute format(
     'select %L::text, %L::text, %L::text, %L::text, '
@@ -19578,7 +19848,11 @@ begin
     v_now.aged, v_now.oversize, v_now.ready, v_now.held, v_now.aged, v_now.oversize, v_now.ready, v_now.set_aside,
     v_now.aged, v_now.oversize, v_now.ready, v_now.referenced, p_dataset.age_column,
     v_now.aged, v_now.oversize, v_now.due, v_past, v_now.aged, v_now.oversize, v_now.due, coalesce(v_next, 'false'), v_relation, v_relation) using p_dataset;
-exception when others or assert_failure then -- an owner's condition may raise anything; the claim says what is wrong; the others have plans
+exception when query_canceled or assert_failure or others then -- an owner's condition may raise anything; the claim says what is wrong; the others have plans
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return query select strata.tier(), p_dataset.name, (strata.retention(p_dataset)).action, strata.colder(),
     null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint,
     null::bigint, null::bigint, null::text;
@@ -19744,6 +20018,7 @@ as $$
 declare
   v_policy constant record := strata.conditions(p_dataset);
   v_rows bigint;
+  v_context text;
 begin
   if v_policy.action is null then
     return 0;
@@ -19752,7 +20027,11 @@ begin
                  strata.relation(p_dataset), v_policy.aged, v_policy.oversize, p_dataset.age_column,
                  strata.setting('report_due_rows'), v_policy.due) into v_rows;
   return v_rows;
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return null; -- what is wrong with it is written down by whoever tries to move it
 end
 $$;
@@ -20056,9 +20335,14 @@ declare
   v_count constant integer := cardinality(p_documents);
   v_half constant integer := v_count / 2;
   v_detail text;
+  v_context text;
 begin
   perform strata.insert_documents(v_relation, p_documents, p_json_as_text);
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   -- Data, constraints, names and the owner's triggers speak about a row; anything else about this database.
   if sqlstate !~ '^(21|22|23|42|428|54|P0|0A)' then
     raise;
@@ -20199,6 +20483,8 @@ insert into strata.errors (code, cause, remedy) values
   ('ST013', 'the table has delete triggers and nobody said whether a move may fire them',
             'call strata.manage() again with p_delete_triggers => ''fire'' or ''skip'''),
   ('ST014', 'the condition is not a boolean expression over the row', 'write it as you would in a WHERE clause'),
+  ('ST015', 'a condition, trigger, check or function of yours raises an error that otherwise only a line, a server or a cancel has',
+            'mend the function that the message is of, or do without it: a condition is changed with select strata.manage(<table>, p_due_when => …); then run `deno task strata sync`'),
   ('ST050', 'what is to be held or explained is not named as it must be', 'give the key, one value of its type for each key column; or, for a hold, a condition; and its reason')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
@@ -20220,7 +20506,9 @@ insert into strata.errors (code, cause, remedy) values
   ('ST037', 'a type of the table''s name is in the way on the colder tier',
             'on that tier give the type another name: alter type <table> rename to …; when the table has been made, alter the columns of that type to the new one'),
   ('ST038', 'a column is computed on the colder tier, and otherwise than on the hotter one',
-            'on the colder tier, with the column that the message names: alter table <table> alter column … drop expression; its rows keep their values, and those that come are kept as they come. A virtual column of PostgreSQL 18 has no values to keep: give it the expression of the hotter tier (alter column … set expression), or put a plain column with the values in its place')
+            'on the colder tier, with the column that the message names: alter table <table> alter column … drop expression; its rows keep their values, and those that come are kept as they come'),
+  ('ST039', 'a virtual column is computed on the colder tier, and otherwise than on the hotter one',
+            'on the colder tier, put a plain column in its place, with the column that the message names, and its type: alter table <table> add column "kept here" …; update <table> set "kept here" = …; alter table <table> drop column …; alter table <table> rename column "kept here" to …;')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
 insert into strata.errors (code, cause, remedy) values
@@ -20750,7 +21038,7 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '999cd45276adef064eeb07dda50d022391e7d15766e01a6b681451f3e2572205');
+select strata.note_release('strata', '0.1.0', '72770f3f1ea93d3fd1ec5d94b5c2cfd5f6a6cd1676f623d4334cf5eaf825ada2');
 
 notify pgrst, 'reload schema';
 

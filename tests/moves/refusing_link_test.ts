@@ -181,13 +181,13 @@ moveTest(
     await driven.sql.unsafe(
       before?.made.replace(
         /\nBEGIN\n/i,
-        "\nbegin\n  raise exception 'canceled' using errcode = '57014';\n",
+        "\nbegin\n  raise exception 'canceling statement due to statement timeout' using errcode = '57014';\n",
       ),
     );
 
     await driving.sql`call strata.move_due()`;
 
-    const answer = { code: "ST005", says: /did not finish: canceled/, remedy: /check the line/ };
+    const answer = { code: "ST005", says: /did not finish: canceling/, remedy: /check the line/ };
     await assertLinkIsDown(chain, answer);
     await driven.sql.unsafe(before?.made);
     await endPauses(chain);

@@ -220,13 +220,18 @@ declare
   v_tier constant text := strata.tier();
   v_age timestamptz;
   v_flags boolean[];
+  v_context text;
 begin
   begin
     execute format('select t.%I::timestamptz as age, array[coalesce(%s, false), coalesce(%s, false), coalesce(%s, false)] as flags '
                    '  from %s as t where %s',
                    p_dataset.age_column, v_policy.ready, v_policy.referenced, v_policy.oversize,
                    strata.relation(p_dataset), strata.key_is_sql(p_dataset)) into v_age, v_flags using p_key;
-  exception when others or assert_failure then -- an owner's condition may raise anything
+  exception when query_canceled or assert_failure or others then -- an owner's condition may raise anything
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
     return query select v_tier, 'why', format('its policy cannot be asked of it: %s [%s]', sqlerrm, sqlstate);
     return;
   end;
@@ -237,7 +242,15 @@ begin
       format(', %s old (%s %s)', d.days || case d.days when 1 then ' day' else ' days' end, p_dataset.age_column,
              to_char(v_age, 'YYYY-MM-DD HH24:MI TZ')) end)
       from (select case when isfinite(v_age) then floor(extract(epoch from strata.clock() - v_age) / 86400) end as days) as d;
-    return query select v_tier, e.topic, e.says from strata.explain_row(p_dataset, p_key, v_age, v_flags) as e;
+    begin
+      return query select v_tier, e.topic, e.says from strata.explain_row(p_dataset, p_key, v_age, v_flags) as e;
+    exception when query_canceled or assert_failure or others then -- that of a hold as well
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
+      return query select v_tier, 'why', format('it cannot be asked what keeps it: %s [%s]', sqlerrm, sqlstate);
+    end;
   end if;
   return query
     select v_tier, 'history', format('part of move %s to %s, which is %s since %s', m.move_id, m.to_tier, m.state, to_char(m.started_at, 'YYYY-MM-DD HH24:MI'))

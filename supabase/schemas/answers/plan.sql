@@ -52,6 +52,7 @@ declare
     strata.cutoff_sql(p_dataset, p_dataset.delete_after_days, strata.clock())) else 'false' end;
   v_next constant text := case strata.colder() when 'main' then format('t.%I <= %s', p_dataset.age_column,
     strata.cutoff_sql(p_dataset, p_dataset.main_retention_days, strata.clock())) end;
+  v_context text;
 begin
   return query execute format(
     'select %L::text, %L::text, %L::text, %L::text, '
@@ -75,7 +76,11 @@ begin
     v_now.aged, v_now.oversize, v_now.ready, v_now.held, v_now.aged, v_now.oversize, v_now.ready, v_now.set_aside,
     v_now.aged, v_now.oversize, v_now.ready, v_now.referenced, p_dataset.age_column,
     v_now.aged, v_now.oversize, v_now.due, v_past, v_now.aged, v_now.oversize, v_now.due, coalesce(v_next, 'false'), v_relation, v_relation) using p_dataset;
-exception when others or assert_failure then -- an owner's condition may raise anything; the claim says what is wrong; the others have plans
+exception when query_canceled or assert_failure or others then -- an owner's condition may raise anything; the claim says what is wrong; the others have plans
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return query select strata.tier(), p_dataset.name, (strata.retention(p_dataset)).action, strata.colder(),
     null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint,
     null::bigint, null::bigint, null::text;

@@ -64,6 +64,7 @@ as $$
 declare
   v_policy constant record := strata.conditions(p_dataset);
   v_rows bigint;
+  v_context text;
 begin
   if v_policy.action is null then
     return 0;
@@ -72,7 +73,11 @@ begin
                  strata.relation(p_dataset), v_policy.aged, v_policy.oversize, p_dataset.age_column,
                  strata.setting('report_due_rows'), v_policy.due) into v_rows;
   return v_rows;
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return null; -- what is wrong with it is written down by whoever tries to move it
 end
 $$;

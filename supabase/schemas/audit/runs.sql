@@ -252,6 +252,7 @@ declare
   v_link strata.links;
   v_turn strata.audit_turns;
   v_outcome text;
+  v_context text;
 begin
   select l.* into v_link from strata.links as l where l.neighbour = p_neighbour;
   select t.* into v_turn from strata.audit_turns as t where t.neighbour = p_neighbour and t.dataset = p_dataset for update;
@@ -259,7 +260,11 @@ begin
     v_outcome := strata.take_audit_step(v_link, v_turn);
   exception when sqlstate 'ST081' then
     raise; -- no error: a question for the relay
-  when others then
+  when query_canceled or assert_failure or others then
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
     perform strata.hang_up(p_neighbour);
     -- A month that takes longer to read than a call may last is no reason to give the line up.
     v_outcome := case when strata.is_link_error(sqlstate) and sqlstate <> 'ST005' then 'link down' else 'failed' end;

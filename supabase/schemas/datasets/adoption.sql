@@ -351,12 +351,19 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_context text;
 begin
   -- First as a claim writes it, then as a hold does: over the row alone, where a name can mean a column and nothing
   -- else. No text closes both kinds of bracket, so what passes is one expression.
   execute format('select from %s as t where (%s) and (select (array[%s]::boolean[])[1] from (select t.*) as t) limit 0',
                  p_relation, p_condition, p_condition);
-exception when syntax_error_or_access_rule_violation or data_exception or invalid_schema_name or feature_not_supported then
+exception when query_canceled or assert_failure or others then -- what is constant in it is computed already
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context)
+     or (left(sqlstate, 2) in ('40', '53', '55', '58') and not strata.is_raised_by_owner(v_context)) then
+    raise;
+  end if;
   raise exception 'the condition "%" does not fit %: %', p_condition, p_relation, sqlerrm
     using errcode = 'ST014', hint = strata.remedy('ST014');
 end

@@ -271,7 +271,7 @@ begin
     select format('rows of %s are written again (%s updates to %s inserts): an upsert on a row that has settled starts it anew. '
                   'Let due_when say when a row is finished, or hold those that are in use', p_dataset.name, s.n_tup_upd, s.n_tup_ins)
       from pg_catalog.pg_stat_user_tables as s
-     where s.relid = strata.relation(p_dataset)::regclass and s.n_tup_upd >= c_often and s.n_tup_upd >= s.n_tup_ins / 10;
+     where s.relid = to_regclass(strata.relation(p_dataset)) and s.n_tup_upd >= c_often and s.n_tup_upd >= s.n_tup_ins / 10;
   return query
     select format('%s refers to it (%s): a new row there cannot refer to one that has settled. Keep this one longer than what refers to it',
                   f.conrelid::regclass, quote_ident(f.conname))

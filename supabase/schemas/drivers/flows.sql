@@ -277,6 +277,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_batch strata.batch;
+  v_context text;
 begin
   if strata.may_flow(p_journey) then
     v_batch := strata.claim(p_journey.dataset, p_link.neighbour,
@@ -287,7 +288,11 @@ begin
     return v_batch;
   end if;
   return null;
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return null;
 end
 $$;
@@ -301,6 +306,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_batch strata.batch := p_journey.next;
+  v_context text;
 begin
   v_batch.lines := p_lines;
   if p_journey.is_asked then
@@ -310,7 +316,11 @@ begin
     return v_batch;
   end if;
   return null;
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return null;
 end
 $$;

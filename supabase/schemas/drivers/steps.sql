@@ -228,10 +228,15 @@ as $$
 declare
   v_link strata.links;
   v_next strata.journey;
+  v_context text;
 begin
   select l.* into v_link from strata.links as l where l.neighbour = p_neighbour;
   return strata.take_step(v_link, p_journey, coalesce(p_lines, p_journey.lines));
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   perform strata.hang_up(p_neighbour); -- an answer may still be on its way; it must not be taken for another
   v_next := strata.journey_of(p_journey.dataset);
   v_next.step := case when strata.is_link_error(sqlstate) then 'link down' else 'failed' end;

@@ -31,9 +31,15 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_context text;
 begin
   return strata.has_due(p_dataset);
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return true; -- the claim will say what is wrong, where it is written down
 end
 $$;
@@ -65,11 +71,17 @@ stable
 security definer -- a pulling tier calls it as strata_mover
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_context text;
 begin
   perform strata.check_asker('colder');
   begin
     return strata.find_work(false);
-  exception when others or assert_failure then
+  exception when query_canceled or assert_failure or others then
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
     return strata.find_work(true);
   end;
 end

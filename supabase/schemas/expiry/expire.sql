@@ -73,6 +73,7 @@ declare
   v_tids tid[];
   v_parts oid[];
   v_gone record;
+  v_context text;
 begin
   perform strata.lock_dataset(p_dataset);
   v_dataset := strata.dataset(p_dataset); -- as it is now: whoever had the lock may have changed it, or let go of it
@@ -103,8 +104,12 @@ begin
      set failures = 0, trouble = null, trouble_sqlstate = null, remedy = null, next_try_at = null
    where d.name = p_dataset and d.trouble like 'delete: %';
   return v_gone.rows;
-exception when others or assert_failure then
-  perform strata.note_failure(p_dataset, sqlstate, 'delete: ' || sqlerrm);
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
+  perform strata.note_failure(p_dataset, strata.code_to_note(sqlstate, v_context), 'delete: ' || sqlerrm);
   return 0;
 end
 $$;

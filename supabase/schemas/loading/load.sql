@@ -83,9 +83,14 @@ declare
   v_count constant integer := cardinality(p_documents);
   v_half constant integer := v_count / 2;
   v_detail text;
+  v_context text;
 begin
   perform strata.insert_documents(v_relation, p_documents, p_json_as_text);
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   -- Data, constraints, names and the owner's triggers speak about a row; anything else about this database.
   if sqlstate !~ '^(21|22|23|42|428|54|P0|0A)' then
     raise;

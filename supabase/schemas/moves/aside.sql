@@ -14,13 +14,18 @@ as $$
 declare
   v_now record;
   v_row text;
+  v_context text;
 begin
   v_now := strata.conditions(p_dataset); -- here, where its errors are caught: the table may be gone
   execute format('select md5((t.*)::text) from %s as t where %s and (%s or %s) and coalesce((%s), false) and not coalesce((%s), false)',
                  strata.relation(p_dataset), strata.key_is_sql(p_dataset), v_now.aged, v_now.oversize, v_now.ready, v_now.held)
      into v_row using p_key;
   return coalesce(v_row, 'not due');
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return null;
 end
 $$;
@@ -114,6 +119,7 @@ declare
   v_conflict record;
   v_keys text[];
   v_gone jsonb;
+  v_context text;
 begin
   for v_conflict in
     select c.key as dataset, c.value as keys
@@ -132,7 +138,11 @@ begin
                          strata.unlogged_sql(strata.handing_sql('keys', v_gone::text))) where v_gone is not null;
     end if;
   end loop;
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   perform strata.hang_up(p_neighbour); -- a link that fails has said so; the next try finds the rest out
 end
 $$;

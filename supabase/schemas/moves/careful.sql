@@ -36,7 +36,7 @@ $$;
 comment on function strata.fields_of(text) is 'The texts of a record literal; none of a very long one.';
 
 -- Which column of a row is not stored as it was given. Of several one that is not computed: the others may be made of it.
-create function strata.other_column(p_dataset strata.datasets, p_columns text[], p_line text, out name text, out is_computed boolean)
+create function strata.other_column(p_dataset strata.datasets, p_columns text[], p_line text, out name text, out computed text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -52,7 +52,7 @@ begin
        left join pg_catalog.pg_attribute as a on a.attrelid = v_relation and a.attname = c.name and not a.attisdropped),
     v_relation, strata.same_line_sql(p_dataset)) into v_stored using p_line;
   if cardinality(v_stored) = cardinality(v_fields) then
-    select c.column_name, a.attgenerated <> '' into name, is_computed
+    select c.column_name, a.attgenerated into name, computed
       from unnest(p_columns, v_fields, v_stored) with ordinality as c (column_name, given, stored, position)
       join pg_catalog.pg_attribute as a on a.attrelid = v_relation and a.attname = c.column_name and not a.attisdropped
      where c.given is distinct from c.stored order by a.attgenerated <> '', c.position limit 1;
@@ -75,8 +75,9 @@ begin
     raise exception 'rows are not stored as they were given' using errcode = 'ST046';
   end if;
   v_other := strata.other_column(p_dataset, p_columns, p_lines[1]);
-  if v_other.is_computed then
-    raise exception '% computes column "%" itself and gets another value', strata.tier(), v_other.name using errcode = 'ST046';
+  if v_other.computed <> '' then
+    raise exception '% computes column "%" itself and gets another value', strata.tier(), v_other.name
+      using errcode = case v_other.computed when 'v' then 'ST039' else 'ST046' end;
   elsif v_other.name is null or strata.has_insert_triggers(strata.relation(p_dataset)::regclass) then
     raise exception 'a trigger on % changes or drops rows as they arrive%', strata.tier(), coalesce(' (column "' || v_other.name || '")', '')
       using errcode = 'ST042';
@@ -85,7 +86,7 @@ begin
 end
 $$;
 comment on function strata.refuse_other(strata.datasets, text[], text[]) is
-  'Raises what is wrong with rows that were not stored as they were given. ST042: a trigger. ST046: a computed column. ST047: a name.';
+  'Raises what is wrong with rows that were not stored as they were given. ST042: a trigger. ST046: a computed column (ST039: a virtual one). ST047: a name.';
 
 create function strata.way_in(p_dataset strata.datasets, p_columns text[])
 returns strata.way_in
@@ -171,7 +172,7 @@ $$;
 comment on function strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in) is
   'Inserts rows written as texts, never over an existing key; returns how many went in (the hashes of their keys, and as which versions, where the '
   'table has one file), or where they are read back how many nobody else had written (when there are others, none is to stay). '
-  'ST042, ST046, ST047: one was not stored as it was given.';
+  'ST039, ST042, ST046, ST047: one was not stored as it was given.';
 select strata.pin('strata.insert_lines(strata.datasets, text[], text[], bigint, strata.way_in)');
 
 create function strata.insert_sql(p_dataset strata.datasets, p_columns text[], out names text, out fields text, out texts text)
@@ -200,7 +201,7 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select p_sqlstate in ('ST042', 'ST046', 'ST047', 'ST048')
+  select p_sqlstate in ('ST015', 'ST039', 'ST042', 'ST046', 'ST047', 'ST048')
       or left(p_sqlstate, 2) not in ('08', '25', '28', '40', '42', '53', '55', '57', '58', 'XX', 'ST')
 $$;
 comment on function strata.is_row_error(text) is 'Whether an error is about one row, so that the others may go on.';
@@ -223,6 +224,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_column record;
+  v_context text;
 begin
   for v_column in
     select c.name, c.given, case when t.typarray = 0 then format_type(t.oid, a.atttypmod) else format_type(t.typarray, a.atttypmod) end as typ, t.typarray <> 0 as is_element
@@ -233,7 +235,11 @@ begin
   loop
     begin
       execute format('select (%s)::%s', case when v_column.is_element then 'array[$1]::text' else '$1' end, v_column.typ) using v_column.given;
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       return v_column.name;
     end;
   end loop;
@@ -269,6 +275,8 @@ declare
   v_column text;
   v_found text;
   v_looks integer := 0;
+  v_context text;
+  v_code text;
 begin
   inserted := 0;
   brought := '{}';
@@ -285,17 +293,22 @@ begin
       else
         not_ours := not_ours || v_position;
       end if;
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       v_column := null;
       if strata.may_be_of_value(sqlstate) and (v_looks < c_looks or not strata.is_row_error(sqlstate)) then
         v_column := strata.unread_column(p_dataset, p_columns, p_lines[v_position], v_found);
         v_looks := v_looks + (v_column is distinct from v_found or v_column is null)::integer;
         v_found := coalesce(v_column, v_found);
       end if;
-      if v_column is null and not strata.is_row_error(sqlstate) then
+      v_code := strata.code_to_note(sqlstate, v_context);
+      if v_column is null and not strata.is_row_error(v_code) then
         raise;
       end if;
-      refused := refused || strata.refusal(sqlstate, sqlerrm, v_column, v_position);
+      refused := refused || strata.refusal(v_code, sqlerrm, v_column, v_position);
     end;
   end loop;
 end

@@ -288,6 +288,7 @@ as $$
 declare
   v_dataset strata.datasets;
   v_found boolean;
+  v_context text;
 begin
   delete from strata.circled as c where not exists (select from strata.datasets as d where d.name = c.dataset);
   for v_dataset in
@@ -301,7 +302,11 @@ begin
       insert into strata.circled as c (dataset, looked_at, found) values (v_dataset.name, strata.clock(), v_found)
       on conflict (dataset) do update set looked_at = excluded.looked_at, found = excluded.found;
       perform strata.keep_going(true) where v_found;
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       continue; -- the claim says what is wrong with it
     end;
   end loop;

@@ -245,6 +245,7 @@ declare
   v_dataset strata.datasets;
   v_batch strata.batch;
   v_open uuid;
+  v_context text;
 begin
   perform strata.check_asker('colder', p_to);
   perform strata.lock_dataset(p_dataset);
@@ -285,10 +286,21 @@ begin
 exception
   when program_limit_exceeded or out_of_memory then
     return strata.set_aside_giants(v_dataset, (strata.conditions(v_dataset)).due || strata.besides_sql(v_dataset, p_besides, true));
-  when others then
-    if strata.set_aside_unreadable(v_dataset, sqlstate, p_besides) then
-      return (select ('blocked', null, p_dataset, null, null, null, null)::strata.batch);
+  when query_canceled or assert_failure or others then
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
     end if;
+    begin
+      if strata.set_aside_unreadable(v_dataset, sqlstate, p_besides) then
+        return (select ('blocked', null, p_dataset, null, null, null, null)::strata.batch);
+      end if;
+    exception when query_canceled or assert_failure or others then -- a condition, asked once more
+      get stacked diagnostics v_context = pg_exception_context;
+      perform strata.blame_owner(sqlstate, sqlerrm, v_context);
+      raise;
+    end;
+    perform strata.blame_owner(sqlstate, sqlerrm, v_context);
     raise;
 end
 $$;

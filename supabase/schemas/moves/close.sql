@@ -97,6 +97,7 @@ as $$
 declare
   v_arrival strata.arrivals;
   v_outcomes text[] := array[]::text[];
+  v_context text;
 begin
   perform strata.check_asker('hotter', coalesce(p_from, ''));
   perform strata.lock_dataset(p_dataset);
@@ -112,7 +113,13 @@ begin
   if v_arrival.move_id is null then -- nothing was copied; shut the door all the same
     v_outcomes := array_fill('absent'::text, array[coalesce(cardinality(p_ordinals), 0)]);
   elsif cardinality(p_ordinals) > 0 then
-    v_outcomes := strata.retract((select d from strata.datasets as d where d.name = p_dataset), p_columns, p_ordinals, p_keys, p_fingerprints, v_arrival);
+    begin
+      v_outcomes := strata.retract((select d from strata.datasets as d where d.name = p_dataset), p_columns, p_ordinals, p_keys, p_fingerprints, v_arrival);
+    exception when query_canceled or assert_failure or others then -- a trigger
+      get stacked diagnostics v_context = pg_exception_context;
+      perform strata.blame_owner(sqlstate, sqlerrm, v_context);
+      raise;
+    end;
   end if;
   perform strata.note_contested(p_dataset, p_columns, p_ordinals, p_keys, v_outcomes) where 'other' = any (v_outcomes);
   perform strata.note_came(p_dataset, v_arrival, v_outcomes) where v_arrival.move_id is not null;

@@ -27,6 +27,7 @@ as $$
 declare
   c_most constant integer := 1000; -- of a batch
   v_dataset strata.datasets;
+  v_context text;
 begin
   select d.* into v_dataset from strata.datasets as d where d.name = p_dataset;
   insert into strata.contested (dataset, key, month, fingerprint, columns, noted_at)
@@ -37,7 +38,11 @@ begin
    where r.fingerprint is not null
   on conflict (dataset, key) do update
      set month = excluded.month, fingerprint = excluded.fingerprint, columns = excluded.columns, noted_at = excluded.noted_at;
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return; -- a row that cannot be read here is no reason to keep an arrival open
 end
 $$;
@@ -54,6 +59,7 @@ declare
   v_dataset constant strata.datasets := (select d from strata.datasets as d where d.name = p_dataset);
   v_row strata.contested;
   v_now record;
+  v_context text;
 begin
   if not exists (select from strata.contested as c where c.dataset = p_dataset) then
     return;
@@ -71,7 +77,11 @@ begin
         perform strata.add_to_ledger(p_dataset, 'deleted', v_row.month, array[v_row.fingerprint], v_row.columns, v_row.columns::text);
         delete from strata.contested as c where c.dataset = v_row.dataset and c.key = v_row.key;
       end if;
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       continue; -- the table cannot be read now
     end;
   end loop;

@@ -265,6 +265,7 @@ as $$
 declare
   v_careful boolean := coalesce(p_dataset.delete_triggers = 'fire', false)
                        or strata.references_sql(strata.relation(p_dataset)::regclass) <> 'false';
+  v_context text;
 begin
   for v_attempt in 1 .. 2 loop
     begin
@@ -277,7 +278,11 @@ begin
     exception
       when lock_not_available or deadlock_detected or serialization_failure then
         v_careful := true;
-      when others then
+      when query_canceled or assert_failure or others then
+        get stacked diagnostics v_context = pg_exception_context;
+        if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+          raise;
+        end if;
         exit;
     end;
   end loop;

@@ -42,6 +42,7 @@ declare
   v_span strata.span;
   v_only integer[];
   v_gone integer[];
+  v_context text;
 begin
   deleted := '{}';
   refused := '[]';
@@ -53,11 +54,15 @@ begin
     begin
       v_gone := strata.delete_part(p_dataset, strata.part_of(p_manifest, v_span), p_proofs[v_span.first : v_span.last], v_only);
       deleted := deleted || array(select x + v_span.first - 1 from unnest(v_gone) as x);
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       if v_span.first < v_span.last then
         v_left := v_left || array[row((v_span.first + v_span.last) / 2 + 1, v_span.last), row(v_span.first, (v_span.first + v_span.last) / 2)]::strata.span[];
       else
-        refused := refused || jsonb_build_object('ordinal', v_span.first, 'code', sqlstate, 'says', strata.tier() || ' refused to delete the row: ' || sqlerrm);
+        refused := refused || jsonb_build_object('ordinal', v_span.first, 'code', strata.code_to_note(sqlstate, v_context), 'says', strata.tier() || ' refused to delete the row: ' || sqlerrm);
         if deleted = '{}' and jsonb_array_length(refused) = c_all_alike and (select count(distinct r ->> 'code') from jsonb_array_elements(refused) as r) = 1 then
           raise exception '% refuses every deletion: %', strata.relation(p_dataset), sqlerrm using errcode = 'ST045', hint = strata.remedy('ST045');
         end if;

@@ -43,12 +43,18 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_here integer[] := array[]::integer[];
+  v_context text;
 begin
   begin
     v_here := strata.keys_here(p_dataset, p_keys);
   exception
     when data_exception or integrity_constraint_violation or sqlstate 'ST011' then null;
-    when others then return array[]::integer[]; -- a table that cannot be read tells of no row that it is gone, and stops no other's upkeep
+    when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
+      return array[]::integer[]; -- a table that cannot be read tells of no row that it is gone, and stops no other's upkeep
   end;
   return array(select o from generate_series(1, array_length(p_keys, 2)) as o except all select unnest(v_here));
 end

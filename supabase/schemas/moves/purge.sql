@@ -14,19 +14,30 @@ set enable_memoize = off
 as $$
 declare
   v_sql constant record := strata.manifest_sql(p_dataset, '$1');
-  v_reasons text[];
-begin
-  execute format(
+  v_stays constant text := format('%s or %s or (%s) is not true', strata.held_sql(p_dataset, 'move'),
+    strata.references_sql(strata.relation(p_dataset)::regclass), strata.due_sql(p_dataset, p_manifest));
+  v_asks constant text := format(
     'select array_agg(case when t.ctid is null and m.proof = m.mark then ''left'' when t.ctid is null then ''changed'' when m.proof is null then ''absent'' '
-    '                      when m.proof <> m.mark then ''differs'' when %s or %s or (%s) is not true then ''held'' '
+    '                      when m.proof <> m.mark then ''differs'' when %%s then ''held'' '
     '                      when -(m.o::integer) = any ($7) then ''held'' when not (m.o::integer = any ($7)) then ''busy'' else ''undeleted'' end order by m.o) '
     '  from unnest(%s, $2, $3, $4, $5) with ordinality as m (%s, tid, version, mark, proof, o) '
     '  left join %s as t on t.ctid = m.tid and t.xmin = m.version and %s '
     ' where m.o::integer = any ($6)',
-    strata.held_sql(p_dataset, 'move'), strata.references_sql(strata.relation(p_dataset)::regclass),
-    strata.due_sql(p_dataset, p_manifest), v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key)
-    into v_reasons
-   using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
+    v_sql.items, v_sql.names, strata.relation(p_dataset), v_sql.same_key);
+  v_reasons text[];
+  v_context text;
+begin
+  begin
+    execute format(v_asks, v_stays) into v_reasons
+      using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
+  exception when query_canceled or assert_failure or others then -- a condition that cannot be asked keeps what it is asked of
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
+    execute format(v_asks, 'true') into v_reasons
+      using p_manifest.keys, p_manifest.tids, p_manifest.versions, p_manifest.fingerprints, p_proofs, p_kept, p_tried;
+  end;
   return v_reasons;
 end
 $$;
@@ -135,6 +146,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '2s'
 as $$
+declare
+  v_context text;
 begin
   deleted := '{}';
   refused := '[]';
@@ -152,9 +165,16 @@ begin
     begin
       select p.deleted, p.refused, p.tried into deleted, refused, tried
         from strata.purge_rows(p_dataset, p_manifest, p_proofs) as p;
-    exception when sqlstate 'ST045' then -- taken back as a whole, so that the copies go as well; the dataset says why
+    exception when query_canceled or assert_failure or others then -- a table or a condition that refuses all: taken back as a whole, so that the copies go as well; the dataset says why
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
+      if left(sqlstate, 2) in ('40', '53', '55', '58') then
+        raise; -- it may go well the next time
+      end if;
       why := 'held';
-      perform strata.note_failure(p_dataset.name, sqlstate, sqlerrm);
+      perform strata.note_failure(p_dataset.name, strata.code_to_note(sqlstate, v_context), sqlerrm);
     end;
   end if;
 end

@@ -98,6 +98,7 @@ declare
   v_lines text[];
   v_insertion strata.insertion;
   v_seed constant bigint := strata.random_seed();
+  v_context text;
 begin
   perform strata.check_asker('hotter', coalesce(p_from, ''));
   perform strata.lock_dataset(p_dataset);
@@ -127,8 +128,12 @@ begin
       v_lines := strata.lines_of(p_move, p_columns, p_lines) where strata.file_of(strata.relation(v_dataset)::regclass) is null; -- a place is one of each part
     end if;
     v_arrival.not_ours := '{}'; v_arrival.refused := '[]';
-  exception when others then
-    if sqlstate <> 'ST040' and not strata.is_row_error(sqlstate) and not strata.may_be_of_value(sqlstate) then
+  exception when query_canceled or assert_failure or others then
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
+    if sqlstate <> 'ST040' and not strata.is_row_error(strata.code_to_note(sqlstate, v_context)) and not strata.may_be_of_value(sqlstate) then
       raise;
     end if;
     v_lines := strata.lines_of(p_move, p_columns, p_lines);

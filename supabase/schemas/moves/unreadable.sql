@@ -25,10 +25,16 @@ returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_context text;
 begin
   execute format('select count(convert_to(%s, ''UTF8'')) from %s as t where t.ctid = any ($1)', p_text, p_relation) using p_places;
   return null;
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   if left(sqlstate, 2) in ('08', '25', '28', '40', '53', '55', '57', '58', 'ST') then
     raise;
   end if;

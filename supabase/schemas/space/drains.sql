@@ -65,6 +65,7 @@ as $$
 declare
   v_size record;
   v_sample record;
+  v_context text;
 begin
   if strata.live_rows(strata.relation(p_dataset)::regclass) is null then
     execute format('analyze %s', strata.relation(p_dataset)); -- nobody knows anything about it yet
@@ -79,7 +80,11 @@ begin
     pieces := v_sample.pieces;
     return next;
   end if;
-exception when syntax_error_or_access_rule_violation or data_exception or lock_not_available or no_data_found then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return; -- what is wrong with it is said by whoever tries to move it
 end
 $$;

@@ -218,6 +218,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_start constant timestamptz := clock_timestamp();
+  v_context text;
 begin
   if p_reclaim.steps[1] = 'pack' then
     perform strata.pack_some(p_reclaim);
@@ -228,7 +229,11 @@ begin
     execute format('analyze %s', p_reclaim.relation);
     perform strata.step_done(p_reclaim);
   end if;
-exception when others then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   perform strata.step_done(p_reclaim, format('%s [%s]', sqlerrm, sqlstate));
 end
 $$;

@@ -103,6 +103,7 @@ declare
   v_tier constant text := strata.neighbour_of(p_line);
   v_hello jsonb;
   v_detail text;
+  v_context text;
 begin
   if v_name = any (coalesce(extensions.dblink_get_connections(), '{}')) then
     return;
@@ -134,8 +135,9 @@ begin
     raise exception '% is in %, we are in %', v_tier, v_hello ->> 'encoding', current_setting('server_encoding')
       using errcode = 'ST004', hint = strata.remedy('ST004');
   end if;
-exception when others then
-  perform strata.hang_up(p_line);
+exception when query_canceled or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  perform strata.hang_up(p_line), strata.tell_canceled(p_line, sqlstate, sqlerrm, v_context);
   raise;
 end
 $$;
@@ -253,14 +255,6 @@ as $$
 $$;
 comment on function strata.note_link(text, text, text) is
   'Notes that a link works (null) or why it does not; it is dialled again after a minute, doubling, at most 15.';
-
-create function strata.is_link_error(p_sqlstate text)
-returns boolean
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', 'ST069', '25006') $$;
-comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
 
 create function strata.is_pausing(p_neighbour text)
 returns boolean

@@ -194,6 +194,7 @@ declare
   v_is_enum constant boolean := coalesce(p_type ->> 'kind' = 'e', false);
   v_type oid := strata.find_type(p_type);
   v_here jsonb;
+  v_context text;
 begin
   perform strata.check_labels(p_type, v_type) where v_is_enum and v_type is not null;
   begin
@@ -203,7 +204,11 @@ begin
     elsif v_is_enum then
       perform strata.grow_enum(p_type, v_type, p_table);
     end if;
-  exception when others then
+  exception when query_canceled or assert_failure or others then
+    get stacked diagnostics v_context = pg_exception_context;
+    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+      raise;
+    end if;
     raise exception 'type % cannot be made here: %', v_name, sqlerrm
       using errcode = case when sqlstate = 'ST029' then sqlstate else 'ST026' end,
             hint = strata.remedy(case when sqlstate = 'ST029' then sqlstate else 'ST026' end);

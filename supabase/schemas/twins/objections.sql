@@ -49,7 +49,7 @@ begin
   ), here as (
     select a.attname::text as name, a.atttypid as type, a.atttypmod as mod,
            case when a.attcollation <> t.typcollation then strata.collation_ref(a.attcollation, t.typcollation) end as collation,
-           case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end as computed,
+           case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end as computed, a.attgenerated = 'v' as is_virtual,
            a.attnotnull and not a.atthasdef and a.attidentity = '' as must_be_given
       from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
       left join pg_catalog.pg_attrdef as d on (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
@@ -64,7 +64,7 @@ begin
     from described as d join here as h using (name)
    where (h.type, h.mod) <> (d.type, d.mod) or h.collation is distinct from d.collation
   union all
-  select 'ST038', format('column "%s" of %s is %s, on %s it is computed as %s', d.name, p_relation,
+  select case when h.is_virtual then 'ST039' else 'ST038' end, format('column "%s" of %s is %s, on %s it is computed as %s', d.name, p_relation,
            coalesce('computed as ' || left(d.computed, 500), 'given'), strata.tier(), left(h.computed, 500))
     from described as d join here as h using (name) where h.computed <> coalesce(d.computed, '')
   union all
@@ -77,7 +77,7 @@ begin
 end
 $$;
 comment on function strata.column_objections(jsonb, jsonb, regclass) is
-  'Which columns of an existing table are not those that are described (ST021 to ST023, ST025, ST038).';
+  'Which columns of an existing table are not those that are described (ST021 to ST023, ST025, ST038, ST039).';
 select strata.pin('strata.column_objections(jsonb, jsonb, regclass)');
 
 create function strata.twin_objections(p_description jsonb, p_accepted jsonb, p_relation regclass)
@@ -112,5 +112,5 @@ begin
 end
 $$;
 comment on function strata.twin_objections(jsonb, jsonb, regclass) is
-  'Why an existing table cannot be the twin of what is described (ST010, ST021 to ST026, ST037, ST038); empty when it can.';
+  'Why an existing table cannot be the twin of what is described (ST010, ST021 to ST026, ST037 to ST039); empty when it can.';
 select strata.pin('strata.twin_objections(jsonb, jsonb, regclass)');

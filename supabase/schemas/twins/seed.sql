@@ -14,7 +14,9 @@ insert into strata.errors (code, cause, remedy) values
   ('ST037', 'a type of the table''s name is in the way on the colder tier',
             'on that tier give the type another name: alter type <table> rename to …; when the table has been made, alter the columns of that type to the new one'),
   ('ST038', 'a column is computed on the colder tier, and otherwise than on the hotter one',
-            'on the colder tier, with the column that the message names: alter table <table> alter column … drop expression; its rows keep their values, and those that come are kept as they come. A virtual column of PostgreSQL 18 has no values to keep: give it the expression of the hotter tier (alter column … set expression), or put a plain column with the values in its place')
+            'on the colder tier, with the column that the message names: alter table <table> alter column … drop expression; its rows keep their values, and those that come are kept as they come'),
+  ('ST039', 'a virtual column is computed on the colder tier, and otherwise than on the hotter one',
+            'on the colder tier, put a plain column in its place, with the column that the message names, and its type: alter table <table> add column "kept here" …; update <table> set "kept here" = …; alter table <table> drop column …; alter table <table> rename column "kept here" to …;')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
 insert into strata.errors (code, cause, remedy) values

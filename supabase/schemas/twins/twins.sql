@@ -259,7 +259,7 @@ $$;
 comment on function strata.accept(jsonb, text) is
   'Takes a description from the hotter tier: makes or completes types and twin, takes over policy and holds. Returns the '
   'order in which this tier wants the columns of a row: its own, null for one the hotter tier does not have. '
-  'ST020 to ST026, ST034, ST035, ST037, ST038: the twin cannot match. ST051: it is older than what was accepted.';
+  'ST020 to ST026, ST034, ST035, ST037 to ST039: the twin cannot match. ST051: it is older than what was accepted.';
 grant execute on function strata.accept(jsonb, text) to strata_mover;
 
 create function strata.twin_columns(p_dataset text, p_columns jsonb)

@@ -10,11 +10,16 @@ declare
   v_part jsonb := jsonb_build_object('tier', strata.tier(), 'made_at', strata.clock());
   v_name text;
   v_section jsonb;
+  v_context text;
 begin
   for v_name in select r.routine from strata.registered('report') as r (routine) loop
     begin
       execute format('select %s()', strata.registered_call('report_' || v_name)) into v_section;
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       v_section := jsonb_build_object('failed', format('%s [%s]', sqlerrm, sqlstate));
     end;
     v_part := v_part || jsonb_build_object(v_name, v_section);

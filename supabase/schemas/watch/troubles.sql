@@ -98,11 +98,16 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_part text;
+  v_context text;
 begin
   foreach v_part in array array['server', 'logins', 'reach', 'roles', 'rights', 'jobs', 'datasets'] loop
     begin
       return query execute format('select v.topic, v.says, v.remedy from strata.%I() as v where not v.ok', 'validate_' || v_part);
-    exception when others then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       return query select v_part, format('this cannot be checked: %s [%s]', sqlerrm, sqlstate), strata.remedy(sqlstate);
     end;
   end loop;

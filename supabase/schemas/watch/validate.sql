@@ -167,6 +167,7 @@ declare
   v_topic constant text := 'dataset ' || p_dataset.name;
   v_relation constant regclass := to_regclass(strata.relation(p_dataset));
   v_found integer;
+  v_context text;
 begin
   if v_relation is null then
     return query select v_topic, false, g.says, g.remedy from strata.table_is_gone(p_dataset) as g;
@@ -179,7 +180,11 @@ begin
       coalesce(p_dataset.trouble || ' [' || p_dataset.trouble_sqlstate || ']', format('key (%s), age %s',
         array_to_string(p_dataset.key_columns, ', '), p_dataset.age_column)), p_dataset.remedy
     where v_found = 0;
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return query select v_topic, false, format('it cannot be checked: %s [%s]', sqlerrm, sqlstate), strata.remedy(sqlstate, p_dataset.name);
 end
 $$;
@@ -203,6 +208,7 @@ declare
   v_hello jsonb;
   v_skew numeric;
   v_tls text;
+  v_context text;
 begin
   if p_link.server is null then
     return query select v_topic, true, case p_link.driver when 'relay' then 'an edge function carries it' else p_link.neighbour || ' dials us' end, null::text;
@@ -238,7 +244,11 @@ begin
     union all
     select v_topic || ' writable', v_hello ->> 'read_only' = 'off', case v_hello ->> 'read_only' when 'off' then 'takes rows' else 'is read-only' end,
            strata.remedy('25006');
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return query select v_topic, false, sqlerrm, strata.remedy(sqlstate);
 end
 $$;
@@ -272,12 +282,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_part text;
+  v_context text;
 begin
   foreach v_part in array array['server', 'logins', 'reach', 'roles', 'jobs', 'links', 'datasets', 'rights', 'troubles'] loop
     begin
       return query execute format('select v.topic, v.ok, v.says, case when not v.ok then v.remedy end from strata.%I() as v',
                                   'validate_' || v_part);
-    exception when others or assert_failure then
+    exception when query_canceled or assert_failure or others then
+      get stacked diagnostics v_context = pg_exception_context;
+      if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+        raise;
+      end if;
       return query select v_part, false, format('this cannot be checked: %s [%s]', sqlerrm, sqlstate),
         case when sqlstate like '42%' or sqlstate like '3F%' then 'Put back what the message names, or run `deno task strata setup --init`.'
              else strata.remedy(sqlstate) end;

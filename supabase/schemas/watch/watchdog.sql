@@ -82,6 +82,7 @@ declare
   v_policy record;
   v_due text;
   v_found boolean := false;
+  v_context text;
 begin
   v_policy := strata.conditions(p_dataset); -- here, where its errors are caught: the table may be gone
   foreach v_due in array array[v_policy.aged, v_policy.oversize] loop
@@ -91,7 +92,11 @@ begin
        into v_found;
   end loop;
   return v_found;
-exception when others or assert_failure then
+exception when query_canceled or assert_failure or others then
+  get stacked diagnostics v_context = pg_exception_context;
+  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    raise;
+  end if;
   return p_dataset.trouble is not null; -- what is wrong with it is written down by whoever tries to move it
 end
 $$;
