@@ -37,7 +37,8 @@ const FIRE_STACK = { home: `${TEST_STACK.home}/fire`, portBase: TEST_STACK.portB
 type Env = Record<string, string>;
 
 async function deno(args: string[], env: Env = {}): Promise<boolean> {
-  const jobs = { DENO_JOBS: "3" }; // two cores, and somebody always waits for something
+  // two cores, and somebody always waits for something
+  const jobs = { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? "3" };
   const options = { args, cwd: REPOSITORY, env: { ...jobs, ...env } };
   const child = new Deno.Command(Deno.execPath(), options).spawn();
   children.add(child);
