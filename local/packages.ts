@@ -46,9 +46,12 @@ export async function requirePostgres(
 }
 
 /** The newest PostgreSQL on this machine, one with pg_cron before any without. */
-export async function findPostgres(major?: number): Promise<Postgres | undefined> {
+export async function findPostgres(
+  major?: number,
+  unpacked?: string,
+): Promise<Postgres | undefined> {
   const chosen = Deno.env.get("PG_BIN");
-  const candidates = chosen === undefined ? await usualPlaces(major) : [chosen];
+  const candidates = chosen === undefined ? await usualPlaces(major, unpacked) : [chosen];
   const installations = await Promise.all(candidates.map(inspect));
   const known = installations.filter((one) => one !== undefined);
   if (chosen !== undefined && known.length === 0) {
@@ -63,7 +66,7 @@ export async function findPostgres(major?: number): Promise<Postgres | undefined
     .sort((a, b) => score(b) - score(a))[0];
 }
 
-async function usualPlaces(major?: number): Promise<string[]> {
+async function usualPlaces(major?: number, unpacked?: string): Promise<string[]> {
   const parents: [directory: string, child: RegExp, bin: string][] = [
     ["/usr/lib/postgresql", /^\d+$/, "bin"], // Debian, Ubuntu
     ["/usr", /^pgsql-\d+$/, "bin"], // Red Hat
@@ -78,7 +81,7 @@ async function usualPlaces(major?: number): Promise<string[]> {
     }
   }
   // What was unpacked is only for who asks for that version.
-  return major === undefined ? places : [...places, unpackedPrograms(major)];
+  return major === undefined ? places : [...places, unpackedPrograms(major, unpacked)];
 }
 
 async function listDirectory(path: string): Promise<string[]> {

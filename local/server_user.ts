@@ -20,15 +20,19 @@ export class CommandFailed extends Error {
 export interface RunOptions {
   cwd?: string;
   env?: Record<string, string>;
+  /** Ends it, when that is aborted. */
+  signal?: AbortSignal;
 }
 
 /** Runs a program to its end and returns what it printed. */
 export async function run(
   command: string,
   args: string[],
-  { cwd = "/", env = {} }: RunOptions = {},
+  { cwd = "/", env = {}, signal }: RunOptions = {},
 ): Promise<string> {
-  const process = new Deno.Command(command, { args, cwd, env, stdin: "null" });
+  signal?.throwIfAborted();
+  const end = signal === undefined ? {} : { signal };
+  const process = new Deno.Command(command, { args, cwd, env, stdin: "null", ...end });
   const { success, stdout, stderr } = await process.output();
   const text = new TextDecoder();
   if (!success) throw new CommandFailed(command, text.decode(stdout) + text.decode(stderr));

@@ -31,6 +31,8 @@ const DEFAULT_PORT_BASE = 55_430;
 export interface StackOptions {
   home?: string;
   portBase?: number;
+  /** The major versions of PostgreSQL, where the environment's are not meant. */
+  majors?: Partial<Record<Tier, number>>;
 }
 
 /** The stack that the options, the environment and its own memory describe, in that order. */
@@ -46,7 +48,7 @@ export async function openStack(options: StackOptions = {}): Promise<Stack> {
       "Give a number from 1024 to 65000; the tiers take the three ports after it.",
     );
   }
-  const majors = readMajors(Deno.env.get("STRATA_PG") ?? "");
+  const majors = options.majors ?? readMajors(Deno.env.get("STRATA_PG") ?? "");
   return { home, portBase: portBase.data, saved, majors };
 }
 

@@ -4,7 +4,8 @@
  * servers run first those that wait for pg_cron, each on servers of its own, and then those that kill
  * servers (tests/fire), one after the other on a copy of the stack.
  * `--pg 17` or `--pg 15,17,18` decides what the tiers run on; `--engine` leaves out what no version of
- * PostgreSQL has a part in.
+ * PostgreSQL has a part in. Without `--pg`, what differs most between versions runs on 17 as well, which
+ * hosted projects have, where that can be had soon.
  */
 import { parseArgs } from "node:util";
 import { resolve } from "node:path";
@@ -13,11 +14,13 @@ import { removeOwnStacks } from "../tests/support/own_stack.ts";
 import { TEST_STACK, testStack } from "../tests/support/stack.ts";
 import { template } from "../tests/support/template.ts";
 import { cleanUpOnSignal } from "./ending.ts";
-import { findPostgres } from "./packages.ts";
+import type { Postgres } from "./packages.ts";
 import { kill } from "./processes.ts";
+import { CommandFailed } from "./server_user.ts";
 import { readMajors, REPOSITORY, StackError, TIERS } from "./settings.ts";
 import { down, removeStack, up } from "./stack.ts";
 import { readReport, type Report, tellFailures } from "./test_report.ts";
+import { versionInTime } from "./version_in_time.ts";
 
 /** A run that did not come as far as its tests. */
 const BROKEN: Report = { passed: 0, failed: 1, failures: [] };
@@ -31,13 +34,22 @@ cleanUpOnSignal(async () => {
   await cleanUp();
 });
 
+const HOSTED_MAJOR = 17;
+/** A third stack, on that version. */
+const HOSTED_STACK = {
+  home: `${TEST_STACK.home}/hosted`,
+  portBase: TEST_STACK.portBase + 40,
+  majors: readMajors(`${HOSTED_MAJOR}`),
+};
+
 /** The servers that tests kill: those that all others share would take these with them. */
 const FIRE_STACK = { home: `${TEST_STACK.home}/fire`, portBase: TEST_STACK.portBase + 20 };
 
 type Env = Record<string, string>;
 
 async function deno(args: string[], env: Env = {}): Promise<boolean> {
-  const jobs = { DENO_JOBS: "3" }; // two cores, and somebody always waits for something
+  // two cores, and somebody always waits for something
+  const jobs = { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? "3" };
   const options = { args, cwd: REPOSITORY, env: { ...jobs, ...env } };
   const child = new Deno.Command(Deno.execPath(), options).spawn();
   children.add(child);
@@ -92,8 +104,11 @@ function cleanUp(): Promise<void> {
 
 async function removeEverything(): Promise<void> {
   await removeOwnStacks();
-  await removeStack(FIRE_STACK);
-  await Deno.remove(resolve(REPOSITORY, FIRE_STACK.home), { recursive: true }).catch(() => {});
+  await removeOwnStacks(HOSTED_STACK);
+  for (const beside of [FIRE_STACK, HOSTED_STACK]) {
+    await removeStack(beside);
+    await Deno.remove(resolve(REPOSITORY, beside.home), { recursive: true }).catch(() => {});
+  }
   await removeStack(TEST_STACK);
 }
 
@@ -117,29 +132,86 @@ async function passes(): Promise<Passes> {
   return found;
 }
 
-/** Where a database does the work, and one version of it may do it in another way. */
-const ENGINE = [
-  "tests/answers/",
-  "tests/audit/",
-  "tests/catalogue_test.ts",
-  "tests/conditions/",
-  "tests/datasets/",
-  "tests/drains/",
-  "tests/forecast/",
-  "tests/moves/",
-  "tests/policies/",
-  "tests/quotas/",
-  "tests/relay/",
-  "tests/tiers/",
-  "tests/twins/",
-  "tests/watch/",
+/** Where no version of PostgreSQL has a part: what else there is may go another way on each. */
+const WITHOUT_ENGINE = [
+  ...["bench", "cli", "deploy", "deploy_notice", "docs", "functions", "local", "notify", "voice"]
+    .map((topic) => `tests/${topic}/`),
+  "tests/docs_test.ts",
+  "tests/repository_test.ts",
 ];
+/** Yet these do. */
+const OF_THE_ENGINE = ["tests/cli/plain_test.ts", "tests/local/hosted_test.ts"];
+
+/** What differs most between versions, in few minutes: values, statements, catalogues, the way to a neighbour. */
+const ESSENTIAL = [
+  ...[
+    "builtin_types",
+    "foreign_keys",
+    "keys",
+    "kinds",
+    "parts",
+    "triggers",
+    "unread_values",
+    "values",
+  ]
+    .map((name) => `tests/moves/${name}_test.ts`),
+  "tests/audit/audit_test.ts",
+  "tests/catalogue_test.ts",
+  "tests/datasets/",
+  "tests/drains/read_only_test.ts",
+  "tests/lint_test.ts",
+  "tests/local/refusals_test.ts",
+  "tests/tiers/silent_neighbour_test.ts",
+  "tests/twins/",
+  "tests/watch/sizes_test.ts",
+];
+
+const isOf = (list: readonly string[]) => (path: string) =>
+  list.some((one) => path.startsWith(one));
 
 async function testEngine(): Promise<Report[]> {
   await makeStack();
-  const isEngine = (path: string) => ENGINE.some((one) => path.startsWith(one));
-  const { shared } = await passes();
-  return [await runTests("report", ["--parallel", ...shared.filter(isEngine)])];
+  const isEngine = (path: string) => isOf(OF_THE_ENGINE)(path) || !isOf(WITHOUT_ENGINE)(path);
+  const { shared, waiting } = await passes();
+  const reports = await Promise.all([
+    runTests("report", ["--parallel", ...shared.filter(isEngine)]),
+    runTests("report_cron", ["--parallel", ...waiting.filter(isEngine)]),
+  ]);
+  return reports;
+}
+
+/** Said at the end, where it is found. */
+const remarks: string[] = [];
+
+/** The essential tests on the version that hosted projects have; that it cannot be had is no fault. */
+async function testHostedVersion(wanted: Promise<Postgres | string>): Promise<Report[]> {
+  const found = await wanted;
+  const why = typeof found === "string" ? found : await makeHostedStack();
+  if (why !== undefined) {
+    remarks.push(`No test ran on PostgreSQL ${HOSTED_MAJOR}, as hosted projects have it: ${why}.`);
+    return [];
+  }
+  const { shared, waiting } = await passes();
+  const files = [...waiting, ...shared].filter(isOf(ESSENTIAL));
+  const report = await runTests("report_hosted", ["--parallel", ...files], {
+    STRATA_PG: `${HOSTED_MAJOR}`,
+    STRATA_TEST_HOME: HOSTED_STACK.home,
+    STRATA_TEST_PORT_BASE: `${HOSTED_STACK.portBase}`,
+  });
+  const { passed, failed } = report;
+  remarks.push(`Of these on PostgreSQL ${HOSTED_MAJOR}: ${passed} passed, ${failed} failed.`);
+  return [report];
+}
+
+/** Why there is no such stack; undefined when it is up. */
+async function makeHostedStack(): Promise<string | undefined> {
+  try {
+    await up({ ...HOSTED_STACK, disposable: true, inMemory: true });
+    return undefined;
+  } catch (error) {
+    if (error instanceof StackError || error instanceof CommandFailed) return error.message;
+    throw error; // our own SQL, say, does not run there
+  }
 }
 
 async function testFiles(directory: string): Promise<string[]> {
@@ -166,30 +238,30 @@ async function makeStacks(): Promise<void> {
   await Promise.all([TEST_STACK, FIRE_STACK].map((where) => up({ ...where, disposable: true })));
 }
 
-/** Hosted projects run on 17, so that the log says whether anything here did. */
 async function tellVersions(): Promise<void> {
+  console.log(`The tests run on PostgreSQL ${(await majorsOf()).join(", ")}.`);
+}
+
+async function majorsOf(): Promise<number[]> {
   const { servers } = await testStack();
-  const majors = [...new Set(TIERS.map((tier) => servers[tier].major))].join(", ");
-  if (majors === "17") return console.log("The tests run on PostgreSQL 17, as hosted projects do.");
-  const here = await findPostgres(17) !== undefined;
-  console.log(
-    `The tests run on PostgreSQL ${majors}, and not on 17, which is ` +
-      (here ? "here: `deno task test --pg 17 --engine`." : "not on this machine."),
-  );
+  return [...new Set(TIERS.map((tier) => servers[tier].major))];
 }
 
 async function runAll(): Promise<Report[]> {
   await removeEverything(); // nothing of an earlier run may help or hinder
   if (engine) return await testEngine();
+  const hosted = pg === undefined ? versionInTime(HOSTED_MAJOR) : undefined;
   const [isOk] = await Promise.all([deno(["task", "ok"]), makeStacks()]);
   if (!isOk) return [BROKEN];
   const { shared, waiting } = await passes();
+  const isOther = hosted !== undefined && !(await majorsOf()).includes(HOSTED_MAJOR);
   const onTheirOwn = async () => [
     await runTests("report_cron", ["--parallel", ...waiting]),
     await runTests("report_fire", ["tests/fire"], {
       STRATA_TEST_HOME: FIRE_STACK.home,
       STRATA_TEST_PORT_BASE: `${FIRE_STACK.portBase}`,
     }),
+    ...isOther ? await testHostedVersion(hosted) : [],
   ];
   // by name: beside a file, --ignore is not obeyed
   const onSharedServers = async () => [await runTests("report", ["--parallel", ...shared])];
@@ -221,5 +293,6 @@ const sum = (pick: (one: Report) => number) => reports.map(pick).reduce((a, b) =
 const failed = sum((one) => one.failed);
 const failures = reports.flatMap((one) => one.failures);
 if (failures.length > 0) console.log(`\n${tellFailures(failures)}`);
+if (remarks.length > 0) console.log(`\n${remarks.join("\n")}`);
 console.log(`\n${sum((one) => one.passed)} passed, ${failed} failed`);
 Deno.exit(failed === 0 ? 0 : 1);

@@ -15,34 +15,43 @@ const SUITES: Record<number, readonly string[]> = {
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /** Where the programs of a major version lie once they are unpacked. */
-export function unpackedPrograms(major: number): string {
-  return `${cacheDirectory()}/${major}/usr/lib/postgresql/${major}/bin`;
+export function unpackedPrograms(major: number, directory = unpackedDirectory()): string {
+  return `${directory}/${major}/usr/lib/postgresql/${major}/bin`;
+}
+
+/** What unpacking may be told. */
+export interface UnpackOptions {
+  directory?: string;
+  /** Ends it when it takes too long. */
+  signal?: AbortSignal;
 }
 
 /** Unpacks a major version unless it is there; false where no release of Debian has it. */
 export async function unpackPostgres(
   major: number,
   say: (line: string) => void,
+  { directory = unpackedDirectory(), signal }: UnpackOptions = {},
 ): Promise<boolean> {
   const suites = SUITES[major] ?? [];
-  const mirror = suites.length === 0 ? undefined : await debianMirror();
+  const runIt: typeof run = (command, args) => run(command, args, signal ? { signal } : {});
+  const mirror = suites.length === 0 ? undefined : await debianMirror(runIt);
   if (mirror === undefined) return false;
-  const parent = cacheDirectory();
-  await Deno.mkdir(parent, { recursive: true });
-  using lock = await Deno.open(`${parent}/lock`, { create: true, write: true });
+  await Deno.mkdir(directory, { recursive: true });
+  using lock = await Deno.open(`${directory}/lock`, { create: true, write: true });
   await lock.lock(true);
-  const root = `${parent}/${major}`;
-  if (await isThere(unpackedPrograms(major))) return true;
+  const root = `${directory}/${major}`;
+  if (await isThere(unpackedPrograms(major, directory))) return true;
 
   say(`Fetching PostgreSQL ${major} into ${root}`);
   const made = `${root}.new`;
   try {
-    await fetchPackages(made, major, suites, mirror);
-    await useOwnLibraries(made, root, major);
+    await Deno.remove(made, { recursive: true }).catch(() => {}); // of one that was killed
+    await fetchPackages(made, major, suites, mirror, runIt);
+    await useOwnLibraries(made, root, major, runIt);
     await Deno.remove(`${made}/apt`, { recursive: true });
     await Deno.rename(made, root);
   } catch (error) {
-    if (!(error instanceof CommandFailed)) throw error;
+    if (!(error instanceof CommandFailed || error instanceof Deno.errors.NotFound)) throw error;
     throw new StackError(
       `PostgreSQL ${major} cannot be fetched: ${error.message}`,
       `Install PostgreSQL ${major} with pg_cron, or try again when the mirror answers.`,
@@ -53,19 +62,17 @@ export async function unpackPostgres(
   return true;
 }
 
-/** The servers' user has to read it, which it cannot below root's home. */
-function cacheDirectory(): string {
+/** Where versions are unpacked. The servers' user has to read it, which it cannot below root's home. */
+export function unpackedDirectory(): string {
   const home = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/tmp"}/.cache`;
   return Deno.uid() === 0 ? "/var/cache/strata/postgres" : `${home}/strata/postgres`;
 }
 
-/** The mirror that this machine's own packages come from, when they are Debian's. */
-async function debianMirror(): Promise<string | undefined> {
+/** The mirror that this machine's own packages come from, when they are Debian's; apt may never have read it yet. */
+async function debianMirror(runIt: typeof run): Promise<string | undefined> {
   if (!await isThere(KEYRING)) return undefined;
-  const format = ["indextargets", "--format", "$(REPO_URI)"];
-  const list = await run("apt-get", [...format, "Created-By: Packages", "Origin: Debian"])
-    .catch(() => ""); // no apt
-  return list.split("\n").find((uri) => /^https?:.*\/debian\/$/.test(uri));
+  const list = await runIt("apt-get", ["--print-uris", "update"]).catch(() => ""); // no apt
+  return /^'(https?:\S+\/debian\/)dists\//m.exec(list)?.[1];
 }
 
 /** apt with a state of its own: it believes that nothing is installed, and so fetches every library as well. */
@@ -74,6 +81,7 @@ async function fetchPackages(
   major: number,
   suites: readonly string[],
   mirror: string,
+  runIt: typeof run,
 ) {
   const apt = `${root}/apt`;
   for (const directory of ["lists/partial", "archives/partial"]) {
@@ -103,8 +111,8 @@ async function fetchPackages(
       `deb [signed-by=${KEYRING}] ${mirror} ${suite} main\n`,
     );
     try {
-      await run("apt-get", [...options, "update"]);
-      await run("apt-get", [...options, "--yes", "--download-only", "install", ...packages]);
+      await runIt("apt-get", [...options, "update"]);
+      await runIt("apt-get", [...options, "--yes", "--download-only", "install", ...packages]);
       break;
     } catch (error) {
       if (at === suites.length - 1) throw error;
@@ -116,13 +124,18 @@ async function fetchPackages(
   }
   for await (const { name } of Deno.readDir(`${apt}/archives`)) {
     if (name.endsWith(".deb")) {
-      await run("dpkg-deb", ["--extract", `${apt}/archives/${name}`, root]);
+      await runIt("dpkg-deb", ["--extract", `${apt}/archives/${name}`, root]);
     }
   }
 }
 
 /** A program names its loader by its path, and finds libraries beside it before the machine's. */
-async function useOwnLibraries(made: string, root: string, major: number): Promise<void> {
+async function useOwnLibraries(
+  made: string,
+  root: string,
+  major: number,
+  runIt: typeof run,
+): Promise<void> {
   const [libraries] = await entries(`${made}/usr/lib`, /-linux-gnu/);
   const [loader] = await entries(`${made}/usr/lib/${libraries}`, /^ld-linux-.*\.so\.\d+$/);
   const here = `${made}/usr/lib/${libraries}`;
@@ -138,7 +151,7 @@ async function useOwnLibraries(made: string, root: string, major: number): Promi
       `${there}/${loader}`,
     ];
     const patchelf = ["--library-path", here, `${made}/usr/bin/patchelf`];
-    await run(`${here}/${loader}`, [...patchelf, ...change, `${bin}/${name}`]);
+    await runIt(`${here}/${loader}`, [...patchelf, ...change, `${bin}/${name}`]);
   }
 }
 

@@ -40,8 +40,8 @@ export async function copyStack(
 }
 
 /** Where the stack of this content lies that others are copied from. */
-export function homeOfPrepared(content: Content): string {
-  return `${TEST_STACK.home}/prepared-${content}`;
+export function homeOfPrepared(content: Content, home = TEST_STACK.home): string {
+  return `${home}/prepared-${content}`;
 }
 
 /** A stack that is down and has this content, made by whoever needs it first: to be copied, which is quick. */

@@ -206,7 +206,10 @@ export async function isQuiet(sql: Sql): Promise<boolean> {
   const [row] = await sql<{ quiet: boolean }[]>`
     select not exists (select from strata.moves where state <> 'closed')
        and not exists (select from strata.arrivals where closed_at is null)
-       and not exists (select from strata.plan() where action = 'move' and rows_now > 0) as quiet`;
+       and not exists (select from strata.datasets as d
+                        cross join lateral strata.plan_dataset(d) as p -- plan() also weighs what could be given back
+                        where to_regclass(strata.relation(d)) is not null
+                          and p.action = 'move' and p.rows_now > 0) as quiet`;
   return row?.quiet ?? false;
 }
 

@@ -4,12 +4,12 @@ import { TIERS } from "../../local/settings.ts";
 import { removeStack, type RunningStack, status, up, type UpOptions } from "../../local/stack.ts";
 import { type Chain, type ChainOptions, formChain, type Link } from "./chain.ts";
 import { type Content, copyStack, homeOfPrepared, preparedStack } from "./copied_stack.ts";
-import { passwordOfLinks, TEST_STACK } from "./stack.ts";
+import { passwordOfLinks, type Place, TEST_STACK } from "./stack.ts";
 
 /** A stack that belongs to one test: up from nothing, gone at the end of the block. */
 export interface OwnStack extends RunningStack, AsyncDisposable {
   /** What to hand to `up`, `down` and `status` to mean this stack. */
-  where: Required<StackOptions>;
+  where: Place;
 }
 
 /** What an own stack may be told beside what `up` is. */
@@ -58,8 +58,8 @@ export async function cronChain(
 }
 
 /** Removes the stacks that tests' own ones are copied from, and those of tests that were cut off. */
-export async function removeOwnStacks(): Promise<void> {
-  const { home } = (await status(TEST_STACK)).stack;
+export async function removeOwnStacks(of: StackOptions = TEST_STACK): Promise<void> {
+  const { home } = (await status(of)).stack;
   const entries = await Array.fromAsync(Deno.readDir(home)).catch(() => []);
   for (const { name } of entries) {
     const portBase = /^own-(\d+)$/.exec(name)?.[1];
@@ -67,7 +67,7 @@ export async function removeOwnStacks(): Promise<void> {
     await removeOwnStack({ home: `${home}/${name}`, portBase: Number(portBase) });
   }
   for (const content of ["empty", "migrated"] as const) {
-    await removeOwnStack({ home: homeOfPrepared(content) });
+    await removeOwnStack({ home: homeOfPrepared(content, home) });
   }
 }
 

@@ -4,8 +4,11 @@ import type { Cluster } from "../../local/cluster.ts";
 import { type StackOptions, type Tier, TIERS } from "../../local/settings.ts";
 import { type RunningStack, up, type UpOptions } from "../../local/stack.ts";
 
+/** Where a stack lies. */
+export type Place = Required<Pick<StackOptions, "home" | "portBase">>;
+
 /** The tests' own stack, beside the one people work with. The environment may move it. */
-export const TEST_STACK: Required<StackOptions> = {
+export const TEST_STACK: Place = {
   home: Deno.env.get("STRATA_TEST_HOME") ?? ".strata/test",
   portBase: Number(Deno.env.get("STRATA_TEST_PORT_BASE") ?? 55_530),
 };

@@ -54,6 +54,7 @@ async function prepareTemplate(tier: Tier, name: string): Promise<void> {
     await admin`drop database if exists ${admin(name)}`;
     await admin`create database ${admin(name)} owner postgres`;
     await migrate(cluster, name);
+    await compact(cluster, name);
     await admin`alter database ${admin(name)} allow_connections false`;
     const outdated = await admin<{ datname: string }[]>`
       select datname from pg_database where datname like 'strata_template_%'
@@ -62,6 +63,20 @@ async function prepareTemplate(tier: Tier, name: string): Promise<void> {
   } finally {
     await admin.end();
   }
+}
+
+/** Thousands of copies are made: the smaller it is, the sooner each is there. */
+async function compact(cluster: Cluster, name: string): Promise<void> {
+  const sql = connectLocally(cluster, name);
+  const catalogues = await sql<{ name: string }[]>`
+    select oid::regclass::text as name from pg_class
+     where relnamespace = 'pg_catalog'::regnamespace and relkind = 'r' and not relisshared`;
+  await sql.unsafe(`vacuum (full, freeze) ${catalogues.map(({ name }) => name).join(", ")}`);
+  await sql`checkpoint`; // the files that were given up are removed
+  await sql.end();
+  const first = connectLocally(cluster, name);
+  await first`select`; // leaves the file from which sessions learn the catalogue
+  await first.end();
 }
 
 async function migrate(cluster: Cluster, name: string): Promise<void> {
