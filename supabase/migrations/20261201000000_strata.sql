@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest d099768b5ae1aed7c814d0d53332e5c5865caa467a4cfcfa54ca0b4a16adfd86
+-- digest fd4950d112594b8208d0f2d523f0d2ae2046c6584744e8694f64b8b7f98e9b09
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -256,7 +256,9 @@ update strata.settings as s set value = 20 where s.name = 'silent_after' and s.v
 update strata.settings as s set value = 30 where s.name = 'repeat_alerts' and s.value = 60;
 update strata.settings as s set value = 30 where s.name = 'keep_messages' and s.value = 35;
 
-alter table strata.self add column looked_at timestamptz;
+alter table strata.self
+  add column looked_at timestamptz,
+  add column took_temporary boolean not null default false;
 alter table strata.heartbeats
   add column hour timestamptz,
   add column hour_bytes bigint not null default 0;
@@ -480,6 +482,7 @@ create table if not exists strata.self (
   is_last boolean not null,
   became_at timestamptz not null,
   looked_at timestamptz,
+  took_temporary boolean not null default false,
   constraint self_pkey primary key (only_row),
   constraint self_is_one_row check (only_row),
   constraint self_tier_fkey foreign key (tier) references strata.tiers (name)
@@ -488,6 +491,7 @@ comment on table strata.self is
   'Which tier this database is (one row). is_last: rows do not settle any further and are deleted here at the age '
   'their policy says.';
 alter table strata.self enable row level security;
+comment on column strata.self.took_temporary is 'Whether public could make temporary objects here before Strata took that away: then a removal gives it back.';
 
 create index if not exists self_tier_idx on strata.self (tier);
 
@@ -2005,8 +2009,7 @@ language sql
 set search_path = pg_catalog, pg_temp
 as $$
   delete from strata.rights as r
-   where to_regprocedure(case r.privilege when 'execute' then r.object end) is null
-      or to_regprocedure(r.object)::oid <> all (current_setting('strata.not_ours')::oid[]);
+   where coalesce(to_regprocedure(case r.privilege when 'execute' then r.object end)::oid <> all (current_setting('strata.not_ours')::oid[]), true);
   insert into strata.rights (object, grantee, privilege)
   select 'strata', a.grantee::regrole::text, 'usage'
     from pg_catalog.pg_namespace as n cross join lateral aclexplode(n.nspacl) as a
@@ -3232,6 +3235,7 @@ begin
   if has_database_privilege('public', current_database(), 'temporary') and pg_has_role(current_user, (
        select d.datdba from pg_catalog.pg_database as d where d.datname = current_database()), 'usage') then
     execute format('revoke temporary on database %I from public', current_database());
+    update strata.self as s set took_temporary = true where true;
   end if;
 end
 $$;
@@ -20732,7 +20736,7 @@ grant execute on function strata.tell_report(text, text, boolean) to service_rol
 -- The end of a release: what it grants is noted, and the release is written down.
 
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', 'd099768b5ae1aed7c814d0d53332e5c5865caa467a4cfcfa54ca0b4a16adfd86');
+select strata.note_release('strata', '0.1.0', 'fd4950d112594b8208d0f2d523f0d2ae2046c6584744e8694f64b8b7f98e9b09');
 
 notify pgrst, 'reload schema';
 

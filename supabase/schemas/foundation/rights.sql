@@ -9,8 +9,7 @@ language sql
 set search_path = pg_catalog, pg_temp
 as $$
   delete from strata.rights as r
-   where to_regprocedure(case r.privilege when 'execute' then r.object end) is null
-      or to_regprocedure(r.object)::oid <> all (current_setting('strata.not_ours')::oid[]);
+   where coalesce(to_regprocedure(case r.privilege when 'execute' then r.object end)::oid <> all (current_setting('strata.not_ours')::oid[]), true);
   insert into strata.rights (object, grantee, privilege)
   select 'strata', a.grantee::regrole::text, 'usage'
     from pg_catalog.pg_namespace as n cross join lateral aclexplode(n.nspacl) as a
