@@ -1,11 +1,19 @@
 import type { Command } from "commander";
-import { command, type CommonOptions, type Io } from "../lib/command.ts";
+import { command, type CommonOptions, type Io, perform } from "../lib/command.ts";
 import { confirmed } from "../lib/confirm.ts";
 import { Failure } from "../lib/errors.ts";
 import { json, some } from "../lib/output.ts";
 import { functionsIn } from "../project/config_toml.ts";
-import { additions, functionsHere, refuseOwnFunctions, removals } from "../project/guest.ts";
+import {
+  additions,
+  companionRemovals,
+  functionsHere,
+  refuseOwnFunctions,
+  removals,
+} from "../project/guest.ts";
 import { carryOut, type Change, type Project, readProject } from "../project/project.ts";
+import { openTiers } from "../lib/session.ts";
+import { removeFrom } from "../setup/remove.ts";
 
 interface Flags extends CommonOptions {
   functions?: string;
@@ -13,6 +21,11 @@ interface Flags extends CommonOptions {
   leaveRows?: true;
   yes?: true;
   dryRun?: true;
+}
+
+interface RemoveFlags extends Flags {
+  tiers?: string;
+  companion?: true;
 }
 
 /** `add <folder>`: puts Strata into an application's own project, or upgrades it there. */
@@ -45,22 +58,51 @@ export function add(io: Io): Command {
     });
 }
 
-/** `remove <folder>`: takes Strata out of an application's project. */
+/** `remove <folder>`: takes Strata out of an application's project; `remove --tiers`: out of databases. */
 export function remove(io: Io): Command {
-  return command("remove", "take Strata out of your application's project; tables and rows stay", [
-    "remove ../shop                  # shows what it will do, and asks",
-    "remove ../shop --leave-rows     # what has settled stays on the colder tiers",
-  ])
-    .argument("<folder>", "the folder of your application, with supabase/config.toml in it")
+  return command(
+    "remove",
+    "take Strata out of your project, or out of tiers; tables and rows stay",
+    [
+      "remove ../shop                        # shows what it will do, and asks",
+      "remove ../shop --leave-rows           # what has settled stays on the colder tiers",
+      "remove ../shop --companion            # the companion only",
+      "remove --tiers main,archive           # out of their databases, at once",
+    ],
+  )
+    .argument("[folder]", "the folder of your application, with supabase/config.toml in it")
+    .option("--tiers <names>", "out of the databases of these tiers, with commas between them; all")
+    .option("--companion", "the companion only; Strata stays")
     .option("--leave-rows", "also when rows have settled on colder tiers: they stay there")
     .option("--dry-run", "show what would be done, and do nothing")
     .option("--yes", "do not ask")
-    .action(async (folder: string, flags: Flags) => {
+    .action(async (folder: string | undefined, flags: RemoveFlags) => {
+      if ((folder === undefined) === (flags.tiers === undefined)) {
+        throw new Failure(
+          "Name either a folder or tiers",
+          "`remove <folder>` changes your project; `remove --tiers all` changes databases.",
+          2,
+        );
+      }
+      if (folder === undefined) {
+        const wanted = {
+          tiers: flags.tiers ?? "",
+          companion: flags.companion === true,
+          leaveRows: flags.leaveRows === true,
+          dryRun: flags.dryRun === true,
+          yes: flags.yes === true,
+        };
+        return await perform(io, flags, (context) => removeFrom(context, wanted), openTiers);
+      }
       const project = await readProject(folder);
-      const changes = await removals(project, flags.leaveRows === true);
+      const changes = flags.companion === true
+        ? await companionRemovals(project)
+        : await removals(project, flags.leaveRows === true);
+      const what = flags.companion === true ? "the companion" : "Strata";
       await go(io, flags, project, changes, {
-        nothing: "There is nothing of Strata in the project.",
-        done: "Strata is out of the project. `supabase db push` takes it out of the database.",
+        nothing: `There is nothing of ${what} in the project.`,
+        done: `${what.replace(/^t/, "T")} is out of the project. ` +
+          "`supabase db push` takes it out of the database.",
       });
     });
 }

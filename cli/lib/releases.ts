@@ -20,9 +20,14 @@ export interface ReleaseFile {
 
 const MIGRATIONS = resolve(import.meta.dirname ?? ".", "../../supabase/migrations");
 
+/** The names of the release files that lie here. */
+export async function fileNamesHere(directory = MIGRATIONS): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
+}
+
 /** The newest release file of each product, Strata first. */
 export async function releasesHere(directory = MIGRATIONS): Promise<ReleaseFile[]> {
-  const names = (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
+  const names = await fileNamesHere(directory);
   const found: ReleaseFile[] = [];
   for (const product of ["strata", "companion"] as const) {
     const ending = product === "strata" ? "_strata.sql" : "_strata_companion.sql";

@@ -2,7 +2,7 @@
 import { join } from "@std/path";
 import { ROOT } from "../lib/command.ts";
 import { Failure } from "../lib/errors.ts";
-import { type ReleaseFile, releasesHere } from "../lib/releases.ts";
+import { type Product, type ReleaseFile, releasesHere } from "../lib/releases.ts";
 import { functionsIn, withoutStrata, withStrata } from "./config_toml.ts";
 import { type Change, nextVersion, type Project } from "./project.ts";
 
@@ -14,7 +14,12 @@ export interface Wanted {
 }
 
 const SHARED = "_strata";
-const REMOVED = "_strata_removed.sql";
+const REMOVED: Record<Product, string> = {
+  strata: "_strata_removed.sql",
+  companion: "_strata_companion_removed.sql",
+};
+/** The function that speaks the companion's briefing. */
+const VOICE = "strata-voice";
 const RELEASE = /^(\d{14})_strata(_companion)?\.sql$/;
 
 /** The edge functions there are, by name. */
@@ -44,8 +49,9 @@ export async function additions(project: Project, wanted: Wanted): Promise<Chang
 }
 
 async function releaseChanges(project: Project, personal: boolean): Promise<Change[]> {
-  const removed = project.migrations.findLast((name) => name.endsWith(REMOVED)) ?? "";
-  const there = (await ownReleases(project)).filter(({ name }) => name > removed);
+  const there = (await ownReleases(project)).filter(({ name, product }) =>
+    name > newestOf(project, REMOVED.strata) && name > newestOf(project, REMOVED[product])
+  );
   const wanted = (await releasesHere()).filter(({ product }) =>
     product === "strata" || personal || there.some((one) => one.product === product)
   );
@@ -144,15 +150,50 @@ function removedFunction(name: string): Change {
 const NOTE =
   "-- Strata was here, and has been removed. The file stays, because databases remember its number.\n";
 
-/** What takes Strata out: a migration that does, and its functions and sections of config.toml gone. */
-export async function removals(project: Project, leaveRows: boolean): Promise<Change[]> {
-  const releases = (await ownReleases(project)).map(({ name }) => name);
-  const isNeeded = await usesStrata(project, releases);
-  const changes: Change[] = isNeeded ? [] : releases.map((name) => ({
+/** The name of the newest migration that ends so; empty, before all others, if there is none. */
+function newestOf({ migrations }: Project, ending: string): string {
+  return migrations.findLast((name) => name.endsWith(ending)) ?? "";
+}
+
+/** What takes the companion out, and leaves Strata. */
+export async function companionRemovals(project: Project): Promise<Change[]> {
+  const releases = (await ownReleases(project)).filter(({ product }) => product === "companion")
+    .map(({ name }) => name);
+  const last = newestOf(project, REMOVED.companion);
+  const newest = releases.at(-1);
+  const changes = await notes(project, releases);
+  if (newest !== undefined && newest > last) {
+    changes.push({
+      says: "takes the companion out of a database with the next `supabase db push`; " +
+        "tables and rows stay",
+      path: `migrations/${nextVersion(project.migrations)}${REMOVED.companion}`,
+      text: await companionRemovalSql(),
+    });
+  }
+  const functions = functionsIn(project.config);
+  if (!functions.includes(VOICE)) return changes;
+  const config = withStrata(project.config, functions.filter((name) => name !== VOICE));
+  return [
+    ...changes,
+    removedFunction(VOICE),
+    { says: `${VOICE} goes from Strata's sections`, path: "config.toml", text: config },
+  ];
+}
+
+/** A note in place of each release file, unless a migration of the owner's needs what it makes. */
+async function notes(project: Project, releases: readonly string[]): Promise<Change[]> {
+  const isNeeded = await usesStrata(project);
+  return isNeeded ? [] : releases.map((name) => ({
     says: "a note in its place: databases remember its number",
     path: `migrations/${name}`,
     text: NOTE,
   }));
+}
+
+/** What takes Strata out: a migration that does, and its functions and sections of config.toml gone. */
+export async function removals(project: Project, leaveRows: boolean): Promise<Change[]> {
+  const releases = (await ownReleases(project)).map(({ name }) => name);
+  const changes = await notes(project, releases);
   changes.push(...await removalChanges(project, releases.at(-1), leaveRows));
   changes.push(...ofStrata(project).map(removedFunction));
   const config = withoutStrata(project.config);
@@ -163,9 +204,10 @@ export async function removals(project: Project, leaveRows: boolean): Promise<Ch
 }
 
 /** Whether a migration of the owner's calls Strata: on a database that is made anew, it still has to be there by then. */
-async function usesStrata(project: Project, releases: readonly string[]): Promise<boolean> {
+async function usesStrata(project: Project): Promise<boolean> {
+  const releases = (await ownReleases(project)).map(({ name }) => name);
   const others = project.migrations.filter((name) =>
-    !releases.includes(name) && !name.endsWith(REMOVED)
+    !releases.includes(name) && !Object.values(REMOVED).some((ending) => name.endsWith(ending))
   );
   const texts = await Promise.all(
     others.map((name) => Deno.readTextFile(join(project.path, "migrations", name))),
@@ -180,8 +222,8 @@ async function removalChanges(
   leaveRows: boolean,
 ): Promise<Change[]> {
   const text = await removalSql(leaveRows);
-  const last = project.migrations.findLast((name) => name.endsWith(REMOVED));
-  if (last !== undefined && (newest === undefined || last > newest)) {
+  const last = newestOf(project, REMOVED.strata);
+  if (last !== "" && (newest === undefined || last > newest)) {
     const path = `migrations/${last}`;
     const isSame = await Deno.readTextFile(join(project.path, path)) === text;
     return isSame
@@ -191,17 +233,27 @@ async function removalChanges(
   if (newest === undefined) return [];
   return [{
     says: "takes Strata out of a database with the next `supabase db push`; tables and rows stay",
-    path: `migrations/${nextVersion(project.migrations)}${REMOVED}`,
+    path: `migrations/${nextVersion(project.migrations)}${REMOVED.strata}`,
     text,
   }];
 }
 
 /** The SQL that takes Strata out of a database. */
 export async function removalSql(leaveRows: boolean): Promise<string> {
+  const text = await framed("release/remove.sql");
+  return text.replaceAll("%LEAVE_ROWS%", String(leaveRows));
+}
+
+/** The SQL that takes the companion out of a database, and leaves Strata there. */
+export async function companionRemovalSql(): Promise<string> {
+  return await framed("companion/release/remove.sql");
+}
+
+async function framed(file: string): Promise<string> {
   const parts = await Promise.all(
-    ["open", "remove", "close"].map((part) =>
-      Deno.readTextFile(join(ROOT, "supabase", "schemas", "release", `${part}.sql`))
+    ["release/open.sql", file, "release/close.sql"].map((part) =>
+      Deno.readTextFile(join(ROOT, "supabase", "schemas", part))
     ),
   );
-  return parts.join("\n").replaceAll("%LEAVE_ROWS%", String(leaveRows));
+  return parts.join("\n");
 }

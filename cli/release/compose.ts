@@ -30,18 +30,23 @@ export async function releasePlan(): Promise<ReleasePlan> {
 export async function compose(plan: ReleasePlan, { product, folders }: Product): Promise<string> {
   const folder = product === "strata" ? "release" : "companion/release";
   const frame = (part: string) => read(`${folder}/${part}.sql`);
+  const routines = (await code(folders)).map(partGrants);
   const parts = [
     await read("release/open.sql"),
     await frame("begin"),
+    await read("release/remember.sql"),
     await read("release/drop.sql"),
     ...await installers(folders),
     ...(product === "strata" ? await upgrades(plan, "") : []),
     ...(await each(folders, "tables.sql")).map(keepTables),
     ...(await each(folders, "types.sql")).map(keepTables),
-    ...(await code(folders)).map(replaceRoutines),
+    ...routines.map(({ rest }) => replaceRoutines(rest)),
     ...(await each(folders, "seed.sql")),
     ...(product === "strata" ? await upgrades(plan, "_after") : []),
+    await read("release/grants.sql"),
+    ...routines.flatMap(({ grants }) => grants),
     await frame("end"),
+    await read("release/regrant.sql"),
     await read("release/close.sql"),
   ];
   const body = parts.join("\n").replaceAll("%VERSION%", plan.version)
@@ -116,6 +121,15 @@ end
 $upgrade$;
 `;
   }));
+}
+
+/** Grants stand beside their function, and are run after the sweep, so that nothing else is granted than what they say. */
+export function partGrants(text: string): { grants: string[]; rest: string } {
+  const grant = /^grant execute on (?:function|procedure) strata\.[^;]*;\n?/gm;
+  return {
+    grants: (text.match(grant) ?? []).map((one) => one.trimEnd()),
+    rest: text.replace(grant, ""),
+  };
 }
 
 /** What an upgrade keeps is made only where it is missing. */

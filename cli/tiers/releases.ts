@@ -34,3 +34,11 @@ export async function releases(sql: Db): Promise<InstalledRelease[]> {
     ...(found?.companion === true ? [before("companion")] : []),
   ];
 }
+
+/** After a removal: a push from a copy of Strata is to bring these files again. */
+export async function forgetPushed(sql: Db, files: string[]): Promise<void> {
+  if ((await migrations(sql)).length === 0) return;
+  await sql`
+    delete from supabase_migrations.schema_migrations
+     where version || '_' || name || '.sql' = any (${files})`;
+}

@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 3bb1da2e047c7dc6b017d54ffeebcb6f75e9a15efae342d4c55213681965b03c
+-- digest e4f9efb143800c9f8120ef28660bac4852c90b5afced71eb2ca78a348ee51099
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -74,26 +74,57 @@ begin
 end
 $$;
 
+-- release/remember.sql
+
+-- What is here before code and tables are made anew: which routines are this product's, and what its owner has granted on them. He
+-- is asked for nothing twice: grants.sql and regrant.sql give it back.
+
+do $$
+declare
+  v_old oid[] := '{}';
+  v_granted jsonb := '[]';
+begin
+  if pg_catalog.current_setting('strata.from') = '0.0.0' then
+    v_old := array(select p.oid from pg_catalog.pg_proc as p
+                    where p.pronamespace = 'strata'::regnamespace and p.prorettype <> 'trigger'::regtype);
+  elsif pg_catalog.current_setting('strata.from') <> '' then
+    execute $sql$select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid from (
+      select r.routines from strata.releases as r where r.product = 'strata' order by r.installed_at desc limit 1) as r)$sql$ into v_old;
+    v_old := array(select p.oid from pg_catalog.pg_proc as p where p.oid = any (v_old));
+  end if;
+  -- What the release that was here has granted is in strata.rights; one from before there was that table granted to these two.
+  execute $sql$
+    select coalesce(jsonb_agg(jsonb_build_object('routine', p.oid::regprocedure::text, 'name', p.proname, 'grantable', a.is_grantable,
+                                                 'grantee', case a.grantee when 0 then 'public' else a.grantee::regrole::text end)), '[]')
+      from pg_catalog.pg_proc as p cross join lateral aclexplode(p.proacl) as a
+     where p.oid = any ($1) and a.grantee <> p.proowner and $sql$
+    || case when pg_catalog.to_regclass('strata.rights') is null then $sql$ a.grantee::regrole::text not in ('service_role', 'strata_mover')$sql$
+            else $sql$ not exists (select from strata.rights as r
+                                    where r.object = p.oid::regprocedure::text and r.grantee = a.grantee::regrole::text)$sql$ end
+    into v_granted using v_old;
+  perform pg_catalog.set_config('strata.old', v_old::text, true);
+  perform pg_catalog.set_config('strata.old_routines',
+    (select coalesce(jsonb_agg(o::regprocedure::text), '[]') from unnest(v_old) as o)::text, true);
+  perform pg_catalog.set_config('strata.old_relations', array(
+    select c.oid from pg_catalog.pg_class as c where c.relnamespace = pg_catalog.to_regnamespace('strata'))::text, true);
+  perform pg_catalog.set_config('strata.granted', v_granted::text, true);
+  perform pg_catalog.set_config('strata.open_relations', coalesce((
+    select jsonb_agg(distinct format('%s to %s', c.oid::regclass, case a.grantee when 0 then 'public' else a.grantee::regrole::text end))
+      from pg_catalog.pg_class as c cross join lateral aclexplode(c.relacl) as a
+     where c.relnamespace = pg_catalog.to_regnamespace('strata')
+       and (a.grantee = 0 or a.grantee in (select r.oid from pg_catalog.pg_roles as r where r.rolname in ('anon', 'authenticated')))), '[]')::text, true);
+end
+$$;
+
 -- release/drop.sql
 
 -- Code is brought anew as a whole: `create or replace` cannot change what a routine returns, and keeps old grants. What
 -- triggers call stays until it is replaced; so does a type that is still used.
 do $$
 declare
-  v_old oid[];
+  v_old constant oid[] := pg_catalog.current_setting('strata.old')::oid[];
   v_users text;
 begin
-  if pg_catalog.current_setting('strata.from') = '' then
-    return;
-  end if;
-  if pg_catalog.current_setting('strata.from') = '0.0.0' then
-    v_old := array(select p.oid from pg_catalog.pg_proc as p
-                    where p.pronamespace = 'strata'::regnamespace and p.prorettype <> 'trigger'::regtype);
-  else
-    execute $sql$select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid from (
-      select r.routines from strata.releases as r where r.product = 'strata' order by r.installed_at desc limit 1) as r)$sql$ into v_old;
-    v_old := array(select p.oid from pg_catalog.pg_proc as p where p.oid = any (v_old));
-  end if;
   select string_agg(distinct pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), ', ') into v_users
     from pg_catalog.pg_depend as d
    where d.refclassid = 'pg_catalog.pg_proc'::regclass and d.refobjid = any (v_old)
@@ -225,7 +256,9 @@ update strata.settings as s set value = 20 where s.name = 'silent_after' and s.v
 update strata.settings as s set value = 30 where s.name = 'repeat_alerts' and s.value = 60;
 update strata.settings as s set value = 30 where s.name = 'keep_messages' and s.value = 35;
 
-alter table strata.self add column looked_at timestamptz;
+alter table strata.self
+  add column looked_at timestamptz,
+  add column took_temporary boolean not null default false;
 alter table strata.heartbeats
   add column hour timestamptz,
   add column hour_bytes bigint not null default 0;
@@ -449,6 +482,7 @@ create table if not exists strata.self (
   is_last boolean not null,
   became_at timestamptz not null,
   looked_at timestamptz,
+  took_temporary boolean not null default false,
   constraint self_pkey primary key (only_row),
   constraint self_is_one_row check (only_row),
   constraint self_tier_fkey foreign key (tier) references strata.tiers (name)
@@ -457,6 +491,7 @@ comment on table strata.self is
   'Which tier this database is (one row). is_last: rows do not settle any further and are deleted here at the age '
   'their policy says.';
 alter table strata.self enable row level security;
+comment on column strata.self.took_temporary is 'Whether public could make temporary objects here before Strata took that away: then a removal gives it back.';
 
 create index if not exists self_tier_idx on strata.self (tier);
 
@@ -2035,25 +2070,28 @@ select strata.pin('strata.note_release(text, text, text)');
 
 -- Rights: what the migrations granted, so that what was taken away meanwhile is found and given back.
 --
--- The last chapter writes down what is granted on schema strata (note_rights). validate_rights() compares, and become(), which
--- every setup runs, gives back what is missing. Nothing is ever granted that was not granted by a migration.
+-- A release writes down what it has granted on schema strata (note_rights), before what its owner has granted is granted again.
+-- validate_rights() compares, and become(), which every setup runs, gives back what is missing of the release's.
 
 create or replace function strata.note_rights()
 returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
+  delete from strata.rights as r
+   where coalesce(to_regprocedure(case r.privilege when 'execute' then r.object end)::oid <> all (current_setting('strata.not_ours')::oid[]), true);
   insert into strata.rights (object, grantee, privilege)
   select 'strata', a.grantee::regrole::text, 'usage'
     from pg_catalog.pg_namespace as n cross join lateral aclexplode(n.nspacl) as a
-   where n.nspname = 'strata' and a.privilege_type = 'USAGE' and a.grantee <> 0 and a.grantee <> n.nspowner
+   where n.nspname = 'strata' and a.privilege_type = 'USAGE' and a.grantee::regrole::text in ('strata_mover', 'service_role')
   union all
   select p.oid::regprocedure::text, a.grantee::regrole::text, 'execute'
     from pg_catalog.pg_proc as p cross join lateral aclexplode(p.proacl) as a
    where p.pronamespace = 'strata'::regnamespace and a.privilege_type = 'EXECUTE' and a.grantee <> 0 and a.grantee <> p.proowner
+     and p.oid <> all (current_setting('strata.not_ours')::oid[])
   on conflict do nothing
 $$;
-comment on function strata.note_rights() is 'Writes down what is granted on schema strata now: the last thing that the migrations do.';
+comment on function strata.note_rights() is 'Writes down what the release that is being pushed has granted on schema strata; what other products granted stays noted.';
 select strata.pin('strata.note_rights()');
 
 create or replace function strata.missing_rights()
@@ -2747,7 +2785,6 @@ as $$
     'protocol', (strata.protocols())[2]) -- for neighbours of before there were ranges
 $$;
 comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, versions, encoding, fsync, links, protocols.';
-grant execute on function strata.hello() to strata_mover;
 
 -- A line is named by its neighbour. A flow that pushes has a second one, so that the colder tier already has the next
 -- message when it is done with one: 'main' and 'main/2'.
@@ -3015,7 +3052,6 @@ end
 $$;
 comment on function strata.hand_over(text, text) is
   'Keeps a value in this session for the next question, which gets it from take_over(); true.';
-grant execute on function strata.hand_over(text, text) to strata_mover;
 
 create or replace function strata.take_over(p_name text)
 returns text
@@ -3034,7 +3070,6 @@ end
 $$;
 comment on function strata.take_over(text) is
   'What hand_over() has kept in this session under a name; gone once the transaction that takes it commits. ST036: nothing.';
-grant execute on function strata.take_over(text) to strata_mover;
 
 create or replace function strata.hand_over_row()
 returns trigger
@@ -3288,7 +3323,6 @@ $$;
 comment on function strata.rotate_login(text) is
   'Gives the other login of the neighbour that asks a password; the one it came in with stays. 42501: no neighbour asks. ST004: '
   'not a verifier.';
-grant execute on function strata.rotate_login(text) to strata_mover;
 
 create or replace function strata.retire_login()
 returns text
@@ -3306,7 +3340,6 @@ end
 $$;
 comment on function strata.retire_login() is
   'Takes the password of the login away that the neighbour that asks has not come in with. 42501: no neighbour asks.';
-grant execute on function strata.retire_login() to strata_mover;
 
 -- Nobody but the owner of a database needs temporary objects for Strata, and the logins of neighbours must have none.
 create or replace function strata.close_temporary()
@@ -3318,6 +3351,7 @@ begin
   if has_database_privilege('public', current_database(), 'temporary') and pg_has_role(current_user, (
        select d.datdba from pg_catalog.pg_database as d where d.datname = current_database()), 'usage') then
     execute format('revoke temporary on database %I from public', current_database());
+    update strata.self as s set took_temporary = true where true;
   end if;
 end
 $$;
@@ -5881,7 +5915,6 @@ begin
 end
 $$;
 comment on function strata.offer(text) is 'describe(), for a colder tier that is to accept it: what was told is remembered. ST051: that one has a newer policy.';
-grant execute on function strata.offer(text) to strata_mover;
 
 create or replace function strata.is_new_offer(p_dataset text)
 returns boolean
@@ -6260,7 +6293,6 @@ end
 $$;
 comment on function strata.exchange_agreements(text, jsonb) is
   'Called by the neighbour that dials, with what it has told or accepted; returns what was accepted or told here. ST061: not a neighbour.';
-grant execute on function strata.exchange_agreements(text, jsonb) to strata_mover;
 
 create or replace function strata.agree(p_neighbour text)
 returns void
@@ -6538,7 +6570,6 @@ $$;
 comment on function strata.describe(text) is
   'Everything the colder tier must know of a dataset: table, types, key, policy and holds. ST011: no such dataset.';
 select strata.pin('strata.describe(text)');
-grant execute on function strata.describe(text) to strata_mover;
 
 -- twins/find_types.sql
 
@@ -7338,7 +7369,6 @@ comment on function strata.accept(jsonb, text) is
   'Takes a description from the hotter tier: makes or completes types and twin, takes over policy and holds. Returns the '
   'order in which this tier wants the columns of a row: its own, null for one the hotter tier does not have. '
   'ST020 to ST026, ST034, ST035, ST037 to ST039: the twin cannot match. ST051: it is older than what was accepted.';
-grant execute on function strata.accept(jsonb, text) to strata_mover;
 
 create or replace function strata.twin_columns(p_dataset text, p_columns jsonb)
 returns text[]
@@ -7494,7 +7524,6 @@ as $$
            where strata.check_asker('colder') group by s.dataset) as c
 $$;
 comment on function strata.conflicts() is 'The keys of rows set aside here because the colder tier has other rows under them, by dataset; at most 200.';
-grant execute on function strata.conflicts() to strata_mover;
 
 create or replace function strata.end_conflicts(p_dataset text, p_keys jsonb)
 returns integer
@@ -7517,7 +7546,6 @@ end
 $$;
 comment on function strata.end_conflicts(text, jsonb) is
   'Has rows tried again with the next run that were set aside because of others on the colder tier, which are gone. Returns how many.';
-grant execute on function strata.end_conflicts(text, jsonb) to strata_mover;
 
 create or replace function strata.settle_conflicts(p_neighbour text)
 returns void
@@ -7830,7 +7858,6 @@ begin
 end
 $$;
 comment on function strata.book_stock(text, text) is 'The audit found a month right: the book goes by what was seen of it from now on.';
-grant execute on function strata.book_stock(text, text) to strata_mover;
 
 create or replace function strata.note_forgotten(p_dataset text, p_month text, p_rows bigint)
 returns void
@@ -7847,7 +7874,6 @@ $$;
 comment on function strata.note_forgotten(text, text, bigint) is
   'The colder neighbour has so many rows of a month more than the ledger here says have moved there. Stops no audit that is under '
   'way: one that has begun before is due again when it is done. ST066: no such month.';
-grant execute on function strata.note_forgotten(text, text, bigint) to strata_mover;
 
 -- moves/careful.sql
 
@@ -8844,7 +8870,6 @@ comment on function strata.claim(text, text, uuid[]) is
   'ones, then what a drain wants. p_besides: the driver''s own open moves, while which it claims ahead. The answer''s status '
   'says when there is none. '
   'ST003: another tier asks than the next one. ST010, ST011, ST013: the dataset cannot be moved as it is.';
-grant execute on function strata.claim(text, text, uuid[]) to strata_mover;
 
 create or replace function strata.set_aside_giants(p_dataset strata.datasets, p_due text)
 returns strata.batch
@@ -8962,7 +8987,6 @@ $$;
 comment on function strata.close_move(uuid, text[]) is
   'Ends a purged move after its destination closed the arrival: drops the manifest and sets rows aside that could not '
   'move (p_outcomes: what the destination did about each kept row). ST030: not open, or not purged.';
-grant execute on function strata.close_move(uuid, text[]) to strata_mover;
 
 create or replace function strata.close_arrival(
   p_move uuid, p_dataset text, p_from text, p_columns text[], p_ordinals integer[], p_keys text[], p_fingerprints bytea[]
@@ -9013,7 +9037,6 @@ $$;
 comment on function strata.close_arrival(uuid, text, text, text[], integer[], text[], bytea[]) is
   'Ends an arrival: retracts the rows its source kept (positions, keys, fingerprints) and shuts the door behind the move. '
   'Returns for each: retracted, absent or other. Run again it gives the same answer.';
-grant execute on function strata.close_arrival(uuid, text, text, text[], integer[], text[], bytea[]) to strata_mover;
 
 -- moves/codec.sql
 
@@ -10196,7 +10219,6 @@ end
 $$;
 comment on function strata.keys_here(text, text[]) is 'The positions of those keys under which there is a row on this tier.';
 select strata.pin('strata.keys_here(text, text[])');
-grant execute on function strata.keys_here(text, text[]) to strata_mover;
 
 -- Which of some keys have no row here. Keys that cannot be read as keys of the table any more are those of no row.
 create or replace function strata.keys_gone(p_dataset text, p_keys text[])
@@ -10546,7 +10568,6 @@ end
 $$;
 comment on function strata.ledger_entry(text, text[], text, text) is
   'What the ledger has of one dataset and month, its fields named with a prefix: rows, digest and strips (without their mask), frames, columns.';
-grant execute on function strata.ledger_entry(text, text[], text, text) to strata_mover;
 
 create or replace function strata.ledger_months(p_dataset text, p_whats text[])
 returns text[]
@@ -10563,7 +10584,6 @@ as $$
 $$;
 comment on function strata.ledger_months(text, text[]) is
   'The months for which the ledger has something of a dataset, or is said to have forgotten something: so that it is looked at again.';
-grant execute on function strata.ledger_months(text, text[]) to strata_mover;
 
 -- moves/occasions.sql
 
@@ -10754,7 +10774,6 @@ comment on function strata.prove(uuid, text, text[], text[], bytea) is
   'of an array when not all are found there: ask again with keys; only the batch proof, if it is the one of which the hash was given. Called in a later transaction than receive(). ST021: a column is gone. '
   'ST027: the twin is unlogged.';
 select strata.pin('strata.prove(uuid, text, text[], text[], bytea)');
-grant execute on function strata.prove(uuid, text, text[], text[], bytea) to strata_mover;
 
 -- moves/purge.sql
 
@@ -10896,7 +10915,6 @@ comment on function strata.purge(uuid, bytea[], jsonb) is
   'Deletes here exactly the rows whose proof equals their manifest''s fingerprint and that are still the claimed version, '
   'and notes in the same transaction what was kept and why. p_proofs: one for each row, or the batch proof for all. p_refused: rows the destination refused (ordinal, code, says). '
   'Run again it deletes nothing and gives the same answer. ST030: no such open move.';
-grant execute on function strata.purge(uuid, bytea[], jsonb) to strata_mover;
 
 create or replace function strata.purge_unless_reshaped(
   p_dataset strata.datasets, p_manifest strata.manifests, p_proofs bytea[],
@@ -11101,7 +11119,6 @@ $$;
 comment on function strata.receive(uuid, text, text, text[], text) is
   'Takes a batch in, in one transaction with its arrival, and says which rows it refuses. Run again it changes nothing. '
   'Never overwrites. ST020 to ST027, ST032: the twin does not fit. ST031: the move was closed.';
-grant execute on function strata.receive(uuid, text, text, text[], text) to strata_mover;
 
 -- moves/retract.sql
 
@@ -11352,7 +11369,6 @@ as $$
 $$;
 comment on function strata.claimed_keys(uuid) is
   'The keys an open move has claimed, for prove(): needed only where its rows are not found at the places they were put.';
-grant execute on function strata.claimed_keys(uuid) to strata_mover;
 
 -- moves/trouble.sql
 
@@ -11383,7 +11399,6 @@ end
 $$;
 comment on function strata.note_failure(text, text, text) is
   'Writes down why a dataset stands still, with the remedy, and pauses it: a minute, doubling, at most four hours.';
-grant execute on function strata.note_failure(text, text, text) to strata_mover;
 
 -- moves/unreadable.sql
 
@@ -11984,7 +11999,6 @@ $$;
 comment on function strata.share_now(interval) is
   'For how many percent of the time rows may leave this tier now: share_beside_others if others have been at work within the '
   'time given, 100 if not, or if it is not known since when (null), or while a drain moves rows.';
-grant execute on function strata.share_now(interval) to strata_mover;
 
 -- Unpinned, as all procedures that commit; everything in it is qualified. Each piece is a transaction of its own, because a
 -- snapshot held all the time would keep what others delete or update from being cleared away.
@@ -12225,7 +12239,6 @@ security definer -- the relay asks who this is
 set search_path = pg_catalog, pg_temp
 as $$ select strata.hello() where strata.check_relay(null) $$;
 comment on function strata.relay_hello() is 'hello(), for the relay.';
-grant execute on function strata.relay_hello() to service_role;
 
 -- At the source: whose turn it is.
 create or replace function strata.relay_begin(p_neighbour text, p_token uuid, p_seconds integer, p_retry boolean default false)
@@ -12253,7 +12266,6 @@ $$;
 comment on function strata.relay_begin(text, uuid, integer, boolean) is
   'Takes the lease of the link to a colder neighbour and says which datasets have work; null when another run holds it or '
   'the link is down and pausing (unless p_retry). ST006: no such relay.';
-grant execute on function strata.relay_begin(text, uuid, integer, boolean) to service_role;
 
 create or replace function strata.relay_end(p_neighbour text, p_token uuid, p_left boolean)
 returns void
@@ -12269,7 +12281,6 @@ begin
 end
 $$;
 comment on function strata.relay_end(text, uuid, boolean) is 'Gives the lease back; p_left: wakes the relay again, because there is more to do.';
-grant execute on function strata.relay_end(text, uuid, boolean) to service_role;
 
 create or replace function strata.relay_note_link(p_neighbour text, p_code text, p_says text)
 returns void
@@ -12280,7 +12291,6 @@ as $$
   select strata.note_link(l.neighbour, p_code, left(p_says, 1000)) from strata.links as l where l.neighbour = p_neighbour and l.driver = 'relay'
 $$;
 comment on function strata.relay_note_link(text, text, text) is 'note_link(), for the relay: the other end works (null), or why it does not.';
-grant execute on function strata.relay_note_link(text, text, text) to service_role;
 
 create or replace function strata.relay_note_failure(p_dataset text, p_code text, p_says text)
 returns boolean
@@ -12299,7 +12309,6 @@ end
 $$;
 comment on function strata.relay_note_failure(text, text, text) is
   'note_failure(), for the relay; false for an error that is not the dataset''s.';
-grant execute on function strata.relay_note_failure(text, text, text) to service_role;
 
 create or replace function strata.relay_agreed(p_neighbour text)
 returns text
@@ -12309,7 +12318,6 @@ security definer -- the relay carries it to the neighbour
 set search_path = pg_catalog, pg_temp
 as $$ select strata.agreed(p_neighbour)::text where strata.check_relay(null, p_neighbour) $$;
 comment on function strata.relay_agreed(text) is 'agreed(), for the relay.';
-grant execute on function strata.relay_agreed(text) to service_role;
 
 create or replace function strata.relay_agree(p_from text, p_said text)
 returns text
@@ -12323,7 +12331,6 @@ begin
 end
 $$;
 comment on function strata.relay_agree(text, text) is 'exchange_agreements(), for the relay: takes the neighbour''s, returns ours. ST006: no such relay.';
-grant execute on function strata.relay_agree(text, text) to service_role;
 
 -- At the source: the steps. A batch that is too long as text is not claimed but tried again smaller; one row that is too
 -- long by itself is set aside.
@@ -12365,7 +12372,6 @@ comment on function strata.relay_claim(text, text, text) is
   'claim(), for the relay: a batch of at most a third more than relay_batch_bytes as texts, or one row of at most '
   'relay_text_bytes. A row longer than that is set aside (ST044).';
 select strata.pin('strata.relay_claim(text, text, text)');
-grant execute on function strata.relay_claim(text, text, text) to service_role;
 
 create or replace function strata.relay_keys(p_move uuid)
 returns text
@@ -12377,7 +12383,6 @@ as $$
   select strata.claimed_keys(m.move_id)::text from strata.moves as m where m.move_id = p_move and strata.check_relay('colder', m.to_tier)
 $$;
 comment on function strata.relay_keys(uuid) is 'claimed_keys(), for the relay.';
-grant execute on function strata.relay_keys(uuid) to service_role;
 
 create or replace function strata.relay_describe(p_dataset text)
 returns text
@@ -12386,7 +12391,6 @@ security definer -- the relay tells the colder tier
 set search_path = pg_catalog, pg_temp
 as $$ select strata.offer(p_dataset)::text where strata.check_relay('colder') $$;
 comment on function strata.relay_describe(text) is 'offer(), for the relay.';
-grant execute on function strata.relay_describe(text) to service_role;
 
 create or replace function strata.relay_told(p_dataset text, p_description text, p_columns text)
 returns void
@@ -12398,7 +12402,6 @@ as $$
     from (select p_description::jsonb as j) as d where strata.check_relay('colder')
 $$;
 comment on function strata.relay_told(text, text, text) is 'note_told(), for the relay.';
-grant execute on function strata.relay_told(text, text, text) to service_role;
 
 create or replace function strata.relay_purge(p_move uuid, p_proofs text, p_refused text)
 returns table (moved integer, kept text)
@@ -12412,7 +12415,6 @@ as $$
 $$;
 comment on function strata.relay_purge(uuid, text, text) is 'purge(), for the relay: how many rows left, and what was kept, as the colder tier reads it.';
 select strata.pin('strata.relay_purge(uuid, text, text)');
-grant execute on function strata.relay_purge(uuid, text, text) to service_role;
 
 create or replace function strata.relay_finish(p_move uuid, p_outcomes text)
 returns void
@@ -12425,7 +12427,6 @@ as $$
 $$;
 comment on function strata.relay_finish(uuid, text) is 'close_move(), for the relay.';
 select strata.pin('strata.relay_finish(uuid, text)');
-grant execute on function strata.relay_finish(uuid, text) to service_role;
 
 create or replace function strata.relay_not_open(p_moves text)
 returns text
@@ -12435,7 +12436,6 @@ security definer -- the relay asks after arrivals nobody closes
 set search_path = pg_catalog, pg_temp
 as $$ select strata.not_open(p_moves::uuid[])::text where strata.check_relay('colder') $$;
 comment on function strata.relay_not_open(text) is 'not_open(), for the relay.';
-grant execute on function strata.relay_not_open(text) to service_role;
 
 -- At the destination.
 create or replace function strata.relay_accept(p_description text, p_from text)
@@ -12445,7 +12445,6 @@ security definer -- the relay tells of a table
 set search_path = pg_catalog, pg_temp
 as $$ select strata.accept(p_description::jsonb, l.neighbour)::text from strata.relay_link(p_from, 'hotter') as l $$;
 comment on function strata.relay_accept(text, text) is 'accept(), for the relay: the columns'' order here.';
-grant execute on function strata.relay_accept(text, text) to service_role;
 
 create or replace function strata.relay_receive(p_move uuid, p_dataset text, p_from text, p_columns text, p_lines text)
 returns text
@@ -12457,7 +12456,6 @@ as $$
 $$;
 comment on function strata.relay_receive(uuid, text, text, text, text) is 'receive(), for the relay: the rows that were refused.';
 select strata.pin('strata.relay_receive(uuid, text, text, text, text)');
-grant execute on function strata.relay_receive(uuid, text, text, text, text) to service_role;
 
 create or replace function strata.relay_prove(p_move uuid, p_dataset text, p_columns text, p_keys text default null, p_proof_hash text default null)
 returns text
@@ -12471,7 +12469,6 @@ as $$
 $$;
 comment on function strata.relay_prove(uuid, text, text, text, text) is 'prove(), for the relay, with the hash of the batch proof as claimed; null: to be asked again with the keys.';
 select strata.pin('strata.relay_prove(uuid, text, text, text, text)');
-grant execute on function strata.relay_prove(uuid, text, text, text, text) to service_role;
 
 create or replace function strata.relay_close(p_move uuid, p_dataset text, p_from text, p_columns text, p_kept text)
 returns text
@@ -12484,7 +12481,6 @@ as $$
 $$;
 comment on function strata.relay_close(uuid, text, text, text, text) is 'close_arrival(), for the relay: what became of each kept row.';
 select strata.pin('strata.relay_close(uuid, text, text, text, text)');
-grant execute on function strata.relay_close(uuid, text, text, text, text) to service_role;
 
 -- The REST API begins its transactions read-write, also on a database that is read-only because it is full.
 create or replace function strata.relay_open_arrivals(p_from text)
@@ -12504,7 +12500,6 @@ begin
 end
 $$;
 comment on function strata.relay_open_arrivals(text) is 'open_arrivals(), for the relay, which begins with it. 25006: this tier takes nothing in.';
-grant execute on function strata.relay_open_arrivals(text) to service_role;
 
 create or replace function strata.relay_abandon(p_moves text)
 returns integer
@@ -12516,7 +12511,6 @@ as $$
     where a.move_id = any (p_moves::uuid[]) and strata.check_relay('hotter', a.from_tier)))
 $$;
 comment on function strata.relay_abandon(text) is 'abandon_arrivals(), for the relay.';
-grant execute on function strata.relay_abandon(text) to service_role;
 
 -- drivers/runs.sql
 
@@ -12536,7 +12530,6 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$ select coalesce(array_agg(a.move_id), '{}') from strata.arrivals as a where a.from_tier = p_from and a.closed_at is null and strata.check_asker('hotter', p_from) $$;
 comment on function strata.open_arrivals(text) is 'The arrivals from a tier that are still open here.';
-grant execute on function strata.open_arrivals(text) to strata_mover;
 
 create or replace function strata.not_open(p_moves uuid[])
 returns uuid[]
@@ -12550,7 +12543,6 @@ as $$
      and not exists (select from strata.moves as m where m.move_id = i.id and m.state <> 'closed')
 $$;
 comment on function strata.not_open(uuid[]) is 'Those of the given moves that are not open on this tier.';
-grant execute on function strata.not_open(uuid[]) to strata_mover;
 
 create or replace function strata.abandon_arrivals(p_moves uuid[])
 returns integer
@@ -12567,7 +12559,6 @@ begin
 end
 $$;
 comment on function strata.abandon_arrivals(uuid[]) is 'Closes arrivals whose source no longer knows them; their rows stay.';
-grant execute on function strata.abandon_arrivals(uuid[]) to strata_mover;
 
 create or replace function strata.tidy_arrivals(p_link strata.links)
 returns void
@@ -13073,7 +13064,6 @@ as $$
 $$;
 comment on function strata.note_told(text, bigint, text, text[]) is
   'Notes on the hotter tier what its colder neighbour has accepted, and in which order that wants the columns.';
-grant execute on function strata.note_told(text, bigint, text, text[]) to strata_mover;
 
 -- drivers/work.sql
 
@@ -13168,7 +13158,6 @@ $$;
 comment on function strata.datasets_with_work() is
   'Datasets of this tier that have an open move, due rows, or news for the colder tier, and whose pause is over; first '
   'those whose last turn is longest ago.';
-grant execute on function strata.datasets_with_work() to strata_mover;
 
 -- expiry/expire.sql
 
@@ -15495,7 +15484,6 @@ end
 $$;
 comment on function strata.heartbeat() is
   'How this tier is, for its neighbours, as of now: level, last sample, jobs that do not run, datasets overdue, open alerts.';
-grant execute on function strata.heartbeat() to strata_mover;
 
 create or replace function strata.check_heartbeat(p_from text, p_heartbeat jsonb)
 returns void
@@ -15608,7 +15596,6 @@ end
 $$;
 comment on function strata.exchange_heartbeats(text, jsonb) is
   'Called by the neighbour that dials, with its own heartbeat; returns ours. ST061: not a neighbour.';
-grant execute on function strata.exchange_heartbeats(text, jsonb) to strata_mover;
 
 create or replace function strata.contact(p_neighbour text)
 returns boolean
@@ -16029,7 +16016,6 @@ security definer -- the relay carries it to the neighbour
 set search_path = pg_catalog, pg_temp
 as $$ select strata.heartbeat()::text where strata.check_relay(null) $$;
 comment on function strata.relay_heartbeat() is 'heartbeat(), for the relay.';
-grant execute on function strata.relay_heartbeat() to service_role;
 
 create or replace function strata.relay_hear(p_from text, p_heartbeat text)
 returns text
@@ -16043,7 +16029,6 @@ begin
 end
 $$;
 comment on function strata.relay_hear(text, text) is 'exchange_heartbeats(), for the relay: takes the neighbour''s, returns ours. ST006: no such relay.';
-grant execute on function strata.relay_hear(text, text) to service_role;
 
 create or replace function strata.relays_to_wake()
 returns text[]
@@ -17269,7 +17254,6 @@ $$;
 comment on function strata.look_for(text, text[], timestamptz) is
   'Which positions of a page of the hotter tier''s keys have a row here, and which had one on the colder tier when last '
   'looked for; leaves the page for the next such look. p_turn: since when the audit goes; what an earlier one left is dropped.';
-grant execute on function strata.look_for(text, text[], timestamptz) to strata_mover;
 
 create or replace function strata.passed_page(p_dataset text)
 returns text[]
@@ -17280,7 +17264,6 @@ set search_path = pg_catalog, pg_temp
 as $$ select p.keys from strata.passed_keys as p
   where p.dataset = p_dataset and strata.check_asker('colder') order by p.first_key limit 1 $$;
 comment on function strata.passed_page(text) is 'A page of keys to look for on the colder tier; null when there is none.';
-grant execute on function strata.passed_page(text) to strata_mover;
 
 create or replace function strata.note_beyond(p_dataset text, p_keys text[], p_found integer[])
 returns void
@@ -17304,7 +17287,6 @@ end
 $$;
 comment on function strata.note_beyond(text, text[], integer[]) is
   'Notes which positions of a page that was passed on have a row on the colder tier, and drops the page.';
-grant execute on function strata.note_beyond(text, text[], integer[]) to strata_mover;
 
 -- One page of what the tier before the hotter one has: more or end.
 create or replace function strata.audit_passed(p_link strata.links, p_turn strata.audit_turns)
@@ -17468,7 +17450,6 @@ $$;
 comment on function strata.keys_page(text, text[]) is
   'The next keys of a dataset on this tier in their order, as a manifest has them (a row of texts per key column); nulls when there are none.';
 select strata.pin('strata.keys_page(text, text[])');
-grant execute on function strata.keys_page(text, text[]) to strata_mover;
 
 -- The same mark before and after means: no move of the dataset was open or began in between.
 create or replace function strata.move_mark(p_dataset text)
@@ -17482,7 +17463,6 @@ as $$
     from strata.moves as m where m.dataset = p_dataset and strata.check_asker('colder')
 $$;
 comment on function strata.move_mark(text) is 'Changes with every move of a dataset that begins; null while one is open.';
-grant execute on function strata.move_mark(text) to strata_mover;
 
 create or replace function strata.still_here(p_dataset text, p_keys text[], p_mark text)
 returns jsonb
@@ -17513,7 +17493,6 @@ $$;
 comment on function strata.still_here(text, text[], text) is
   'Of those keys the ones with a row on this tier, by month: how many and the first three. Null if a move has begun since the mark.';
 select strata.pin('strata.still_here(text, text[], text)');
-grant execute on function strata.still_here(text, text[], text) to strata_mover;
 
 create or replace function strata.pick_keys(p_keys text[], p_positions integer[])
 returns text[]
@@ -17728,7 +17707,6 @@ comment on function strata.relay_audit(text, text, text) is
   'Goes on with an audit of the link to a colder neighbour. {"state": "ask"} has a question for its relay_answer(); call '
   'again with what was so far and the answer. Otherwise the outcome of a step: more, busy, end, done, failed, or nothing to audit.';
 select strata.pin('strata.relay_audit(text, text, text)');
-grant execute on function strata.relay_audit(text, text, text) to service_role;
 
 create or replace function strata.relay_audit_failed(p_neighbour text, p_dataset text, p_code text, p_says text)
 returns void
@@ -17740,7 +17718,6 @@ as $$
     from strata.relay_link(p_neighbour, 'colder') as l join strata.audit_turns as t on t.neighbour = l.neighbour and t.dataset = p_dataset
 $$;
 comment on function strata.relay_audit_failed(text, text, text, text) is 'note_audit_trouble(), for the relay: the other end has no answer.';
-grant execute on function strata.relay_audit_failed(text, text, text, text) to service_role;
 
 create or replace function strata.relay_answer(p_from text, p_question text)
 returns text
@@ -17762,7 +17739,6 @@ $$;
 comment on function strata.relay_answer(text, text) is
   'Answers a question of an audit that the tier before this one makes. ST004: it is none. ST006: no such relay.';
 select strata.pin('strata.relay_answer(text, text)');
-grant execute on function strata.relay_answer(text, text) to service_role;
 
 -- audit/runs.sql
 
@@ -18165,7 +18141,6 @@ end
 $$;
 comment on function strata.stock_months(text) is 'The months of a dataset''s rows on this tier.';
 select strata.pin('strata.stock_months(text)');
-grant execute on function strata.stock_months(text) to strata_mover;
 
 -- A column that is gone from here alone, or has another type here alone, has lost what came in it.
 create or replace function strata.shape_entry(p_dataset strata.datasets, p_columns text[], p_names text[])
@@ -18250,7 +18225,6 @@ comment on function strata.take_stock(text, text, text[]) is
   'the answer has none where one is missing), whether an arrival is open, the ledger''s entries, and what this tier''s book says. '
   'Reads every row of the month. to_book: whether book_stock() may put what was seen into the book. ST066: no such month.';
 select strata.pin('strata.take_stock(text, text, text[])');
-grant execute on function strata.take_stock(text, text, text[]) to strata_mover;
 
 -- audit/traces.sql
 
@@ -18592,7 +18566,6 @@ $$;
 comment on function strata.estimate_cost(text, text, text, numeric) is
   'What so many units would cost now (credits, USD billed, worth at list price), whether they may be spent, and by what that is '
   'limited (see affordable). Changes nothing. ST090: no price. ST091: no amount.';
-grant execute on function strata.estimate_cost(text, text, text, numeric) to service_role;
 
 create or replace function strata.reserve_cost(p_service text, p_item text, p_kind text, p_units numeric, p_says text,
                                     out cost_id uuid, out denied_by text, out usd numeric)
@@ -18618,7 +18591,6 @@ $$;
 comment on function strata.reserve_cost(text, text, text, numeric, text) is
   'Counts a paid call before it is made. cost_id: it may be made, and costs at most usd; without one, denied_by says which limit '
   'is in the way (see affordable). Two at once wait for each other. ST090: no price. ST091: no amount.';
-grant execute on function strata.reserve_cost(text, text, text, numeric, text) to service_role;
 
 create or replace function strata.settle_cost(p_cost_id uuid, p_credits numeric default null)
 returns numeric
@@ -18651,7 +18623,6 @@ comment on function strata.settle_cost(uuid, numeric) is
   'The call was made: it has cost what was reserved, or the credits the service says it took (more of them than reserved are '
   'free while there are any). Returns the USD billed. ST092: '
   'no open reservation.';
-grant execute on function strata.settle_cost(uuid, numeric) to service_role;
 
 create or replace function strata.release_cost(p_cost_id uuid)
 returns void
@@ -18670,7 +18641,6 @@ $$;
 comment on function strata.release_cost(uuid) is
   'The call was refused, so it cost nothing. Only for an answer that says so: when the answer was lost, settle it. ST092: no '
   'open reservation.';
-grant execute on function strata.release_cost(uuid) to service_role;
 
 create or replace function strata.note_allowance(p_service text, p_used numeric, p_amount numeric, p_resets_at timestamptz default null)
 returns void
@@ -18686,7 +18656,6 @@ as $$
 $$;
 comment on function strata.note_allowance(text, numeric, numeric, timestamptz) is
   'What a service says of its own about this month''s credits: used, given, and when they are next reset.';
-grant execute on function strata.note_allowance(text, numeric, numeric, timestamptz) to service_role;
 
 create or replace function strata.note_exhausted(p_service text)
 returns timestamptz
@@ -18699,7 +18668,6 @@ as $$
 $$;
 comment on function strata.note_exhausted(text) is
   'The service has refused for want of credits: nothing is asked of it until its next reset. Returns when that is.';
-grant execute on function strata.note_exhausted(text) to service_role;
 
 -- costs/spending.sql
 
@@ -18726,7 +18694,6 @@ $$;
 comment on function strata.spending() is
   'What each kind has cost today and this month (UTC): USD billed, worth at list price and how much of that is allowed (null: no '
   'limit of its own), calls, units, credits, and reservations nobody has settled.';
-grant execute on function strata.spending() to service_role;
 
 create or replace function strata.cost_conditions()
 returns setof strata.condition
@@ -18876,7 +18843,6 @@ $$;
 comment on function strata.claim_messages(text, text, integer) is
   'Takes messages that are due, at most so many, and leases them to the caller, who gives a hash of each channel''s configuration '
   '(null: it is not configured). perhaps_sent: an earlier attempt may have reached its reader.';
-grant execute on function strata.claim_messages(text, text, integer) to service_role;
 
 create or replace function strata.note_sent(
   p_message bigint, p_channel text, p_lease uuid, p_parts integer default 1, p_done boolean default true, p_receipt text default null
@@ -18907,7 +18873,6 @@ $$;
 comment on function strata.note_sent(bigint, text, uuid, integer, boolean, text) is
   'Notes that so many parts of a claimed message are out, and the lease with it; p_done: all of them. False: the lease is '
   'somebody else''s by now.';
-grant execute on function strata.note_sent(bigint, text, uuid, integer, boolean, text) to service_role;
 
 create or replace function strata.note_unsent(
   p_message bigint, p_channel text, p_lease uuid, p_outcome text, p_code text, p_says text, p_retry_after integer default null
@@ -18955,7 +18920,6 @@ comment on function strata.note_unsent(bigint, text, uuid, text, text, text, int
   'Notes that a claimed message is not out: retry (nothing was sent), uncertain (perhaps it was), refused (this message never '
   'will be), stop (this channel takes nothing from us). p_retry_after: seconds the channel asked for. False: the lease is '
   'somebody else''s by now. ST110: unknown outcome.';
-grant execute on function strata.note_unsent(bigint, text, uuid, text, text, text, integer) to service_role;
 
 create or replace function strata.channel_conditions()
 returns setof strata.condition
@@ -19019,7 +18983,6 @@ as $$
                            from strata.due_messages(array(select c.name from strata.channels as c)) as d) as m))
 $$;
 comment on function strata.preview_messages() is 'What would be sent now, and over which channels; changes nothing.';
-grant execute on function strata.preview_messages() to service_role;
 
 create or replace function strata.tell_notice(p_key text, p_title text, p_text text)
 returns jsonb
@@ -19037,7 +19000,6 @@ $$;
 comment on function strata.tell_notice(text, text, text) is
   'Puts a line of somebody else''s into the outbox and returns the message without its body; null when there has been one under '
   'that key. ST111: no key.';
-grant execute on function strata.tell_notice(text, text, text) to service_role;
 
 create or replace function strata.prune_outbox()
 returns void
@@ -19623,7 +19585,6 @@ as $$
   on conflict (name) do update set checked_at = excluded.checked_at, ok = excluded.ok, says = excluded.says, took_ms = excluded.took_ms
 $$;
 comment on function strata.note_outside(text, boolean, text, integer) is 'Writes down that a service outside was tried, and what came of it.';
-grant execute on function strata.note_outside(text, boolean, text, integer) to service_role;
 
 -- pg_net's worker is a process of the server that can be missing while everything seems in order.
 create or replace function strata.net_state()
@@ -19697,7 +19658,6 @@ $$;
 comment on function strata.health() is
   'How this tier is, for a monitor: links, pg_cron, the last move, what is due longest, open alerts, pg_net, services outside. '
   'Reads no managed table and dials nobody.';
-grant execute on function strata.health() to service_role;
 
 create or replace function strata.keeps_alive()
 returns boolean
@@ -20181,7 +20141,6 @@ $$;
 comment on function strata.report(text) is
   'How everything is, as seen from this tier: each tier''s part, open alerts, channels. p_kind: day, or month (the same facts; the '
   'form compares months). ST112: no such report.';
-grant execute on function strata.report(text) to service_role;
 
 create or replace function strata.tell_report(p_kind text default 'day', p_audience text default 'owner', p_asked boolean default false)
 returns text
@@ -20216,7 +20175,6 @@ comment on function strata.tell_report(text, text, boolean) is
   'Puts the report of today, or of last month, into the outbox; null when it has been there. p_asked: a person waits for it, who gets it '
   'as of now, in quiet hours as well. ST112: no such report or reader.';
 select strata.pin('strata.tell_report(text, text, boolean)');
-grant execute on function strata.tell_report(text, text, boolean) to service_role;
 
 -- Unpinned because they commit: a full database may have been turned read-only.
 create or replace procedure strata.report_daily()
@@ -21031,19 +20989,174 @@ $steps$;
 end
 $upgrade$;
 
--- release/end.sql
+-- release/grants.sql
 
--- The end of a release: nobody may do more than is granted above, and the release is written down.
+-- One sweep, before the grants that follow: nobody has a right to what this file made. What default privileges of the owner's gave on
+-- new routines is remembered; on those that were here before counts what was granted on each.
+--
+-- Nothing of schema strata is open to public, anon and authenticated, whom a publishable key makes everybody.
 
 revoke all on schema strata from public;
 revoke all on all tables in schema strata from public;
+revoke all on all sequences in schema strata from public;
 revoke all on all routines in schema strata from public;
 
-delete from strata.rights;
+do $$
+declare
+  v_role name;
+  v_one record;
+begin
+  for v_role in select r.rolname from pg_catalog.pg_roles as r where r.rolname in ('anon', 'authenticated') loop
+    execute format('revoke all on schema strata from %I', v_role);
+    execute format('revoke all on all tables in schema strata from %I', v_role);
+    execute format('revoke all on all sequences in schema strata from %I', v_role);
+    execute format('revoke all on all routines in schema strata from %I', v_role);
+  end loop;
+  for v_one in
+    select p.oid::regprocedure::text as routine, p.proname as name, a.grantee::regrole::text as grantee, a.is_grantable as grantable
+      from pg_catalog.pg_proc as p cross join lateral aclexplode(p.proacl) as a
+     where p.pronamespace = 'strata'::regnamespace and a.grantee not in (0, p.proowner)
+       and p.oid <> all (current_setting('strata.not_ours')::oid[])
+  loop
+    execute format('revoke all on routine %s from %s cascade', v_one.routine, v_one.grantee);
+    if v_one.grantee not in ('service_role', 'strata_mover') and not current_setting('strata.old_routines')::jsonb ? v_one.routine then
+      perform pg_catalog.set_config('strata.granted', (current_setting('strata.granted')::jsonb || to_jsonb(v_one))::text, true);
+    end if;
+  end loop;
+  for v_one in
+    select c.oid::regclass::text as relation, a.grantee::regrole::text as grantee
+      from pg_catalog.pg_class as c cross join lateral aclexplode(c.relacl) as a
+     where c.relnamespace = 'strata'::regnamespace and c.relkind in ('r', 'p', 'v', 'S')
+       and a.grantee in (select r.oid from pg_catalog.pg_roles as r where r.rolname in ('service_role', 'strata_mover'))
+       and c.oid <> all (current_setting('strata.old_relations')::oid[])
+     group by c.oid, a.grantee
+  loop
+    execute format('revoke all on table %s from %s', v_one.relation, v_one.grantee);
+  end loop;
+end
+$$;
+
+grant execute on function strata.hello() to strata_mover;
+grant execute on function strata.hand_over(text, text) to strata_mover;
+grant execute on function strata.take_over(text) to strata_mover;
+grant execute on function strata.rotate_login(text) to strata_mover;
+grant execute on function strata.retire_login() to strata_mover;
+grant execute on function strata.offer(text) to strata_mover;
+grant execute on function strata.exchange_agreements(text, jsonb) to strata_mover;
+grant execute on function strata.describe(text) to strata_mover;
+grant execute on function strata.accept(jsonb, text) to strata_mover;
+grant execute on function strata.conflicts() to strata_mover;
+grant execute on function strata.end_conflicts(text, jsonb) to strata_mover;
+grant execute on function strata.book_stock(text, text) to strata_mover;
+grant execute on function strata.note_forgotten(text, text, bigint) to strata_mover;
+grant execute on function strata.claim(text, text, uuid[]) to strata_mover;
+grant execute on function strata.close_move(uuid, text[]) to strata_mover;
+grant execute on function strata.close_arrival(uuid, text, text, text[], integer[], text[], bytea[]) to strata_mover;
+grant execute on function strata.keys_here(text, text[]) to strata_mover;
+grant execute on function strata.ledger_entry(text, text[], text, text) to strata_mover;
+grant execute on function strata.ledger_months(text, text[]) to strata_mover;
+grant execute on function strata.prove(uuid, text, text[], text[], bytea) to strata_mover;
+grant execute on function strata.purge(uuid, bytea[], jsonb) to strata_mover;
+grant execute on function strata.receive(uuid, text, text, text[], text) to strata_mover;
+grant execute on function strata.claimed_keys(uuid) to strata_mover;
+grant execute on function strata.note_failure(text, text, text) to strata_mover;
+grant execute on function strata.share_now(interval) to strata_mover;
+grant execute on function strata.relay_hello() to service_role;
+grant execute on function strata.relay_begin(text, uuid, integer, boolean) to service_role;
+grant execute on function strata.relay_end(text, uuid, boolean) to service_role;
+grant execute on function strata.relay_note_link(text, text, text) to service_role;
+grant execute on function strata.relay_note_failure(text, text, text) to service_role;
+grant execute on function strata.relay_agreed(text) to service_role;
+grant execute on function strata.relay_agree(text, text) to service_role;
+grant execute on function strata.relay_claim(text, text, text) to service_role;
+grant execute on function strata.relay_keys(uuid) to service_role;
+grant execute on function strata.relay_describe(text) to service_role;
+grant execute on function strata.relay_told(text, text, text) to service_role;
+grant execute on function strata.relay_purge(uuid, text, text) to service_role;
+grant execute on function strata.relay_finish(uuid, text) to service_role;
+grant execute on function strata.relay_not_open(text) to service_role;
+grant execute on function strata.relay_accept(text, text) to service_role;
+grant execute on function strata.relay_receive(uuid, text, text, text, text) to service_role;
+grant execute on function strata.relay_prove(uuid, text, text, text, text) to service_role;
+grant execute on function strata.relay_close(uuid, text, text, text, text) to service_role;
+grant execute on function strata.relay_open_arrivals(text) to service_role;
+grant execute on function strata.relay_abandon(text) to service_role;
+grant execute on function strata.open_arrivals(text) to strata_mover;
+grant execute on function strata.not_open(uuid[]) to strata_mover;
+grant execute on function strata.abandon_arrivals(uuid[]) to strata_mover;
+grant execute on function strata.note_told(text, bigint, text, text[]) to strata_mover;
+grant execute on function strata.datasets_with_work() to strata_mover;
+grant execute on function strata.heartbeat() to strata_mover;
+grant execute on function strata.exchange_heartbeats(text, jsonb) to strata_mover;
+grant execute on function strata.relay_heartbeat() to service_role;
+grant execute on function strata.relay_hear(text, text) to service_role;
+grant execute on function strata.look_for(text, text[], timestamptz) to strata_mover;
+grant execute on function strata.passed_page(text) to strata_mover;
+grant execute on function strata.note_beyond(text, text[], integer[]) to strata_mover;
+grant execute on function strata.keys_page(text, text[]) to strata_mover;
+grant execute on function strata.move_mark(text) to strata_mover;
+grant execute on function strata.still_here(text, text[], text) to strata_mover;
+grant execute on function strata.relay_audit(text, text, text) to service_role;
+grant execute on function strata.relay_audit_failed(text, text, text, text) to service_role;
+grant execute on function strata.relay_answer(text, text) to service_role;
+grant execute on function strata.stock_months(text) to strata_mover;
+grant execute on function strata.take_stock(text, text, text[]) to strata_mover;
+grant execute on function strata.estimate_cost(text, text, text, numeric) to service_role;
+grant execute on function strata.reserve_cost(text, text, text, numeric, text) to service_role;
+grant execute on function strata.settle_cost(uuid, numeric) to service_role;
+grant execute on function strata.release_cost(uuid) to service_role;
+grant execute on function strata.note_allowance(text, numeric, numeric, timestamptz) to service_role;
+grant execute on function strata.note_exhausted(text) to service_role;
+grant execute on function strata.spending() to service_role;
+grant execute on function strata.claim_messages(text, text, integer) to service_role;
+grant execute on function strata.note_sent(bigint, text, uuid, integer, boolean, text) to service_role;
+grant execute on function strata.note_unsent(bigint, text, uuid, text, text, text, integer) to service_role;
+grant execute on function strata.preview_messages() to service_role;
+grant execute on function strata.tell_notice(text, text, text) to service_role;
+grant execute on function strata.note_outside(text, boolean, text, integer) to service_role;
+grant execute on function strata.health() to service_role;
+grant execute on function strata.report(text) to service_role;
+grant execute on function strata.tell_report(text, text, boolean) to service_role;
+-- release/end.sql
+
+-- The end of a release: what it grants is noted, and the release is written down.
+
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '3bb1da2e047c7dc6b017d54ffeebcb6f75e9a15efae342d4c55213681965b03c');
+select strata.note_release('strata', '0.1.0', 'e4f9efb143800c9f8120ef28660bac4852c90b5afced71eb2ca78a348ee51099');
 
 notify pgrst, 'reload schema';
+
+-- release/regrant.sql
+
+-- What the owner granted is granted again: on the same routine, else on the one of that name, where there is one. Not to whoever has a
+-- publishable key, and not to neighbours, who may do what a release says: that is named.
+
+do $$
+declare
+  v_one record;
+  v_routine text;
+  v_left text[] := array(select jsonb_array_elements_text(current_setting('strata.open_relations')::jsonb));
+begin
+  for v_one in
+    select g.routine, g.name, g.grantee, g.grantable
+      from jsonb_to_recordset(current_setting('strata.granted')::jsonb) as g (routine text, name text, grantee text, grantable boolean)
+     order by g.routine, g.grantee
+  loop
+    v_routine := coalesce(to_regprocedure(v_one.routine)::text, (
+      select min(p.oid::regprocedure::text) from pg_catalog.pg_proc as p
+       where p.pronamespace = 'strata'::regnamespace and p.proname = v_one.name having count(*) = 1));
+    if v_routine is null or v_one.grantee in ('public', 'anon', 'authenticated', 'strata_mover') then
+      v_left := v_left || format('%s to %s', v_one.routine, v_one.grantee);
+    else
+      execute format('grant execute on routine %s to %s%s', v_routine, v_one.grantee, case when v_one.grantable then ' with grant option' end);
+    end if;
+  end loop;
+  if v_left <> '{}' then
+    raise warning 'not granted again: %', array_to_string(v_left, '; ')
+      using hint = 'Whoever comes with a publishable key is to call a function of your own, in a schema of your own, that calls Strata''s.';
+  end if;
+end
+$$;
 
 -- release/close.sql
 

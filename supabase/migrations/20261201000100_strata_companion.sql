@@ -1,5 +1,5 @@
 -- Strata 0.1.0, companion: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 6470762a29bdf0da4de3515d3613988309e1226ca76413c879ba182eb0939317
+-- digest f2987d28a4bdce418865fc9b7cb7cbc8ea812f6f9593eb5200e5f16d16458a75
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -85,26 +85,57 @@ begin
 end
 $$;
 
+-- release/remember.sql
+
+-- What is here before code and tables are made anew: which routines are this product's, and what its owner has granted on them. He
+-- is asked for nothing twice: grants.sql and regrant.sql give it back.
+
+do $$
+declare
+  v_old oid[] := '{}';
+  v_granted jsonb := '[]';
+begin
+  if pg_catalog.current_setting('strata.from') = '0.0.0' then
+    v_old := array(select p.oid from pg_catalog.pg_proc as p
+                    where p.pronamespace = 'strata'::regnamespace and p.prorettype <> 'trigger'::regtype);
+  elsif pg_catalog.current_setting('strata.from') <> '' then
+    execute $sql$select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid from (
+      select r.routines from strata.releases as r where r.product = 'companion' order by r.installed_at desc limit 1) as r)$sql$ into v_old;
+    v_old := array(select p.oid from pg_catalog.pg_proc as p where p.oid = any (v_old));
+  end if;
+  -- What the release that was here has granted is in strata.rights; one from before there was that table granted to these two.
+  execute $sql$
+    select coalesce(jsonb_agg(jsonb_build_object('routine', p.oid::regprocedure::text, 'name', p.proname, 'grantable', a.is_grantable,
+                                                 'grantee', case a.grantee when 0 then 'public' else a.grantee::regrole::text end)), '[]')
+      from pg_catalog.pg_proc as p cross join lateral aclexplode(p.proacl) as a
+     where p.oid = any ($1) and a.grantee <> p.proowner and $sql$
+    || case when pg_catalog.to_regclass('strata.rights') is null then $sql$ a.grantee::regrole::text not in ('service_role', 'strata_mover')$sql$
+            else $sql$ not exists (select from strata.rights as r
+                                    where r.object = p.oid::regprocedure::text and r.grantee = a.grantee::regrole::text)$sql$ end
+    into v_granted using v_old;
+  perform pg_catalog.set_config('strata.old', v_old::text, true);
+  perform pg_catalog.set_config('strata.old_routines',
+    (select coalesce(jsonb_agg(o::regprocedure::text), '[]') from unnest(v_old) as o)::text, true);
+  perform pg_catalog.set_config('strata.old_relations', array(
+    select c.oid from pg_catalog.pg_class as c where c.relnamespace = pg_catalog.to_regnamespace('strata'))::text, true);
+  perform pg_catalog.set_config('strata.granted', v_granted::text, true);
+  perform pg_catalog.set_config('strata.open_relations', coalesce((
+    select jsonb_agg(distinct format('%s to %s', c.oid::regclass, case a.grantee when 0 then 'public' else a.grantee::regrole::text end))
+      from pg_catalog.pg_class as c cross join lateral aclexplode(c.relacl) as a
+     where c.relnamespace = pg_catalog.to_regnamespace('strata')
+       and (a.grantee = 0 or a.grantee in (select r.oid from pg_catalog.pg_roles as r where r.rolname in ('anon', 'authenticated')))), '[]')::text, true);
+end
+$$;
+
 -- release/drop.sql
 
 -- Code is brought anew as a whole: `create or replace` cannot change what a routine returns, and keeps old grants. What
 -- triggers call stays until it is replaced; so does a type that is still used.
 do $$
 declare
-  v_old oid[];
+  v_old constant oid[] := pg_catalog.current_setting('strata.old')::oid[];
   v_users text;
 begin
-  if pg_catalog.current_setting('strata.from') = '' then
-    return;
-  end if;
-  if pg_catalog.current_setting('strata.from') = '0.0.0' then
-    v_old := array(select p.oid from pg_catalog.pg_proc as p
-                    where p.pronamespace = 'strata'::regnamespace and p.prorettype <> 'trigger'::regtype);
-  else
-    execute $sql$select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid from (
-      select r.routines from strata.releases as r where r.product = 'companion' order by r.installed_at desc limit 1) as r)$sql$ into v_old;
-    v_old := array(select p.oid from pg_catalog.pg_proc as p where p.oid = any (v_old));
-  end if;
   select string_agg(distinct pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), ', ') into v_users
     from pg_catalog.pg_depend as d
    where d.refclassid = 'pg_catalog.pg_proc'::regclass and d.refobjid = any (v_old)
@@ -585,7 +616,6 @@ as $$
      and (b.state = 'due' or (b.state in ('failed', 'composing', 'delivering') and b.leased_until < strata.clock()))
 $$;
 comment on function strata.briefings_to_send() is 'Whose briefing of today is still to be sent, by whoever is woken for it.';
-grant execute on function strata.briefings_to_send() to service_role;
 
 create or replace function strata.retry_briefings()
 returns integer
@@ -633,7 +663,6 @@ as $$
    order by b.day desc limit least(greatest(p_limit, 1), 100)
 $$;
 comment on function strata.briefing_log(text, integer) is 'The last briefings of an owner, newest first; at most 100. ST093: no such owner.';
-grant execute on function strata.briefing_log(text, integer) to service_role;
 
 create or replace function strata.briefing_conditions()
 returns setof strata.condition
@@ -718,7 +747,6 @@ security definer -- the edge functions call it as service_role
 set search_path = pg_catalog, pg_temp
 as $$ select coalesce(array_agg(o.owner order by o.owner), '{}') from strata.owners as o where o.wants_briefing $$;
 comment on function strata.briefing_owners() is 'Who wants a briefing.';
-grant execute on function strata.briefing_owners() to service_role;
 
 -- The one that has rested longest; of several, another one each day.
 create or replace function strata.choose_affirmation(p_owner text, p_language text, p_day date, out affirmation_id uuid, out says text)
@@ -770,7 +798,6 @@ $$;
 comment on function strata.open_briefing(text) is
   'Takes today''s briefing of an owner in hand, with a lease; no lease: it was sent (or may have been), or somebody is at it. '
   'Recording: what an earlier attempt paid for. Two at once: one gets the lease. ST093: no such owner.';
-grant execute on function strata.open_briefing(text) to service_role;
 
 create or replace function strata.start_delivery(
   p_lease uuid, p_says text, p_language text, p_channel text, p_characters integer, p_reason text default null, p_seconds numeric default null,
@@ -796,7 +823,6 @@ $$;
 comment on function strata.start_delivery(uuid, text, text, text, integer, text, numeric, uuid, uuid, uuid) is
   'Says that the next thing is to send the briefing: from here on it is not sent a second time unless it is refused for '
   'certain. ST094: not composing under this lease.';
-grant execute on function strata.start_delivery(uuid, text, text, text, integer, text, numeric, uuid, uuid, uuid) to service_role;
 
 create or replace function strata.finish_briefing(p_lease uuid, p_message_id text, p_channel text default null, p_reason text default null)
 returns void
@@ -817,7 +843,6 @@ end
 $$;
 comment on function strata.finish_briefing(uuid, text, text, text) is
   'The briefing was sent, as this message, and after all over this channel. ST094: not delivering under this lease.';
-grant execute on function strata.finish_briefing(uuid, text, text, text) to service_role;
 
 create or replace function strata.fail_briefing(p_lease uuid, p_trouble text, p_may_have_arrived boolean)
 returns void
@@ -836,7 +861,6 @@ end
 $$;
 comment on function strata.fail_briefing(uuid, text, boolean) is
   'The briefing was not sent, and why; or it may have been, and is not sent again. ST094: not under this lease.';
-grant execute on function strata.fail_briefing(uuid, text, boolean) to service_role;
 
 -- companion/facts.sql
 
@@ -1021,7 +1045,6 @@ $$;
 comment on function strata.briefing_facts(text) is
   'Everything today''s briefing of an owner may say, as JSON: owner, day, hour, tasks, yesterday, week, affirmation; parts that '
   'are not known are null. Changes nothing but the affirmations it learns. ST093: no such owner.';
-grant execute on function strata.briefing_facts(text) to service_role;
 
 create or replace function strata.store_recording(p_kind text, p_language text, p_transcript text, p_mime_type text, p_audio text, p_seconds numeric, p_metadata text)
 returns uuid
@@ -1045,7 +1068,6 @@ $$;
 comment on function strata.store_recording(text, text, text, text, text, numeric, text) is
   'Keeps what was spoken (in hexadecimal; and JSON about it as text: either crosses REST untouched) as a voice recording, which '
   'settles like everything else; null where there is no such table.';
-grant execute on function strata.store_recording(text, text, text, text, text, numeric, text) to service_role;
 
 create or replace function strata.read_recording(p_recording_id uuid, out mime_type text, out audio text, out seconds numeric)
 language plpgsql
@@ -1061,7 +1083,6 @@ begin
 end
 $$;
 comment on function strata.read_recording(uuid) is 'A voice recording that is still on this tier, in hexadecimal; nulls when it has settled.';
-grant execute on function strata.read_recording(uuid) to service_role;
 
 -- companion/personal.sql
 
@@ -1194,6 +1215,63 @@ insert into strata.registry (product, occasion, place, routine) values
   ('companion', 'prune', 50, 'prune_briefings')
 on conflict (occasion, routine) do update set place = excluded.place;
 
+-- release/grants.sql
+
+-- One sweep, before the grants that follow: nobody has a right to what this file made. What default privileges of the owner's gave on
+-- new routines is remembered; on those that were here before counts what was granted on each.
+--
+-- Nothing of schema strata is open to public, anon and authenticated, whom a publishable key makes everybody.
+
+revoke all on schema strata from public;
+revoke all on all tables in schema strata from public;
+revoke all on all sequences in schema strata from public;
+revoke all on all routines in schema strata from public;
+
+do $$
+declare
+  v_role name;
+  v_one record;
+begin
+  for v_role in select r.rolname from pg_catalog.pg_roles as r where r.rolname in ('anon', 'authenticated') loop
+    execute format('revoke all on schema strata from %I', v_role);
+    execute format('revoke all on all tables in schema strata from %I', v_role);
+    execute format('revoke all on all sequences in schema strata from %I', v_role);
+    execute format('revoke all on all routines in schema strata from %I', v_role);
+  end loop;
+  for v_one in
+    select p.oid::regprocedure::text as routine, p.proname as name, a.grantee::regrole::text as grantee, a.is_grantable as grantable
+      from pg_catalog.pg_proc as p cross join lateral aclexplode(p.proacl) as a
+     where p.pronamespace = 'strata'::regnamespace and a.grantee not in (0, p.proowner)
+       and p.oid <> all (current_setting('strata.not_ours')::oid[])
+  loop
+    execute format('revoke all on routine %s from %s cascade', v_one.routine, v_one.grantee);
+    if v_one.grantee not in ('service_role', 'strata_mover') and not current_setting('strata.old_routines')::jsonb ? v_one.routine then
+      perform pg_catalog.set_config('strata.granted', (current_setting('strata.granted')::jsonb || to_jsonb(v_one))::text, true);
+    end if;
+  end loop;
+  for v_one in
+    select c.oid::regclass::text as relation, a.grantee::regrole::text as grantee
+      from pg_catalog.pg_class as c cross join lateral aclexplode(c.relacl) as a
+     where c.relnamespace = 'strata'::regnamespace and c.relkind in ('r', 'p', 'v', 'S')
+       and a.grantee in (select r.oid from pg_catalog.pg_roles as r where r.rolname in ('service_role', 'strata_mover'))
+       and c.oid <> all (current_setting('strata.old_relations')::oid[])
+     group by c.oid, a.grantee
+  loop
+    execute format('revoke all on table %s from %s', v_one.relation, v_one.grantee);
+  end loop;
+end
+$$;
+
+grant execute on function strata.briefings_to_send() to service_role;
+grant execute on function strata.briefing_log(text, integer) to service_role;
+grant execute on function strata.briefing_owners() to service_role;
+grant execute on function strata.open_briefing(text) to service_role;
+grant execute on function strata.start_delivery(uuid, text, text, text, integer, text, numeric, uuid, uuid, uuid) to service_role;
+grant execute on function strata.finish_briefing(uuid, text, text, text) to service_role;
+grant execute on function strata.fail_briefing(uuid, text, boolean) to service_role;
+grant execute on function strata.briefing_facts(text) to service_role;
+grant execute on function strata.store_recording(text, text, text, text, text, numeric, text) to service_role;
+grant execute on function strata.read_recording(uuid) to service_role;
 -- companion/release/end.sql
 
 -- The end: nobody may do more than is granted above.
@@ -1217,12 +1295,42 @@ end
 $$;
 
 revoke execute on function public.date_from_created_at() from public;
-revoke all on all routines in schema strata from public;
-revoke all on all tables in schema strata from public;
 select strata.note_rights();
-select strata.note_release('companion', '0.1.0', '6470762a29bdf0da4de3515d3613988309e1226ca76413c879ba182eb0939317');
+select strata.note_release('companion', '0.1.0', 'f2987d28a4bdce418865fc9b7cb7cbc8ea812f6f9593eb5200e5f16d16458a75');
 
 notify pgrst, 'reload schema';
+
+-- release/regrant.sql
+
+-- What the owner granted is granted again: on the same routine, else on the one of that name, where there is one. Not to whoever has a
+-- publishable key, and not to neighbours, who may do what a release says: that is named.
+
+do $$
+declare
+  v_one record;
+  v_routine text;
+  v_left text[] := array(select jsonb_array_elements_text(current_setting('strata.open_relations')::jsonb));
+begin
+  for v_one in
+    select g.routine, g.name, g.grantee, g.grantable
+      from jsonb_to_recordset(current_setting('strata.granted')::jsonb) as g (routine text, name text, grantee text, grantable boolean)
+     order by g.routine, g.grantee
+  loop
+    v_routine := coalesce(to_regprocedure(v_one.routine)::text, (
+      select min(p.oid::regprocedure::text) from pg_catalog.pg_proc as p
+       where p.pronamespace = 'strata'::regnamespace and p.proname = v_one.name having count(*) = 1));
+    if v_routine is null or v_one.grantee in ('public', 'anon', 'authenticated', 'strata_mover') then
+      v_left := v_left || format('%s to %s', v_one.routine, v_one.grantee);
+    else
+      execute format('grant execute on routine %s to %s%s', v_routine, v_one.grantee, case when v_one.grantable then ' with grant option' end);
+    end if;
+  end loop;
+  if v_left <> '{}' then
+    raise warning 'not granted again: %', array_to_string(v_left, '; ')
+      using hint = 'Whoever comes with a publishable key is to call a function of your own, in a schema of your own, that calls Strata''s.';
+  end if;
+end
+$$;
 
 -- release/close.sql
 

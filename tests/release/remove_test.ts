@@ -1,8 +1,12 @@
 /** remove.sql: what it takes, and what it names instead. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { removalSql } from "../../cli/project/guest.ts";
+import { companionRemovalSql, removalSql } from "../../cli/project/guest.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
 import { refusal } from "../support/refusal.ts";
+import { filesHere } from "../support/released.ts";
+import { differences, snapshot } from "../support/snapshot.ts";
+import { everyTable } from "../upgrade/dump.ts";
+import { emptyDatabase } from "../upgrade/support.ts";
 
 const has = async ({ sql }: TestDatabase, name: string) =>
   (await sql`select to_regclass(${name}) is not null as there`)[0]?.["there"] as boolean;
@@ -90,4 +94,45 @@ Deno.test("what an open drain has changed of read-only defaults is put back", as
   assert(JSON.stringify(await said()) !== JSON.stringify(before), "the drain lets it write");
   await session.unsafe(await removalSql(false));
   assertEquals([...await said()], before);
+});
+
+Deno.test("without the companion all is as where it never was, and its tables in public stay", async () => {
+  await using db = await testDatabase();
+  await using plain = await emptyDatabase("core");
+  const [strata, companion] = await filesHere();
+  await plain.connect({ max: 1 }).unsafe(strata?.text ?? "");
+  for (const one of [db, plain]) await one.sql`select strata.become('core')`;
+  await db.sql`select strata.manage('public.tasks', p_core_retention_days => 30)`;
+  await db.sql`insert into public.tasks (title) values ('stays')`;
+
+  const remove = async () =>
+    await db.connect({ max: 1 }).unsafe(await companionRemovalSql()).then(() => undefined);
+  await db.sql.unsafe("create view public.theirs as select * from strata.owners");
+  const refused = await refusal(remove());
+  assertEquals(refused.code, "ST068");
+  assertMatch(refused.message, /theirs/);
+  assert(await has(db, "strata.owners"));
+  await db.sql.unsafe("drop view public.theirs");
+
+  await remove();
+  await remove(); // and again
+  const [there, never] = [
+    await snapshot(db.sql, ["strata"]),
+    await snapshot(plain.sql, ["strata"]),
+  ];
+  assertEquals(differences(there, never), []);
+  const planted = async ({ sql }: TestDatabase) => {
+    const { "strata.releases": _r, "strata.self": _s, "strata.datasets": _d, ...tables } =
+      await everyTable(sql);
+    return Object.fromEntries(
+      Object.entries(tables).filter(([name]) => name.startsWith("strata.")),
+    );
+  };
+  assertEquals(differences(await planted(db), await planted(plain)), []);
+  assertEquals((await db.sql`select from strata.datasets`).length, 1);
+  await db.sql`call strata.process()`;
+  assertEquals((await db.sql`select title from public.tasks`).length, 1);
+
+  await db.connect({ max: 1 }).unsafe(companion?.text ?? "");
+  assert(await has(db, "strata.owners"), "it can come back");
 });

@@ -1,5 +1,14 @@
 import versions from "../../import_map.json" with { type: "json" };
 
+/** What a command came to. */
+export interface Called {
+  code: number;
+  /** What it says and what it prints. */
+  output: string;
+  /** What it prints. */
+  out: string;
+}
+
 /** An application of somebody's own: a folder with supabase/config.toml and migrations, pushed by the real CLI. */
 export interface Application extends AsyncDisposable {
   path: string;
@@ -8,7 +17,9 @@ export interface Application extends AsyncDisposable {
   read(path: string): Promise<string>;
   files(folder: string): Promise<string[]>;
   /** `supabase db push`, as its owner calls it. */
-  push(url: string): Promise<{ code: number; output: string }>;
+  push(url: string): Promise<Called>;
+  /** Any command of the CLI's, with what it prints. */
+  cli(...words: string[]): Promise<Called>;
   /** Another copy of it, as a colleague has one. */
   clone(): Promise<Application>;
 }
@@ -41,6 +52,20 @@ export async function application(): Promise<Application> {
 
 function open(path: string): Application {
   const within = (file: string) => `${path}/supabase/${file}`;
+  const cli = async (...words: string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command("npx", {
+      args: ["--yes", versions.imports.supabase.replace(/^npm:/, ""), ...words],
+      cwd: path,
+      env: {
+        SUPABASE_NO_UPDATE_NOTIFIER: "1",
+        SUPABASE_TELEMETRY_DISABLED: "1",
+        SUPABASE_HOME: `${path}/.home`,
+      },
+      stdin: "null",
+    }).output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    return { code, output: text(stderr) + text(stdout), out: text(stdout) };
+  };
   return {
     path,
     async write(file, text) {
@@ -51,27 +76,8 @@ function open(path: string): Application {
     async files(folder) {
       return (await Array.fromAsync(Deno.readDir(within(folder)))).map(({ name }) => name).sort();
     },
-    async push(url) {
-      const { code, stdout, stderr } = await new Deno.Command("npx", {
-        args: [
-          "--yes",
-          versions.imports.supabase.replace(/^npm:/, ""),
-          "db",
-          "push",
-          `--remote=${url}`,
-          "--yes",
-        ],
-        cwd: path,
-        env: {
-          SUPABASE_NO_UPDATE_NOTIFIER: "1",
-          SUPABASE_TELEMETRY_DISABLED: "1",
-          SUPABASE_HOME: `${path}/.home`,
-        },
-        stdin: "null",
-      }).output();
-      const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-      return { code, output: text(stderr) + text(stdout) };
-    },
+    push: (url) => cli("db", "push", `--remote=${url}`, "--yes"),
+    cli,
     async clone() {
       const copy = await Deno.makeTempDir({ prefix: "strata-application-" });
       await new Deno.Command("cp", { args: ["-r", `${path}/supabase`, copy] }).output();

@@ -1,24 +1,27 @@
 -- Rights: what the migrations granted, so that what was taken away meanwhile is found and given back.
 --
--- The last chapter writes down what is granted on schema strata (note_rights). validate_rights() compares, and become(), which
--- every setup runs, gives back what is missing. Nothing is ever granted that was not granted by a migration.
+-- A release writes down what it has granted on schema strata (note_rights), before what its owner has granted is granted again.
+-- validate_rights() compares, and become(), which every setup runs, gives back what is missing of the release's.
 
 create function strata.note_rights()
 returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
+  delete from strata.rights as r
+   where coalesce(to_regprocedure(case r.privilege when 'execute' then r.object end)::oid <> all (current_setting('strata.not_ours')::oid[]), true);
   insert into strata.rights (object, grantee, privilege)
   select 'strata', a.grantee::regrole::text, 'usage'
     from pg_catalog.pg_namespace as n cross join lateral aclexplode(n.nspacl) as a
-   where n.nspname = 'strata' and a.privilege_type = 'USAGE' and a.grantee <> 0 and a.grantee <> n.nspowner
+   where n.nspname = 'strata' and a.privilege_type = 'USAGE' and a.grantee::regrole::text in ('strata_mover', 'service_role')
   union all
   select p.oid::regprocedure::text, a.grantee::regrole::text, 'execute'
     from pg_catalog.pg_proc as p cross join lateral aclexplode(p.proacl) as a
    where p.pronamespace = 'strata'::regnamespace and a.privilege_type = 'EXECUTE' and a.grantee <> 0 and a.grantee <> p.proowner
+     and p.oid <> all (current_setting('strata.not_ours')::oid[])
   on conflict do nothing
 $$;
-comment on function strata.note_rights() is 'Writes down what is granted on schema strata now: the last thing that the migrations do.';
+comment on function strata.note_rights() is 'Writes down what the release that is being pushed has granted on schema strata; what other products granted stays noted.';
 select strata.pin('strata.note_rights()');
 
 create function strata.missing_rights()

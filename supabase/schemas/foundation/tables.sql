@@ -110,6 +110,7 @@ create table strata.self (
   is_last boolean not null,
   became_at timestamptz not null,
   looked_at timestamptz,
+  took_temporary boolean not null default false,
   constraint self_pkey primary key (only_row),
   constraint self_is_one_row check (only_row),
   constraint self_tier_fkey foreign key (tier) references strata.tiers (name)
@@ -118,5 +119,6 @@ comment on table strata.self is
   'Which tier this database is (one row). is_last: rows do not settle any further and are deleted here at the age '
   'their policy says.';
 alter table strata.self enable row level security;
+comment on column strata.self.took_temporary is 'Whether public could make temporary objects here before Strata took that away: then a removal gives it back.';
 
 create index self_tier_idx on strata.self (tier);

@@ -2,20 +2,9 @@
 -- triggers call stays until it is replaced; so does a type that is still used.
 do $$
 declare
-  v_old oid[];
+  v_old constant oid[] := pg_catalog.current_setting('strata.old')::oid[];
   v_users text;
 begin
-  if pg_catalog.current_setting('strata.from') = '' then
-    return;
-  end if;
-  if pg_catalog.current_setting('strata.from') = '0.0.0' then
-    v_old := array(select p.oid from pg_catalog.pg_proc as p
-                    where p.pronamespace = 'strata'::regnamespace and p.prorettype <> 'trigger'::regtype);
-  else
-    execute $sql$select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid from (
-      select r.routines from strata.releases as r where r.product = '%PRODUCT%' order by r.installed_at desc limit 1) as r)$sql$ into v_old;
-    v_old := array(select p.oid from pg_catalog.pg_proc as p where p.oid = any (v_old));
-  end if;
   select string_agg(distinct pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), ', ') into v_users
     from pg_catalog.pg_depend as d
    where d.refclassid = 'pg_catalog.pg_proc'::regclass and d.refobjid = any (v_old)

@@ -73,8 +73,9 @@ begin
   if strata.has_cron() then
     execute 'select cron.unschedule(j.jobid) from cron.job as j where j.jobname like ''strata-%'' and j.database = current_database()';
   end if;
-  if pg_has_role(current_user, (select d.datdba from pg_catalog.pg_database as d where d.datname = current_database()), 'usage') then
-    execute format('grant temporary on database %I to public', current_database()); -- as every database has it
+  if (select s.took_temporary from strata.self as s)
+     and pg_has_role(current_user, (select d.datdba from pg_catalog.pg_database as d where d.datname = current_database()), 'usage') then
+    execute format('grant temporary on database %I to public', current_database()); -- as it was
   end if;
   drop schema strata cascade;
 end

@@ -205,6 +205,7 @@ begin
   if has_database_privilege('public', current_database(), 'temporary') and pg_has_role(current_user, (
        select d.datdba from pg_catalog.pg_database as d where d.datname = current_database()), 'usage') then
     execute format('revoke temporary on database %I from public', current_database());
+    update strata.self as s set took_temporary = true where true;
   end if;
 end
 $$;

@@ -12,7 +12,9 @@ update strata.settings as s set value = 20 where s.name = 'silent_after' and s.v
 update strata.settings as s set value = 30 where s.name = 'repeat_alerts' and s.value = 60;
 update strata.settings as s set value = 30 where s.name = 'keep_messages' and s.value = 35;
 
-alter table strata.self add column looked_at timestamptz;
+alter table strata.self
+  add column looked_at timestamptz,
+  add column took_temporary boolean not null default false;
 alter table strata.heartbeats
   add column hour timestamptz,
   add column hour_bytes bigint not null default 0;

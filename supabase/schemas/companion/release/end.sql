@@ -19,8 +19,6 @@ end
 $$;
 
 revoke execute on function public.date_from_created_at() from public;
-revoke all on all routines in schema strata from public;
-revoke all on all tables in schema strata from public;
 select strata.note_rights();
 select strata.note_release('companion', '%VERSION%', '%DIGEST%');
 
