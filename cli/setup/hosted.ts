@@ -62,6 +62,11 @@ const SERVER: Question[] = [
     `${setting("statement_timeout")}::int = 0 or ${setting("statement_timeout")}::int >= 60000`,
     "current_setting('statement_timeout')",
   ],
+  [
+    "silent neighbours",
+    "version() like '%linux%'",
+    "substring(version() from 'on (\\S+)')",
+  ],
   ["time zone", "current_setting('TimeZone') = 'UTC'", "current_setting('TimeZone')"],
   [
     "primary",
@@ -154,11 +159,18 @@ const PARTS: Question[] = [
     version("pg_cron"),
   ],
   [
+    "clock of pg_cron",
+    `coalesce(${setting("cron.timezone")}, 'GMT') in ('GMT', 'UTC')`, // before 1.5 it knew no other
+    `coalesce(${setting("cron.timezone")}, 'GMT')`,
+  ],
+  [
     "history of jobs",
-    `has_table_privilege(to_regclass('cron.job'), 'select')
+    `coalesce(${
+      setting("cron.log_run")
+    } <> 'off', true) and has_table_privilege(to_regclass('cron.job'), 'select')
        and has_table_privilege(to_regclass('cron.job_run_details'), 'select')
        and has_table_privilege(to_regclass('cron.job_run_details'), 'delete')`,
-    "'may be read and tidied'",
+    "'is kept, may be read and tidied'",
   ],
   [
     "jobs at once",

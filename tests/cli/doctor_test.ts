@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { connectLocally } from "../../local/cluster.ts";
 import { REPOSITORY } from "../../local/settings.ts";
+import { ownStack } from "../support/own_stack.ts";
 import { plainServer } from "../support/plain_server.ts";
+import { killServer, startServer } from "../support/servers.ts";
 import { type CommandLine, commandLine } from "./support.ts";
 
 interface Found {
@@ -35,6 +38,29 @@ Deno.test("doctor --hosted asks a project and changes nothing, so a read-only on
 
   const page = await Deno.readTextFile(`${REPOSITORY}/docs/design/platform.md`);
   for (const { topic } of well.found) assert.match(page, new RegExp(`^\\| ${topic} +\\|`, "m"));
+});
+
+Deno.test("doctor --hosted tells a pg_cron that keeps no history, or schedules by another clock", async () => {
+  await using stack = await ownStack();
+  const core = stack.clusters.find(({ tier }) => tier === "core");
+  assert.ok(core !== undefined);
+  await using cli = await commandLine(["core", "main"]);
+  cli.environment["STRATA_CORE_DB_URL"] = stack.env["STRATA_CORE_DB_URL"] ?? "";
+  const of = async (topic: string) => {
+    return (await doctor(cli)).found.find((one) => one.topic === topic);
+  };
+  const topics = ["history of jobs", "clock of pg_cron", "silent neighbours"];
+  for (const topic of topics) assert.equal((await of(topic))?.ok, true, topic);
+
+  const sql = connectLocally(core);
+  await sql.unsafe("alter system set cron.log_run = off");
+  const [zone] = await sql`select from pg_settings where name = 'cron.timezone'`; // from 1.5 on
+  if (zone !== undefined) await sql.unsafe("alter system set cron.timezone = 'Asia/Kathmandu'");
+  await sql.end();
+  await killServer("core", stack);
+  await startServer("core", stack);
+  assert.equal((await of("history of jobs"))?.ok, false);
+  assert.equal((await of("clock of pg_cron"))?.ok, zone === undefined);
 });
 
 Deno.test("doctor --hosted says what a plain PostgreSQL has not", async () => {

@@ -96,7 +96,7 @@ async function valuesOf(sql: Sql, table: string): Promise<unknown[]> {
       select set_config('extra_float_digits', '1', true), set_config('timezone', 'UTC', true),
              set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true),
              set_config('bytea_output', 'hex', true), set_config('xmlbinary', 'base64', true),
-             set_config('lc_monetary', 'C', true)`;
+             set_config('lc_monetary', 'C', true), set_config('quote_all_identifiers', 'off', true)`;
     const columns = await tx<{ name: string }[]>`
       select attname as name from pg_attribute
        where attrelid = ${table}::regclass and attnum > 0 and not attisdropped order by attname`;

@@ -1,4 +1,5 @@
 import type { Sql } from "postgres";
+import { BUILTIN, quoted } from "./builtin_types.ts";
 
 /** Settings that change how values are written and read, and no value may care. */
 export const NASTY_SETTINGS: Record<string, string> = {
@@ -123,6 +124,20 @@ const COLUMNS: Record<string, { type: string; values: string[] }> = {
   c_lsn: { type: "pg_lsn", values: ["'16/B374D848'"] },
   c_jsonpath: { type: "jsonpath", values: ["'$.a[*] ? (@ > 1)'"] },
 };
+
+/** Types that are above already, under the names that a person writes. */
+const ABOVE = Object.values(COLUMNS).map(({ type }) => type);
+
+/** Every other type that comes with Postgres, with the values at its edges. */
+for (const [name, values] of Object.entries(BUILTIN)) {
+  const type = quoted(name);
+  if (!ABOVE.includes(name)) {
+    COLUMNS[`b_${name}`] = {
+      type,
+      values: values.map((v) => `(${v})::${type}`),
+    };
+  }
+}
 
 /** Makes `public.every_type`: a row per value, one with all values, one with none; all are old. */
 export async function makeEveryType(sql: Sql): Promise<void> {

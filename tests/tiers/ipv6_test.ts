@@ -4,18 +4,9 @@ import { connect } from "../../cli/lib/session.ts";
 import { connectSql } from "../../supabase/functions/_strata/protocol/strata_sql_rpc.ts";
 import { testChain } from "../support/chain.ts";
 import { testDatabase } from "../support/database.ts";
+import { hasIpv6 } from "../support/ipv6.ts";
 import { addNote, idsOn, manageNotes, settle } from "../support/notes.ts";
 import { openProxy } from "../fire/life/proxy.ts";
-
-/** Not every machine has it: a container often has not. */
-function hasIpv6(): boolean {
-  try {
-    Deno.listen({ hostname: "::1", port: 0 }).close();
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 const options = { ignore: !hasIpv6() };
 
