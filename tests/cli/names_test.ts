@@ -74,6 +74,6 @@ Deno.test("a policy without a table is that of the table of its name, with its c
   const { code, out } = await cli.strata("setup", "--init");
   assert.equal(code, 0, out);
   const managed = await core`select name, table_name from strata.datasets
-    where table_name in ('Visits', 'sales 2024', 'bills') order by 2 collate "C"`;
+    where table_name in ('Visits', 'sales 2024', 'bills') order by table_name collate "C"`;
   assert.deepEqual(managed.map(({ table_name }) => table_name), ["Visits", "bills", "sales 2024"]);
 });
