@@ -49,7 +49,9 @@ export function audit(io: Io): Command {
 }
 
 async function work(context: Context, options: Options): Promise<Report> {
-  const dataset = options.dataset ?? null;
+  const dataset = options.dataset === undefined
+    ? null
+    : await context.session.named(options.dataset);
   if (options.month !== undefined && !options.accept) {
     throw new Failure("--month goes with --accept", "An audit looks at all months.", 2);
   }

@@ -28,9 +28,10 @@ export function explain(io: Io): Command {
 
 async function report(
   { session, config }: Context,
-  dataset: string,
+  given: string,
   key: string[],
 ): Promise<Report> {
+  const dataset = await session.named(given);
   const managing = await session.managing(dataset);
   if (managing.length === 0) throw await session.noDataset(dataset);
   const answers = await session.ask(({ sql }) => explainOf(sql, dataset, key), managing);

@@ -56,15 +56,16 @@ export function hold(io: Io): Command {
 
 async function keep(
   { session }: Context,
-  dataset: string | undefined,
+  given: string | undefined,
   key: string[],
   { where, reason, until, prevents }: HoldFlags,
 ): Promise<Report> {
-  if (dataset === undefined) throw new Failure("Which dataset?", "Name it, or say --list.", 2);
+  if (given === undefined) throw new Failure("Which dataset?", "Name it, or say --list.", 2);
   if ((key.length > 0) === (where !== undefined)) {
     throw new Failure("Which rows?", "Give one row's key, or --where with a condition.", 2);
   }
   if (reason === undefined) throw new Failure("Why?", "Say it with --reason.", 2);
+  const dataset = await session.named(given);
   const [hottest] = await session.managing(dataset);
   if (hottest === undefined) throw await session.noDataset(dataset);
   const id = await holds.hold(hottest.sql, { dataset, key, where, reason, until, prevents });
@@ -77,7 +78,8 @@ async function keep(
   };
 }
 
-async function list({ session }: Context, dataset: string | undefined): Promise<Report> {
+async function list({ session }: Context, given: string | undefined): Promise<Report> {
+  const dataset = given === undefined ? undefined : await session.named(given);
   const open = (await openHolds(session)).filter((one) =>
     dataset === undefined || one.dataset === dataset
   );

@@ -27,9 +27,10 @@ export function load(io: Io): Command {
       "CSV (comma, semicolon or tab) with a header line, or JSON Lines; columns by name, others get defaults",
     )
     .option("--skip-bad", "keep the good lines of a file that has bad ones")
-    .action((dataset: string, file: string, options: LoadFlags) =>
+    .action((given: string, file: string, options: LoadFlags) =>
       perform(io, options, async ({ session }) => {
         const { sql } = session.require("core");
+        const dataset = await session.named(given);
         const path = await fileNamed(file);
         using progress = new Progress("Loading", 0, size);
         const result = await loadFile(sql, {

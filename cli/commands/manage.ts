@@ -14,6 +14,7 @@ import {
   perform,
   type Report,
 } from "../lib/command.ts";
+import { isSameTable } from "../lib/table_name.ts";
 import { Failure } from "../lib/errors.ts";
 
 /** The greatest age a policy may name. */
@@ -81,7 +82,7 @@ async function adopt(context: Context, name: string, flags: ManageFlags): Promis
   const { dataset: _, ...defaults } = config.defaults;
   const before: Partial<DatasetPolicy> = await policyOf(sql, table) === undefined
     ? (await policiesAt(sql, config.policies))
-      .find((policy) => policy.table === table) ?? defaults
+      .find((policy) => isSameTable(policy.table, table)) ?? defaults
     : {};
   const dataset = await manageTable(sql, {
     dataset: flags.dataset ?? before.dataset,

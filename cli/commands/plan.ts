@@ -21,7 +21,12 @@ export function plan(io: Io): Command {
   ])
     .argument("[dataset]", "only this dataset")
     .action((dataset: string | undefined, options: CommonOptions) =>
-      perform(io, options, (context) => report(context, dataset ?? null))
+      perform(
+        io,
+        options,
+        async (context) =>
+          report(context, dataset === undefined ? null : await context.session.named(dataset)),
+      )
     );
 }
 

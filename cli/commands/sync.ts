@@ -14,12 +14,15 @@ export function sync(io: Io): Command {
   ])
     .option("--dataset <name>", "only this dataset")
     .action((options: CommonOptions & { dataset?: string }) => {
-      const dataset = options.dataset ?? null;
-      return perform(io, options, (context) =>
-        runUntilDone(
+      return perform(io, options, async (context) => {
+        const dataset = options.dataset === undefined
+          ? null
+          : await context.session.named(options.dataset);
+        return await runUntilDone(
           context,
           { dataset, actions: ["move"], label: "Settling" },
           ({ sql }) => moveDue(sql, BUDGET, dataset),
-        ));
+        );
+      });
     });
 }

@@ -28,7 +28,8 @@ export function unmanage(io: Io): Command {
     );
 }
 
-async function work({ session, config }: Context, dataset: string, yes?: true): Promise<Report> {
+async function work({ session, config }: Context, given: string, yes?: true): Promise<Report> {
+  const dataset = await session.named(given);
   const managing = await session.managing(dataset);
   if (managing.length === 0) throw await session.noDataset(dataset);
   const names = managing.map(({ tier }) => tier.key);

@@ -1,5 +1,6 @@
 /** How long a dataset's rows stay where, as `strata.manage` takes it. */
 import type { DatasetPolicy } from "../tiers/policies.ts";
+import { quoted } from "../lib/table_name.ts";
 import type { FilePolicy } from "./schema.ts";
 
 /** One dataset and its policy. */
@@ -22,7 +23,8 @@ export function policyOf(
 ): Policy {
   return {
     dataset,
-    table: own.table ?? `public.${dataset}`,
+    table: own.table ??
+      `public.${/^[a-z_][a-z0-9_$]*$/i.test(dataset) ? dataset : quoted(dataset)}`,
     ageColumn: own.age_column ?? defaults.age_column ?? "created_at",
     coreRetentionDays: days(own.core_retention_days ?? defaults.core_retention_days ?? 30),
     mainRetentionDays: days(own.main_retention_days ?? defaults.main_retention_days ?? 365),
@@ -48,6 +50,11 @@ export async function policiesOn(
   const kept: Policy[] = [];
   for (const policy of policies) {
     const { today } = policy;
+    const inCapitals = `public.${quoted(policy.dataset)}`; // SQL would fold them
+    if (policy.table === `public.${policy.dataset}` && /[A-Z]/.test(policy.dataset)) {
+      kept.push(await hasTable(inCapitals) ? { ...policy, table: inCapitals } : policy);
+      continue;
+    }
     if (today !== undefined && !await hasTable(policy.table)) meant.push(today);
     else kept.push(policy);
   }

@@ -61,7 +61,10 @@ export const TierSchema = z.strictObject({
 
 /** One dataset of `lifecycle_policies`. Everything may be left out: the rest is from `default`. */
 export const PolicySchema = z.strictObject({
-  table: matching(/^[^.]+\.[^.]+$/, "the table with its schema, such as public.tasks").optional(),
+  table: matching(
+    /^("([^"]|"")+"|[^".]+)\.("([^"]|"")+"|[^".]+)$/,
+    "the table with its schema, such as public.tasks",
+  ).optional(),
   age_column: text("the name of a column, such as created_at").optional(),
   core_retention_days: days.optional(),
   main_retention_days: days.optional(),

@@ -4,7 +4,9 @@ import type { Config, Tier } from "../config/load.ts";
 import type { TierName } from "../config/schema.ts";
 import { dialling, type Trust } from "../../supabase/functions/_strata/protocol/postgres_tls.ts";
 import { datasets, tierOf } from "../../supabase/functions/_strata/protocol/strata.ts";
+import { datasetOf } from "../tiers/holdings.ts";
 import { asFailure, Failure, isAboutTheQuestion, noDataset } from "./errors.ts";
+import { readTableName } from "./table_name.ts";
 
 const CONNECT_SECONDS = 8;
 
@@ -74,6 +76,12 @@ export class Session implements AsyncDisposable {
     const tiers = answers.filter(({ answer }) => answer.some(({ name }) => name === dataset))
       .map(({ tier }) => tier);
     return this.open.filter(({ tier }) => tiers.includes(tier.key));
+  }
+
+  /** A dataset's name; its table's will do, in any quoting. Where there is none, what was given. */
+  async named(dataset: string): Promise<string> {
+    const answers = await this.ask(({ sql }) => datasetOf(sql, dataset, readTableName(dataset)));
+    return answers.find(({ answer }) => answer !== undefined)?.answer ?? dataset;
   }
 
   /** That no tier manages a dataset of this name, and which was perhaps meant. */

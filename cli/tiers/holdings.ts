@@ -15,6 +15,20 @@ export async function settledRows(sql: Db): Promise<bigint> {
   return total;
 }
 
+/** The dataset of this name, or else the one whose table has it. */
+export async function datasetOf(
+  sql: Db,
+  name: string,
+  table?: { schema: string; table: string },
+): Promise<string | undefined> {
+  const [row] = await sql<{ name: string }[]>`
+    select d.name from strata.datasets as d
+     where d.name = ${name}
+        or (d.schema_name = ${table?.schema ?? null} and d.table_name = ${table?.table ?? null})
+     order by d.name = ${name} desc limit 1`;
+  return row?.name;
+}
+
 /** The tables that a tier manages, as SQL names them. */
 export async function managedTables(sql: Db): Promise<string[]> {
   const rows = await sql<{ name: string }[]>`

@@ -12,40 +12,12 @@ import {
   setAsideOn,
   troubleOf,
 } from "../support/moves.ts";
+import { failedQuestions } from "../support/questions.ts";
 import { refusal } from "../support/refusal.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 /** SQLSTATEs of a cancel, of a connection, of a shutdown, of a lock, of an assertion, and ordinary ones. */
 const CODES = ["57014", "08006", "P0004", "P0001", "2F003", "57P01", "25006", "53300"];
-
-/** What a person or a job asks of a tier; none of it may fail for one dataset. */
-const QUESTIONS = [
-  "select * from strata.plan()",
-  "select strata.status()",
-  "select strata.health()",
-  "select strata.report()",
-  "select strata.report_part()",
-  "select * from strata.validate()",
-  "select * from strata.what_is_wrong()",
-  "select e.* from strata.datasets as d cross join lateral strata.explain(d.name, '1') as e",
-  "select * from strata.plan_drain(1000000)",
-  "select * from strata.forecast()",
-  "select * from strata.quota()",
-  "select * from strata.plan_reclaims()",
-  "select strata.check_alerts()",
-  "select * from strata.audit_report()",
-];
-
-const JOBS = [
-  "watch()",
-  "watchdog()",
-  "look()",
-  "upkeep()",
-  "audit()",
-  "process()",
-  "go_on()",
-  "see_to_space()",
-];
 
 /** A table `public.sick` beside the notes, and a function that fails with an SQLSTATE as it is asked of row 1. */
 async function makeSick({ sql }: TestDatabase, code: string): Promise<void> {
@@ -61,16 +33,7 @@ async function makeSick({ sql }: TestDatabase, code: string): Promise<void> {
 }
 
 async function assertAllElseGoesOn(chain: MoveChain, tier: TestDatabase): Promise<void> {
-  const failed: string[] = [];
-  for (const question of QUESTIONS) {
-    await tier.sql.unsafe(question).catch((error) => failed.push(`${question}: ${error.message}`));
-  }
-  for (const job of JOBS) {
-    await tier.sql.unsafe(`call strata.${job}`).catch((error) =>
-      failed.push(`${job}: ${error.message}`)
-    );
-  }
-  assert.deepEqual(failed, []);
+  assert.deepEqual(await failedQuestions(tier), []);
   for (const { sql } of chain.databases) {
     assert.deepEqual(
       [...await sql`select trouble from strata.links where trouble is not null`],

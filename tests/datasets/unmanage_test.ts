@@ -1,8 +1,10 @@
 import { assertEquals } from "@std/assert";
 import type { Sql } from "postgres";
+import { connectLocally } from "../../local/cluster.ts";
 import { testChain } from "../support/chain.ts";
 import { addNote, idsOn, manage, manageNotes, settle } from "../support/notes.ts";
 import { refusal } from "../support/refusal.ts";
+import { testCluster } from "../support/stack.ts";
 
 /** Columns, indexes and comment of table notes, as the catalogue tells them. */
 async function shape(sql: Sql) {
@@ -87,4 +89,21 @@ Deno.test("unmanage() refuses a dataset that is not there", async () => {
     message: 'there is no dataset "nothing"',
     hint: "select name from strata.datasets; strata.manage() adds one.",
   });
+});
+
+Deno.test("unmanage() lets go of a table that is somebody else's by now", async () => {
+  await using chain = await testChain({ tiers: ["core"] });
+  const { core } = chain;
+  await manageNotes(core.sql);
+  await core.sql.unsafe(`
+    create function public.keeps() returns trigger language plpgsql as 'begin return old; end';
+    create trigger keeps before delete on public.notes for each row execute function public.keeps();
+    select strata.manage('public.notes', p_delete_triggers => 'skip')`);
+  const admin = connectLocally(await testCluster("core"), core.name);
+  await admin`alter table public.notes owner to strata_mover`;
+  await admin.end();
+  assertEquals((await refusal(core.sql`select strata.manage('public.notes')`)).code, "ST010");
+  await core.sql`select strata.hold('notes', p_key => array['1'], p_reason => 'a reason')`;
+  await core.sql`select strata.unmanage('notes')`;
+  assertEquals([...await core.sql`select from strata.datasets`], []);
 });

@@ -105,7 +105,7 @@ const CASES: Case[] = [
     code: "ST024",
     says: "the primary key of public.notes is (id, created_at), on main it is (id)",
     remedy:
-      "on the colder tier, with the columns that the message names: alter table public.notes drop constraint …, add primary key (…);",
+      "on the colder tier, with the columns that the message names: alter table public.notes drop constraint if exists …, add primary key (…);",
     mendOnMain:
       "alter table public.notes drop constraint notes_pkey, add primary key (id, created_at)",
   },
@@ -116,7 +116,7 @@ const CASES: Case[] = [
     code: "ST024",
     says: "the primary key of public.notes is (id), on main it is (missing)",
     remedy:
-      "on the colder tier, with the columns that the message names: alter table public.notes drop constraint …, add primary key (…);",
+      "on the colder tier, with the columns that the message names: alter table public.notes drop constraint if exists …, add primary key (…);",
     mendOnMain: "alter table public.notes add primary key (id)",
   },
   {
@@ -126,7 +126,7 @@ const CASES: Case[] = [
     says: 'column "stars" of twin public.notes on main must be filled and is unknown on the ' +
       "hotter tier",
     remedy:
-      "on the colder tier, with the column that the message names: alter table public.notes alter column … drop not null;",
+      "on the colder tier, with the column that the message names: alter table public.notes alter column … drop not null; or, where its type is a domain that allows no null: alter table public.notes alter column … type …;",
     mendOnMain: "alter table public.notes alter column stars set default 3",
   },
 ];

@@ -7,7 +7,8 @@ import { statementsOf } from "../remedies/support.ts";
 
 const hasVirtual = (readMajors(Deno.env.get("STRATA_PG") ?? "").main ?? 15) >= 18;
 
-const TABLE = (computed: string) => `create table public.sums (
+const TABLE = (computed: string) =>
+  `create table public.sums (
   id int primary key, created_at timestamptz, label text, value text ${computed})`;
 
 /** What core has of its column, and what main computes. */

@@ -16,6 +16,7 @@ insert into strata.errors (code, cause, remedy) values
   ('25006', 'the neighbour is read-only', 'free space there, or: alter database … reset default_transaction_read_only; then run `deno task strata sync`'),
   ('40', 'it collided with other work', 'nothing: it is tried again'),
   ('42501', 'a privilege is missing', 'run `deno task strata setup --init`, which grants what it granted before; what is your own, grant to the owner of Strata as the message names it'),
+  ('3F', 'a schema is missing', 'restore <table>, or let go of it: select strata.unmanage(<dataset>);'),
   ('42P01', 'a table is missing', 'restore <table>, or let go of it: select strata.unmanage(<dataset>);'),
   ('42', 'the statement does not fit the table', 'read the message: put back on this tier what it names, or change the policy that needs it with strata.manage(); then run `deno task strata sync`'),
   ('53100', 'the disk there is full', 'free space on that server; moves go on by themselves'),

@@ -218,23 +218,6 @@ comment on function strata.claim_by_policy(strata.datasets, text, uuid[], boolea
   'Claims the oldest rows that are due, or oversize ones, or what a drain wants; without a status when there are none. '
   'p_besides: as of claim(). p_ties: as of besides_sql().';
 
-create function strata.check_table(p_dataset strata.datasets)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_objection record;
-begin
-  for v_objection in
-    select * from strata.objections(strata.relation(p_dataset)::regclass, p_dataset.age_column, p_dataset.delete_triggers) limit 1
-  loop
-    raise exception '%', v_objection.says using errcode = v_objection.code, hint = v_objection.hint;
-  end loop;
-end
-$$;
-comment on function strata.check_table(strata.datasets) is 'Raises what keeps a table from being settled now; ST010 to ST014.';
-
 create function strata.claim(p_dataset text, p_to text, p_besides uuid[] default '{}')
 returns strata.batch
 language plpgsql

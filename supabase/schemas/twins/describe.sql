@@ -204,6 +204,23 @@ $$;
 comment on function strata.shape(regclass) is
   'A short text that changes with a table''s columns, types or key, and with nothing else; never null.';
 
+create function strata.check_table(p_dataset strata.datasets)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_objection record;
+begin
+  for v_objection in
+    select * from strata.objections(strata.relation(p_dataset)::regclass, p_dataset.age_column, p_dataset.delete_triggers) limit 1
+  loop
+    raise exception '%', v_objection.says using errcode = v_objection.code, hint = v_objection.hint;
+  end loop;
+end
+$$;
+comment on function strata.check_table(strata.datasets) is 'Raises what keeps a table from being settled now; ST010 to ST014.';
+
 create function strata.describe(p_dataset text)
 returns jsonb
 language plpgsql
@@ -217,6 +234,7 @@ declare
   v_due_when constant jsonb := case when v_dataset.waits_for is null then strata.condition_tree(v_dataset.due_when) end;
 begin
   perform strata.check_asker('colder');
+  perform strata.check_table(v_dataset) where coalesce(strata.key_columns(v_relation), '{}') = '{}';
   return jsonb_build_object(
     'name', v_dataset.name, 'schema', v_dataset.schema_name, 'table', v_dataset.table_name,
     'key', to_jsonb(strata.key_columns(v_relation)), 'age_column', v_dataset.age_column,
@@ -233,6 +251,6 @@ begin
 end
 $$;
 comment on function strata.describe(text) is
-  'Everything the colder tier must know of a dataset: table, types, key, policy and holds. ST011: no such dataset.';
+  'Everything the colder tier must know of a dataset: table, types, key, policy and holds. ST010: without a key it is no dataset. ST011: there is none of that name.';
 select strata.pin('strata.describe(text)');
 grant execute on function strata.describe(text) to strata_mover;

@@ -32,6 +32,22 @@ end
 $$;
 comment on function strata.type_objections(jsonb) is 'Which types of a description are other ones on this tier (ST026), if they are there at all.';
 
+-- A row of a table is read with a null for each column that did not come, also where that has a default.
+create function strata.is_never_null(p_type oid)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive based as (
+    select t.typnotnull, t.typbasetype from pg_catalog.pg_type as t where t.oid = p_type
+    union all
+    select t.typnotnull, t.typbasetype from based as b join pg_catalog.pg_type as t on t.oid = b.typbasetype
+  )
+  select coalesce(bool_or(b.typnotnull), false) from based as b
+$$;
+comment on function strata.is_never_null(oid) is 'Whether a type is a domain, or one of a domain, that allows no null.';
+
 create function strata.column_objections(p_description jsonb, p_accepted jsonb, p_relation regclass)
 returns table (code text, says text)
 language plpgsql
@@ -50,7 +66,7 @@ begin
     select a.attname::text as name, a.atttypid as type, a.atttypmod as mod,
            case when a.attcollation <> t.typcollation then strata.collation_ref(a.attcollation, t.typcollation) end as collation,
            case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end as computed, a.attgenerated = 'v' as is_virtual,
-           a.attnotnull and not a.atthasdef and a.attidentity = '' as must_be_given
+           a.attnotnull and not a.atthasdef and a.attidentity = '' as must_be_given, strata.is_never_null(t.oid) as is_never_null
       from pg_catalog.pg_attribute as a join pg_catalog.pg_type as t on t.oid = a.atttypid
       left join pg_catalog.pg_attrdef as d on (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
      where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
@@ -73,7 +89,12 @@ begin
   union all
   select 'ST025', format('column "%s" of twin %s on %s must be filled and is unknown on the hotter tier', h.name, p_relation, strata.tier())
     from here as h left join described as d using (name) left join remembered as r using (name)
-   where h.must_be_given and d.name is null and r.name is null;
+   where h.must_be_given and not h.is_never_null and d.name is null and r.name is null
+  union all
+  select 'ST025', format('column "%s" of twin %s on %s is unknown on the hotter tier, and its type %s, a domain, allows no null', h.name,
+                         p_relation, strata.tier(), format_type(h.type, h.mod))
+    from here as h left join described as d using (name) left join remembered as r using (name)
+   where h.is_never_null and d.name is null and r.name is null;
 end
 $$;
 comment on function strata.column_objections(jsonb, jsonb, regclass) is

@@ -24,8 +24,8 @@ insert into strata.errors (code, cause, remedy) values
   ('ST021', 'a column is gone from the twin', 'add it again on that tier: alter table <table> add column …; or accept that its values there are lost: select strata.forget_twin(<dataset>);'),
   ('ST022', 'a column has another type on the two tiers', 'on the colder tier, with the column and the type that the message names: alter table <table> alter column … type …;'),
   ('ST023', 'a column was dropped or renamed on the hotter tier', 'on the colder tier, with the column that the message names: alter table <table> drop column …; or alter table <table> rename column … to …;'),
-  ('ST024', 'the twin has another primary key, or none', 'on the colder tier, with the columns that the message names: alter table <table> drop constraint …, add primary key (…);'),
-  ('ST025', 'the twin has a column that must be filled and that the hotter tier does not know', 'on the colder tier, with the column that the message names: alter table <table> alter column … drop not null;'),
+  ('ST024', 'the twin has another primary key, or none', 'on the colder tier, with the columns that the message names: alter table <table> drop constraint if exists …, add primary key (…);'),
+  ('ST025', 'the twin has a column that must be filled and that the hotter tier does not know', 'on the colder tier, with the column that the message names: alter table <table> alter column … drop not null; or, where its type is a domain that allows no null: alter table <table> alter column … type …;'),
   ('ST026', 'a type could not be made on the colder tier, or is another one there', 'create or alter it there by hand so that both are the same'),
   ('ST027', 'the twin is unlogged: a crash would empty it', 'on the colder tier: alter table <table> set logged;')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
