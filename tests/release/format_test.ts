@@ -87,6 +87,10 @@ Deno.test("comments are wrapped at words; one behind a line that is too long sta
     "do $$\nbegin\n  -- because of something\n  perform f();\nend\n$$;\n",
   );
   assertEquals(
+    formatSql("--  ├──▶ a picture\n--  └──▶ of it\n", 12),
+    "--  ├──▶ a picture\n--  └──▶ of it\n",
+  );
+  assertEquals(
     formatSql("--   one   two, a picture\nselect 1;\n"),
     "--   one   two, a picture\nselect 1;\n",
   );

@@ -4,7 +4,8 @@
 export function wrapComments(lines: string[], width: number): string[] {
   if (lines.every((line) => line.length <= width)) return lines;
   return paragraphs(lines).flatMap((paragraph) => {
-    return paragraph.every((line) => line.length <= width) ? paragraph : wrap(paragraph, width);
+    const fits = paragraph.every((line) => line.length <= width) || paragraph.some(isDrawn);
+    return fits ? paragraph : wrap(paragraph, width);
   });
 }
 
@@ -13,12 +14,18 @@ function paragraphs(lines: string[]): string[][] {
   const found: string[][] = [];
   for (const [at, line] of lines.entries()) {
     const before = lines[at - 1];
-    const isNew = before === undefined || setIn(line) < 0 || setIn(before) < 0 ||
+    const isNew = before === undefined || isDrawn(line) || isDrawn(before) || setIn(line) < 0 ||
+      setIn(before) < 0 ||
       /^--\s*[-*] /.test(line) || setIn(line) !== setIn(before) && !/^--\s*[-*] /.test(before);
     if (isNew) found.push([line]);
     else found.at(-1)?.push(line);
   }
   return found;
+}
+
+/** Whether a line is part of a picture or a table, which only its author can set anew. */
+function isDrawn(line: string): boolean {
+  return /[\u2190-\u21ff\u2500-\u25ff]|\S {3,}\S/.test(line);
 }
 
 /** How far the words of a comment are set in; -1 if it has none. */
