@@ -159,6 +159,8 @@ Deno.test("a format() that is not numbered is found, also where its text is put 
     2,
   ]);
   assertEquals(unnumberedLines("select format('%s' || x || '%s', b, c);"), [1]);
+  assertEquals(unnumberedLines("execute 'select '\n 'format(''%s %s'', a, b)';"), [1]);
+  assertEquals(unnumberedLines("execute 'select format(''%1$s %2$s'', a, b)';"), []);
 });
 
 Deno.test("a file of ours is laid out once: the second time nothing changes", async () => {

@@ -84,7 +84,8 @@ function cut(tokens: readonly Token[], { places, sql }: Known): Piece[] {
 }
 
 /**
- * Breaks that come in pairs: a body of one line, the parameters of a routine, what a loop goes through. Each with the break.
+ * Where a line that is too long is broken in any case: what is said in a comment, what a routine returns; and, in pairs,
+ * a body of one line, the parameters of a routine, what a loop goes through.
  */
 function forcedBreaks(tokens: readonly Token[], places: Map<Token, Place>): Map<Token, Break> {
   const forced = new Map<Token, Break>();
@@ -98,6 +99,9 @@ function forcedBreaks(tokens: readonly Token[], places: Map<Token, Place>): Map<
       forced.set(next, { cost: 0, from: token, by: 2, ofLine: true });
       forced.set(close, { cost: 0, from: token, by: 0, ofLine: true });
     }
+    const isQuery = word(token) === "query" && word(next) === "select";
+    const isComment = word(token) === "is" && word(place.statement) === "comment";
+    if (isQuery || isComment) forced.set(next, { cost: 0, from: place.statement, by: 2 });
     const loop = word(token) === "in" && word(place.statement) === "for" &&
       word(next) === "select" &&
       tokens.find((one) => word(one) === "loop" && places.get(one)?.statement === place.statement);
@@ -131,7 +135,7 @@ function goOn(pieces: Piece[], way: Way, ways: Way[][], seats: Map<Token, Seat>,
     if (next === undefined || next.break !== undefined || next.isForced) {
       const cost = way.cost + (isOver ? 1000 + 20 * (end - width) : 0) + (isUneven ? 14 : 0) +
         dangling(last, end) +
-        (next === undefined ? 0 : 10 + next.cost + 0.02 * Math.max(0, width - end));
+        (next === undefined ? 0 : 10 + next.cost + emptiness(next, Math.max(0, width - end)));
       offer(pieces, ways, seats, { at: to, column: 0, cost, before: way });
     }
     if (next?.isForced || isOver && end > width + 80) return;
@@ -143,6 +147,14 @@ function isHeavy(piece: Piece, first: Piece): boolean {
   const name = word(piece.token);
   return piece.depth < first.depth &&
     ![")", "]", ",", ";", "end", "as", "then", "loop"].includes(name) && !/^\w{1,12}$/.test(name);
+}
+
+/** What it costs to leave so much of a line empty: strings and lists are filled evenly. */
+function emptiness(
+  { isPart, token, break: { follows } = { cost: 0, from: token, by: 0 } }: Piece,
+  columns: number,
+) {
+  return isPart || follows ? 0.0003 * columns ** 2 : 0.005 * columns;
 }
 
 /** What it costs that a case begins so far right: all that comes on the next lines would stand below it. */

@@ -60,7 +60,7 @@ export function joinProse(text: string, tokens: readonly Token[], width: number)
 }
 
 /** Strings that follow each other, and so are one. */
-function runsOf(tokens: readonly Token[]): Token[][] {
+export function runsOf(tokens: readonly Token[]): Token[][] {
   const runs: Token[][] = [];
   let last: Token | undefined;
   for (const token of tokens) {

@@ -3,6 +3,7 @@
  * is given once.
  */
 import { isPlainString, type Token, tokensOf } from "./lexer.ts";
+import { runsOf } from "./literals.ts";
 import { said } from "./proof.ts";
 import { type Place, placesOf, word } from "./shape.ts";
 
@@ -39,10 +40,17 @@ export function numberArguments(text: string): string {
   return result;
 }
 
-/** The lines with a format() that is given several things, and does not number them. */
+/** The lines with a format() that is given several things, and does not number them; in SQL within strings as well. */
 export function unnumberedLines(text: string): number[] {
-  const calls = [...sourceOf(text).calls.values()];
-  return calls.filter((call) => !isNumbered(call)).map(({ name }) => name.line + 1);
+  const { code, calls } = sourceOf(text);
+  const found = [...calls.values()].filter((call) => !isNumbered(call)).map(({ name }) => name);
+  const inside = runsOf(code).filter((run) => {
+    const says = run.map(({ text }) => text.replace(/^[eE]?'|'$/g, "").replaceAll("''", "'")).join(
+      "",
+    );
+    return says.includes("format('") && unnumberedLines(says.replaceAll("%%", "%")).length > 0;
+  });
+  return [...found, ...inside.flatMap(([first]) => first ?? [])].map(({ line }) => line + 1);
 }
 
 function numbered(text: string): string {
