@@ -43,10 +43,11 @@ create table strata.datasets (
   constraint datasets_accepted_from_a_tier check ((accepted_from is null) = (accepted is null))
 );
 comment on table strata.datasets is
-  'Managed tables. *_retention_days, delete_after_days: ages in days, null = never. due_when: a further SQL condition. waits_for: one of a hotter tier''s that the owner of this tier has not taken yet. '
-  'accepted(_from): the description a hotter tier gave of it; accepted_revision, _digest, _content: which one. ahead: a newer policy that '
-  'the colder tier has, and this one has forgotten. told_*, twin_columns: what the colder tier knows. '
-  'trouble, remedy, next_try_at: why the dataset stands still and until when.';
+  'Managed tables. *_retention_days, delete_after_days: ages in days, null = never. due_when: a further '
+  'SQL condition. waits_for: one of a hotter tier''s that the owner of this tier has not taken yet. '
+  'accepted(_from): the description a hotter tier gave of it; accepted_revision, _digest, _content: which '
+  'one. ahead: a newer policy that the colder tier has, and this one has forgotten. told_*, twin_columns: '
+  'what the colder tier knows. trouble, remedy, next_try_at: why the dataset stands still and until when.';
 alter table strata.datasets enable row level security;
 
 create table strata.tellings (
@@ -57,8 +58,8 @@ create table strata.tellings (
   constraint tellings_pkey primary key (dataset, revision, digest)
 );
 comment on table strata.tellings is
-  'Which policies of a dataset the colder tier was told, or may have been, the latest last (telling_id); a hundred of each dataset, also '
-  'of one that was let go of.';
+  'Which policies of a dataset the colder tier was told, or may have been, the latest last (telling_id); a '
+  'hundred of each dataset, also of one that was let go of.';
 alter table strata.tellings enable row level security;
 
 create table strata.confirmations (
@@ -69,10 +70,12 @@ create table strata.confirmations (
   server text not null,
   version xid,
   constraint confirmations_pkey primary key (dataset),
-  constraint confirmations_dataset_fkey foreign key (dataset) references strata.datasets (name) on delete cascade
+  constraint confirmations_dataset_fkey foreign key (dataset) references strata.datasets (
+    name) on delete cascade
 );
 comment on table strata.confirmations is
-  'What the hotter tier last said of the policy that was accepted here: when it was known to hold (confirmed_at), that it is not what was '
-  'told, or not confirmed there (is_contradicted), which tier waits for its own hotter one (waits_on). server, version: of this row as it was written; '
-  'another one has been put back from a backup.';
+  'What the hotter tier last said of the policy that was accepted here: when it was known to hold '
+  '(confirmed_at), that it is not what was told, or not confirmed there (is_contradicted), which tier waits '
+  'for its own hotter one (waits_on). server, version: of this row as it was written; another one has been '
+  'put back from a backup.';
 alter table strata.confirmations enable row level security;

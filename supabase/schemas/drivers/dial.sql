@@ -1,10 +1,10 @@
 -- Links: the calls between two tiers, and the procedure that drives moves over them.
 --
--- Both drivers take the same five steps with the same functions; what differs is which half is local. A call goes out
--- over dblink, by the name of the link's postgres_fdw server, and commits over there by itself. Each step is one call
--- of advance(), followed by a commit in move_due(); no transaction here spans two steps, no lock is held while the
--- neighbour works, and a kill between any two of them leaves what claim() takes up next time.
--- Errors end one dataset's turn, or the link's, are written down, and the others go on.
+-- Both drivers take the same five steps with the same functions; what differs is which half is local. A call
+-- goes out over dblink, by the name of the link's postgres_fdw server, and commits over there by itself. Each
+-- step is one call of advance(), followed by a commit in move_due(); no transaction here spans two steps, no
+-- lock is held while the neighbour works, and a kill between any two of them leaves what claim() takes up
+-- next time. Errors end one dataset's turn, or the link's, are written down, and the others go on.
 
 create function strata.hello()
 returns jsonb
@@ -15,17 +15,19 @@ set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
     'tier', (select s.tier from strata.self as s), 'clock', clock_timestamp(), 'strata_clock', strata.clock(),
-    'postgres', current_setting('server_version_num')::integer, 'encoding', current_setting('server_encoding'),
+    'postgres', current_setting('server_version_num')::integer,
+    'encoding', current_setting('server_encoding'),
     'fsync', current_setting('fsync'), 'read_only', current_setting('transaction_read_only'),
     'links', (select coalesce(jsonb_object_agg(l.neighbour, l.driver), '{}') from strata.links as l),
     'version', strata.version(), 'protocols', strata.protocols(),
     'protocol', (strata.protocols())[2]) -- for neighbours of before there were ranges
 $$;
-comment on function strata.hello() is 'Who this database is, for its neighbours: tier, clocks, versions, encoding, fsync, links, protocols.';
+comment on function strata.hello() is
+  'Who this database is, for its neighbours: tier, clocks, versions, encoding, fsync, links, protocols.';
 grant execute on function strata.hello() to strata_mover;
 
--- A line is named by its neighbour. A flow that pushes has a second one, so that the colder tier already has the next
--- message when it is done with one: 'main' and 'main/2'.
+-- A line is named by its neighbour. A flow that pushes has a second one, so that the colder tier already has
+-- the next message when it is done with one: 'main' and 'main/2'.
 create function strata.neighbour_of(p_line text)
 returns text
 language sql
@@ -42,7 +44,8 @@ as $$
   select extensions.dblink_disconnect(c.name) from unnest(extensions.dblink_get_connections()) as c (name)
    where 'strata_' || p_line in (c.name, strata.neighbour_of(c.name))
 $$;
-comment on function strata.hang_up(text) is 'Closes a line of this session, if it is open; with the first one to a neighbour, the second as well.';
+comment on function strata.hang_up(text) is
+  'Closes a line of this session, if it is open; with the first one to a neighbour, the second as well.';
 
 create function strata.send(p_line text, p_question text, p_handing text default null)
 returns void
@@ -57,12 +60,14 @@ begin
     end loop;
   end if;
   if extensions.dblink_send_query('strata_' || p_line, p_question) <> 1 then
-    raise exception 'the line to % is broken or busy', p_line using errcode = '08006', hint = strata.remedy('08');
+    raise exception 'the line to % is broken or busy', p_line
+      using errcode = '08006', hint = strata.remedy('08');
   end if;
 end
 $$;
 comment on function strata.send(text, text, text) is
-  'Sends a query over the open line to a neighbour; before it, what unlogged_sql() has to hand over. 08006: it does not go out.';
+  'Sends a query over the open line to a neighbour; before it, what unlogged_sql() has to hand over. '
+  '08006: it does not go out.';
 
 -- Waits for the answer without ever waiting for good: a line that neither answers nor breaks is given up.
 create function strata.await(p_line text)
@@ -71,12 +76,14 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_deadline constant timestamptz := clock_timestamp() + make_interval(secs => strata.setting('link_timeout'));
+  v_deadline constant timestamptz :=
+    clock_timestamp() + make_interval(secs => strata.setting('link_timeout'));
   v_pause double precision := 0.0003;
 begin
   while extensions.dblink_is_busy('strata_' || p_line) = 1 loop
     if clock_timestamp() > v_deadline then
-      raise exception '% did not answer within % seconds', strata.neighbour_of(p_line), strata.setting('link_timeout')
+      raise exception '% did not answer within % seconds', strata.neighbour_of(p_line),
+        strata.setting('link_timeout')
         using errcode = 'ST005', hint = strata.remedy('ST005');
     end if;
     perform pg_sleep(v_pause);
@@ -84,7 +91,8 @@ begin
   end loop;
 end
 $$;
-comment on function strata.await(text) is 'Waits until a neighbour has answered, at most link_timeout seconds. ST005: it did not.';
+comment on function strata.await(text) is
+  'Waits until a neighbour has answered, at most link_timeout seconds. ST005: it did not.';
 
 create function strata.dial(p_line text)
 returns void
@@ -106,24 +114,29 @@ begin
   exception when others then
     get stacked diagnostics v_detail = pg_exception_detail;
     raise exception '% cannot be reached: %', v_tier, coalesce(nullif(v_detail, ''), sqlerrm)
-      using errcode = strata.dial_code(sqlstate, v_detail), hint = strata.remedy(strata.dial_code(sqlstate, v_detail));
+      using errcode = strata.dial_code(sqlstate, v_detail),
+            hint = strata.remedy(strata.dial_code(sqlstate, v_detail));
   end;
   perform strata.check_tls(p_line);
   perform extensions.dblink_exec(v_name, format(
-    'set statement_timeout = %L; set lock_timeout = ''10s''; set default_transaction_isolation = ''read committed''; '
-    'set idle_in_transaction_session_timeout = ''60s''; set idle_session_timeout = 0; set client_min_messages = ''error''; %s',
-    strata.setting('link_timeout') || 's', (select string_agg(format('set %I = %L', p.name, p.value), '; ') from strata.pins() as p)));
+    'set statement_timeout = %1$L; set lock_timeout = ''10s''; set default_transaction_isolation = ''read '
+    'committed''; set idle_in_transaction_session_timeout = ''60s''; set idle_session_timeout = 0; set '
+    'client_min_messages = ''error''; %2$s',
+    strata.setting('link_timeout') || 's',
+    (select string_agg(format('set %1$I = %2$L', p.name, p.value), '; ') from strata.pins() as p)));
   -- Rows may leave a database that is read-only because it is full; none may come into one.
   perform extensions.dblink_exec(v_name, 'set default_transaction_read_only = off')
      from strata.links as l where l.neighbour = v_tier and l.direction = 'hotter';
   select r.hello into v_hello from extensions.dblink(v_name, 'select strata.hello()') as r (hello jsonb);
   if v_hello ->> 'tier' is distinct from v_tier then
-    raise exception 'the database behind the link to % says it is %', v_tier, coalesce(v_hello ->> 'tier', 'no tier yet')
+    raise exception 'the database behind the link to % says it is %', v_tier,
+      coalesce(v_hello ->> 'tier', 'no tier yet')
       using errcode = 'ST003', hint = strata.remedy('ST003');
   end if;
   perform strata.check_protocols(v_tier, v_hello);
   if v_hello ->> 'encoding' is distinct from current_setting('server_encoding') then
-    raise exception '% is in %, we are in %', v_tier, v_hello ->> 'encoding', current_setting('server_encoding')
+    raise exception '% is in %, we are in %', v_tier, v_hello ->> 'encoding',
+      current_setting('server_encoding')
       using errcode = 'ST004', hint = strata.remedy('ST004');
   end if;
 exception when others then
@@ -132,12 +145,13 @@ exception when others then
 end
 $$;
 comment on function strata.dial(text) is
-  'Opens a line of this session to a neighbour, unless it is open, and makes sure who answers. 08001: not reached. 28P01: login refused. '
-  '53300: no connection is free. '
-  'ST003: another tier answers. ST004: it does not fit. ST007, ST008: the line is not safe. ST069: its release does not.';
+  'Opens a line of this session to a neighbour, unless it is open, and makes sure who answers. 08001: not '
+  'reached. 28P01: login refused. 53300: no connection is free. ST003: another tier answers. ST004: it does '
+  'not fit. ST007, ST008: the line is not safe. ST069: its release does not.';
 
--- A statement canceled over there comes through as query_canceled, which no `when others` catches: the whole run would end,
--- as if it had been canceled itself. That it was over there shows in the context, which names the line.
+-- A statement canceled over there comes through as query_canceled, which no `when others` catches: the whole
+-- run would end, as if it had been canceled itself. That it was over there shows in the context, which names
+-- the line.
 create function strata.tell_canceled(p_line text, p_sqlstate text, p_says text, p_context text)
 returns void
 language plpgsql
@@ -146,15 +160,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_sqlstate = '57014' and strpos(p_context, format('"strata_%s"', p_line)) > 0 then
-    raise exception '% did not finish: %', strata.neighbour_of(p_line), p_says using errcode = 'ST005', hint = strata.remedy('ST005');
+    raise exception '% did not finish: %', strata.neighbour_of(p_line), p_says
+      using errcode = 'ST005', hint = strata.remedy('ST005');
   end if;
 end
 $$;
 comment on function strata.tell_canceled(text, text, text, text) is
-  'ST005 in place of an error that says that a neighbour canceled what it was asked; nothing for any other error.';
+  'ST005 in place of an error that says that a neighbour canceled what it was asked; '
+  'nothing for any other error.';
 
--- One message may hold several statements, each with a result of its own; null after the last. Not security definer and
--- not callable by strata_mover: what may be asked is what the neighbour grants.
+-- One message may hold several statements, each with a result of its own; null after the last. Not security
+-- definer and not callable by strata_mover: what may be asked is what the neighbour grants.
 create function strata.read_next(p_line text)
 returns text
 language plpgsql
@@ -167,14 +183,16 @@ begin
   perform strata.await(p_line);
   select r.answer into v_answer from extensions.dblink_get_result('strata_' || p_line) as r (answer text);
   return v_answer;
-exception when query_canceled or others then -- a question that was given up must not be answered to the next one
+-- a question that was given up must not be answered to the next one
+exception when query_canceled or others then
   get stacked diagnostics v_context = pg_exception_context;
   perform strata.hang_up(p_line), strata.tell_canceled(p_line, sqlstate, sqlerrm, v_context);
   raise;
 end
 $$;
 comment on function strata.read_next(text) is
-  'Waits for the next result of what was sent to a neighbour. Errors come through with their SQLSTATE; the line is closed after one.';
+  'Waits for the next result of what was sent to a neighbour. Errors come through with their SQLSTATE; the '
+  'line is closed after one.';
 
 create function strata.read_answer(p_line text)
 returns text
@@ -188,7 +206,8 @@ begin
   return v_answer;
 end
 $$;
-comment on function strata.read_answer(text) is 'Waits for the answer to one statement sent to a neighbour, and ends it.';
+comment on function strata.read_answer(text) is
+  'Waits for the answer to one statement sent to a neighbour, and ends it.';
 
 -- A statement of a message that is to commit before the next one begins, and its answer.
 create function strata.committed_sql(p_statement text)
@@ -197,7 +216,8 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$ select 'begin; ' || p_statement || '; commit; ' $$;
-comment on function strata.committed_sql(text) is 'A statement as a transaction of its own within a message of several.';
+comment on function strata.committed_sql(text) is
+  'A statement as a transaction of its own within a message of several.';
 
 create function strata.read_committed(p_line text)
 returns text
@@ -213,7 +233,8 @@ begin
   return v_answer;
 end
 $$;
-comment on function strata.read_committed(text) is 'The answer to a statement that was sent as committed_sql(), after its commit.';
+comment on function strata.read_committed(text) is
+  'The answer to a statement that was sent as committed_sql(), after its commit.';
 
 create function strata.ask(p_tier text, p_question text, p_handing text default null)
 returns text
@@ -227,10 +248,12 @@ begin
 end
 $$;
 comment on function strata.ask(text, text, text) is
-  'Runs one query of one text column on a neighbour, where it commits by itself; before it, what unlogged_sql() has to hand over.';
+  'Runs one query of one text column on a neighbour, where it commits by itself; before it, what '
+  'unlogged_sql() has to hand over.';
 
--- claim() over there. The columns are read one by one, because a batch inside a quoted record would be copied twice more;
--- and in a select list, because a function in FROM would write the batch to a temporary file first.
+-- claim() over there. The columns are read one by one, because a batch inside a quoted record would be copied
+-- twice more; and in a select list, because a function in FROM would write the batch to a temporary file
+-- first.
 create function strata.claim_question(p_dataset text, p_besides uuid[], p_since interval)
 returns text
 language plpgsql
@@ -239,8 +262,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
-    select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).proof_hash, (c.b).lines, strata.share_now(%L)'
-                  '  from (select strata.claim(%L, %L, %L) as b offset 0) as c', p_since, p_dataset, strata.tier(), p_besides));
+    select format('select (c.b).status, (c.b).move_id, (c.b).columns, (c.b).proof_hash, '
+                  '(c.b).lines, strata.share_now(%1$L)'
+                  '  from (select strata.claim(%2$L, %3$L, %4$L) as b offset 0) as c', p_since, p_dataset,
+                  strata.tier(), p_besides));
 end
 $$;
 comment on function strata.claim_question(text, uuid[], interval) is
@@ -258,7 +283,8 @@ declare
 begin
   perform strata.await(p_tier);
   select r.status, r.move_id, p_dataset, r.columns, r.proof_hash, r.lines, r.share into v_batch
-    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[], proof_hash bytea, lines text, share integer);
+    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[],
+                                                                 proof_hash bytea, lines text, share integer);
   perform strata.read_next(p_tier);
   return v_batch;
 exception when query_canceled or others then
@@ -267,9 +293,11 @@ exception when query_canceled or others then
   raise;
 end
 $$;
-comment on function strata.read_batch(text, text) is 'The batch that claim_question() asked for, the last statement of its message.';
+comment on function strata.read_batch(text, text) is
+  'The batch that claim_question() asked for, the last statement of its message.';
 
--- A colder tier that asks for fewer columns than there are would have rows deleted here that it keeps in part.
+-- A colder tier that asks for fewer columns than there are would have rows deleted here that it keeps in
+-- part.
 create function strata.check_told(p_dataset strata.datasets, p_columns text[])
 returns boolean
 language plpgsql
@@ -279,17 +307,21 @@ as $$
 declare
   v_here constant text[] := array(
     select a.attname::text from pg_catalog.pg_attribute as a
-     where a.attrelid = to_regclass(strata.relation(p_dataset)) and a.attnum > 0 and not a.attisdropped order by 1);
-  v_told constant text[] := array(select c.name from unnest(p_columns) as c (name) where c.name is not null order by 1);
+     where a.attrelid = to_regclass(strata.relation(p_dataset)) and a.attnum > 0
+       and not a.attisdropped order by 1);
+  v_told constant text[] := array(select c.name from unnest(p_columns) as c (name)
+                                   where c.name is not null order by 1);
 begin
   if v_here <> v_told then
-    raise exception 'the colder tier takes (%) of "%", which has (%)', array_to_string(v_told, ', '), p_dataset.name, array_to_string(v_here, ', ')
+    raise exception 'the colder tier takes (%) of "%", which has (%)', array_to_string(v_told, ', '),
+      p_dataset.name, array_to_string(v_here, ', ')
       using errcode = 'ST032', hint = strata.remedy('ST032');
   end if;
   return true;
 end
 $$;
-comment on function strata.check_told(strata.datasets, text[]) is 'True if a colder tier takes every column of a dataset, each once. ST032: it does not.';
+comment on function strata.check_told(strata.datasets, text[]) is
+  'True if a colder tier takes every column of a dataset, each once. ST032: it does not.';
 
 create function strata.note_told(p_dataset text, p_revision bigint, p_shape text, p_columns text[])
 returns void
@@ -302,7 +334,8 @@ as $$
    where d.name = p_dataset and strata.check_asker('colder') and strata.check_told(d, p_columns)
 $$;
 comment on function strata.note_told(text, bigint, text, text[]) is
-  'Notes on the hotter tier what its colder neighbour has accepted, and in which order that wants the columns.';
+  'Notes on the hotter tier what its colder neighbour has accepted, and in which order '
+  'that wants the columns.';
 grant execute on function strata.note_told(text, bigint, text, text[]) to strata_mover;
 
 create function strata.note_failure(p_dataset text, p_code text, p_says text)
@@ -316,20 +349,23 @@ declare
 begin
   perform strata.check_asker('colder');
   update strata.datasets as d
-     set trouble_sqlstate = left(p_code, 5), trouble = v_says, remedy = strata.remedy(p_code, d.name), failures = d.failures + 1,
+     set trouble_sqlstate = left(p_code, 5), trouble = v_says, remedy = strata.remedy(p_code, d.name),
+         failures = d.failures + 1,
          next_try_at = strata.clock() + interval '1 minute' * power(2, least(d.failures, 8)),
          -- whatever was agreed with the neighbour may be what failed: agree anew
          told_revision = case when left(p_code, 2) in ('ST', '42') then null else d.told_revision end
    where d.name = p_dataset;
   update strata.moves as m set last_sqlstate = left(p_code, 5), last_error = v_says
    where m.dataset = p_dataset and m.state <> 'closed';
-  insert into strata.failures (failed_at, dataset, code, says) select strata.clock(), left(p_dataset, 200), left(p_code, 5), v_says
+  insert into strata.failures (failed_at, dataset, code, says) select strata.clock(), left(p_dataset, 200),
+                                                                      left(p_code, 5), v_says
    where not exists (select from strata.failures as f where f.failed_at > strata.clock() - interval '1 day'
                      offset strata.setting('failures_daily') - 1);
 end
 $$;
 comment on function strata.note_failure(text, text, text) is
-  'Writes down why a dataset stands still, with the remedy, and pauses it: a minute, doubling, at most four hours.';
+  'Writes down why a dataset stands still, with the remedy, and pauses it: a minute, '
+  'doubling, at most four hours.';
 grant execute on function strata.note_failure(text, text, text) to strata_mover;
 
 create function strata.note_link(p_tier text, p_code text, p_says text)
@@ -341,18 +377,25 @@ as $$
      set trouble_sqlstate = p_code, trouble = strata.plain_text(p_says, 1000),
          failures = case when p_code is null then 0 else l.failures + 1 end,
          last_ok_at = case when p_code is null then strata.clock() else l.last_ok_at end,
-         next_try_at = case when p_code is not null then strata.clock() + interval '1 minute' * least(power(2, l.failures), 15) end
+         next_try_at = case when p_code is not null
+                              then strata.clock() + interval '1 minute' * least(power(2, l.failures), 15) end
    where l.neighbour = p_tier;
   insert into strata.failures (failed_at, link, code, says)
   select strata.clock(), p_tier, p_code, strata.plain_text(p_says, 1000) where p_code is not null
 $$;
 comment on function strata.note_link(text, text, text) is
-  'Notes that a link works (null) or why it does not; it is dialled again after a minute, doubling, at most 15.';
+  'Notes that a link works (null) or why it does not; it is dialled again after a '
+  'minute, doubling, at most 15.';
 
 create function strata.is_link_error(p_sqlstate text)
 returns boolean
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
-as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', 'ST069', '25006') $$;
-comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
+as $$
+  select left(p_sqlstate, 2) in ('08', '28', '2F')
+         or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007',
+                           'ST008', 'ST009', 'ST069', '25006')
+$$;
+comment on function strata.is_link_error(text) is
+  'Whether an error is about the neighbour itself rather than one dataset.';

@@ -9,7 +9,8 @@ begin
     return; -- nothing is old by a clock that may be wrong
   end if;
   delete from strata.arrivals as a
-   where a.closed_at < strata.clock() - make_interval(days => strata.setting('keep_closed_arrivals')::integer);
+   where a.closed_at < strata.clock() - make_interval(
+     days => strata.setting('keep_closed_arrivals')::integer);
   delete from strata.holds as h
    where least(h.released_at, h.hold_until) < strata.clock() - interval '90 days';
   perform strata.prune_records();
@@ -23,8 +24,9 @@ begin
 end
 $$;
 comment on function strata.prune() is
-  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs of its jobs a week '
-  'ago, what prune_records() names, and what tells of rows that are no more (forget()). Nothing while the clock is not to be trusted.';
+  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs '
+  'of its jobs a week ago, what prune_records() names, and what tells of rows that are no more (forget()). '
+  'Nothing while the clock is not to be trusted.';
 
 create procedure strata.upkeep(p_budget interval default '50 seconds')
 language plpgsql
@@ -40,7 +42,9 @@ begin
   commit;
 end
 $$;
-comment on procedure strata.upkeep(interval) is 'The weekly job: deletions at the last tier, Strata''s own housekeeping, then plans to give space back. Commits.';
+comment on procedure strata.upkeep(interval) is
+  'The weekly job: deletions at the last tier, Strata''s own housekeeping, then plans to '
+  'give space back. Commits.';
 
 -- Whoever runs something by hand knows, or wants to know, that what failed before works again.
 create function strata.end_pauses(p_dataset text default null)
@@ -57,8 +61,8 @@ begin
 end
 $$;
 comment on function strata.end_pauses(text) is
-  'Has links, and datasets or one of them with their rows set aside, that failed tried again with the next run instead of after '
-  'their pause.';
+  'Has links, and datasets or one of them with their rows set aside, that failed tried again with the next '
+  'run instead of after their pause.';
 
 create procedure strata.process(p_budget interval default '50 seconds')
 language plpgsql
@@ -74,4 +78,5 @@ begin
   call strata.watchdog();
 end
 $$;
-comment on procedure strata.process(interval) is 'The whole lifecycle at once: moves, deletions, upkeep, old passwords, watch. Commits.';
+comment on procedure strata.process(interval) is
+  'The whole lifecycle at once: moves, deletions, upkeep, old passwords, watch. Commits.';

@@ -6,7 +6,8 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$ select r.routine from strata.registry as r where r.occasion = p_occasion order by r.place $$;
-comment on function strata.registered(text) is 'The functions that are to be called on an occasion, in their order.';
+comment on function strata.registered(text) is
+  'The functions that are to be called on an occasion, in their order.';
 
 create function strata.call_registered(p_occasion text)
 returns void
@@ -22,4 +23,5 @@ begin
   end loop;
 end
 $$;
-comment on function strata.call_registered(text) is 'Calls what is registered for an occasion, one after the other.';
+comment on function strata.call_registered(text) is
+  'Calls what is registered for an occasion, one after the other.';

@@ -9,8 +9,9 @@ create table strata.releases (
   constraint releases_version_is_numbers check (version ~ '^[0-9]+[.][0-9]+[.][0-9]+$')
 );
 comment on table strata.releases is
-  'The releases that this database has had; of each product the one installed last is the one it has. digest: as in the head of its '
-  'file. routines: those that it brought, which the next release takes away before it brings its own.';
+  'The releases that this database has had; of each product the one installed last is the one it has. '
+  'digest: as in the head of its file. routines: those that it brought, which the next release takes away '
+  'before it brings its own.';
 alter table strata.releases enable row level security;
 
 -- Errors: our own codes and what to do about other people's.
@@ -36,7 +37,8 @@ create table strata.settings (
   constraint settings_are_positive check (value > 0),
   constraint settings_percent_is_a_share check (unit <> 'percent' or value <= 100)
 );
-comment on table strata.settings is 'Numbers that may be changed with a plain UPDATE; each row says what it does.';
+comment on table strata.settings is
+  'Numbers that may be changed with a plain UPDATE; each row says what it does.';
 alter table strata.settings enable row level security;
 
 create table strata.rights (
@@ -47,7 +49,8 @@ create table strata.rights (
   constraint rights_privilege_is_known check (privilege in ('usage', 'execute'))
 );
 comment on table strata.rights is
-  'What the migrations granted: usage of schema strata (object: strata), and the right to execute its functions, each to whom.';
+  'What the migrations granted: usage of schema strata (object: strata), and the right to execute its '
+  'functions, each to whom.';
 alter table strata.rights enable row level security;
 
 create table strata.schedules (
@@ -63,8 +66,8 @@ create table strata.schedules (
   constraint schedules_are_one_statement check (command !~ ';')
 );
 comment on table strata.schedules is
-  'Strata''s jobs: name, schedule (pg_cron, UTC), the one statement each runs, and on which tiers. Change cron or active here: '
-  'a job that is not active is paused.';
+  'Strata''s jobs: name, schedule (pg_cron, UTC), the one statement each runs, and on which tiers. Change '
+  'cron or active here: a job that is not active is paused.';
 alter table strata.schedules enable row level security;
 
 create table strata.registry (
@@ -77,7 +80,8 @@ create table strata.registry (
   constraint registry_occasion_is_known check (occasion in ('condition', 'report', 'watchdog', 'prune'))
 );
 comment on table strata.registry is
-  'What is called on an occasion, in the order of place: functions of schema strata without arguments. A topic enters its own, so that none '
-  'has to know those that come after it. condition: what is wrong now (alert_conditions). report: a section, report_<routine> (report_part). '
-  'watchdog: with each run of watchdog(). prune: weekly (prune_records). product: the release file that entered it.';
+  'What is called on an occasion, in the order of place: functions of schema strata without arguments. '
+  'A topic enters its own, so that none has to know those that come after it. condition: what is wrong '
+  'now (alert_conditions). report: a section, report_<routine> (report_part). watchdog: with each run of '
+  'watchdog(). prune: weekly (prune_records). product: the release file that entered it.';
 alter table strata.registry enable row level security;

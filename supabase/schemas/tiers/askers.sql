@@ -1,9 +1,9 @@
 -- Askers: who may ask what.
 --
--- The side that dials asks; the side that is dialled answers only the questions of its side of the link. A colder tier that
--- pulls may have a batch claimed, purged and closed here, and may bring nothing; a hotter tier that pushes may bring rows, and
--- may have nothing deleted but what it brought. Whoever asks is known by the login of the link, and is that link's neighbour,
--- whatever the question says.
+-- The side that dials asks; the side that is dialled answers only the questions of its side of the link. A
+-- colder tier that pulls may have a batch claimed, purged and closed here, and may bring nothing; a hotter
+-- tier that pushes may bring rows, and may have nothing deleted but what it brought. Whoever asks is known by
+-- the login of the link, and is that link's neighbour, whatever the question says.
 
 create function strata.is_owner(p_role name)
 returns boolean
@@ -12,12 +12,14 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (select pg_has_role(p_role, n.nspowner, 'member') from pg_catalog.pg_namespace as n where n.nspname = 'strata');
+  return (select pg_has_role(p_role, n.nspowner, 'member') from pg_catalog.pg_namespace as n
+           where n.nspname = 'strata');
 end
 $$;
 comment on function strata.is_owner(name) is 'Whether a role may do what the owner of schema strata may.';
 
--- authenticator comes with an edge function, whose questions have names of their own (relay_*) and are checked there.
+-- authenticator comes with an edge function, whose questions have names of their own (relay_*) and are
+-- checked there.
 create function strata.check_asker(p_direction text, p_neighbour text default null)
 returns boolean
 language plpgsql
@@ -29,24 +31,27 @@ declare
 begin
   if v_asker is null and (session_user = 'authenticator' or strata.is_owner(session_user)) then
     return true;
-  elsif current_setting('transaction_isolation') <> 'read committed' then -- an old snapshot would not see a hold made since
+  -- an old snapshot would not see a hold made since
+  elsif current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'a neighbour''s transaction is %', current_setting('transaction_isolation')
       using errcode = 'ST009', hint = 'Ask in a transaction that is read committed.';
   elsif not exists (
     select from strata.links as l
-     where l.neighbour = v_asker and l.neighbour = coalesce(p_neighbour, v_asker) and (p_direction is null or l.direction = p_direction)
+     where l.neighbour = v_asker and l.neighbour = coalesce(p_neighbour, v_asker)
+       and (p_direction is null or l.direction = p_direction)
        and l.driver = case l.direction when 'colder' then 'pull' else 'push' end) then
-    raise exception '% may not ask that of %', session_user, strata.tier() using errcode = 'ST009', hint = strata.remedy('ST009');
+    raise exception '% may not ask that of %', session_user, strata.tier()
+      using errcode = 'ST009', hint = strata.remedy('ST009');
   end if;
   return true;
 end
 $$;
 comment on function strata.check_asker(text, text) is
-  'True if this session is the owner''s, or of the neighbour that dials this tier from that direction (null: from either) and, where '
-  'one is named, is that one. ST009: it is somebody else''s.';
+  'True if this session is the owner''s, or of the neighbour that dials this tier from that direction (null: '
+  'from either) and, where one is named, is that one. ST009: it is somebody else''s.';
 
--- What has been forgotten (forget_twin) may be proved and closed until it is described again; a dataset of this tier's own may not
--- even be asked about.
+-- What has been forgotten (forget_twin) may be proved and closed until it is described again; a dataset of
+-- this tier's own may not even be asked about.
 create function strata.check_settled(p_dataset text)
 returns void
 language plpgsql
@@ -60,13 +65,15 @@ begin
   select d.* into v_dataset from strata.datasets as d where d.name = p_dataset;
   if v_asker is null or v_dataset.name is null then
     return;
-  elsif v_dataset.accepted_from is distinct from v_asker and not (v_dataset.accepted is null and strata.is_allowed_twin(v_dataset)) then
+  elsif v_dataset.accepted_from is distinct from v_asker
+    and not (v_dataset.accepted is null and strata.is_allowed_twin(v_dataset)) then
     raise exception 'dataset "%" of % is not one that % settles into it', p_dataset, strata.tier(), v_asker
       using errcode = 'ST029', hint = strata.remedy('ST029');
   end if;
 end
 $$;
-comment on function strata.check_settled(text) is 'ST029: the neighbour that asks does not settle that dataset into this tier.';
+comment on function strata.check_settled(text) is
+  'ST029: the neighbour that asks does not settle that dataset into this tier.';
 
 create function strata.asks_for_part(p_dataset strata.datasets, p_columns text[])
 returns boolean
@@ -76,8 +83,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return strata.asked_by() is not null and exists (
-    select from jsonb_array_elements(p_dataset.accepted -> 'columns') as c (it) where c.it ->> 'name' <> all (array_remove(p_columns, null)));
+    select from jsonb_array_elements(p_dataset.accepted -> 'columns') as c (it)
+     where c.it ->> 'name' <> all (array_remove(p_columns, null)));
 end
 $$;
 comment on function strata.asks_for_part(strata.datasets, text[]) is
-  'Whether a neighbour asks for the hash of some of a dataset''s columns only: of few values, it could be guessed.';
+  'Whether a neighbour asks for the hash of some of a dataset''s columns only: of few '
+  'values, it could be guessed.';

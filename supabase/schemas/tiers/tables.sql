@@ -8,12 +8,13 @@ create table strata.tiers (
   constraint tiers_pkey primary key (name),
   constraint tiers_position_key unique (position),
   constraint tiers_name_is_known check (name in ('core', 'main', 'archive')),
-  constraint tiers_warn_before_critical_before_full check (0 < warn_mb and warn_mb < critical_mb and critical_mb <= capacity_mb),
+  constraint tiers_warn_before_critical_before_full check (0 < warn_mb and warn_mb < critical_mb
+                                                           and critical_mb <= capacity_mb),
   constraint tiers_pool_is_positive check (pool_size > 0)
 );
 comment on table strata.tiers is
-  'The three tiers in their order, with their capacity and thresholds (MB of 1024*1024 bytes, as Supabase bills) '
-  'and the most connections Strata may hold there.';
+  'The three tiers in their order, with their capacity and thresholds (MB of 1024*1024 bytes, as Supabase '
+  'bills) and the most connections Strata may hold there.';
 alter table strata.tiers enable row level security;
 
 create table strata.self (
@@ -27,8 +28,8 @@ create table strata.self (
   constraint self_tier_fkey foreign key (tier) references strata.tiers (name)
 );
 comment on table strata.self is
-  'Which tier this database is (one row). is_last: rows do not settle any further and are deleted here at the age '
-  'their policy says.';
+  'Which tier this database is (one row). is_last: rows do not settle any further and are deleted here at '
+  'the age their policy says.';
 alter table strata.self enable row level security;
 
 create index self_tier_idx on strata.self (tier);
@@ -60,8 +61,9 @@ create table strata.links (
 );
 comment on table strata.links is
   'The neighbours of this tier. server: the postgres_fdw server we dial when we drive the link, else null. '
-  'trouble, failures, next_try_at: why the line is down and when it is dialled again. rested: how long runs over it have '
-  'paused, in all, because others were using the hotter tier. skew, compared_at: how far its clock was ahead of ours, and when by ours.';
+  'trouble, failures, next_try_at: why the line is down and when it is dialled again. rested: how long runs '
+  'over it have paused, in all, because others were using the hotter tier. skew, compared_at: how far its '
+  'clock was ahead of ours, and when by ours.';
 alter table strata.links enable row level security;
 comment on column strata.links.insecure_because is
   'Why the owner lets this link be dialled with less than verify-full; null: it is not.';
@@ -73,7 +75,8 @@ create table strata.rotations (
   constraint rotations_neighbour_fkey foreign key (neighbour) references strata.tiers (name)
 );
 comment on table strata.rotations is
-  'Neighbours that have given the other of their two logins here a password and have not come in with it yet.';
+  'Neighbours that have given the other of their two logins here a password and have '
+  'not come in with it yet.';
 alter table strata.rotations enable row level security;
 
 create table strata.clock_seen (
@@ -83,12 +86,15 @@ create table strata.clock_seen (
   constraint clock_seen_is_one_row check (only_row)
 );
 comment on table strata.clock_seen is
-  'The last time, by this tier''s clock, at which that clock was in order: it had not jumped, or a neighbour agreed with it.';
+  'The last time, by this tier''s clock, at which that clock was in order: it had not jumped, or a '
+  'neighbour agreed with it.';
 alter table strata.clock_seen enable row level security;
 
 -- Counted by sequences, because what is refused is rolled back, and the count must not be.
 create sequence strata.excess_hotter minvalue 0 start 1;
-comment on sequence strata.excess_hotter is 'How often the hotter neighbour has sent more than it may, since the last upkeep.';
+comment on sequence strata.excess_hotter is
+  'How often the hotter neighbour has sent more than it may, since the last upkeep.';
 
 create sequence strata.excess_colder minvalue 0 start 1;
-comment on sequence strata.excess_colder is 'How often the colder neighbour has sent more than it may, since the last upkeep.';
+comment on sequence strata.excess_colder is
+  'How often the colder neighbour has sent more than it may, since the last upkeep.';

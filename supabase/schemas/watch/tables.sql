@@ -9,9 +9,10 @@ create table strata.alert_kinds (
   constraint alert_kinds_pkey primary key (kind)
 );
 comment on table strata.alert_kinds is
-  'The kinds of alerts. is_condition: check_alerts() raises and clears it; otherwise the function that finds it does. grace: how '
-  'long it is a warning before it is critical, where the two differ by nothing else. at_once: its warnings do not wait for the '
-  'report. of_moves: while it is open, rows stay where they are that should move.';
+  'The kinds of alerts. is_condition: check_alerts() raises and clears it; otherwise the function that '
+  'finds it does. grace: how long it is a warning before it is critical, where the two differ by nothing '
+  'else. at_once: its warnings do not wait for the report. of_moves: while it is open, rows stay where '
+  'they are that should move.';
 alter table strata.alert_kinds enable row level security;
 
 create table strata.alerts (
@@ -32,11 +33,14 @@ create table strata.alerts (
   constraint alerts_severity_is_known check (severity in ('info', 'warning', 'critical'))
 );
 comment on table strata.alerts is
-  'What is or was wrong: one open row (cleared_at is null) per kind, tier and subject (a dataset, a neighbour, a job, or '
-  'empty: the tier itself). heard_from: the colder neighbour that told of it; null: found here.';
+  'What is or was wrong: one open row (cleared_at is null) per kind, tier and subject (a dataset, '
+  'a neighbour, a job, or empty: the tier itself). heard_from: the colder neighbour that told '
+  'of it; null: found here.';
 alter table strata.alerts enable row level security;
 
-create unique index alerts_one_open_idx on strata.alerts (kind, tier, subject) where cleared_at is null;
+create unique index alerts_one_open_idx on strata.alerts (
+  kind, tier, subject
+) where cleared_at is null;
 
 create index alerts_cleared_idx on strata.alerts (cleared_at);
 
@@ -49,8 +53,9 @@ create table strata.keys (
   constraint keys_pkey primary key (name),
   constraint keys_age_is_positive check (max_age_days > 0)
 );
-comment on table strata.keys is 'Passwords and keys by name only: when each was last rotated, or first seen, and how old it may become. mark: eight digits of '
-  'a hash of a random key, by which another one is told; never of a password.';
+comment on table strata.keys is
+  'Passwords and keys by name only: when each was last rotated, or first seen, and how old it may become. '
+  'mark: eight digits of a hash of a random key, by which another one is told; never of a password.';
 alter table strata.keys enable row level security;
 
 create table strata.samples (
@@ -63,8 +68,8 @@ create table strata.samples (
   constraint samples_level_is_known check (level in ('ok', 'warning', 'critical'))
 );
 comment on table strata.samples is
-  'What was billed at a time, the level that meant, and the bytes of the largest tables. day_average: set on the one '
-  'sample that stays of an older day.';
+  'What was billed at a time, the level that meant, and the bytes of the largest tables. day_average: set on '
+  'the one sample that stays of an older day.';
 alter table strata.samples enable row level security;
 
 create table strata.quotas (
@@ -80,8 +85,8 @@ create table strata.quotas (
   constraint quotas_period_is_known check (period in ('now', 'month'))
 );
 comment on table strata.quotas is
-  'Limits of the plan: amount (null: none known; for what is not changeable here, strata.tiers has it), unit, whether it '
-  'is judged now or over the billing month, on which tiers, and where it is written.';
+  'Limits of the plan: amount (null: none known; for what is not changeable here, strata.tiers has it), '
+  'unit, whether it is judged now or over the billing month, on which tiers, and where it is written.';
 alter table strata.quotas enable row level security;
 
 create table strata.usage (
@@ -91,7 +96,9 @@ create table strata.usage (
   constraint usage_pkey primary key (name, day),
   constraint usage_is_not_negative check (amount >= 0)
 );
-comment on table strata.usage is 'What was used per day (UTC) as told by those who used it: egress in bytes, edge_invocations, or any other name.';
+comment on table strata.usage is
+  'What was used per day (UTC) as told by those who used it: egress in bytes, '
+  'edge_invocations, or any other name.';
 alter table strata.usage enable row level security;
 
 create table strata.waiting (
@@ -100,7 +107,8 @@ create table strata.waiting (
   constraint waiting_pkey primary key (dataset),
   constraint waiting_dataset_fkey foreign key (dataset) references strata.datasets (name) on delete cascade
 );
-comment on table strata.waiting is 'Datasets with rows that could leave this tier, and since when none of them did.';
+comment on table strata.waiting is
+  'Datasets with rows that could leave this tier, and since when none of them did.';
 alter table strata.waiting enable row level security;
 comment on column strata.self.looked_at is 'When watchdog() last ran here by itself.';
 
@@ -111,9 +119,12 @@ create table strata.heartbeats (
   hour timestamptz,
   hour_bytes bigint not null default 0,
   constraint heartbeats_pkey primary key (neighbour),
-  constraint heartbeats_link_fkey foreign key (neighbour) references strata.links (neighbour) on delete cascade
+  constraint heartbeats_link_fkey foreign key (neighbour) references strata.links (
+    neighbour) on delete cascade
 );
-comment on table strata.heartbeats is 'What each neighbour last said of itself, and when by our clock: see heartbeat(). hour_bytes: of heartbeats in that hour.';
+comment on table strata.heartbeats is
+  'What each neighbour last said of itself, and when by our clock: see heartbeat(). hour_bytes: of '
+  'heartbeats in that hour.';
 alter table strata.heartbeats enable row level security;
 
 create table strata.outside (
@@ -126,7 +137,8 @@ create table strata.outside (
   constraint outside_took_is_not_negative check (took_ms >= 0)
 );
 comment on table strata.outside is
-  'Services outside (and the daily call of health itself, keep_alive): when each was last tried, and what came of it.';
+  'Services outside (and the daily call of health itself, keep_alive): when each was last '
+  'tried, and what came of it.';
 alter table strata.outside enable row level security;
 
 create table strata.report_parts (
@@ -136,11 +148,12 @@ create table strata.report_parts (
   says jsonb not null,
   constraint report_parts_pkey primary key (tier),
   constraint report_parts_tier_fkey foreign key (tier) references strata.tiers (name),
-  constraint report_parts_link_fkey foreign key (heard_from) references strata.links (neighbour) on delete cascade
+  constraint report_parts_link_fkey foreign key (heard_from) references strata.links (
+    neighbour) on delete cascade
 );
 comment on table strata.report_parts is
-  'What each tier last said of itself for the report (chapter reports), by its own clock: this one, and the colder ones, told by '
-  'the neighbour in heard_from.';
+  'What each tier last said of itself for the report (chapter reports), by its own clock: this one, and the '
+  'colder ones, told by the neighbour in heard_from.';
 alter table strata.report_parts enable row level security;
 
 create index report_parts_heard_from_idx on strata.report_parts (heard_from);
@@ -152,9 +165,11 @@ create table strata.link_checks (
   says text not null,
   remedy text,
   constraint link_checks_pkey primary key (neighbour, topic),
-  constraint link_checks_link_fkey foreign key (neighbour) references strata.links (neighbour) on delete cascade
+  constraint link_checks_link_fkey foreign key (neighbour) references strata.links (
+    neighbour) on delete cascade
 );
-comment on table strata.link_checks is 'Checks of links that did not hold when the neighbour was last dialled: see validate_link().';
+comment on table strata.link_checks is
+  'Checks of links that did not hold when the neighbour was last dialled: see validate_link().';
 alter table strata.link_checks enable row level security;
 
 create table strata.moves_totals (
@@ -168,6 +183,8 @@ create table strata.moves_totals (
   constraint moves_totals_key unique nulls not distinct (dataset, month, from_tier, to_tier)
 );
 comment on table strata.moves_totals is
-  'Closed moves older than 90 days, added up per dataset, month (UTC) they finished in, tier and next tier (null: deleted).';
+  'Closed moves older than 90 days, added up per dataset, month (UTC) they finished in, tier and '
+  'next tier (null: deleted).';
 alter table strata.moves_totals enable row level security;
-comment on column strata.alert_kinds.of_rows is 'May a key or a value of a row stand in what such an alert says?';
+comment on column strata.alert_kinds.of_rows is
+  'May a key or a value of a row stand in what such an alert says?';

@@ -1,9 +1,10 @@
 -- Traces: nothing tells of rows that are no more.
 --
--- Strata writes down keys (rows set aside, holds, findings of the audit) and sentences in which a key or a value may stand
--- (what Postgres said of a row it refused). While the row is there, so may they be. With each upkeep what tells of rows that
--- have left goes; of rows that no tier can be asked about at that moment (audits, alerts, failures, messages) everything
--- does, and what still holds is written anew by the next look. In plpgsql, where audits and messages come in later chapters.
+-- Strata writes down keys (rows set aside, holds, findings of the audit) and sentences in which a key or a
+-- value may stand (what Postgres said of a row it refused). While the row is there, so may they be. With each
+-- upkeep what tells of rows that have left goes; of rows that no tier can be asked about at that moment
+-- (audits, alerts, failures, messages) everything does, and what still holds is written anew by the next
+-- look. In plpgsql, where audits and messages come in later chapters.
 
 create function strata.plain_trouble(p_sqlstate text, p_says text)
 returns text
@@ -13,12 +14,14 @@ set search_path = pg_catalog, pg_temp
 as $$
   select case when strata.is_row_error(p_sqlstate)
               then coalesce(substring(p_says from '^[a-z]{1,20}: '), '')
-                   || coalesce((select e.cause from strata.errors as e where e.code in (p_sqlstate, left(p_sqlstate, 2))
+                   || coalesce((select e.cause from strata.errors as e
+                                 where e.code in (p_sqlstate, left(p_sqlstate, 2))
                                  order by length(e.code) desc limit 1), 'a row was refused')
               else p_says end
 $$;
 comment on function strata.plain_trouble(text, text) is
-  'A sentence about trouble without anything of a row: for an error that tells of one, the step and what the SQLSTATE means.';
+  'A sentence about trouble without anything of a row: for an error that tells of one, the step and '
+  'what the SQLSTATE means.';
 
 create function strata.forget_alert()
 returns trigger
@@ -33,16 +36,20 @@ begin
   return new;
 end
 $$;
-comment on function strata.forget_alert() is 'Trigger: an alert whose cause is gone says no more than of which kind it was, if it may have told of rows.';
+comment on function strata.forget_alert() is
+  'Trigger: an alert whose cause is gone says no more than of which kind it was, if '
+  'it may have told of rows.';
 
 create trigger alerts_forget
   before update on strata.alerts
   for each row when (new.cleared_at is not null and old.cleared_at is null)
   execute function strata.forget_alert();
 comment on trigger alerts_forget on strata.alerts is 'What a cleared alert said of rows goes at once.';
-alter table strata.alerts enable always trigger alerts_forget; -- under session_replication_role = replica as well
+-- under session_replication_role = replica as well
+alter table strata.alerts enable always trigger alerts_forget;
 
--- Which of some keys have no row here. Keys that cannot be read as keys of the table any more are those of no row.
+-- Which of some keys have no row here. Keys that cannot be read as keys of the table any more are those of no
+-- row.
 create function strata.keys_gone(p_dataset text, p_keys text[])
 returns integer[]
 language plpgsql
@@ -56,12 +63,15 @@ begin
     v_here := strata.keys_here(p_dataset, p_keys);
   exception
     when data_exception or integrity_constraint_violation or sqlstate 'ST011' then null;
-    when others then return array[]::integer[]; -- a table that cannot be read tells of no row that it is gone, and stops no other's upkeep
+    -- a table that cannot be read tells of no row that it is gone, and stops no other's upkeep
+    when others then return array[]::integer[];
   end;
-  return array(select o from generate_series(1, array_length(p_keys, 2)) as o except all select unnest(v_here));
+  return array(select o from generate_series(1, array_length(p_keys, 2)) as o
+               except all select unnest(v_here));
 end
 $$;
-comment on function strata.keys_gone(text, text[]) is 'The positions of those keys under which there is no row on this tier.';
+comment on function strata.keys_gone(text, text[]) is
+  'The positions of those keys under which there is no row on this tier.';
 
 create function strata.keys_side_by_side(p_keys jsonb)
 returns text[]
@@ -72,9 +82,11 @@ as $$
   select array_agg(c.texts order by c.k)
     from (select k.o as k, array_agg(k.text order by r.o) as texts
             from jsonb_array_elements(p_keys) with ordinality as r (key, o)
-           cross join lateral jsonb_array_elements_text(r.key) with ordinality as k (text, o) group by k.o) as c
+           cross join lateral jsonb_array_elements_text(r.key) with ordinality as k (text, o)
+          group by k.o) as c
 $$;
-comment on function strata.keys_side_by_side(jsonb) is 'Keys of rows as a manifest has them: a row of texts per key column.';
+comment on function strata.keys_side_by_side(jsonb) is
+  'Keys of rows as a manifest has them: a row of texts per key column.';
 
 create function strata.forget_keys()
 returns void
@@ -100,16 +112,19 @@ begin
      where h.key is not null and least(h.released_at, h.hold_until) < strata.clock()
        and (strata.colder() is null or d.told_revision = d.revision)
   loop
-    continue when strata.keys_gone(v_hold.dataset, strata.keys_side_by_side(jsonb_build_array(to_jsonb(v_hold.key)))) = '{}';
+    continue when strata.keys_gone(v_hold.dataset,
+                                   strata.keys_side_by_side(jsonb_build_array(to_jsonb(v_hold.key)))) = '{}';
     delete from strata.holds as h where h.hold_id = v_hold.hold_id and h.made_on = strata.tier();
     -- One that came from a hotter tier may come once more, and has to be known as over.
-    update strata.holds as h set key = null, condition = 'false', reason = 'over', released_at = coalesce(h.released_at, h.hold_until)
+    update strata.holds as h set key = null, condition = 'false', reason = 'over',
+                                 released_at = coalesce(h.released_at, h.hold_until)
      where h.hold_id = v_hold.hold_id;
   end loop;
 end
 $$;
 comment on function strata.forget_keys() is
-  'Drops rows set aside, and holds that are over and that the colder tier knows to be, of which there is no row here.';
+  'Drops rows set aside, and holds that are over and that the colder tier knows to be, of '
+  'which there is no row here.';
 
 create function strata.forget_sentences()
 returns void
@@ -119,11 +134,14 @@ as $$
   update strata.failures as f set says = strata.plain_trouble(f.code, f.says)
    where strata.is_row_error(f.code) and f.says <> strata.plain_trouble(f.code, f.says);
   update strata.moves as m set last_error = strata.plain_trouble(m.last_sqlstate, m.last_error)
-   where strata.is_row_error(m.last_sqlstate) and m.last_error <> strata.plain_trouble(m.last_sqlstate, m.last_error);
+   where strata.is_row_error(m.last_sqlstate)
+     and m.last_error <> strata.plain_trouble(m.last_sqlstate, m.last_error);
   update strata.datasets as d set trouble = strata.plain_trouble(d.trouble_sqlstate, d.trouble)
-   where strata.is_row_error(d.trouble_sqlstate) and d.trouble <> strata.plain_trouble(d.trouble_sqlstate, d.trouble);
+   where strata.is_row_error(d.trouble_sqlstate)
+     and d.trouble <> strata.plain_trouble(d.trouble_sqlstate, d.trouble);
 $$;
-comment on function strata.forget_sentences() is 'Of failed steps, what they said of a row goes; code, step and time stay.';
+comment on function strata.forget_sentences() is
+  'Of failed steps, what they said of a row goes; code, step and time stay.';
 
 create function strata.forget_audits()
 returns void
@@ -131,8 +149,11 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  delete from strata.passed_keys as p where true; -- the next audit of the link to the hotter tier passes them on again
-  perform strata.start_audit(t.neighbour, t.dataset, true) from strata.audit_turns as t where t.trouble is not null; -- it stands at a key
+  -- the next audit of the link to the hotter tier passes them on again
+  delete from strata.passed_keys as p where true;
+  -- it stands at a key
+  perform strata.start_audit(t.neighbour, t.dataset, true) from strata.audit_turns as t
+    where t.trouble is not null;
   update strata.audit_findings as f set keys = '' where f.keys <> '';
   perform strata.audit_alert(l, f.dataset)
      from (select distinct x.neighbour, x.dataset from strata.audit_findings as x) as f
@@ -140,7 +161,8 @@ begin
 end
 $$;
 comment on function strata.forget_audits() is
-  'Findings of the audit stay, without the keys they name; the next audit names them again. Turns that stand still begin anew.';
+  'Findings of the audit stay, without the keys they name; the next audit names them again. Turns that '
+  'stand still begin anew.';
 
 create function strata.forget_messages()
 returns void
@@ -168,4 +190,5 @@ begin
   perform strata.forget_messages();
 end
 $$;
-comment on function strata.forget() is 'What tells of rows that are no more goes from every table of Strata''s on this tier.';
+comment on function strata.forget() is
+  'What tells of rows that are no more goes from every table of Strata''s on this tier.';
