@@ -29,13 +29,13 @@ begin
   loop
     execute format('select count(*) as rows, min(array_to_string(x.key, '' '')) as first '
                    '  from (select %1$s as key from %2$s as t join %3$s as r on %4$s '
-                   'where %5$s limit 1000) as x',
+                   '         where %5$s limit 1000) as x',
                    v_key.key, strata.relation(p_dataset), v_key.relation, v_key.condition,
                    strata.key_is_sql(p_dataset))
        into v_rows, v_first using p_key;
     continue when v_rows = 0;
-    return next format(case v_rows when 1 then '%s of %s refers to it by %s: %s'
-                                   else '%s of %s refer to it by %s, such as %s' end,
+    return next format(case v_rows when 1 then '%1$s of %2$s refers to it by %3$s: %4$s'
+                                   else '%1$s of %2$s refer to it by %3$s, such as %4$s' end,
       case v_rows when 1 then 'a row' when 1000 then '1000 or more rows' else v_rows || ' rows' end,
       v_key.relation, quote_ident(v_key.conname), v_first);
   end loop;

@@ -30,8 +30,9 @@ begin
                  union all
                  select x.tier, x.made_at, x.says from strata.report_parts as x
                   where x.tier <> strata.tier()) as p on p.tier = t.name
-      left join strata.links as l on l.neighbour = coalesce((select x.heard_from from strata.report_parts as x
-                                                              where x.tier = t.name), t.name)
+      left join strata.links as l
+        on l.neighbour = coalesce((select x.heard_from from strata.report_parts as x where x.tier = t.name),
+                                  t.name)
      where t.name = strata.tier() or p.says is not null or (l.neighbour = t.name and l.direction = 'colder'));
 end
 $$;

@@ -284,8 +284,8 @@ declare
                        'seen_left', p_stock -> 'left_rows'));
 begin
   if exists (select from strata.books as b where (b.dataset, b.month) = (p_dataset, p_month)
-              and (b.names, b.marks, b.left_rows) is not distinct from (v_seen.seen_names, v_seen.seen_marks,
-                                                                        v_seen.seen_left)) then
+              and (b.names, b.marks, b.left_rows)
+                  is not distinct from (v_seen.seen_names, v_seen.seen_marks, v_seen.seen_left)) then
     return false;
   end if;
   insert into strata.books as b (dataset, month, seen_names, seen_marks, seen_left)

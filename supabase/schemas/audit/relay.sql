@@ -8,7 +8,8 @@
 --
 --   hotter                                     relay                          colder
 --   relay_audit(nothing yet)  ──── question, answers so far ────▶ relay_answer(question)
---   relay_audit(answers, answer) ◀──────────────── answer ───────────────────┘        … until the turn is done
+--   relay_audit(answers, answer) ◀──────────────── answer ───────────────────┘
+--   … until the turn is done
 
 create function strata.ask_over_relay(p_link strata.links, p_end text, p_call text, p_args text[])
 returns text

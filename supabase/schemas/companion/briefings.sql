@@ -5,7 +5,7 @@
 --
 --   due ──▶ composing ──▶ delivering ──▶ sent
 --              │              ├──▶ failed     refused for certain: may be tried again the same day
---              └──▶ failed    └──▶ unknown    the answer was lost: it may have arrived, so it is not sent again
+--              └──▶ failed    └──▶ unknown    the answer was lost: it may have arrived, and is not sent again
 --
 -- Whoever works on one holds its lease. A lease that runs out while composing may be taken over; one that
 -- runs out while delivering ends in `unknown`. What was spoken is stored before it is sent, so that another

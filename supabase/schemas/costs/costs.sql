@@ -9,9 +9,10 @@
 -- The limits, all rows that an UPDATE changes:
 --   free credits     what the service gives each month (allowances). They are used up first and cost nothing.
 --   a day            USD billed beyond them per day, of all kinds together (cost_per_day in settings).
---   a month per kind what its calls are worth at list price, free or not (budgets), so that what matters little does not
---                    take the credits of what matters more.
---   a daily kind     gets its share of the credits that are left for the days that are left, so that they last.
+--   a month per kind what its calls are worth at list price, free or not (budgets), so that what matters
+--                    little does not take the credits of what matters more.
+--   a daily kind     gets its share of the credits that are left for the days that are left, so that they
+--                    last.
 -- Days and months are UTC; the credits' month begins when the service resets them.
 --
 -- Lock order: strata/costs (advisory), then costs.
@@ -67,10 +68,9 @@ begin
   end if;
   -- The service also counts what others use with the same key, and we what it has not counted yet.
   select greatest(coalesce(sum(c.credits), 0),
-                  case when v_allowance.told_at >= v_starts then v_allowance.told_used
-                                                                   + coalesce(sum(c.credits) filter (
-                                                                     where c.at > v_allowance.told_at),
-                                                                              0) end)
+                  case when v_allowance.told_at >= v_starts
+                       then v_allowance.told_used
+                            + coalesce(sum(c.credits) filter (where c.at > v_allowance.told_at), 0) end)
     into v_used
     from strata.costs as c where c.service = p_service and c.at >= v_starts;
   return greatest(v_allowance.amount - v_used, 0);
@@ -120,8 +120,9 @@ begin
     from strata.costs as c where c.kind = p_kind and c.at >= v_month;
   v_days := ceil(extract(epoch from v_ends - v_today) / 86400);
   v_paid := coalesce(floor(usd_left / nullif(v_price.usd, 0)), c_most);
-  v_free := coalesce(floor(case when v_budget.is_daily then (credits_left + v_credits_today) / v_days
-                                                              - v_credits_today else credits_left end
+  v_free := coalesce(floor(case when v_budget.is_daily
+                                then (credits_left + v_credits_today) / v_days - v_credits_today
+                                else credits_left end
                            / nullif(v_price.credits, 0)), 0);
   -- A daily call may always be as long as its day's money would buy: credits saved for later days cost the
   -- same then.

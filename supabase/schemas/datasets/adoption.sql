@@ -185,8 +185,8 @@ begin
                                               'net'),
        'belongs to Postgres or to Strata itself', 'Manage a table of your own.'),
       (c.relkind = 'r' and strata.key_columns(p_relation) is null,
-       'has no primary key', 'Add one: rows are followed by it from tier to tier.')) as o (applies, says,
-                                                                                           hint)
+       'has no primary key', 'Add one: rows are followed by it from tier to tier.')
+    ) as o (applies, says, hint)
    where c.oid = p_relation and o.applies
   union all
   select o.code, o.says, o.hint from strata.owner_objections(p_relation) as o

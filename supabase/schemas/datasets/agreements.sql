@@ -5,9 +5,10 @@
 -- told, each by its digest:
 --
 --   the colder one has one that the hotter one told before    it was put back: it is told again
---   the colder one has one that the hotter one never told     the hotter one was put back: that dataset rests until its owner
---                                                              has decided (keep_policy)
---   the hotter one has told another one than the colder has   the colder one deletes nothing of it until it was told
+--   the colder one has one that the hotter one never told     the hotter one was put back: that dataset
+--                                                             rests until its owner decides (keep_policy)
+--   the hotter one has told another one than the colder has   the colder one deletes nothing of it until it
+--                                                             was told
 --
 -- At the end of the chain rows are deleted only by a policy that was confirmed, from tier to tier down from
 -- where it is made, within `confirmed_within`, since this server was started, and in this very database.

@@ -227,8 +227,8 @@ begin
     -- a bracket may also be one of a term: (id - 1) = 5
     v_is_bracket := v_part.tree is not null and p_tokens[v_part.at] = ')'
                     and not coalesce(p_tokens[v_part.at + 1] ~ '^[-+*/%<>=!]'
-                                     or lower(p_tokens[v_part.at + 1]) in ('is', 'in', 'between', 'like',
-                                                                           'ilike', 'not'), false);
+                                     or lower(p_tokens[v_part.at + 1])
+                                        in ('is', 'in', 'between', 'like', 'ilike', 'not'), false);
   end if;
   if v_is_bracket then
     at := v_part.at + 1;

@@ -24,15 +24,11 @@ begin
     union
     select x.typ from types as y join pg_catalog.pg_type as t on t.oid = y.typ
       left join pg_catalog.pg_range as r on t.oid in (r.rngtypid, r.rngmultitypid)
-      cross join lateral (select t.typelem as typ union all select t.typbasetype
-                                                  union all select r.rngsubtype union all select r.rngtypid
-                                                                                union all select a.atttypid
-                                                                                  from pg_catalog.pg_attribute
-                                                                                         as a
-                                                                                 where t.typtype = 'c'
-                                                                                   and a.attrelid = t.typrelid
-                                                                                   and a.attnum > 0 and not
-                                                                                         a.attisdropped) as x
+      cross join lateral (
+        select t.typelem as typ union all select t.typbasetype
+        union all select r.rngsubtype union all select r.rngtypid
+        union all select a.atttypid from pg_catalog.pg_attribute as a
+         where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) as x
      where x.typ <> 0
   ), parts (classid, objid, says) as (
     select 'pg_catalog.pg_attrdef'::regclass, x.oid, 'a default' from pg_catalog.pg_attrdef as x

@@ -283,8 +283,8 @@ declare
 begin
   perform strata.await(p_tier);
   select r.status, r.move_id, p_dataset, r.columns, r.proof_hash, r.lines, r.share into v_batch
-    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[],
-                                                                 proof_hash bytea, lines text, share integer);
+    from extensions.dblink_get_result('strata_' || p_tier) as r (
+           status text, move_id uuid, columns text[], proof_hash bytea, lines text, share integer);
   perform strata.read_next(p_tier);
   return v_batch;
 exception when query_canceled or others then
@@ -357,8 +357,8 @@ begin
    where d.name = p_dataset;
   update strata.moves as m set last_sqlstate = left(p_code, 5), last_error = v_says
    where m.dataset = p_dataset and m.state <> 'closed';
-  insert into strata.failures (failed_at, dataset, code, says) select strata.clock(), left(p_dataset, 200),
-                                                                      left(p_code, 5), v_says
+  insert into strata.failures (failed_at, dataset, code, says)
+  select strata.clock(), left(p_dataset, 200), left(p_code, 5), v_says
    where not exists (select from strata.failures as f where f.failed_at > strata.clock() - interval '1 day'
                      offset strata.setting('failures_daily') - 1);
 end

@@ -5,9 +5,9 @@
 -- proves it, the hotter one purges the batch before and claims the one after.
 --
 --   step    push: the hotter tier drives                     pull: the colder tier drives
---   turn    sends close, and receive and prove of the        reads the batch it asked for; sends finish, purge and the
---           next, on the idle one of two lines; reads        next claim; receives the batch here
---           what the other says of the batch before
+--   turn    sends close, and receive and prove of the        reads the batch it asked for; sends finish,
+--           next, on the idle one of two lines; reads        purge and the next claim; receives the batch
+--           what the other says of the batch before          here
 --   check                                                    proves it here
 --   end     finishes what is closed                          reads what purge kept; closes here
 --   clear   purges the proved batch here, and claims the

@@ -212,9 +212,9 @@ begin
   end if;
   if p_besides = '{}' then
     select count(*) as batches, sum(r.rows_kept) as kept into v_log
-      from (select m.rows_kept from strata.moves as m where m.dataset = p_dataset and m.rows_moved is not null
-                                                        and m.started_at > strata.clock()
-                                                              - interval '5 minutes' limit 2) as r;
+      from (select m.rows_kept from strata.moves as m
+             where m.dataset = p_dataset and m.rows_moved is not null
+               and m.started_at > strata.clock() - interval '5 minutes' limit 2) as r;
     if v_log.batches = 0 or (v_log.batches = 1 and v_log.kept = 0) then
       rows := least(rows, case when v_log.batches = 0 then 2500 else 5000 end);
       bytes := least(bytes, 1048576);

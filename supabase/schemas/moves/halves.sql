@@ -92,11 +92,9 @@ declare
   -- a trigger on another row may have taken some along
   v_there constant integer[] := strata.lock_claimed(p_dataset, p_manifest);
 begin
-  deleted := strata.delete_proved(p_dataset, p_manifest, p_proofs,
-                                  strata.closed_positions(strata.relation(p_dataset)::regclass,
-                                                          p_manifest, p_proofs,
-                                                          array(select x from unnest(p_only) as x
-                                                                 where x = any (v_there))));
+  deleted := strata.delete_proved(p_dataset, p_manifest, p_proofs, strata.closed_positions(
+    strata.relation(p_dataset)::regclass, p_manifest, p_proofs,
+    array(select x from unnest(p_only) as x where x = any (v_there))));
   perform strata.check_kept(p_dataset, p_manifest, v_there, deleted);
 end
 $$;

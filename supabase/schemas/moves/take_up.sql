@@ -1,13 +1,14 @@
 -- Moves, as their source sees them: claim, take up, purge, close.
 --
--- A move is one batch of one dataset on its way to the next tier. Its steps, each committed on its own:
+-- A move is one batch of one dataset on its way to the next tier. Its steps, each committed on its own, and
+-- the state they lead to:
 --
---   claim    here    the oldest due rows, written down in a manifest: key, version, fingerprint   -> state claimed
+--   claim    here    the oldest due rows, written down in a manifest: key, version, fingerprint -> claimed
 --   copy     there   arrivals: strata.receive()
 --   prove    there   arrivals: strata.prove(), in a later transaction than the copy
---   purge    here    deletes what is proved and still the claimed version; notes what was kept    -> state purged
+--   purge    here    deletes what is proved and still the claimed version; notes what was kept  -> purged
 --   close    there   arrivals: strata.close_arrival() retracts what was kept
---            here    strata.close_move() drops the manifest, sets failed rows aside               -> state closed
+--            here    strata.close_move() drops the manifest, sets failed rows aside             -> closed
 --
 -- A crash after any of them leaves a state from which the same functions go on, from `prove` (take_up).
 --

@@ -129,10 +129,8 @@ begin
   v_policy := strata.conditions(p_dataset);
   -- as they are claimed; the last one is a drain's
   foreach v_rule in array array[v_policy.aged, v_policy.oversize, 'true'] loop
-    if strata.count_unreadable(p_dataset,
-                               strata.places_due(p_dataset, format('%1$s and %2$s%3$s', v_rule, v_policy.due,
-                                                                   strata.besides_sql(p_dataset, p_besides,
-                                                                                      true)))) > 0 then
+    if strata.count_unreadable(p_dataset, strata.places_due(p_dataset, format(
+         '%1$s and %2$s%3$s', v_rule, v_policy.due, strata.besides_sql(p_dataset, p_besides, true)))) > 0 then
       return true;
     end if;
   end loop;

@@ -182,10 +182,9 @@ begin
          lease = null, leased_until = null, last_code = coalesce(p_code, ''), last_error = v_says,
          changed_at = v_now,
          next_try_at = case when p_outcome = 'stop' then v_now
-                            else v_now + coalesce(v_pause, least(interval '1 hour',
-                                                                 make_interval(
-                                                                   secs => strata.setting('delivery_retry'))
-                                                                   * power(2, least(d.attempts, 10) - 1))) end
+                            else v_now + coalesce(v_pause, least(
+                              interval '1 hour', make_interval(secs => strata.setting('delivery_retry'))
+                                                 * power(2, least(d.attempts, 10) - 1))) end
    where d.message_id = p_message and d.channel = p_channel and d.lease = p_lease;
   if not found then
     return false;

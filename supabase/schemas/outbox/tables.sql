@@ -79,8 +79,8 @@ create table strata.deliveries (
     message_id) on delete cascade,
   constraint deliveries_channel_fkey foreign key (channel) references strata.channels (name),
   constraint deliveries_state_is_known check (state in ('waiting', 'claimed', 'sent', 'failed', 'dropped')),
-  constraint deliveries_leased_iff_claimed check ((state = 'claimed') = (lease is not null
-                                                                         and leased_until is not null)),
+  constraint deliveries_leased_iff_claimed
+    check ((state = 'claimed') = (lease is not null and leased_until is not null)),
   constraint deliveries_sent_iff_sent check ((state = 'sent') = (sent_at is not null))
 );
 comment on table strata.deliveries is

@@ -16,8 +16,9 @@ declare
   v_other text;
 begin
   if pg_catalog.to_regclass('strata.releases') is not null then
-    execute $sql$select r.version from strata.releases as r where r.product = 'strata' order by r.installed_at desc limit 1$sql$
-      into v_from;
+    execute $sql$
+      select r.version from strata.releases as r
+       where r.product = 'strata' order by r.installed_at desc limit 1$sql$ into v_from;
   end if;
   select pg_catalog.pg_describe_object(d.classid, d.objid, 0) into v_other from pg_catalog.pg_depend as d
    where v_from = '' and d.refclassid = 'pg_catalog.pg_namespace'::regclass

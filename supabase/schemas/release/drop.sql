@@ -12,8 +12,10 @@ begin
     v_old := array(select p.oid from pg_catalog.pg_proc as p
                     where p.pronamespace = 'strata'::regnamespace and p.prorettype <> 'trigger'::regtype);
   else
-    execute $sql$select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid from (
-      select r.routines from strata.releases as r where r.product = '%PRODUCT%' order by r.installed_at desc limit 1) as r)$sql$ into v_old;
+    execute $sql$
+      select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid
+                     from (select r.routines from strata.releases as r where r.product = '%PRODUCT%'
+                            order by r.installed_at desc limit 1) as r)$sql$ into v_old;
     v_old := array(select p.oid from pg_catalog.pg_proc as p where p.oid = any (v_old));
   end if;
   select string_agg(distinct pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), ', ') into v_users

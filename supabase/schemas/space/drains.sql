@@ -3,11 +3,13 @@
 --
 -- A drain is one row of strata.drains; at most one is open. It goes in rounds:
 --
---   moving      rows are claimed by the third rule of claim(): older than their dataset's share, ready, not kept; no more
---               of them than are needed
---   reclaiming  what they took is given back to the disk (reclaims), then the bill is measured again. First it waits for
---               snapshots from before the rows left: as long as one is open, nothing gets at their room
---   done        the bill is below the target; exhausted: it is not, and nothing more can be done; stopped: by a person
+--   moving      rows are claimed by the third rule of claim(): older than their dataset's share, ready, not
+--               kept; no more of them than are needed
+--   reclaiming  what they took is given back to the disk (reclaims), then the bill is measured again. First
+--               it waits for snapshots from before the rows left: as long as one is open, nothing gets at
+--               their room
+--   done        the bill is below the target; exhausted: it is not, and nothing more can be done; stopped:
+--               by a person
 --
 -- What is needed is bytes of the bill: billed size - target - what could be given back anyway. A round begins
 -- with a look at a sample of each dataset: how many bytes on disk a byte of weight_sql() stands for, and how

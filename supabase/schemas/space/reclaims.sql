@@ -5,9 +5,10 @@
 --
 --   vacuum    the end of the table is empty: plain VACUUM cuts it off
 --   reindex   it is the indexes that are bloated: REINDEX CONCURRENTLY makes them anew, nobody waits
---   pack      rows at the end are moved to the free pages in front, a few at a time, then VACUUM cuts the end off: nobody
---             waits, and no second copy is made, which a full database has no room for. Only where an update that changes
---             nothing is nobody's business: no update trigger that cannot be silenced, no publication, an age column that may be set
+--   pack      rows at the end are moved to the free pages in front, a few at a time, then VACUUM cuts the end
+--             off: nobody waits, and no second copy is made, which a full database has no room for. Only
+--             where an update that changes nothing is nobody's business: no update trigger that cannot be
+--             silenced, no publication, an age column that may be set
 --   rewrite   VACUUM FULL: the table is copied, and locked while that lasts
 --
 -- A reclaim is one row of strata.reclaims per attempt, with its steps: commands that must be a statement of

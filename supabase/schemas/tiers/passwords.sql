@@ -75,11 +75,11 @@ declare
   v_says text;
 begin
   begin
-    execute format(case when v_is_there then 'alter user mapping for current_user server %I options (set '
-                                             'user %L, set password %L)'
-                        else 'create user mapping for current_user server %I options (user %L, '
-                             'password %L)' end,
-                   'strata_' || p_neighbour, p_user, p_password);
+    execute format(
+      case when v_is_there
+           then 'alter user mapping for current_user server %1$I options (set user %2$L, set password %3$L)'
+           else 'create user mapping for current_user server %1$I options (user %2$L, password %3$L)' end,
+      'strata_' || p_neighbour, p_user, p_password);
     return;
   exception when query_canceled or others then
     v_code := sqlstate;

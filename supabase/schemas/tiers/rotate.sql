@@ -1,6 +1,7 @@
 -- Rotations: the tier that dials changes the password of its links by itself.
 --
---   rotate_link()   the neighbour gives the other login a password; our user mapping names that login; it is dialled
+--   rotate_link()   the neighbour gives the other login a password; our user mapping names that login; it is
+--                   dialled
 --   (commit)
 --   end_rotation()  the neighbour, asked by the new login, takes the old one's password away
 --

@@ -61,8 +61,9 @@ begin
     select jsonb_strip_nulls(jsonb_build_object('schema', n.nspname, 'name', c.collname,
                                                 'provider', c.collprovider,
              'deterministic', c.collisdeterministic, 'rules', to_jsonb(c) ->> 'collicurules',
-             'locale', case c.collprovider when 'i' then coalesce(to_jsonb(c) ->> 'colllocale',
-                                                                  to_jsonb(c) ->> 'colliculocale') end))
+             'locale', case c.collprovider
+                         when 'i' then coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale')
+                         end))
       from pg_catalog.pg_collation as c join pg_catalog.pg_namespace as n on n.oid = c.collnamespace
      where c.oid = p_collation and p_collation <> p_usual);
 end
@@ -134,10 +135,9 @@ begin
              'is_table', case when t.typtype = 'c' and k.relkind = 'r' then true end,
              'subtype', case when t.typtype = 'r' then strata.type_ref(r.rngsubtype) end,
              'opclass', case when t.typtype = 'r' and not o.opcdefault
-                             then jsonb_build_object('schema', (select x.nspname
-                                                                  from pg_catalog.pg_namespace as x
-                                                                 where x.oid = o.opcnamespace),
-                                                     'name', o.opcname) end,
+                             then jsonb_build_object('schema', (
+                               select x.nspname from pg_catalog.pg_namespace as x
+                                where x.oid = o.opcnamespace), 'name', o.opcname) end,
              'multirange', case when t.typtype = 'r' then strata.type_ref(r.rngmultitypid) end,
              'range', case when t.typtype = 'm' then strata.type_ref(r.rngtypid) end,
              'canonical', case when t.typtype = 'r'
@@ -271,12 +271,9 @@ begin
     'revision', v_dataset.revision, 'shape', strata.shape(v_relation),
     'confirmed', strata.confirmed(v_dataset),
     'holds', (select coalesce(
-      jsonb_agg(to_jsonb(h) - 'condition' - 'waits_for' || jsonb_build_object('condition', c.tree,
-                                                                              'condition_sql',
-                                                                              case when c.tree is null
-                                                                                     then coalesce(
-                                                                                       h.waits_for,
-                                                                                       h.condition) end)
+      jsonb_agg(to_jsonb(h) - 'condition' - 'waits_for'
+                || jsonb_build_object('condition', c.tree, 'condition_sql',
+                     case when c.tree is null then coalesce(h.waits_for, h.condition) end)
                 order by h.hold_id), '[]')
                 from strata.holds as h,
                      lateral (select case when h.waits_for is null

@@ -116,8 +116,8 @@ drop type strata.sight_before;
 alter table strata.audit_findings
   add column keys text not null default '',
   drop constraint audit_findings_kind_is_known,
-  add constraint audit_findings_kind_is_known check (kind in ('missing', 'besides', 'altered', 'rewound',
-                                                              'doubled', 'beyond'));
+  add constraint audit_findings_kind_is_known
+    check (kind in ('missing', 'besides', 'altered', 'rewound', 'doubled', 'beyond'));
 
 -- The companion's tables were everybody's then. What a briefing said is forgotten after a while.
 alter table strata.briefings

@@ -159,8 +159,8 @@ begin
             order by x.kind, x.tier, x.subject) as a;
   update strata.alerts as a set cleared_at = strata.clock()
    where a.heard_from = p_from and a.cleared_at is null
-     and not exists (select from jsonb_to_recordset(p_heartbeat -> 'alerts') as x (kind text, tier text,
-                                                                                   subject text)
+     and not exists (select from jsonb_to_recordset(p_heartbeat -> 'alerts')
+                              as x (kind text, tier text, subject text)
                       where (x.kind, strata.plain_text(x.tier, 40),
                              strata.plain_text(x.subject, 200)) = (a.kind, a.tier, a.subject));
 end
@@ -227,8 +227,8 @@ as $$
                 cross join lateral jsonb_to_recordset(h.says -> 'overdue') as x (dataset text, says text)
     union all select h.neighbour, null, x.says, x.job, x.dead = 'true'
                 from strata.heartbeats as h
-                cross join lateral jsonb_to_recordset(h.says -> 'stopped') as x (job text, says text,
-                                                                                 dead text)
+                cross join lateral jsonb_to_recordset(h.says -> 'stopped')
+                  as x (job text, says text, dead text)
   )
   select case when t.job is null then 'overdue' else 'job_stopped' end, t.tier, coalesce(t.job, t.dataset),
          case when t.dead then 'critical' else 'warning' end, t.says,

@@ -146,8 +146,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select q.name, strata.tier(), '', case when q.used >= q.allowed then 'critical' else 'warning' end,
          format('%1$s %% of the %2$s of this month used%3$s', q.used * 100 / q.allowed, k.says,
-                case when q.projection > q.allowed then format(', %s %% expected at its end',
-                                                               q.projection * 100 / q.allowed) else '' end),
+                case when q.projection > q.allowed
+                     then format(', %s %% expected at its end', q.projection * 100 / q.allowed) else '' end),
          k.remedy
     from strata.quota() as q
     join (values -- the average cannot jump: only where it leads counts

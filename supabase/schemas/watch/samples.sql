@@ -79,9 +79,9 @@ begin
                                    and not exists (select from pg_catalog.pg_class as x
                                                     where x.oid = c.reltoastrelid and x.relpages >= 32)
                                 then false
-                              else pg_relation_size(c.oid) + case when c.reltoastrelid = 0 then 0
-                                                                  else pg_relation_size(c.reltoastrelid) end
-                                     >= 1048576 end
+                              else pg_relation_size(c.oid)
+                                   + case when c.reltoastrelid = 0 then 0
+                                          else pg_relation_size(c.reltoastrelid) end >= 1048576 end
                    order by 3 desc limit 6) as t
             join pg_catalog.pg_namespace as n on n.oid = t.relnamespace);
 exception when lock_not_available then

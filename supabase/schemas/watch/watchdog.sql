@@ -28,8 +28,9 @@ as $$
     from regexp_split_to_table(p_field, ',') as part,
          lateral (select regexp_match(part, '^(?:(\d+)(?:-(\d+))?|\*)(?:/(\d+))?$') as m) as x,
          lateral generate_series(coalesce(x.m[1]::integer, p_least),
-                                 coalesce(x.m[2]::integer, case when x.m[1] is null or x.m[3] is not null
-                                                                  then p_most else x.m[1]::integer end),
+                                 coalesce(x.m[2]::integer,
+                                          case when x.m[1] is null or x.m[3] is not null then p_most
+                                               else x.m[1]::integer end),
                                  coalesce(x.m[3]::integer, 1)) as v
    where x.m is not null
 $$;
@@ -177,19 +178,21 @@ begin
     return;
   end if;
   return query execute
-    'select s.job, case when j.jobid is null then format(''%s is not scheduled on %s'', s.job, $1) '
-    '                   when r.status = ''failed'' then format(''the last run of %s '
-    'on %s failed: %s'', s.job, $1, left(trim(r.return_message), 300)) '
-    '                   else format(''%s on %s has been running since %s'', s.job, $1, '
-    'to_char(r.start_time at time zone ''UTC'', ''YYYY-MM-DD HH24:MI'')) end '
+    'select s.job, '
+    '       format(case when j.jobid is null then ''%1$s is not scheduled on %2$s'' '
+    '                   when r.status = ''failed'' then ''the last run of %1$s on %2$s failed: %3$s'' '
+    '                   else ''%1$s on %2$s has been running since %4$s'' end, s.job, $1, '
+    '              left(trim(r.return_message), 300), '
+    '              to_char(r.start_time at time zone ''UTC'', ''YYYY-MM-DD HH24:MI'')) '
     '  from strata.schedules as s '
     '  left join cron.job as j on j.jobname = s.job '
-    '  left join (select distinct on (d.jobid) d.* from (select x.* from cron.job_run_details as x '
-    'order by x.runid desc limit 2000) as d '
+    '  left join (select distinct on (d.jobid) d.* '
+    '               from (select x.* from cron.job_run_details as x order by x.runid desc limit 2000) as d '
     '              order by d.jobid, d.runid desc) as r on r.jobid = j.jobid '
-    ' where $1 = any (s.tiers) and (j.jobid is null or (r.status = ''failed'' and j.active) '
-    '       or (r.status in (''starting'', ''running'') '
-    'and r.start_time < clock_timestamp() - interval ''15 minutes''))'
+    ' where $1 = any (s.tiers) '
+    '   and (j.jobid is null or (r.status = ''failed'' and j.active) '
+    '        or (r.status in (''starting'', ''running'') '
+    '            and r.start_time < clock_timestamp() - interval ''15 minutes''))'
     using strata.tier();
 end
 $$;
