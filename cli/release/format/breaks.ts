@@ -148,6 +148,7 @@ function ofExpression({ token, item }: Place, before: Token): Break | undefined 
   const name = word(token);
   if (name === "||") return { cost: 12, from: item, by: 0 };
   if (token.kind === "string" && before.kind === "string") return { cost: 0, from: before, by: 0 };
+  if (["check", "references", "foreign"].includes(name)) return { cost: 10, from: item, by: 2 };
   if (COMPARISONS.includes(name)) return { cost: 32, from: item, by: 2 };
   if (OPERATORS.includes(name)) return { cost: 36, from: item, by: 2 };
   if (token.at === before.at + before.text.length) return undefined;

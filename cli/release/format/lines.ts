@@ -94,7 +94,8 @@ function forcedBreaks(tokens: readonly Token[], places: Map<Token, Place>): Map<
     const next = tokens[at + 1];
     if (place === undefined || next === undefined) continue;
     const close = tokens.find((one) => places.get(one)?.closes?.open === token);
-    const isPair = close && (token.kind === "open" || token.text === "(" && isParameters(place));
+    const isPair = close &&
+      (token.kind === "open" || token.text === "(" && isParameters(place, tokens));
     if (isPair) {
       forced.set(next, { cost: 0, from: token, by: 2, ofLine: true });
       forced.set(close, { cost: 0, from: token, by: 0, ofLine: true });
@@ -114,10 +115,10 @@ function forcedBreaks(tokens: readonly Token[], places: Map<Token, Place>): Map<
 }
 
 /** Whether a bracket holds the parameters of a routine, or the columns of the table that it returns. */
-function isParameters({ statement, group, token, before }: Place): boolean {
+function isParameters({ statement, group, before }: Place, [first, second]: readonly Token[]) {
   if (group.kind !== "text" || word(statement) !== "create") return false;
-  if (word(before) === "table") return true;
-  return token.line === statement.line;
+  const isRoutine = first === statement && ["function", "procedure"].includes(word(second));
+  return isRoutine || word(before) === "table";
 }
 
 function goOn(pieces: Piece[], way: Way, ways: Way[][], seats: Map<Token, Seat>, width: number) {
