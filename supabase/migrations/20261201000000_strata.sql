@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 9e66d47b73ee0eb6c18adb6462c96b6e5075fad0e12da796da99cb4eabc2e506
+-- digest 7a7d62e86ae22feed8b0f12ccba48a82db84cf7b013f9d3ef4631261628ff888
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -53,8 +53,9 @@ declare
   v_other text;
 begin
   if pg_catalog.to_regclass('strata.releases') is not null then
-    execute $sql$select r.version from strata.releases as r where r.product = 'strata' order by r.installed_at desc limit 1$sql$
-      into v_from;
+    execute $sql$
+      select r.version from strata.releases as r
+       where r.product = 'strata' order by r.installed_at desc limit 1$sql$ into v_from;
   end if;
   select pg_catalog.pg_describe_object(d.classid, d.objid, 0) into v_other from pg_catalog.pg_depend as d
    where v_from = '' and d.refclassid = 'pg_catalog.pg_namespace'::regclass
@@ -103,8 +104,10 @@ begin
     v_old := array(select p.oid from pg_catalog.pg_proc as p
                     where p.pronamespace = 'strata'::regnamespace and p.prorettype <> 'trigger'::regtype);
   else
-    execute $sql$select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid from (
-      select r.routines from strata.releases as r where r.product = 'strata' order by r.installed_at desc limit 1) as r)$sql$ into v_old;
+    execute $sql$
+      select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid
+                     from (select r.routines from strata.releases as r where r.product = 'strata'
+                            order by r.installed_at desc limit 1) as r)$sql$ into v_old;
     v_old := array(select p.oid from pg_catalog.pg_proc as p where p.oid = any (v_old));
   end if;
   select string_agg(distinct pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), ', ') into v_users
@@ -352,8 +355,8 @@ drop type strata.sight_before;
 alter table strata.audit_findings
   add column keys text not null default '',
   drop constraint audit_findings_kind_is_known,
-  add constraint audit_findings_kind_is_known check (kind in ('missing', 'besides', 'altered', 'rewound',
-                                                              'doubled', 'beyond'));
+  add constraint audit_findings_kind_is_known
+    check (kind in ('missing', 'besides', 'altered', 'rewound', 'doubled', 'beyond'));
 
 -- The companion's tables were everybody's then. What a briefing said is forgotten after a while.
 alter table strata.briefings
@@ -636,8 +639,8 @@ create table if not exists strata.confirmations (
   server text not null,
   version xid,
   constraint confirmations_pkey primary key (dataset),
-  constraint confirmations_dataset_fkey foreign key (dataset) references strata.datasets (
-    name) on delete cascade
+  constraint confirmations_dataset_fkey foreign key (dataset)
+    references strata.datasets (name) on delete cascade
 );
 comment on table strata.confirmations is
   'What the hotter tier last said of the policy that was accepted here: when it was known to hold '
@@ -860,8 +863,8 @@ create table if not exists strata.aside_seen (
   seen text,
   seen_at timestamptz not null,
   constraint aside_seen_pkey primary key (dataset, key),
-  constraint aside_seen_row_fkey foreign key (dataset, key) references strata.set_aside (
-    dataset, key) on delete cascade
+  constraint aside_seen_row_fkey foreign key (dataset, key)
+    references strata.set_aside (dataset, key) on delete cascade
 );
 comment on table strata.aside_seen is
   'A hash of each row set aside as it was first seen after its last attempt: a row with '
@@ -1066,9 +1069,8 @@ comment on table strata.alerts is
   'of it; null: found here.';
 alter table strata.alerts enable row level security;
 
-create unique index if not exists alerts_one_open_idx on strata.alerts (
-  kind, tier, subject
-) where cleared_at is null;
+create unique index if not exists alerts_one_open_idx on strata.alerts (kind, tier, subject)
+  where cleared_at is null;
 
 create index if not exists alerts_cleared_idx on strata.alerts (cleared_at);
 
@@ -1147,8 +1149,8 @@ create table if not exists strata.heartbeats (
   hour timestamptz,
   hour_bytes bigint not null default 0,
   constraint heartbeats_pkey primary key (neighbour),
-  constraint heartbeats_link_fkey foreign key (neighbour) references strata.links (
-    neighbour) on delete cascade
+  constraint heartbeats_link_fkey foreign key (neighbour)
+    references strata.links (neighbour) on delete cascade
 );
 comment on table strata.heartbeats is
   'What each neighbour last said of itself, and when by our clock: see heartbeat(). hour_bytes: of '
@@ -1176,8 +1178,8 @@ create table if not exists strata.report_parts (
   says jsonb not null,
   constraint report_parts_pkey primary key (tier),
   constraint report_parts_tier_fkey foreign key (tier) references strata.tiers (name),
-  constraint report_parts_link_fkey foreign key (heard_from) references strata.links (
-    neighbour) on delete cascade
+  constraint report_parts_link_fkey foreign key (heard_from)
+    references strata.links (neighbour) on delete cascade
 );
 comment on table strata.report_parts is
   'What each tier last said of itself for the report (chapter reports), by its own clock: this one, and the '
@@ -1193,8 +1195,8 @@ create table if not exists strata.link_checks (
   says text not null,
   remedy text,
   constraint link_checks_pkey primary key (neighbour, topic),
-  constraint link_checks_link_fkey foreign key (neighbour) references strata.links (
-    neighbour) on delete cascade
+  constraint link_checks_link_fkey foreign key (neighbour)
+    references strata.links (neighbour) on delete cascade
 );
 comment on table strata.link_checks is
   'Checks of links that did not hold when the neighbour was last dialled: see validate_link().';
@@ -1521,12 +1523,12 @@ create table if not exists strata.deliveries (
   last_error text,
   changed_at timestamptz not null,
   constraint deliveries_pkey primary key (message_id, channel),
-  constraint deliveries_message_fkey foreign key (message_id) references strata.outbox (
-    message_id) on delete cascade,
+  constraint deliveries_message_fkey foreign key (message_id)
+    references strata.outbox (message_id) on delete cascade,
   constraint deliveries_channel_fkey foreign key (channel) references strata.channels (name),
   constraint deliveries_state_is_known check (state in ('waiting', 'claimed', 'sent', 'failed', 'dropped')),
-  constraint deliveries_leased_iff_claimed check ((state = 'claimed') = (lease is not null
-                                                                         and leased_until is not null)),
+  constraint deliveries_leased_iff_claimed
+    check ((state = 'claimed') = (lease is not null and leased_until is not null)),
   constraint deliveries_sent_iff_sent check ((state = 'sent') = (sent_at is not null))
 );
 comment on table strata.deliveries is
@@ -3041,11 +3043,11 @@ declare
   v_says text;
 begin
   begin
-    execute format(case when v_is_there then 'alter user mapping for current_user server %I options (set '
-                                             'user %L, set password %L)'
-                        else 'create user mapping for current_user server %I options (user %L, '
-                             'password %L)' end,
-                   'strata_' || p_neighbour, p_user, p_password);
+    execute format(
+      case when v_is_there
+           then 'alter user mapping for current_user server %1$I options (set user %2$L, set password %3$L)'
+           else 'create user mapping for current_user server %1$I options (user %2$L, password %3$L)' end,
+      'strata_' || p_neighbour, p_user, p_password);
     return;
   exception when query_canceled or others then
     v_code := sqlstate;
@@ -3144,7 +3146,8 @@ comment on function strata.try_link(text) is 'Dials a neighbour anew; says why t
 
 -- Rotations: the tier that dials changes the password of its links by itself.
 --
---   rotate_link()   the neighbour gives the other login a password; our user mapping names that login; it is dialled
+--   rotate_link()   the neighbour gives the other login a password; our user mapping names that login; it is
+--                   dialled
 --   (commit)
 --   end_rotation()  the neighbour, asked by the new login, takes the old one's password away
 --
@@ -3579,16 +3582,9 @@ comment on function strata.make_way(text, text) is
   'move to that one is open.';
 
 create or replace function strata.join_tier(
-  p_tier text,
-  p_driver text,
-  p_host text default null,
-  p_port integer default null,
-  p_database text default null,
-  p_user text default null,
-  p_password text default null,
-  p_sslmode text default null,
-  p_ca text default null,
-  p_insecure_because text default null
+  p_tier text, p_driver text, p_host text default null, p_port integer default null,
+  p_database text default null, p_user text default null, p_password text default null,
+  p_sslmode text default null, p_ca text default null, p_insecure_because text default null
 )
 returns text
 language plpgsql
@@ -3679,10 +3675,10 @@ comment on function strata.colder() is
 
 -- Tables: what Strata asks of a table before it manages it, and the little it adds to one.
 --
--- Questions to the catalogue (key_columns, delete_triggers, size_sql), the reasons to refuse a table
--- (objections) or a condition (check_condition), and the three things Strata ever changes on a table of its
--- owner's: an index on its age column, on main an index over its oversize rows, and, where the owner asked
--- for it, one more condition on its delete triggers. Nothing in here knows of datasets or policies.
+-- Questions to the catalogue (key_columns, delete_triggers, size_sql), the reason to refuse a condition
+-- (check_condition), and the three things Strata ever changes on a table of its owner's: an index on its age
+-- column, on main an index over its oversize rows, and, where the owner asked for it, one more condition on
+-- its delete triggers. Nothing in here knows of datasets or policies.
 --
 -- What is asked of the catalogue for every batch is asked in plpgsql, which keeps the plan while the session
 -- lives: planning takes ten times as long as answering. And each is answered by an index, because the
@@ -3770,146 +3766,6 @@ $$;
 comment on function strata.delete_triggers(regclass, boolean) is
   'Names of the enabled user triggers that fire on DELETE: those that look at strata.purging in '
   'their WHEN, or the others.';
-
--- The catalogue has no index by the table a foreign key points at, but one by what depends on a table.
-create or replace function strata.foreign_keys_to(p_relation regclass)
-returns setof pg_catalog.pg_constraint
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-set enable_hashjoin = off -- each by its number: never all constraints for one table's
-set enable_mergejoin = off
-as $$
-begin
-  return query
-    select f.*
-      from (select distinct d.objid as oid from pg_catalog.pg_depend as d
-             where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = p_relation
-               and d.classid = 'pg_catalog.pg_constraint'::regclass) as d
-      join pg_catalog.pg_constraint as f on f.oid = d.oid
-     where f.contype = 'f' and f.confrelid = p_relation;
-end
-$$;
-comment on function strata.foreign_keys_to(regclass) is
-  'The foreign keys of any table that point at this one.';
-
-create or replace function strata.delete_rules(p_relation regclass)
-returns text[]
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select coalesce(array_agg(r.rulename::text order by r.rulename), '{}')
-      from pg_catalog.pg_rewrite as r where r.ev_class = p_relation and r.ev_type = '4');
-end
-$$;
-comment on function strata.delete_rules(regclass) is
-  'Rules (create rule … on delete) that do something else than delete, '
-  'or more, while a DELETE says that the row is gone.';
-
-create or replace function strata.deletion_objections(p_relation regclass)
-returns table (code text, says text, hint text)
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
--- asked for every batch, and the planning takes longer than the answer
-set plan_cache_mode = force_generic_plan
-as $$
-begin
-  return query
-  select 'ST010',
-         format('deleting a row of %1$s would delete rows of %2$s (foreign key %3$s, on delete cascade)',
-                p_relation, f.conrelid::regclass, f.conname),
-         format('Make it on delete restrict '
-                'or no action: alter table %1$s drop constraint %2$I, and add it again.',
-                f.conrelid::regclass, f.conname)
-    from strata.foreign_keys_to(p_relation) as f where f.confdeltype = 'c'
-  union all
-  select p.* from strata.publication_objections(p_relation) as p
-  union all
-  select 'ST010', format('%1$s has rule "%2$s", which is followed when a row is deleted', p_relation, d.rule),
-         format('Drop it, and use a trigger instead: drop rule %1$I on %2$s', d.rule, p_relation)
-    from unnest(strata.delete_rules(p_relation)) as d (rule);
-end
-$$;
-comment on function strata.deletion_objections(regclass) is
-  'What would refuse the deletion of a row, or make more of it: foreign keys, publications, rules.';
-
--- Everything that keeps a table from being managed, in the order a person would mend it. Asked when a table
--- is adopted and again before every batch: a foreign key added last night counts as well.
-create or replace function strata.objections(p_relation regclass, p_age_column text, p_delete_triggers text)
-returns table (code text, says text, hint text)
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-set standard_conforming_strings = on
--- asked for every batch, and the planning takes longer than the answer
-set plan_cache_mode = force_generic_plan
-as $$
-begin
-  return query
-  select 'ST010', format('%1$s %2$s', p_relation, o.says), o.hint
-    from pg_catalog.pg_class as c,
-    lateral (values
-      (c.relkind <> 'r',
-       case c.relkind when 'v' then 'is a view' when 'm' then 'is a materialized view'
-                      when 'f' then 'is a foreign table'
-         when 'p' then 'is a partitioned table' else 'is not a table' end,
-       case c.relkind when 'p' then 'Drop old partitions instead.'
-                      else 'Manage the table that holds the rows.' end),
-      (c.relpersistence = 't', 'is a temporary table', 'Manage an ordinary table.'),
-      (c.relnamespace::regnamespace::text in ('pg_catalog', 'information_schema', 'strata', 'cron', 'vault',
-                                              'net'),
-       'belongs to Postgres or to Strata itself', 'Manage a table of your own.'),
-      (c.relkind = 'r' and strata.key_columns(p_relation) is null,
-       'has no primary key', 'Add one: rows are followed by it from tier to tier.')) as o (applies, says,
-                                                                                           hint)
-   where c.oid = p_relation and o.applies
-  union all
-  select o.code, o.says, o.hint from strata.owner_objections(p_relation) as o
-  union all
-  select 'ST010', format('column "%1$s" of %2$s is called like one that Strata adds while it reads',
-                         a.attname, p_relation), 'Give the column another name.'
-    from pg_catalog.pg_attribute as a
-   where a.attrelid = p_relation
-     and a.attname in ('strata_tid', 'strata_version', 'strata_age', 'strata_before', 'strata_content')
-  union all
-  select 'ST010', format('%s takes part in table inheritance', p_relation),
-         'Manage a table without parents or children.'
-   where exists (select from pg_catalog.pg_inherits as i where p_relation in (i.inhrelid, i.inhparent))
-     and exists (select from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind = 'r')
-  union all
-  select 'ST010',
-         case when a.attname is null
-                then format('%1$s has no column "%2$s" to tell a row''s age by', p_relation, p_age_column)
-           else format('column "%1$s" of %2$s is %3$s, which is not a point in time', a.attname, p_relation,
-                       format_type(a.atttypid, a.atttypmod)) end,
-         'Name a column of type timestamptz, timestamp or date: p_age_column in SQL, --age, or '
-         'age_column in strata.yaml.'
-    from (select) as one
-    left join pg_catalog.pg_attribute as a
-      on a.attrelid = p_relation and a.attname = p_age_column and a.attnum > 0 and not a.attisdropped
-   where a.attname is null
-      or a.atttypid not in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
-  union all
-  select o.code, o.says, o.hint from strata.value_objections(p_relation) as o
-  union all
-  select o.code, o.says, o.hint from strata.deletion_objections(p_relation) as o
-  union all
-  select 'ST013',
-         format('%1$s has triggers that fire on delete: %2$s', p_relation, array_to_string(g.names, ', ')),
-         'A move deletes here what it has brought to the colder tier. Call strata.manage() '
-         'with p_delete_triggers => ''fire'' (let them) or ''skip'' (they are made to look '
-         'away while Strata deletes).'
-    from (select strata.delete_triggers(p_relation, false) as names) as g
-   where g.names is not null and p_delete_triggers is distinct from 'fire';
-end
-$$;
-comment on function strata.objections(regclass, text, text) is
-  'Why a table cannot be managed, or cannot go on being moved: code, sentence and remedy; empty when it can.';
-select strata.pin('strata.objections(regclass, text, text)');
 
 -- A trigger is replaced under its own name; how it is enabled and its comment survive.
 create or replace function strata.replace_trigger(p_trigger oid, p_definition text)
@@ -4109,9 +3965,10 @@ comment on function strata.database_bytes(oid) is
 -- told, each by its digest:
 --
 --   the colder one has one that the hotter one told before    it was put back: it is told again
---   the colder one has one that the hotter one never told     the hotter one was put back: that dataset rests until its owner
---                                                              has decided (keep_policy)
---   the hotter one has told another one than the colder has   the colder one deletes nothing of it until it was told
+--   the colder one has one that the hotter one never told     the hotter one was put back: that dataset
+--                                                             rests until its owner decides (keep_policy)
+--   the hotter one has told another one than the colder has   the colder one deletes nothing of it until it
+--                                                             was told
 --
 -- At the end of the chain rows are deleted only by a policy that was confirmed, from tier to tier down from
 -- where it is made, within `confirmed_within`, since this server was started, and in this very database.
@@ -4869,8 +4726,8 @@ begin
     -- a bracket may also be one of a term: (id - 1) = 5
     v_is_bracket := v_part.tree is not null and p_tokens[v_part.at] = ')'
                     and not coalesce(p_tokens[v_part.at + 1] ~ '^[-+*/%<>=!]'
-                                     or lower(p_tokens[v_part.at + 1]) in ('is', 'in', 'between', 'like',
-                                                                           'ilike', 'not'), false);
+                                     or lower(p_tokens[v_part.at + 1])
+                                        in ('is', 'in', 'between', 'like', 'ilike', 'not'), false);
   end if;
   if v_is_bracket then
     at := v_part.at + 1;
@@ -5606,16 +5463,172 @@ comment on function strata.writing_advice(strata.datasets) is
   'tables that refer to it.';
 select strata.pin('strata.writing_advice(strata.datasets)');
 
+-- datasets/objections.sql
+
+-- Objections: what keeps a table from being managed, each with what to do about it.
+
+-- The catalogue has no index by the table a foreign key points at, but one by what depends on a table.
+create or replace function strata.foreign_keys_to(p_relation regclass)
+returns setof pg_catalog.pg_constraint
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set enable_hashjoin = off -- each by its number: never all constraints for one table's
+set enable_mergejoin = off
+as $$
+begin
+  return query
+    select f.*
+      from (select distinct d.objid as oid from pg_catalog.pg_depend as d
+             where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = p_relation
+               and d.classid = 'pg_catalog.pg_constraint'::regclass) as d
+      join pg_catalog.pg_constraint as f on f.oid = d.oid
+     where f.contype = 'f' and f.confrelid = p_relation;
+end
+$$;
+comment on function strata.foreign_keys_to(regclass) is
+  'The foreign keys of any table that point at this one.';
+
+create or replace function strata.delete_rules(p_relation regclass)
+returns text[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select coalesce(array_agg(r.rulename::text order by r.rulename), '{}')
+      from pg_catalog.pg_rewrite as r where r.ev_class = p_relation and r.ev_type = '4');
+end
+$$;
+comment on function strata.delete_rules(regclass) is
+  'Rules (create rule … on delete) that do something else than delete, '
+  'or more, while a DELETE says that the row is gone.';
+
+create or replace function strata.deletion_objections(p_relation regclass)
+returns table (code text, says text, hint text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+-- asked for every batch, and the planning takes longer than the answer
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return query
+  select 'ST010',
+         format('deleting a row of %1$s would delete rows of %2$s (foreign key %3$s, on delete cascade)',
+                p_relation, f.conrelid::regclass, f.conname),
+         format('Make it on delete restrict '
+                'or no action: alter table %1$s drop constraint %2$I, and add it again.',
+                f.conrelid::regclass, f.conname)
+    from strata.foreign_keys_to(p_relation) as f where f.confdeltype = 'c'
+  union all
+  select p.* from strata.publication_objections(p_relation) as p
+  union all
+  select 'ST010', format('%1$s has rule "%2$s", which is followed when a row is deleted', p_relation, d.rule),
+         format('Drop it, and use a trigger instead: drop rule %1$I on %2$s', d.rule, p_relation)
+    from unnest(strata.delete_rules(p_relation)) as d (rule);
+end
+$$;
+comment on function strata.deletion_objections(regclass) is
+  'What would refuse the deletion of a row, or make more of it: foreign keys, publications, rules.';
+
+create or replace function strata.kind_objections(p_relation regclass)
+returns table (code text, says text, hint text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+-- asked for every batch, and the planning takes longer than the answer
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return query
+  select 'ST010', format('%1$s %2$s', p_relation, o.says), o.hint
+    from pg_catalog.pg_class as c,
+    lateral (values
+      (c.relkind <> 'r',
+       case c.relkind when 'v' then 'is a view' when 'm' then 'is a materialized view'
+                      when 'f' then 'is a foreign table' when 'p' then 'is a partitioned table'
+                      else 'is not a table' end,
+       case c.relkind when 'p' then 'Drop old partitions instead.'
+                      else 'Manage the table that holds the rows.' end),
+      (c.relpersistence = 't', 'is a temporary table', 'Manage an ordinary table.'),
+      (c.relnamespace::regnamespace::text
+         in ('pg_catalog', 'information_schema', 'strata', 'cron', 'vault', 'net'),
+       'belongs to Postgres or to Strata itself', 'Manage a table of your own.'),
+      (c.relkind = 'r' and strata.key_columns(p_relation) is null,
+       'has no primary key', 'Add one: rows are followed by it from tier to tier.')
+    ) as o (applies, says, hint)
+   where c.oid = p_relation and o.applies;
+end
+$$;
+comment on function strata.kind_objections(regclass) is
+  'Why what has that name is no table that can be managed, whatever is in it (ST010); empty when it is one.';
+
+-- Everything that keeps a table from being managed, in the order a person would mend it. Asked when a table
+-- is adopted and again before every batch: a foreign key added last night counts as well.
+create or replace function strata.objections(p_relation regclass, p_age_column text, p_delete_triggers text)
+returns table (code text, says text, hint text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
+-- asked for every batch, and the planning takes longer than the answer
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return query
+  select o.code, o.says, o.hint from strata.kind_objections(p_relation) as o
+  union all
+  select o.code, o.says, o.hint from strata.owner_objections(p_relation) as o
+  union all
+  select 'ST010', format('column "%1$s" of %2$s is called like one that Strata adds while it reads',
+                         a.attname, p_relation), 'Give the column another name.'
+    from pg_catalog.pg_attribute as a
+   where a.attrelid = p_relation
+     and a.attname in ('strata_tid', 'strata_version', 'strata_age', 'strata_before', 'strata_content')
+  union all
+  select 'ST010', format('%s takes part in table inheritance', p_relation),
+         'Manage a table without parents or children.'
+   where exists (select from pg_catalog.pg_inherits as i where p_relation in (i.inhrelid, i.inhparent))
+     and exists (select from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind = 'r')
+  union all
+  select 'ST010',
+         case when a.attname is null
+                then format('%1$s has no column "%2$s" to tell a row''s age by', p_relation, p_age_column)
+           else format('column "%1$s" of %2$s is %3$s, which is not a point in time', a.attname, p_relation,
+                       format_type(a.atttypid, a.atttypmod)) end,
+         'Name a column of type timestamptz, timestamp or date: p_age_column in SQL, --age, or '
+         'age_column in strata.yaml.'
+    from (select) as one
+    left join pg_catalog.pg_attribute as a
+      on a.attrelid = p_relation and a.attname = p_age_column and a.attnum > 0 and not a.attisdropped
+   where a.attname is null
+      or a.atttypid not in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
+  union all
+  select o.code, o.says, o.hint from strata.value_objections(p_relation) as o
+  union all
+  select o.code, o.says, o.hint from strata.deletion_objections(p_relation) as o
+  union all
+  select 'ST013',
+         format('%1$s has triggers that fire on delete: %2$s', p_relation, array_to_string(g.names, ', ')),
+         'A move deletes here what it has brought to the colder tier. Call strata.manage() '
+         'with p_delete_triggers => ''fire'' (let them) or ''skip'' (they are made to look '
+         'away while Strata deletes).'
+    from (select strata.delete_triggers(p_relation, false) as names) as g
+   where g.names is not null and p_delete_triggers is distinct from 'fire';
+end
+$$;
+comment on function strata.objections(regclass, text, text) is
+  'Why a table cannot be managed, or cannot go on being moved: code, sentence and remedy; empty when it can.';
+select strata.pin('strata.objections(regclass, text, text)');
+
 -- datasets/owners.sql
 
 -- Owners: whose code runs when Strata writes to a table.
 
--- Strata writes and deletes as the owner of its schema. A table of somebody else, or one on which something
--- of somebody else's runs (a trigger, a default, a check, an index, a policy), would have that run with more
--- rights than its owner has. What comes from a superuser or with an extension is trusted; who can replace it
--- can do anything here already.
-create or replace function strata.owner_objections(p_relation regclass)
-returns table (code text, says text, hint text)
+create or replace function strata.routines_run_by(p_relation regclass)
+returns table (function oid, says text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -5626,23 +5639,17 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
-  with recursive ours as (
-    select n.nspowner as owner from pg_catalog.pg_namespace as n where n.nspname = 'strata'
-  ), types (typ) as ( -- and those they are made of
+  with recursive types (typ) as ( -- and those they are made of
     select a.atttypid from pg_catalog.pg_attribute as a
      where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
     union
     select x.typ from types as y join pg_catalog.pg_type as t on t.oid = y.typ
       left join pg_catalog.pg_range as r on t.oid in (r.rngtypid, r.rngmultitypid)
-      cross join lateral (select t.typelem as typ union all select t.typbasetype
-                                                  union all select r.rngsubtype union all select r.rngtypid
-                                                                                union all select a.atttypid
-                                                                                  from pg_catalog.pg_attribute
-                                                                                         as a
-                                                                                 where t.typtype = 'c'
-                                                                                   and a.attrelid = t.typrelid
-                                                                                   and a.attnum > 0 and not
-                                                                                         a.attisdropped) as x
+      cross join lateral (
+        select t.typelem as typ union all select t.typbasetype
+        union all select r.rngsubtype union all select r.rngtypid
+        union all select a.atttypid from pg_catalog.pg_attribute as a
+         where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) as x
      where x.typ <> 0
   ), parts (classid, objid, says) as (
     select 'pg_catalog.pg_attrdef'::regclass, x.oid, 'a default' from pg_catalog.pg_attrdef as x
@@ -5661,14 +5668,39 @@ begin
                 from types as y join pg_catalog.pg_constraint as x on x.contypid = y.typ
     union all select 'pg_catalog.pg_type'::regclass, y.typ, 'type ' || format_type(y.typ, null)
       from types as y
-  ), runs (function, says) as (
-    select g.tgfoid, 'trigger ' || g.tgname from pg_catalog.pg_trigger as g
-     where g.tgrelid = p_relation and not g.tgisinternal
-    union select coalesce(o.oprcode::oid, d.refobjid), p.says
-            from parts as p join pg_catalog.pg_depend as d on (d.classid, d.objid) = (p.classid, p.objid)
-            left join pg_catalog.pg_operator as o
-              on d.refclassid = 'pg_catalog.pg_operator'::regclass and o.oid = d.refobjid
-           where d.refclassid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass)
+  )
+  select g.tgfoid, 'trigger ' || g.tgname from pg_catalog.pg_trigger as g
+   where g.tgrelid = p_relation and not g.tgisinternal
+  union select coalesce(o.oprcode::oid, d.refobjid), p.says
+          from parts as p join pg_catalog.pg_depend as d on (d.classid, d.objid) = (p.classid, p.objid)
+          left join pg_catalog.pg_operator as o
+            on d.refclassid = 'pg_catalog.pg_operator'::regclass and o.oid = d.refobjid
+         where d.refclassid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass);
+end
+$$;
+comment on function strata.routines_run_by(regclass) is
+  'The functions that run when rows of a table are written or read: of its triggers, defaults, checks, '
+  'indexes, policies, rules and types; each with what runs it.';
+select strata.pin('strata.routines_run_by(regclass)');
+
+-- Strata writes and deletes as the owner of its schema. A table of somebody else, or one on which something
+-- of somebody else's runs (a trigger, a default, a check, an index, a policy), would have that run with more
+-- rights than its owner has. What comes from a superuser or with an extension is trusted; who can replace it
+-- can do anything here already.
+create or replace function strata.owner_objections(p_relation regclass)
+returns table (code text, says text, hint text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set enable_hashjoin = off -- see routines_run_by()
+set enable_mergejoin = off
+-- asked for every batch, and the planning takes ten times as long as the answer
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return query
+  with ours as (
+    select n.nspowner as owner from pg_catalog.pg_namespace as n where n.nspname = 'strata'
   )
   select 'ST010', format('%1$s belongs to %2$s, not to %3$s, as who Strata works', p_relation,
                          c.relowner::regrole, o.owner::regrole),
@@ -5680,7 +5712,7 @@ begin
                          f.oid::regprocedure, f.proowner::regrole),
          format('Let it belong to who owns the table: alter function %1$s owner to %2$s', f.oid::regprocedure,
                 o.owner::regrole)
-    from ours as o, runs as r
+    from ours as o, strata.routines_run_by(p_relation) as r
     join pg_catalog.pg_proc as f on f.oid = r.function
     join pg_catalog.pg_roles as w on w.oid = f.proowner
    where f.proowner <> o.owner and not w.rolsuper
@@ -6123,8 +6155,9 @@ begin
     select jsonb_strip_nulls(jsonb_build_object('schema', n.nspname, 'name', c.collname,
                                                 'provider', c.collprovider,
              'deterministic', c.collisdeterministic, 'rules', to_jsonb(c) ->> 'collicurules',
-             'locale', case c.collprovider when 'i' then coalesce(to_jsonb(c) ->> 'colllocale',
-                                                                  to_jsonb(c) ->> 'colliculocale') end))
+             'locale', case c.collprovider
+                         when 'i' then coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale')
+                         end))
       from pg_catalog.pg_collation as c join pg_catalog.pg_namespace as n on n.oid = c.collnamespace
      where c.oid = p_collation and p_collation <> p_usual);
 end
@@ -6196,10 +6229,9 @@ begin
              'is_table', case when t.typtype = 'c' and k.relkind = 'r' then true end,
              'subtype', case when t.typtype = 'r' then strata.type_ref(r.rngsubtype) end,
              'opclass', case when t.typtype = 'r' and not o.opcdefault
-                             then jsonb_build_object('schema', (select x.nspname
-                                                                  from pg_catalog.pg_namespace as x
-                                                                 where x.oid = o.opcnamespace),
-                                                     'name', o.opcname) end,
+                             then jsonb_build_object('schema', (
+                               select x.nspname from pg_catalog.pg_namespace as x
+                                where x.oid = o.opcnamespace), 'name', o.opcname) end,
              'multirange', case when t.typtype = 'r' then strata.type_ref(r.rngmultitypid) end,
              'range', case when t.typtype = 'm' then strata.type_ref(r.rngtypid) end,
              'canonical', case when t.typtype = 'r'
@@ -6333,12 +6365,9 @@ begin
     'revision', v_dataset.revision, 'shape', strata.shape(v_relation),
     'confirmed', strata.confirmed(v_dataset),
     'holds', (select coalesce(
-      jsonb_agg(to_jsonb(h) - 'condition' - 'waits_for' || jsonb_build_object('condition', c.tree,
-                                                                              'condition_sql',
-                                                                              case when c.tree is null
-                                                                                     then coalesce(
-                                                                                       h.waits_for,
-                                                                                       h.condition) end)
+      jsonb_agg(to_jsonb(h) - 'condition' - 'waits_for'
+                || jsonb_build_object('condition', c.tree, 'condition_sql',
+                     case when c.tree is null then coalesce(h.waits_for, h.condition) end)
                 order by h.hold_id), '[]')
                 from strata.holds as h,
                      lateral (select case when h.waits_for is null
@@ -7204,9 +7233,8 @@ begin
   perform strata.check_heard('hotter', 'a description', pg_column_size(p_description), 'heard_list');
   v_relation := format('%1$I.%2$I', p_description ->> 'schema', p_description ->> 'table');
   perform strata.lock_dataset(p_description ->> 'name');
-  perform set_config('synchronous_commit', 'on', true)
-    -- what is told once, holds above all, is not told again
-    where current_setting('synchronous_commit') = 'off';
+  -- what is told once, holds above all, is not told again
+  perform set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
   select d.* into v_old from strata.datasets as d where d.name = p_description ->> 'name';
   perform strata.check_revision(v_old, p_description, p_from);
   for v_type in
@@ -7854,9 +7882,6 @@ comment on function strata.insert_one_by_one(strata.datasets, text[], text[], bi
 -- that nothing refers to down along what they refer to, and, where there are none, in circles. Only where the
 -- foreign key refuses what would be left behind (no action, restrict); one that sets to null would change
 -- rows that stay.
---
--- A circle goes whole or not at all: one that is larger than a batch may be is set aside, so that somebody
--- hears of it.
 
 -- The pieces: what a row refers with, as columns w1, …; and whether row t is what such a row w refers to.
 -- Null without such a key.
@@ -8013,6 +8038,103 @@ comment on function strata.reached(regclass, text, text, text, bigint, bigint) i
   'others, such as meet p_others.';
 select strata.pin('strata.reached(regclass, text, text, text, bigint, bigint)');
 
+create or replace function strata.goes_along_sql(p_dataset strata.datasets)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_policy constant record := strata.conditions(p_dataset);
+begin
+  return format('%1$s and %2$s and not (%3$s or (%4$s) or %5$s)', v_policy.aged, v_policy.ready,
+                strata.references_sql(strata.relation(p_dataset)::regclass, 'all'), v_policy.held,
+                v_policy.set_aside);
+end
+$$;
+comment on function strata.goes_along_sql(strata.datasets) is
+  'SQL: may row t go together with the rows of its table that refer to it, if all of those may?';
+
+-- Found by going up from a row: over a thousand rows at most, the nearest first.
+create or replace function strata.chain_keeper(
+  p_dataset strata.datasets, p_key text[], out key text, out age timestamptz
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  v_relation constant regclass := strata.relation(p_dataset)::regclass;
+  v_chain constant record := strata.chain_sql(v_relation, 'r');
+begin
+  if v_chain.columns is null then
+    return;
+  end if;
+  execute format(
+    'with recursive up as ( '
+    '  select t.tableoid as part, t.ctid as place from %1$s as t where %2$s '
+    '  union select r.tableoid, r.ctid from up as u join %1$s as t on t.tableoid = u.part '
+    'and t.ctid = u.place join %1$s as r on %3$s) '
+    'select array_to_string(%4$s, '' ''), t.%5$I::timestamptz from (select u.*, row_number() over () as n '
+    'from up as u limit 1000) as u '
+    '  join %1$s as t on t.tableoid = u.part and t.ctid = u.place where u.n > 1 '
+    'and (%6$s) is not true order by u.n limit 1',
+    v_relation, strata.key_is_sql(p_dataset), v_chain.is_referred, strata.key_sql(p_dataset.key_columns),
+    p_dataset.age_column,
+    strata.goes_along_sql(p_dataset)) into key, age using p_key;
+end
+$$;
+comment on function strata.chain_keeper(strata.datasets, text[]) is
+  'Of the rows that refer to the row under a key, directly or over others of its table, the nearest that '
+  'stays, and its age; null for none.';
+select strata.pin('strata.chain_keeper(strata.datasets, text[])');
+
+create or replace function strata.claim_chains(
+  p_dataset strata.datasets, p_to text, p_rows bigint, p_bytes bigint
+)
+returns strata.batch
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_relation constant regclass := strata.relation(p_dataset)::regclass;
+  v_policy constant record := strata.conditions(p_dataset);
+  v_others constant text := strata.goes_along_sql(p_dataset);
+  v_tids tid[];
+begin
+  if (strata.chain_sql(v_relation, 'w')).columns is null then
+    return null;
+  end if;
+  v_tids := strata.closed(v_relation, strata.reached(v_relation, p_dataset.age_column,
+                                                     v_policy.aged || ' and ' || v_policy.due, v_others,
+                                                     p_rows, p_bytes));
+  if v_tids = '{}' then
+    v_tids := strata.circle_to_go(p_dataset, p_to, p_rows, p_bytes);
+    update strata.circled as c set found = false
+     where c.dataset = p_dataset.name and c.found and v_tids = '{}';
+  end if;
+  if v_tids = '{}' then
+    return null;
+  end if;
+  return strata.claim_rows(p_dataset, p_to,
+                           format('t.ctid = any (%1$L) and %2$s and not (%3$s)', v_tids, v_others,
+                                  -- as a whole: it was measured
+                                  strata.references_sql(v_relation, quote_literal(v_tids) || '::tid[]')),
+                           cardinality(v_tids), 1::bigint << 40);
+end
+$$;
+comment on function strata.claim_chains(strata.datasets, text, bigint, bigint) is
+  'Claims due rows of a table that refers to itself, together with those they refer to; null when there are '
+  'none, or for another table.';
+
+-- moves/circles.sql
+
+-- Circles: rows that refer to each other, so that none of them is due by itself.
+--
+-- A circle goes whole or not at all: one that is larger than a batch may be is set aside, so that somebody
+-- hears of it.
+
 -- What is left when there are no such rows: all that cannot be reached from a row that stays.
 create or replace function strata.circles(
   p_relation regclass, p_age text, p_others text, p_rows bigint, p_bytes bigint
@@ -8144,58 +8266,6 @@ comment on function strata.circle_to_go(strata.datasets, text, bigint, bigint) i
   'circle that needs a larger one. Of a circle that is too large the oldest row is set aside (ST049).';
 select strata.pin('strata.circle_to_go(strata.datasets, text, bigint, bigint)');
 
-create or replace function strata.goes_along_sql(p_dataset strata.datasets)
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_policy constant record := strata.conditions(p_dataset);
-begin
-  return format('%1$s and %2$s and not (%3$s or (%4$s) or %5$s)', v_policy.aged, v_policy.ready,
-                strata.references_sql(strata.relation(p_dataset)::regclass, 'all'), v_policy.held,
-                v_policy.set_aside);
-end
-$$;
-comment on function strata.goes_along_sql(strata.datasets) is
-  'SQL: may row t go together with the rows of its table that refer to it, if all of those may?';
-
--- Found by going up from a row: over a thousand rows at most, the nearest first.
-create or replace function strata.chain_keeper(
-  p_dataset strata.datasets, p_key text[], out key text, out age timestamptz
-)
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-set row_security = off
-as $$
-declare
-  v_relation constant regclass := strata.relation(p_dataset)::regclass;
-  v_chain constant record := strata.chain_sql(v_relation, 'r');
-begin
-  if v_chain.columns is null then
-    return;
-  end if;
-  execute format(
-    'with recursive up as ( '
-    '  select t.tableoid as part, t.ctid as place from %1$s as t where %2$s '
-    '  union select r.tableoid, r.ctid from up as u join %1$s as t on t.tableoid = u.part '
-    'and t.ctid = u.place join %1$s as r on %3$s) '
-    'select array_to_string(%4$s, '' ''), t.%5$I::timestamptz from (select u.*, row_number() over () as n '
-    'from up as u limit 1000) as u '
-    '  join %1$s as t on t.tableoid = u.part and t.ctid = u.place where u.n > 1 '
-    'and (%6$s) is not true order by u.n limit 1',
-    v_relation, strata.key_is_sql(p_dataset), v_chain.is_referred, strata.key_sql(p_dataset.key_columns),
-    p_dataset.age_column,
-    strata.goes_along_sql(p_dataset)) into key, age using p_key;
-end
-$$;
-comment on function strata.chain_keeper(strata.datasets, text[]) is
-  'Of the rows that refer to the row under a key, directly or over others of its table, the nearest that '
-  'stays, and its age; null for none.';
-select strata.pin('strata.chain_keeper(strata.datasets, text[])');
-
 create or replace function strata.look_for_circles()
 returns void
 language plpgsql
@@ -8246,51 +8316,12 @@ $$;
 comment on function strata.has_circle(text) is
   'Whether there is a circle of rows to be claimed, or one whose pause is over.';
 
-create or replace function strata.claim_chains(
-  p_dataset strata.datasets, p_to text, p_rows bigint, p_bytes bigint
-)
-returns strata.batch
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_relation constant regclass := strata.relation(p_dataset)::regclass;
-  v_policy constant record := strata.conditions(p_dataset);
-  v_others constant text := strata.goes_along_sql(p_dataset);
-  v_tids tid[];
-begin
-  if (strata.chain_sql(v_relation, 'w')).columns is null then
-    return null;
-  end if;
-  v_tids := strata.closed(v_relation, strata.reached(v_relation, p_dataset.age_column,
-                                                     v_policy.aged || ' and ' || v_policy.due, v_others,
-                                                     p_rows, p_bytes));
-  if v_tids = '{}' then
-    v_tids := strata.circle_to_go(p_dataset, p_to, p_rows, p_bytes);
-    update strata.circled as c set found = false
-     where c.dataset = p_dataset.name and c.found and v_tids = '{}';
-  end if;
-  if v_tids = '{}' then
-    return null;
-  end if;
-  return strata.claim_rows(p_dataset, p_to,
-                           format('t.ctid = any (%1$L) and %2$s and not (%3$s)', v_tids, v_others,
-                                  -- as a whole: it was measured
-                                  strata.references_sql(v_relation, quote_literal(v_tids) || '::tid[]')),
-                           cardinality(v_tids), 1::bigint << 40);
-end
-$$;
-comment on function strata.claim_chains(strata.datasets, text, bigint, bigint) is
-  'Claims due rows of a table that refers to itself, together with those they refer to; null when there are '
-  'none, or for another table.';
-
 -- moves/claim.sql
 
 -- Claims: how the next batch of a dataset is chosen at its source and written down.
 --
 -- A claim reads the rows that are due, oldest first, once: their texts for the way, their keys, versions and
--- fingerprints for the manifest. While other batches of the same driver are on their way, it goes on where
--- those end.
+-- fingerprints for the manifest. While other batches of its driver are on their way, it goes on behind them.
 
 -- glibc gives large pieces of memory back to the system as soon as they are free, and a quarter of a batch's
 -- time went into having them mapped and cleared again. Once a piece of almost 32 MB, the most that counts,
@@ -8500,9 +8531,9 @@ begin
   end if;
   if p_besides = '{}' then
     select count(*) as batches, sum(r.rows_kept) as kept into v_log
-      from (select m.rows_kept from strata.moves as m where m.dataset = p_dataset and m.rows_moved is not null
-                                                        and m.started_at > strata.clock()
-                                                              - interval '5 minutes' limit 2) as r;
+      from (select m.rows_kept from strata.moves as m
+             where m.dataset = p_dataset and m.rows_moved is not null
+               and m.started_at > strata.clock() - interval '5 minutes' limit 2) as r;
     if v_log.batches = 0 or (v_log.batches = 1 and v_log.kept = 0) then
       rows := least(rows, case when v_log.batches = 0 then 2500 else 5000 end);
       bytes := least(bytes, 1048576);
@@ -8572,6 +8603,27 @@ $$;
 comment on function strata.check_table(strata.datasets) is
   'Raises what keeps a table from being settled now; ST010 to ST014.';
 
+create or replace function strata.why_not_now(p_dataset strata.datasets, p_open uuid)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when p_dataset.ahead is not null then 'nothing'
+    when p_open is not null
+      or exists (select from strata.arrivals as a
+                  where a.dataset = p_dataset.name and a.closed_at is null) then 'blocked'
+    when (p_dataset.told_revision, p_dataset.told_shape)
+         is distinct from (p_dataset.revision, strata.shape(strata.relation(p_dataset)::regclass))
+      then 'unknown' end;
+end
+$$;
+comment on function strata.why_not_now(strata.datasets, uuid) is
+  'The status with which a claim ends before it looks for rows, p_open being a move that is under way: '
+  'nothing, blocked or unknown; null: it may look.';
+
 create or replace function strata.claim(p_dataset text, p_to text, p_besides uuid[] default '{}')
 returns strata.batch
 language plpgsql
@@ -8602,14 +8654,7 @@ begin
   end if;
   perform strata.look_at_clock();
   v_batch.dataset := p_dataset;
-  v_batch.status := case
-    when v_dataset.ahead is not null then 'nothing'
-    when v_open is not null
-      or exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null)
-      then 'blocked'
-    when (v_dataset.told_revision, v_dataset.told_shape)
-         is distinct from (v_dataset.revision, strata.shape(strata.relation(v_dataset)::regclass))
-      then 'unknown' end;
+  v_batch.status := strata.why_not_now(v_dataset, v_open);
   if v_batch.status is not null then
     return v_batch;
   end if;
@@ -9724,11 +9769,9 @@ declare
   -- a trigger on another row may have taken some along
   v_there constant integer[] := strata.lock_claimed(p_dataset, p_manifest);
 begin
-  deleted := strata.delete_proved(p_dataset, p_manifest, p_proofs,
-                                  strata.closed_positions(strata.relation(p_dataset)::regclass,
-                                                          p_manifest, p_proofs,
-                                                          array(select x from unnest(p_only) as x
-                                                                 where x = any (v_there))));
+  deleted := strata.delete_proved(p_dataset, p_manifest, p_proofs, strata.closed_positions(
+    strata.relation(p_dataset)::regclass, p_manifest, p_proofs,
+    array(select x from unnest(p_only) as x where x = any (v_there))));
   perform strata.check_kept(p_dataset, p_manifest, v_there, deleted);
 end
 $$;
@@ -10353,6 +10396,46 @@ set search_path = pg_catalog, pg_temp
 as $$ select ('x' || encode(substr(uuid_send(gen_random_uuid()), 9, 8), 'hex'))::bit(64)::bigint $$;
 comment on function strata.random_seed() is 'A seed for hashes that nobody can guess: 62 random bits.';
 
+create or replace function strata.keep_arrival(
+  p_arrival strata.arrivals, p_dataset strata.datasets, p_from text, p_bytes integer
+)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours,
+                               refused, places, version, versions, file, seed, brought)
+  select p_arrival.move_id, p_dataset.name, p_from, strata.clock(), p_arrival.rows_received, p_bytes,
+         p_arrival.not_ours, p_arrival.refused, p.places, p.version,
+         strata.distinct_versions(p_arrival.versions), p.file, p_arrival.seed,
+         coalesce(p_arrival.brought, '{}')
+    from strata.place(strata.relation(p_dataset)::regclass, p_arrival.places) as p;
+end
+$$;
+comment on function strata.keep_arrival(strata.arrivals, strata.datasets, text, integer) is
+  'Writes down what a batch of so many bytes has brought, and where it lies.';
+
+create or replace function strata.arrival_of(p_move uuid)
+returns strata.arrivals
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_arrival strata.arrivals;
+begin
+  select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move;
+  if v_arrival.closed_at is not null then
+    raise exception 'move % was closed already', p_move
+      using errcode = 'ST031', hint = strata.remedy('ST031');
+  end if;
+  return v_arrival;
+end
+$$;
+comment on function strata.arrival_of(uuid) is
+  'What is known here of a move, nulls for nothing. ST031: it was closed.';
+
 create or replace function strata.receive(
   p_move uuid, p_dataset text, p_from text, p_columns text[], p_lines text
 )
@@ -10366,38 +10449,33 @@ declare
   v_arrival strata.arrivals;
   v_lines text[];
   v_insertion strata.insertion;
-  v_seed constant bigint := strata.random_seed();
 begin
-  perform strata.check_asker('hotter', coalesce(p_from, ''));
-  perform strata.lock_dataset(p_dataset);
+  perform strata.check_asker('hotter', coalesce(p_from, '')), strata.lock_dataset(p_dataset);
   v_dataset := strata.dataset(p_dataset);
   perform strata.check_source(v_dataset, p_from);
-  select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move;
-  if v_arrival.closed_at is not null then
-    raise exception 'move % was closed already', p_move
-      using errcode = 'ST031', hint = strata.remedy('ST031');
-  elsif v_arrival.move_id is not null then
+  v_arrival := strata.arrival_of(p_move);
+  if v_arrival.move_id is not null then
     return v_arrival.refused;
   end if;
+  v_arrival.move_id := p_move; v_arrival.seed := strata.random_seed();
   perform strata.keep_memory(octet_length(p_lines)), strata.check_columns(v_dataset, p_columns);
-  perform set_config('synchronous_commit', 'on', true)
-    where current_setting('synchronous_commit') = 'off'; -- a proof promises that the row is on disk
+  -- a proof promises that the row is on disk
+  perform set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
   begin
     if strata.is_read_back(strata.relation(v_dataset)::regclass) then
       v_lines := strata.lines_of(p_move, p_columns, p_lines);
-      select i.inserted, i.brought, i.versions into v_arrival.rows_received, v_arrival.brought,
-                                                    v_arrival.versions
-        from strata.insert_lines(v_dataset, p_columns, v_lines, v_seed,
+      select i.inserted, i.brought, i.versions
+        into v_arrival.rows_received, v_arrival.brought, v_arrival.versions
+        from strata.insert_lines(v_dataset, p_columns, v_lines, v_arrival.seed,
                                  strata.way_in(v_dataset, p_columns)) as i;
       if v_arrival.rows_received < cardinality(v_lines) then
         raise exception 'some rows are here already' using errcode = 'ST040';
       end if;
     else
-      v_insertion := strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed);
+      v_insertion := strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_arrival.seed);
       v_arrival.places := v_insertion.places; v_arrival.brought := v_insertion.brought;
       v_arrival.rows_received := cardinality(v_arrival.places);
-      -- a place is one of each part
-      v_lines := strata.lines_of(p_move, p_columns, p_lines)
+      v_lines := strata.lines_of(p_move, p_columns, p_lines) -- a place is one of each part
         where strata.file_of(strata.relation(v_dataset)::regclass) is null;
     end if;
     v_arrival.not_ours := '{}'; v_arrival.refused := '[]';
@@ -10405,22 +10483,15 @@ begin
     if sqlstate <> 'ST040' and not strata.is_row_error(sqlstate) and not strata.may_be_of_value(sqlstate) then
       raise;
     end if;
-    v_lines := strata.lines_of(p_move, p_columns, p_lines);
-    v_arrival.places := null;
+    v_lines := strata.lines_of(p_move, p_columns, p_lines); v_arrival.places := null;
     select o.inserted, o.brought, o.versions, o.not_ours, o.refused
       into v_arrival.rows_received, v_arrival.brought, v_arrival.versions, v_arrival.not_ours,
            v_arrival.refused
-      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed,
+      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_arrival.seed,
                                     strata.way_in(v_dataset, p_columns)) as o;
     perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
   end;
-  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours,
-                               refused, places, version, versions, file, seed, brought)
-  select p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines),
-         v_arrival.not_ours, v_arrival.refused,
-         p.places, p.version, strata.distinct_versions(v_arrival.versions), p.file, v_seed,
-         coalesce(v_arrival.brought, '{}')
-    from strata.place(strata.relation(v_dataset)::regclass, v_arrival.places) as p;
+  perform strata.keep_arrival(v_arrival, v_dataset, p_from, octet_length(p_lines));
   perform strata.book_arrival(v_dataset, v_insertion, v_lines, v_arrival);
   return v_arrival.refused;
 end
@@ -10534,14 +10605,15 @@ select strata.pin('strata.retract(strata.datasets, text[], integer[], text[], by
 
 -- Moves, as their source sees them: claim, take up, purge, close.
 --
--- A move is one batch of one dataset on its way to the next tier. Its steps, each committed on its own:
+-- A move is one batch of one dataset on its way to the next tier. Its steps, each committed on its own, and
+-- the state they lead to:
 --
---   claim    here    the oldest due rows, written down in a manifest: key, version, fingerprint   -> state claimed
+--   claim    here    the oldest due rows, written down in a manifest: key, version, fingerprint -> claimed
 --   copy     there   arrivals: strata.receive()
 --   prove    there   arrivals: strata.prove(), in a later transaction than the copy
---   purge    here    deletes what is proved and still the claimed version; notes what was kept    -> state purged
+--   purge    here    deletes what is proved and still the claimed version; notes what was kept  -> purged
 --   close    there   arrivals: strata.close_arrival() retracts what was kept
---            here    strata.close_move() drops the manifest, sets failed rows aside               -> state closed
+--            here    strata.close_move() drops the manifest, sets failed rows aside             -> closed
 --
 -- A crash after any of them leaves a state from which the same functions go on, from `prove` (take_up).
 --
@@ -10750,10 +10822,8 @@ begin
   v_policy := strata.conditions(p_dataset);
   -- as they are claimed; the last one is a drain's
   foreach v_rule in array array[v_policy.aged, v_policy.oversize, 'true'] loop
-    if strata.count_unreadable(p_dataset,
-                               strata.places_due(p_dataset, format('%1$s and %2$s%3$s', v_rule, v_policy.due,
-                                                                   strata.besides_sql(p_dataset, p_besides,
-                                                                                      true)))) > 0 then
+    if strata.count_unreadable(p_dataset, strata.places_due(p_dataset, format(
+         '%1$s and %2$s%3$s', v_rule, v_policy.due, strata.besides_sql(p_dataset, p_besides, true)))) > 0 then
       return true;
     end if;
   end loop;
@@ -11051,8 +11121,8 @@ declare
 begin
   perform strata.await(p_tier);
   select r.status, r.move_id, p_dataset, r.columns, r.proof_hash, r.lines, r.share into v_batch
-    from extensions.dblink_get_result('strata_' || p_tier) as r (status text, move_id uuid, columns text[],
-                                                                 proof_hash bytea, lines text, share integer);
+    from extensions.dblink_get_result('strata_' || p_tier) as r (
+           status text, move_id uuid, columns text[], proof_hash bytea, lines text, share integer);
   perform strata.read_next(p_tier);
   return v_batch;
 exception when query_canceled or others then
@@ -11064,8 +11134,7 @@ $$;
 comment on function strata.read_batch(text, text) is
   'The batch that claim_question() asked for, the last statement of its message.';
 
--- A colder tier that asks for fewer columns than there are would have rows deleted here that it keeps in
--- part.
+-- A colder tier that asks for fewer columns than there are would have rows deleted that it keeps in part.
 create or replace function strata.check_told(p_dataset strata.datasets, p_columns text[])
 returns boolean
 language plpgsql
@@ -11125,8 +11194,8 @@ begin
    where d.name = p_dataset;
   update strata.moves as m set last_sqlstate = left(p_code, 5), last_error = v_says
    where m.dataset = p_dataset and m.state <> 'closed';
-  insert into strata.failures (failed_at, dataset, code, says) select strata.clock(), left(p_dataset, 200),
-                                                                      left(p_code, 5), v_says
+  insert into strata.failures (failed_at, dataset, code, says)
+  select strata.clock(), left(p_dataset, 200), left(p_code, 5), v_says
    where not exists (select from strata.failures as f where f.failed_at > strata.clock() - interval '1 day'
                      offset strata.setting('failures_daily') - 1);
 end
@@ -11177,9 +11246,9 @@ comment on function strata.is_link_error(text) is
 -- proves it, the hotter one purges the batch before and claims the one after.
 --
 --   step    push: the hotter tier drives                     pull: the colder tier drives
---   turn    sends close, and receive and prove of the        reads the batch it asked for; sends finish, purge and the
---           next, on the idle one of two lines; reads        next claim; receives the batch here
---           what the other says of the batch before
+--   turn    sends close, and receive and prove of the        reads the batch it asked for; sends finish,
+--           next, on the idle one of two lines; reads        purge and the next claim; receives the batch
+--           what the other says of the batch before          here
 --   check                                                    proves it here
 --   end     finishes what is closed                          reads what purge kept; closes here
 --   clear   purges the proved batch here, and claims the
@@ -13324,6 +13393,271 @@ $$;
 comment on procedure strata.process(interval) is
   'The whole lifecycle at once: moves, deletions, upkeep, old passwords, watch. Commits.';
 
+-- space/draining.sql
+
+-- Draining: a drain from its beginning to its end, and the rounds between.
+
+create or replace function strata.open_drain(p_reason text default 'asked')
+returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_drain strata.drains;
+begin
+  insert into strata.drains (state, reason, target_bytes, billed_before, database_default, started_at)
+  values ('moving', p_reason, strata.drain_target(), strata.billed_bytes(), strata.database_default(),
+          strata.clock())
+  on conflict ((true)) where ended_at is null do nothing
+  returning * into v_drain;
+  perform strata.keep_writable();
+  perform strata.keep_going(true);
+  return coalesce(v_drain.drain_id, (strata.open_drain_row()).drain_id);
+end
+$$;
+comment on function strata.open_drain(text) is
+  'Opens a drain, or returns the one that is open; strata-continue takes it from there.';
+
+create or replace function strata.megabytes(p_bytes bigint)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when abs(p_bytes) < 10485760 then round(p_bytes / 1048576.0, 1)
+              else round(p_bytes / 1048576.0) end || ' MB'
+$$;
+comment on function strata.megabytes(bigint) is 'A size in a sentence.';
+
+create or replace function strata.end_drain(p_drain strata.drains, p_state text, p_says text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_billed constant bigint := strata.billed_bytes();
+  v_pins constant text := strata.what_pins(p_drain.freed_before);
+  v_tier strata.tiers;
+begin
+  update strata.drains as d
+     set state = p_state, says = p_says, billed_after = v_billed, ended_at = strata.clock()
+   where d.drain_id = p_drain.drain_id;
+  update strata.reclaims as r set state = 'dropped', says = 'the drain is over', finished_at = strata.clock()
+   where r.state = 'planned' and r.reason = 'drain';
+  perform strata.take_sample(); -- so that the forecast sees the step
+  perform strata.clear_alert('drain_blocked');
+  select t.* into v_tier from strata.tiers as t where t.name = strata.tier();
+  if p_state = 'exhausted' and v_billed > v_tier.warn_mb * 1048576::bigint then
+    perform strata.raise_alert('nothing_movable', null, null, 'critical',
+      format('%1$s is at %2$s of %3$s MB and cannot get any smaller: %4$s. It is filled by %5$s', v_tier.name,
+             strata.megabytes(v_billed),
+             v_tier.capacity_mb, p_says, (select string_agg(
+               format('%1$s (%2$s)', f.part, strata.megabytes(f.bytes)), ', ' order by f.bytes desc)
+                                            from (select p.part, p.bytes from strata.parts() as p
+                                                   where p.billed and p.kind not in ('catalogue', 'database')
+                                                   order by p.bytes desc limit 6) as f))
+        || coalesce('. The room of deleted rows is kept by ' || v_pins, ''),
+      case when v_pins is not null
+             then 'End what keeps the room of deleted rows; then run: deno task strata drain'
+           when strata.colder() is null
+             then 'Link a colder tier, or get more room and tell strata.set_tier().'
+           else 'Release holds, adopt the largest of these tables with strata.manage(), or get more room and '
+                'tell strata.set_tier().' end);
+  else
+    perform strata.clear_alert('nothing_movable');
+  end if;
+  perform strata.check_alerts();
+  perform strata.settle_read_only(p_drain.drain_id);
+end
+$$;
+comment on function strata.end_drain(strata.drains, text, text) is
+  'Ends a drain: takes a sample, says so when it is exhausted and the tier still too large. What was '
+  'read-only stays writable when its size is no longer critical, else it becomes read-only again.';
+
+create or replace function strata.stop_drain()
+returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_drain strata.drains;
+begin
+  -- who tends it at this moment finishes first
+  perform pg_advisory_xact_lock(hashtextextended('strata/space', 0));
+  perform strata.keep_writable();
+  v_drain := strata.open_drain_row();
+  if v_drain.drain_id is not null then
+    perform strata.end_drain(v_drain, 'stopped', 'stopped by a person');
+  end if;
+  return v_drain.drain_id is not null;
+end
+$$;
+comment on function strata.stop_drain() is
+  'Ends the open drain where it is; false when none is open. A tier that is still critical begins the next '
+  'one after drain_again minutes.';
+
+-- The beginning of a round: what is needed, and where it shall come from.
+create or replace function strata.begin_round(p_drain strata.drains)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_billed constant bigint := strata.billed_bytes();
+  v_gain constant bigint := (select coalesce(sum(p.gain_bytes), 0) from strata.plan_reclaims(true) as p);
+  v_need bigint := v_billed - p_drain.target_bytes - v_gain;
+  v_movable bigint := 0;
+begin
+  delete from strata.drain_shares as s where s.drain_id = p_drain.drain_id;
+  -- What is still missing is not worth a round: a table is not reclaimed for less than a megabyte, nor twice
+  -- for half of one.
+  if v_billed <= greatest(p_drain.target_bytes * 1.02, p_drain.target_bytes + 262144) then
+    perform strata.end_drain(p_drain, 'done', format(
+      'from %1$s to %2$s', strata.megabytes(p_drain.billed_before), strata.megabytes(v_billed)));
+    return;
+  elsif p_drain.round >= strata.setting('drain_rounds') then
+    perform strata.end_drain(p_drain, 'exhausted', format('%s rounds were not enough', p_drain.round)
+      || coalesce((select format(' (%1$s %2$s: %3$s)', r.relation, r.state, r.says) from strata.reclaims as r
+                    where r.state in ('gave way', 'failed', 'no room') and r.planned_at >= p_drain.started_at
+                    order by r.reclaim_id desc limit 1), ''));
+    return;
+  end if;
+  if v_need > p_drain.target_bytes / 100 and strata.colder() is not null then
+    insert into strata.drain_shares (drain_id, dataset, until, row_bytes, weight_factor, movable_bytes,
+                                     share_bytes)
+    select p_drain.drain_id, s.dataset, s.until, s.row_bytes, s.weight_factor, s.movable_bytes, s.share_bytes
+      from strata.plan_drain(v_need) as s;
+    select coalesce(sum(s.share_bytes), 0) into v_movable from strata.drain_shares as s
+     where s.drain_id = p_drain.drain_id;
+  end if;
+  if v_movable = 0 and v_gain = 0 then
+    perform strata.end_drain(p_drain, 'exhausted',
+                             case when strata.colder() is null then 'there is no colder tier'
+                                  else 'nothing on it may move' end);
+    return;
+  end if;
+  update strata.drains as d
+     set round = d.round + 1, round_at = strata.clock(), need_bytes = greatest(v_need, 0), state = 'moving'
+   where d.drain_id = p_drain.drain_id;
+  if v_movable = 0 then
+    perform strata.end_moving(p_drain);
+  end if;
+end
+$$;
+comment on function strata.begin_round(strata.drains) is
+  'Measures the bill and begins the next round of a drain: moving, or only reclaiming when that is enough or '
+  'nothing may move; ends the drain when its target is reached or nothing is left to do.';
+
+create or replace function strata.drain_obstacle()
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when l.neighbour is null then 'there is no colder tier'
+    when l.trouble is not null
+      then format('the link to %1$s is down: %2$s [%3$s]', l.neighbour, l.trouble, l.trouble_sqlstate)
+    when l.server is null and l.driver <> 'relay'
+         and coalesce(h.heard_at, l.joined_at) < strata.clock() - make_interval(
+           mins => strata.setting('drain_patience')::integer)
+      then format('%1$s has not been heard from since %2$s', l.neighbour,
+                  to_char(coalesce(h.heard_at, l.joined_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI')) end
+    from strata.self as s
+    left join strata.links as l on l.direction = 'colder'
+    left join strata.heartbeats as h on h.neighbour = l.neighbour
+$$;
+comment on function strata.drain_obstacle() is 'Why rows cannot leave this tier now; null when they can.';
+
+create or replace function strata.drain_progress()
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object('state', d.state, 'reason', d.reason, 'round', d.round,
+                            'started_at', d.started_at,
+           'billed_before', d.billed_before::text, 'target_bytes', d.target_bytes::text,
+           'need_bytes', d.need_bytes::text,
+           'freed_bytes', least(greatest(d.need_bytes - strata.drain_left(d), 0), d.need_bytes)::text,
+           'waits_for', case
+             when d.round = 0 then 'its first round'
+             when d.state = 'moving' then coalesce(
+               case when o.says is not null then format('%1$s (%2$s)', strata.colder(), o.says) end, d.says)
+             when d.waits_since is not null then coalesce(d.says, 'transactions that still see the rows')
+             else d.says end)
+    from strata.drains as d left join lateral (select strata.drain_obstacle() as says) as o on true
+   where d.ended_at is null
+$$;
+comment on function strata.drain_progress() is
+  'The drain that is open, null when none is: its state, how much of what its round needs has been '
+  'freed, what it waits for.';
+
+-- Without anything having left since then, what is free by now is worth more than waiting.
+create or replace function strata.has_stalled(p_drain strata.drains)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select count(*) > 0 and max(m.finished_at) < strata.clock() - make_interval(
+    mins => strata.setting('drain_stall')::integer)
+    from strata.drain_moves as f join strata.moves as m on m.move_id = f.move_id
+   where f.drain_id = p_drain.drain_id and f.round = p_drain.round and m.rows_moved > 0
+$$;
+comment on function strata.has_stalled(strata.drains) is
+  'Whether a round of a drain has moved rows, but none for drain_stall minutes.';
+
+create or replace function strata.tend_drain(p_drain strata.drains)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_obstacle constant text := strata.drain_obstacle();
+begin
+  if p_drain.round = 0 then
+    perform strata.begin_round(p_drain);
+    return 'again';
+  elsif p_drain.state = 'moving' then
+    if v_obstacle is null then
+      perform strata.clear_alert('drain_blocked');
+    else
+      perform strata.raise_alert('drain_blocked', null, null, strata.after_grace('drain_blocked'),
+        format('%1$s is at %2$s and has to give rows away, but %3$s', strata.tier(),
+               strata.megabytes(strata.billed_bytes()), v_obstacle),
+        'Bring the next tier back: the drain goes on by itself. Nothing has been deleted meanwhile.');
+    end if;
+    if strata.has_stalled(p_drain)
+       or (v_obstacle is null
+           and not exists (select from strata.drain_moves as f join strata.moves as m on m.move_id = f.move_id
+                            where f.drain_id = p_drain.drain_id and m.state = 'claimed')
+           and not exists (select from strata.datasets as d where strata.has_drainable(d))) then
+      perform strata.end_moving(p_drain);
+      return 'again';
+    end if;
+    return 'rest';
+  elsif p_drain.waits_since is not null then
+    return strata.wait_for_room(p_drain);
+  elsif strata.billed_bytes() <= p_drain.target_bytes
+    or not exists (select from strata.reclaims as r where r.state = 'planned') then
+    perform strata.begin_round(p_drain);
+    return 'again';
+  elsif not strata.has_cron() then
+    perform strata.raise_alert('drain_blocked', null, null, 'warning',
+                               format('%1$s could be given back on %2$s, which has no pg_cron to do it',
+                                      (select strata.megabytes(sum(r.gain_bytes)::bigint)
+                                         from strata.reclaims as r where r.state = 'planned'), strata.tier()),
+      'Run: deno task strata reclaim');
+    return 'rest';
+  end if;
+  return null;
+end
+$$;
+comment on function strata.tend_drain(strata.drains) is
+  'Brings a drain one state forward. Returns again, rest (others have to do their part first), or '
+  'null: a reclaim may begin.';
+
 -- space/drains.sql
 
 -- Drains: a tier that is critical gives rows away ahead of their policy, until it would be well below its
@@ -13331,11 +13665,13 @@ comment on procedure strata.process(interval) is
 --
 -- A drain is one row of strata.drains; at most one is open. It goes in rounds:
 --
---   moving      rows are claimed by the third rule of claim(): older than their dataset's share, ready, not kept; no more
---               of them than are needed
---   reclaiming  what they took is given back to the disk (reclaims), then the bill is measured again. First it waits for
---               snapshots from before the rows left: as long as one is open, nothing gets at their room
---   done        the bill is below the target; exhausted: it is not, and nothing more can be done; stopped: by a person
+--   moving      rows are claimed by the third rule of claim(): older than their dataset's share, ready, not
+--               kept; no more of them than are needed
+--   reclaiming  what they took is given back to the disk (reclaims), then the bill is measured again. First
+--               it waits for snapshots from before the rows left: as long as one is open, nothing gets at
+--               their room
+--   done        the bill is below the target; exhausted: it is not, and nothing more can be done; stopped:
+--               by a person
 --
 -- What is needed is bytes of the bill: billed size - target - what could be given back anyway. A round begins
 -- with a look at a sample of each dataset: how many bytes on disk a byte of weight_sql() stands for, and how
@@ -13599,6 +13935,97 @@ select strata.pin('strata.claim_to_drain(strata.datasets, text, text, boolean, b
 -- at it: VACUUM leaves them, a rewrite copies them, and packing a table makes it larger. Who only reads is of
 -- no account in another database; who writes there is, because the snapshot with which we rewrite is as old
 -- as the oldest writer on the server.
+
+-- space/packing.sql
+
+-- Packing: rows at the end of a table are moved to the free pages in front, a piece at a time.
+
+-- One piece of work on a step that is done here: pack and analyze. Pages are emptied from the end on; a row
+-- may land on another page of the same piece, or where there is room beside it on its own, so a piece is gone
+-- over until it is empty, all in one transaction: only then is the room of the rows that went not used again.
+-- A row that is left alone on a page fills it before it leaves; where there are more rows than that after
+-- some passes, there is no room for them before the piece.
+create or replace function strata.pack_piece(
+  p_relation regclass, p_column name, p_from bigint, p_to bigint, out left_over boolean,
+  out stuck boolean
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+set row_security = off
+as $$
+declare
+  v_highest bigint;
+  v_rows bigint;
+  v_smallest integer;
+begin
+  stuck := false;
+  left_over := true;
+  if exists (select from pg_catalog.pg_trigger as g
+              where g.tgrelid = p_relation and not g.tgisinternal and g.tgtype & 16 > 0
+                and g.tgenabled <> 'D') then
+    -- nothing changes, so there is nothing for them to do
+    perform set_config('session_replication_role', 'replica', true);
+  end if;
+  for v_pass in 1 .. 300 loop
+    execute format(
+      'with mine as materialized (select t.ctid, pg_column_size(t.*) as bytes from %1$s as t '
+      'where t.ctid >= ''(%3$s,0)'' and t.ctid < ''(%4$s,0)'' for update skip locked),'
+      ' moved as (update %1$s as t set %2$I = t.%2$I from mine as m where t.ctid = m.ctid returning t.ctid)'
+      'select max(split_part(ltrim(m.ctid::text, ''(''), '','', 1)::bigint), count(*), (select min(m.bytes) '
+      'from mine as m) from moved as m',
+      p_relation, p_column, p_from, p_to) into v_highest, v_rows, v_smallest;
+    left_over := v_highest is not null;
+    exit when not left_over;
+    stuck := v_highest >= p_to;
+    exit when stuck or (v_pass >= 12 and (v_rows > p_to - p_from or v_pass > 8192 / v_smallest + 2));
+  end loop;
+  perform set_config('session_replication_role', 'origin', true)
+    where current_setting('session_replication_role') = 'replica';
+end
+$$;
+comment on function strata.pack_piece(regclass, name, bigint, bigint) is
+  'Moves the rows '
+  'on some pages of a table to free pages before them by an update that changes nothing. left_over: some are '
+  'still there; stuck: they went to the end instead, there is no free page before them.';
+
+create or replace function strata.pack_some(p_reclaim strata.reclaims)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_relation constant regclass := p_reclaim.relation::regclass;
+  v_column constant name := strata.pack_column(v_relation);
+  v_reclaim strata.reclaims := p_reclaim;
+  v_stuck boolean := false;
+  v_from bigint;
+begin
+  if v_column is null then
+    perform strata.step_done(p_reclaim, 'an update of its rows would be noticed by now: a trigger, a rule '
+                                        'or a subscriber was added');
+    return;
+  end if;
+  if v_reclaim.pack_until is null then
+    v_reclaim.packed_to := pg_relation_size(v_relation) / 8192;
+    v_reclaim.pack_until := ceil(strata.heap_needs(v_relation, strata.live_rows(v_relation),
+                                                   pg_relation_size(v_relation)) * 1.02 / 8192) + 1;
+  end if;
+  v_from := greatest(v_reclaim.packed_to - 256, v_reclaim.pack_until);
+  if v_from < v_reclaim.packed_to then
+    v_stuck := (strata.pack_piece(v_relation, v_column, v_from, v_reclaim.packed_to)).stuck;
+  end if;
+  update strata.reclaims as r set packed_to = v_from, pack_until = v_reclaim.pack_until
+   where r.reclaim_id = p_reclaim.reclaim_id;
+  if v_from <= v_reclaim.pack_until or v_stuck then
+    perform strata.step_done(v_reclaim);
+  end if;
+exception when lock_not_available or deadlock_detected or serialization_failure then
+  perform strata.step_done(p_reclaim, 'lock not available: ' || sqlerrm);
+end
+$$;
+comment on function strata.pack_some(strata.reclaims) is
+  'Packs the next 256 pages of a table, and ends the step when the rest would fill what is before them.';
 
 -- space/read_only.sql
 
@@ -13953,93 +14380,6 @@ comment on function strata.step_done(strata.reclaims, text, interval) is
   'Notes that the present step of a reclaim is over, well or with an error, and how long it took; ends the '
   'reclaim with its last step.';
 
--- One piece of work on a step that is done here: pack and analyze. Pages are emptied from the end on; a row
--- may land on another page of the same piece, or where there is room beside it on its own, so a piece is gone
--- over until it is empty, all in one transaction: only then is the room of the rows that went not used again.
--- A row that is left alone on a page fills it before it leaves; where there are more rows than that after
--- some passes, there is no room for them before the piece.
-create or replace function strata.pack_piece(
-  p_relation regclass, p_column name, p_from bigint, p_to bigint, out left_over boolean,
-  out stuck boolean
-)
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set lock_timeout = '1s'
-set row_security = off
-as $$
-declare
-  v_highest bigint;
-  v_rows bigint;
-  v_smallest integer;
-begin
-  stuck := false;
-  left_over := true;
-  if exists (select from pg_catalog.pg_trigger as g
-              where g.tgrelid = p_relation and not g.tgisinternal and g.tgtype & 16 > 0
-                and g.tgenabled <> 'D') then
-    -- nothing changes, so there is nothing for them to do
-    perform set_config('session_replication_role', 'replica', true);
-  end if;
-  for v_pass in 1 .. 300 loop
-    execute format(
-      'with mine as materialized (select t.ctid, pg_column_size(t.*) as bytes from %1$s as t '
-      'where t.ctid >= ''(%3$s,0)'' and t.ctid < ''(%4$s,0)'' for update skip locked),'
-      ' moved as (update %1$s as t set %2$I = t.%2$I from mine as m where t.ctid = m.ctid returning t.ctid)'
-      'select max(split_part(ltrim(m.ctid::text, ''(''), '','', 1)::bigint), count(*), (select min(m.bytes) '
-      'from mine as m) from moved as m',
-      p_relation, p_column, p_from, p_to) into v_highest, v_rows, v_smallest;
-    left_over := v_highest is not null;
-    exit when not left_over;
-    stuck := v_highest >= p_to;
-    exit when stuck or (v_pass >= 12 and (v_rows > p_to - p_from or v_pass > 8192 / v_smallest + 2));
-  end loop;
-  perform set_config('session_replication_role', 'origin', true)
-    where current_setting('session_replication_role') = 'replica';
-end
-$$;
-comment on function strata.pack_piece(regclass, name, bigint, bigint) is
-  'Moves the rows '
-  'on some pages of a table to free pages before them by an update that changes nothing. left_over: some are '
-  'still there; stuck: they went to the end instead, there is no free page before them.';
-
-create or replace function strata.pack_some(p_reclaim strata.reclaims)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_relation constant regclass := p_reclaim.relation::regclass;
-  v_column constant name := strata.pack_column(v_relation);
-  v_reclaim strata.reclaims := p_reclaim;
-  v_stuck boolean := false;
-  v_from bigint;
-begin
-  if v_column is null then
-    perform strata.step_done(p_reclaim, 'an update of its rows would be noticed by now: a trigger, a rule '
-                                        'or a subscriber was added');
-    return;
-  end if;
-  if v_reclaim.pack_until is null then
-    v_reclaim.packed_to := pg_relation_size(v_relation) / 8192;
-    v_reclaim.pack_until := ceil(strata.heap_needs(v_relation, strata.live_rows(v_relation),
-                                                   pg_relation_size(v_relation)) * 1.02 / 8192) + 1;
-  end if;
-  v_from := greatest(v_reclaim.packed_to - 256, v_reclaim.pack_until);
-  if v_from < v_reclaim.packed_to then
-    v_stuck := (strata.pack_piece(v_relation, v_column, v_from, v_reclaim.packed_to)).stuck;
-  end if;
-  update strata.reclaims as r set packed_to = v_from, pack_until = v_reclaim.pack_until
-   where r.reclaim_id = p_reclaim.reclaim_id;
-  if v_from <= v_reclaim.pack_until or v_stuck then
-    perform strata.step_done(v_reclaim);
-  end if;
-exception when lock_not_available or deadlock_detected or serialization_failure then
-  perform strata.step_done(p_reclaim, 'lock not available: ' || sqlerrm);
-end
-$$;
-comment on function strata.pack_some(strata.reclaims) is
-  'Packs the next 256 pages of a table, and ends the step when the rest would fill what is before them.';
-
 -- For a role that may empty the history of cron jobs but not vacuum it.
 create or replace function strata.copy_job_runs()
 returns void
@@ -14245,9 +14585,10 @@ comment on function strata.reclaim_ran(bigint, text) is
 --
 --   vacuum    the end of the table is empty: plain VACUUM cuts it off
 --   reindex   it is the indexes that are bloated: REINDEX CONCURRENTLY makes them anew, nobody waits
---   pack      rows at the end are moved to the free pages in front, a few at a time, then VACUUM cuts the end off: nobody
---             waits, and no second copy is made, which a full database has no room for. Only where an update that changes
---             nothing is nobody's business: no update trigger that cannot be silenced, no publication, an age column that may be set
+--   pack      rows at the end are moved to the free pages in front, a few at a time, then VACUUM cuts the end
+--             off: nobody waits, and no second copy is made, which a full database has no room for. Only
+--             where an update that changes nothing is nobody's business: no update trigger that cannot be
+--             silenced, no publication, an age column that may be set
 --   rewrite   VACUUM FULL: the table is copied, and locked while that lasts
 --
 -- A reclaim is one row of strata.reclaims per attempt, with its steps: commands that must be a statement of
@@ -15032,267 +15373,6 @@ comment on function strata.who_fills(integer) is
 -- go_on(), which moves what is due or drained and brings the drain one state forward. Where the colder tier
 -- dials, it hears of the drain with the next heartbeat and stays awake as well.
 
-create or replace function strata.open_drain(p_reason text default 'asked')
-returns bigint
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_drain strata.drains;
-begin
-  insert into strata.drains (state, reason, target_bytes, billed_before, database_default, started_at)
-  values ('moving', p_reason, strata.drain_target(), strata.billed_bytes(), strata.database_default(),
-          strata.clock())
-  on conflict ((true)) where ended_at is null do nothing
-  returning * into v_drain;
-  perform strata.keep_writable();
-  perform strata.keep_going(true);
-  return coalesce(v_drain.drain_id, (strata.open_drain_row()).drain_id);
-end
-$$;
-comment on function strata.open_drain(text) is
-  'Opens a drain, or returns the one that is open; strata-continue takes it from there.';
-
-create or replace function strata.megabytes(p_bytes bigint)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $$
-  select case when abs(p_bytes) < 10485760 then round(p_bytes / 1048576.0, 1)
-              else round(p_bytes / 1048576.0) end || ' MB'
-$$;
-comment on function strata.megabytes(bigint) is 'A size in a sentence.';
-
-create or replace function strata.end_drain(p_drain strata.drains, p_state text, p_says text)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_billed constant bigint := strata.billed_bytes();
-  v_pins constant text := strata.what_pins(p_drain.freed_before);
-  v_tier strata.tiers;
-begin
-  update strata.drains as d
-     set state = p_state, says = p_says, billed_after = v_billed, ended_at = strata.clock()
-   where d.drain_id = p_drain.drain_id;
-  update strata.reclaims as r set state = 'dropped', says = 'the drain is over', finished_at = strata.clock()
-   where r.state = 'planned' and r.reason = 'drain';
-  perform strata.take_sample(); -- so that the forecast sees the step
-  perform strata.clear_alert('drain_blocked');
-  select t.* into v_tier from strata.tiers as t where t.name = strata.tier();
-  if p_state = 'exhausted' and v_billed > v_tier.warn_mb * 1048576::bigint then
-    perform strata.raise_alert('nothing_movable', null, null, 'critical',
-      format('%1$s is at %2$s of %3$s MB and cannot get any smaller: %4$s. It is filled by %5$s', v_tier.name,
-             strata.megabytes(v_billed),
-             v_tier.capacity_mb, p_says, (select string_agg(
-               format('%1$s (%2$s)', f.part, strata.megabytes(f.bytes)), ', ' order by f.bytes desc)
-                                            from (select p.part, p.bytes from strata.parts() as p
-                                                   where p.billed and p.kind not in ('catalogue', 'database')
-                                                   order by p.bytes desc limit 6) as f))
-        || coalesce('. The room of deleted rows is kept by ' || v_pins, ''),
-      case when v_pins is not null
-             then 'End what keeps the room of deleted rows; then run: deno task strata drain'
-           when strata.colder() is null
-             then 'Link a colder tier, or get more room and tell strata.set_tier().'
-           else 'Release holds, adopt the largest of these tables with strata.manage(), or get more room and '
-                'tell strata.set_tier().' end);
-  else
-    perform strata.clear_alert('nothing_movable');
-  end if;
-  perform strata.check_alerts();
-  perform strata.settle_read_only(p_drain.drain_id);
-end
-$$;
-comment on function strata.end_drain(strata.drains, text, text) is
-  'Ends a drain: takes a sample, says so when it is exhausted and the tier still too large. What was '
-  'read-only stays writable when its size is no longer critical, else it becomes read-only again.';
-
-create or replace function strata.stop_drain()
-returns boolean
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_drain strata.drains;
-begin
-  -- who tends it at this moment finishes first
-  perform pg_advisory_xact_lock(hashtextextended('strata/space', 0));
-  perform strata.keep_writable();
-  v_drain := strata.open_drain_row();
-  if v_drain.drain_id is not null then
-    perform strata.end_drain(v_drain, 'stopped', 'stopped by a person');
-  end if;
-  return v_drain.drain_id is not null;
-end
-$$;
-comment on function strata.stop_drain() is
-  'Ends the open drain where it is; false when none is open. A tier that is still critical begins the next '
-  'one after drain_again minutes.';
-
--- The beginning of a round: what is needed, and where it shall come from.
-create or replace function strata.begin_round(p_drain strata.drains)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_billed constant bigint := strata.billed_bytes();
-  v_gain constant bigint := (select coalesce(sum(p.gain_bytes), 0) from strata.plan_reclaims(true) as p);
-  v_need bigint := v_billed - p_drain.target_bytes - v_gain;
-  v_movable bigint := 0;
-begin
-  delete from strata.drain_shares as s where s.drain_id = p_drain.drain_id;
-  -- What is still missing is not worth a round: a table is not reclaimed for less than a megabyte, nor twice
-  -- for half of one.
-  if v_billed <= greatest(p_drain.target_bytes * 1.02, p_drain.target_bytes + 262144) then
-    perform strata.end_drain(p_drain, 'done', format(
-      'from %1$s to %2$s', strata.megabytes(p_drain.billed_before), strata.megabytes(v_billed)));
-    return;
-  elsif p_drain.round >= strata.setting('drain_rounds') then
-    perform strata.end_drain(p_drain, 'exhausted', format('%s rounds were not enough', p_drain.round)
-      || coalesce((select format(' (%1$s %2$s: %3$s)', r.relation, r.state, r.says) from strata.reclaims as r
-                    where r.state in ('gave way', 'failed', 'no room') and r.planned_at >= p_drain.started_at
-                    order by r.reclaim_id desc limit 1), ''));
-    return;
-  end if;
-  if v_need > p_drain.target_bytes / 100 and strata.colder() is not null then
-    insert into strata.drain_shares (drain_id, dataset, until, row_bytes, weight_factor, movable_bytes,
-                                     share_bytes)
-    select p_drain.drain_id, s.dataset, s.until, s.row_bytes, s.weight_factor, s.movable_bytes, s.share_bytes
-      from strata.plan_drain(v_need) as s;
-    select coalesce(sum(s.share_bytes), 0) into v_movable from strata.drain_shares as s
-     where s.drain_id = p_drain.drain_id;
-  end if;
-  if v_movable = 0 and v_gain = 0 then
-    perform strata.end_drain(p_drain, 'exhausted',
-                             case when strata.colder() is null then 'there is no colder tier'
-                                  else 'nothing on it may move' end);
-    return;
-  end if;
-  update strata.drains as d
-     set round = d.round + 1, round_at = strata.clock(), need_bytes = greatest(v_need, 0), state = 'moving'
-   where d.drain_id = p_drain.drain_id;
-  if v_movable = 0 then
-    perform strata.end_moving(p_drain);
-  end if;
-end
-$$;
-comment on function strata.begin_round(strata.drains) is
-  'Measures the bill and begins the next round of a drain: moving, or only reclaiming when that is enough or '
-  'nothing may move; ends the drain when its target is reached or nothing is left to do.';
-
-create or replace function strata.drain_obstacle()
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select case
-    when l.neighbour is null then 'there is no colder tier'
-    when l.trouble is not null
-      then format('the link to %1$s is down: %2$s [%3$s]', l.neighbour, l.trouble, l.trouble_sqlstate)
-    when l.server is null and l.driver <> 'relay'
-         and coalesce(h.heard_at, l.joined_at) < strata.clock() - make_interval(
-           mins => strata.setting('drain_patience')::integer)
-      then format('%1$s has not been heard from since %2$s', l.neighbour,
-                  to_char(coalesce(h.heard_at, l.joined_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI')) end
-    from strata.self as s
-    left join strata.links as l on l.direction = 'colder'
-    left join strata.heartbeats as h on h.neighbour = l.neighbour
-$$;
-comment on function strata.drain_obstacle() is 'Why rows cannot leave this tier now; null when they can.';
-
-create or replace function strata.drain_progress()
-returns jsonb
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select jsonb_build_object('state', d.state, 'reason', d.reason, 'round', d.round,
-                            'started_at', d.started_at,
-           'billed_before', d.billed_before::text, 'target_bytes', d.target_bytes::text,
-           'need_bytes', d.need_bytes::text,
-           'freed_bytes', least(greatest(d.need_bytes - strata.drain_left(d), 0), d.need_bytes)::text,
-           'waits_for', case
-             when d.round = 0 then 'its first round'
-             when d.state = 'moving' then coalesce(
-               case when o.says is not null then format('%1$s (%2$s)', strata.colder(), o.says) end, d.says)
-             when d.waits_since is not null then coalesce(d.says, 'transactions that still see the rows')
-             else d.says end)
-    from strata.drains as d left join lateral (select strata.drain_obstacle() as says) as o on true
-   where d.ended_at is null
-$$;
-comment on function strata.drain_progress() is
-  'The drain that is open, null when none is: its state, how much of what its round needs has been '
-  'freed, what it waits for.';
-
--- Without anything having left since then, what is free by now is worth more than waiting.
-create or replace function strata.has_stalled(p_drain strata.drains)
-returns boolean
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select count(*) > 0 and max(m.finished_at) < strata.clock() - make_interval(
-    mins => strata.setting('drain_stall')::integer)
-    from strata.drain_moves as f join strata.moves as m on m.move_id = f.move_id
-   where f.drain_id = p_drain.drain_id and f.round = p_drain.round and m.rows_moved > 0
-$$;
-comment on function strata.has_stalled(strata.drains) is
-  'Whether a round of a drain has moved rows, but none for drain_stall minutes.';
-
-create or replace function strata.tend_drain(p_drain strata.drains)
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_obstacle constant text := strata.drain_obstacle();
-begin
-  if p_drain.round = 0 then
-    perform strata.begin_round(p_drain);
-    return 'again';
-  elsif p_drain.state = 'moving' then
-    if v_obstacle is null then
-      perform strata.clear_alert('drain_blocked');
-    else
-      perform strata.raise_alert('drain_blocked', null, null, strata.after_grace('drain_blocked'),
-        format('%1$s is at %2$s and has to give rows away, but %3$s', strata.tier(),
-               strata.megabytes(strata.billed_bytes()), v_obstacle),
-        'Bring the next tier back: the drain goes on by itself. Nothing has been deleted meanwhile.');
-    end if;
-    if strata.has_stalled(p_drain)
-       or (v_obstacle is null
-           and not exists (select from strata.drain_moves as f join strata.moves as m on m.move_id = f.move_id
-                            where f.drain_id = p_drain.drain_id and m.state = 'claimed')
-           and not exists (select from strata.datasets as d where strata.has_drainable(d))) then
-      perform strata.end_moving(p_drain);
-      return 'again';
-    end if;
-    return 'rest';
-  elsif p_drain.waits_since is not null then
-    return strata.wait_for_room(p_drain);
-  elsif strata.billed_bytes() <= p_drain.target_bytes
-    or not exists (select from strata.reclaims as r where r.state = 'planned') then
-    perform strata.begin_round(p_drain);
-    return 'again';
-  elsif not strata.has_cron() then
-    perform strata.raise_alert('drain_blocked', null, null, 'warning',
-                               format('%1$s could be given back on %2$s, which has no pg_cron to do it',
-                                      (select strata.megabytes(sum(r.gain_bytes)::bigint)
-                                         from strata.reclaims as r where r.state = 'planned'), strata.tier()),
-      'Run: deno task strata reclaim');
-    return 'rest';
-  end if;
-  return null;
-end
-$$;
-comment on function strata.tend_drain(strata.drains) is
-  'Brings a drain one state forward. Returns again, rest (others have to do their part first), or '
-  'null: a reclaim may begin.';
-
 create or replace function strata.tend_space()
 returns text
 language plpgsql
@@ -16051,8 +16131,8 @@ begin
             order by x.kind, x.tier, x.subject) as a;
   update strata.alerts as a set cleared_at = strata.clock()
    where a.heard_from = p_from and a.cleared_at is null
-     and not exists (select from jsonb_to_recordset(p_heartbeat -> 'alerts') as x (kind text, tier text,
-                                                                                   subject text)
+     and not exists (select from jsonb_to_recordset(p_heartbeat -> 'alerts')
+                              as x (kind text, tier text, subject text)
                       where (x.kind, strata.plain_text(x.tier, 40),
                              strata.plain_text(x.subject, 200)) = (a.kind, a.tier, a.subject));
 end
@@ -16119,8 +16199,8 @@ as $$
                 cross join lateral jsonb_to_recordset(h.says -> 'overdue') as x (dataset text, says text)
     union all select h.neighbour, null, x.says, x.job, x.dead = 'true'
                 from strata.heartbeats as h
-                cross join lateral jsonb_to_recordset(h.says -> 'stopped') as x (job text, says text,
-                                                                                 dead text)
+                cross join lateral jsonb_to_recordset(h.says -> 'stopped')
+                  as x (job text, says text, dead text)
   )
   select case when t.job is null then 'overdue' else 'job_stopped' end, t.tier, coalesce(t.job, t.dataset),
          case when t.dead then 'critical' else 'warning' end, t.says,
@@ -16491,8 +16571,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select q.name, strata.tier(), '', case when q.used >= q.allowed then 'critical' else 'warning' end,
          format('%1$s %% of the %2$s of this month used%3$s', q.used * 100 / q.allowed, k.says,
-                case when q.projection > q.allowed then format(', %s %% expected at its end',
-                                                               q.projection * 100 / q.allowed) else '' end),
+                case when q.projection > q.allowed
+                     then format(', %s %% expected at its end', q.projection * 100 / q.allowed) else '' end),
          k.remedy
     from strata.quota() as q
     join (values -- the average cannot jump: only where it leads counts
@@ -16591,9 +16671,9 @@ begin
                                    and not exists (select from pg_catalog.pg_class as x
                                                     where x.oid = c.reltoastrelid and x.relpages >= 32)
                                 then false
-                              else pg_relation_size(c.oid) + case when c.reltoastrelid = 0 then 0
-                                                                  else pg_relation_size(c.reltoastrelid) end
-                                     >= 1048576 end
+                              else pg_relation_size(c.oid)
+                                   + case when c.reltoastrelid = 0 then 0
+                                          else pg_relation_size(c.reltoastrelid) end >= 1048576 end
                    order by 3 desc limit 6) as t
             join pg_catalog.pg_namespace as n on n.oid = t.relnamespace);
 exception when lock_not_available then
@@ -17158,8 +17238,9 @@ as $$
     from regexp_split_to_table(p_field, ',') as part,
          lateral (select regexp_match(part, '^(?:(\d+)(?:-(\d+))?|\*)(?:/(\d+))?$') as m) as x,
          lateral generate_series(coalesce(x.m[1]::integer, p_least),
-                                 coalesce(x.m[2]::integer, case when x.m[1] is null or x.m[3] is not null
-                                                                  then p_most else x.m[1]::integer end),
+                                 coalesce(x.m[2]::integer,
+                                          case when x.m[1] is null or x.m[3] is not null then p_most
+                                               else x.m[1]::integer end),
                                  coalesce(x.m[3]::integer, 1)) as v
    where x.m is not null
 $$;
@@ -17307,19 +17388,21 @@ begin
     return;
   end if;
   return query execute
-    'select s.job, case when j.jobid is null then format(''%s is not scheduled on %s'', s.job, $1) '
-    '                   when r.status = ''failed'' then format(''the last run of %s '
-    'on %s failed: %s'', s.job, $1, left(trim(r.return_message), 300)) '
-    '                   else format(''%s on %s has been running since %s'', s.job, $1, '
-    'to_char(r.start_time at time zone ''UTC'', ''YYYY-MM-DD HH24:MI'')) end '
+    'select s.job, '
+    '       format(case when j.jobid is null then ''%1$s is not scheduled on %2$s'' '
+    '                   when r.status = ''failed'' then ''the last run of %1$s on %2$s failed: %3$s'' '
+    '                   else ''%1$s on %2$s has been running since %4$s'' end, s.job, $1, '
+    '              left(trim(r.return_message), 300), '
+    '              to_char(r.start_time at time zone ''UTC'', ''YYYY-MM-DD HH24:MI'')) '
     '  from strata.schedules as s '
     '  left join cron.job as j on j.jobname = s.job '
-    '  left join (select distinct on (d.jobid) d.* from (select x.* from cron.job_run_details as x '
-    'order by x.runid desc limit 2000) as d '
+    '  left join (select distinct on (d.jobid) d.* '
+    '               from (select x.* from cron.job_run_details as x order by x.runid desc limit 2000) as d '
     '              order by d.jobid, d.runid desc) as r on r.jobid = j.jobid '
-    ' where $1 = any (s.tiers) and (j.jobid is null or (r.status = ''failed'' and j.active) '
-    '       or (r.status in (''starting'', ''running'') '
-    'and r.start_time < clock_timestamp() - interval ''15 minutes''))'
+    ' where $1 = any (s.tiers) '
+    '   and (j.jobid is null or (r.status = ''failed'' and j.active) '
+    '        or (r.status in (''starting'', ''running'') '
+    '            and r.start_time < clock_timestamp() - interval ''15 minutes''))'
     using strata.tier();
 end
 $$;
@@ -17916,8 +17999,8 @@ declare
                        'seen_left', p_stock -> 'left_rows'));
 begin
   if exists (select from strata.books as b where (b.dataset, b.month) = (p_dataset, p_month)
-              and (b.names, b.marks, b.left_rows) is not distinct from (v_seen.seen_names, v_seen.seen_marks,
-                                                                        v_seen.seen_left)) then
+              and (b.names, b.marks, b.left_rows)
+                  is not distinct from (v_seen.seen_names, v_seen.seen_marks, v_seen.seen_left)) then
     return false;
   end if;
   insert into strata.books as b (dataset, month, seen_names, seen_marks, seen_left)
@@ -18591,6 +18674,24 @@ comment on function strata.keep_account(strata.audit_accounts, text, text, text,
                                         strata.sight) is
   'Brings the account of a month up to date: as it was seen, and as right if it is in order.';
 
+create or replace function strata.months_to_audit(p_link strata.links, p_dataset text)
+returns text[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select distinct m.month collate "C"
+      from unnest(strata.ask_end(p_link, 'hotter', 'ledger_months', p_dataset, '{moved}')::text[]
+                  || strata.ask_end(p_link, 'colder', 'stock_months', p_dataset)::text[]
+                  || array(select a.month from strata.audit_accounts as a
+                            where a.neighbour = p_link.neighbour and a.dataset = p_dataset)) as m (month)
+     where strata.is_month(m.month) order by 1);
+end
+$$;
+comment on function strata.months_to_audit(strata.links, text) is
+  'The months of which a ledger, the rows of the colder tier or an account knows something.';
+
 -- Looks at one month; false when rows are on their way and it must be looked at again.
 create or replace function strata.audit_month(p_link strata.links, p_turn strata.audit_turns, p_month text)
 returns boolean
@@ -18907,7 +19008,8 @@ comment on function strata.ask_end(strata.links, text, text, text[]) is
 --
 --   hotter                                     relay                          colder
 --   relay_audit(nothing yet)  ──── question, answers so far ────▶ relay_answer(question)
---   relay_audit(answers, answer) ◀──────────────── answer ───────────────────┘        … until the turn is done
+--   relay_audit(answers, answer) ◀──────────────── answer ───────────────────┘
+--   … until the turn is done
 
 create or replace function strata.ask_over_relay(p_link strata.links, p_end text, p_call text, p_args text[])
 returns text
@@ -19250,14 +19352,7 @@ begin
   case p_turn.step
     when 'begin' then
       v_next.step := 'months';
-      v_next.months_left := array(
-        select distinct m.month collate "C"
-          from unnest(strata.ask_end(p_link, 'hotter', 'ledger_months', p_turn.dataset, '{moved}')::text[]
-                      || strata.ask_end(p_link, 'colder', 'stock_months', p_turn.dataset)::text[]
-                      || array(select a.month from strata.audit_accounts as a
-                                where a.neighbour = p_link.neighbour
-                                  and a.dataset = p_turn.dataset)) as m (month)
-         where strata.is_month(m.month) order by 1);
+      v_next.months_left := strata.months_to_audit(p_link, p_turn.dataset);
     when 'months' then
       if p_turn.months_left = '{}' then
         v_next.step := 'keys';
@@ -20082,10 +20177,9 @@ begin
          lease = null, leased_until = null, last_code = coalesce(p_code, ''), last_error = v_says,
          changed_at = v_now,
          next_try_at = case when p_outcome = 'stop' then v_now
-                            else v_now + coalesce(v_pause, least(interval '1 hour',
-                                                                 make_interval(
-                                                                   secs => strata.setting('delivery_retry'))
-                                                                   * power(2, least(d.attempts, 10) - 1))) end
+                            else v_now + coalesce(v_pause, least(
+                              interval '1 hour', make_interval(secs => strata.setting('delivery_retry'))
+                                                 * power(2, least(d.attempts, 10) - 1))) end
    where d.message_id = p_message and d.channel = p_channel and d.lease = p_lease;
   if not found then
     return false;
@@ -20512,9 +20606,10 @@ comment on function strata.due_messages(text[]) is
 -- The limits, all rows that an UPDATE changes:
 --   free credits     what the service gives each month (allowances). They are used up first and cost nothing.
 --   a day            USD billed beyond them per day, of all kinds together (cost_per_day in settings).
---   a month per kind what its calls are worth at list price, free or not (budgets), so that what matters little does not
---                    take the credits of what matters more.
---   a daily kind     gets its share of the credits that are left for the days that are left, so that they last.
+--   a month per kind what its calls are worth at list price, free or not (budgets), so that what matters
+--                    little does not take the credits of what matters more.
+--   a daily kind     gets its share of the credits that are left for the days that are left, so that they
+--                    last.
 -- Days and months are UTC; the credits' month begins when the service resets them.
 --
 -- Lock order: strata/costs (advisory), then costs.
@@ -20570,10 +20665,9 @@ begin
   end if;
   -- The service also counts what others use with the same key, and we what it has not counted yet.
   select greatest(coalesce(sum(c.credits), 0),
-                  case when v_allowance.told_at >= v_starts then v_allowance.told_used
-                                                                   + coalesce(sum(c.credits) filter (
-                                                                     where c.at > v_allowance.told_at),
-                                                                              0) end)
+                  case when v_allowance.told_at >= v_starts
+                       then v_allowance.told_used
+                            + coalesce(sum(c.credits) filter (where c.at > v_allowance.told_at), 0) end)
     into v_used
     from strata.costs as c where c.service = p_service and c.at >= v_starts;
   return greatest(v_allowance.amount - v_used, 0);
@@ -20623,8 +20717,9 @@ begin
     from strata.costs as c where c.kind = p_kind and c.at >= v_month;
   v_days := ceil(extract(epoch from v_ends - v_today) / 86400);
   v_paid := coalesce(floor(usd_left / nullif(v_price.usd, 0)), c_most);
-  v_free := coalesce(floor(case when v_budget.is_daily then (credits_left + v_credits_today) / v_days
-                                                              - v_credits_today else credits_left end
+  v_free := coalesce(floor(case when v_budget.is_daily
+                                then (credits_left + v_credits_today) / v_days - v_credits_today
+                                else credits_left end
                            / nullif(v_price.credits, 0)), 0);
   -- A daily call may always be as long as its day's money would buy: credits saved for later days cost the
   -- same then.
@@ -20903,13 +20998,13 @@ begin
   loop
     execute format('select count(*) as rows, min(array_to_string(x.key, '' '')) as first '
                    '  from (select %1$s as key from %2$s as t join %3$s as r on %4$s '
-                   'where %5$s limit 1000) as x',
+                   '         where %5$s limit 1000) as x',
                    v_key.key, strata.relation(p_dataset), v_key.relation, v_key.condition,
                    strata.key_is_sql(p_dataset))
        into v_rows, v_first using p_key;
     continue when v_rows = 0;
-    return next format(case v_rows when 1 then '%s of %s refers to it by %s: %s'
-                                   else '%s of %s refer to it by %s, such as %s' end,
+    return next format(case v_rows when 1 then '%1$s of %2$s refers to it by %3$s: %4$s'
+                                   else '%1$s of %2$s refer to it by %3$s, such as %4$s' end,
       case v_rows when 1 then 'a row' when 1000 then '1000 or more rows' else v_rows || ' rows' end,
       v_key.relation, quote_ident(v_key.conname), v_first);
   end loop;
@@ -21889,8 +21984,9 @@ begin
                  union all
                  select x.tier, x.made_at, x.says from strata.report_parts as x
                   where x.tier <> strata.tier()) as p on p.tier = t.name
-      left join strata.links as l on l.neighbour = coalesce((select x.heard_from from strata.report_parts as x
-                                                              where x.tier = t.name), t.name)
+      left join strata.links as l
+        on l.neighbour = coalesce((select x.heard_from from strata.report_parts as x where x.tier = t.name),
+                                  t.name)
      where t.name = strata.tier() or p.says is not null or (l.neighbour = t.name and l.direction = 'colder'));
 end
 $$;
@@ -22185,23 +22281,23 @@ begin
   return query execute
     'select ''job '' || s.job, '
     '       coalesce(j.schedule = s.cron and j.command = s.command, false) '
-    'and coalesce(r.status, '''') <> ''failed'' and not p.paused, '
+    '         and coalesce(r.status, '''') <> ''failed'' and not p.paused, '
     '       case when j.jobid is null then ''is not scheduled'' '
-    '            else format(''%s, %s%s'', j.schedule, case when p.paused then ''paused'' '
-    'when j.active then ''active'' else ''asleep'' end, '
-    '                        coalesce('', last run '' || to_char(r.start_time, '
-    '''YYYY-MM-DD HH24:MI'') || '' '' || r.status, '', has not run yet'') '
-    '                        || case when r.status = ''failed'' then '': '' || r.return_message '
-    'else '''' end) end, '
-    '       case when p.paused then format(''update strata.schedules set active = true '
-    'where job = %L'', s.job) else '
-    '       ''select strata.apply_schedules(); if runs fail, '
-    'read the message (at home: cron.use_background_workers = on, or trust for localhost).'' end '
+    '            else concat(j.schedule, '', '', '
+    '                        case when p.paused then ''paused'' when j.active then ''active'' '
+    '                             else ''asleep'' end, '
+    '                        coalesce('', last run '' || to_char(r.start_time, ''YYYY-MM-DD HH24:MI'') '
+    '                                 || '' '' || r.status, '', has not run yet''), '
+    '                        case when r.status = ''failed'' then '': '' || r.return_message end) end, '
+    '       case when p.paused '
+    '            then format(''update strata.schedules set active = true where job = %L'', s.job) '
+    '            else ''select strata.apply_schedules(); if runs fail, read the message (at home: '
+    'cron.use_background_workers = on, or trust for localhost).'' end '
     '  from strata.schedules as s '
     ' cross join lateral (select not s.active) as p (paused) '
     '  left join cron.job as j on j.jobname = s.job '
     '  left join lateral (select d.* from cron.job_run_details as d where d.jobid = j.jobid '
-    'order by d.runid desc limit 1) as r on true '
+    '                      order by d.runid desc limit 1) as r on true '
     ' where (select f.tier from strata.self as f) = any (s.tiers) order by s.job';
 end
 $$;
@@ -22250,6 +22346,35 @@ $$;
 comment on function strata.validate_datasets() is
   'Checks of every dataset: table there, nothing in the way, no trouble noted.';
 
+create or replace function strata.validate_line(p_neighbour text, p_topic text, p_tls text)
+returns table (topic text, ok boolean, says text, remedy text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select p_topic || ' TLS', s.pooled or s.insecure_because is not null
+                            or coalesce(p_tls in ('TLSv1.2', 'TLSv1.3'), not s.demands_tls),
+         case when s.pooled then format('encrypted as far as the pooler, as %s has it', s.sslmode)
+              else coalesce('encrypted with ' || p_tls,
+                            'not encrypted'
+                            || case when not s.demands_tls then ': it is this machine' else '' end) end,
+         'Turn on ssl on that server, with TLS 1.3, and run setup again.'
+    from strata.line_security(p_neighbour) as s
+  union all
+  select p_topic || ' certificate', true, case
+           when s.sslmode = 'verify-full'
+             then format('checked (%s)', coalesce(s.ca, 'libpq''s own root.crt'))
+           when s.insecure_because is not null
+             then format('not checked (sslmode %1$s), because: %2$s', s.sslmode, s.insecure_because)
+           else 'not checked: it is this machine' end, null
+    from strata.line_security(p_neighbour) as s;
+end
+$$;
+comment on function strata.validate_line(text, text, text) is
+  'Checks of how the line to a neighbour is secured; p_tls: as the neighbour sees it.';
+
 create or replace function strata.validate_link(p_link strata.links)
 returns table (topic text, ok boolean, says text, remedy text)
 language plpgsql
@@ -22284,22 +22409,7 @@ begin
     select v_topic || ' clock', abs(v_skew) < 5, format('the clocks differ by %s s', v_skew),
            'Keep both servers on network time.'
     union all
-    select v_topic || ' TLS', s.pooled or s.insecure_because is not null
-                              or coalesce(v_tls in ('TLSv1.2', 'TLSv1.3'), not s.demands_tls),
-           case when s.pooled then format('encrypted as far as the pooler, as %s has it', s.sslmode)
-                else coalesce('encrypted with ' || v_tls,
-                              'not encrypted'
-                              || case when not s.demands_tls then ': it is this machine' else '' end) end,
-           'Turn on ssl on that server, with TLS 1.3, and run setup again.'
-      from strata.line_security(p_link.neighbour) as s
-    union all
-    select v_topic || ' certificate', true, case
-             when s.sslmode = 'verify-full'
-               then format('checked (%s)', coalesce(s.ca, 'libpq''s own root.crt'))
-             when s.insecure_because is not null
-               then format('not checked (sslmode %1$s), because: %2$s', s.sslmode, s.insecure_because)
-             else 'not checked: it is this machine' end, null
-      from strata.line_security(p_link.neighbour) as s
+    select c.* from strata.validate_line(p_link.neighbour, v_topic, v_tls) as c
     union all
     select v_topic || ' durability', v_hello ->> 'fsync' = 'on',
            format('fsync is %s there', v_hello ->> 'fsync'),
@@ -23285,7 +23395,7 @@ revoke all on all routines in schema strata from public;
 
 delete from strata.rights;
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '9e66d47b73ee0eb6c18adb6462c96b6e5075fad0e12da796da99cb4eabc2e506');
+select strata.note_release('strata', '0.1.0', '7a7d62e86ae22feed8b0f12ccba48a82db84cf7b013f9d3ef4631261628ff888');
 
 notify pgrst, 'reload schema';
 

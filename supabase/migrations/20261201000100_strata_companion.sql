@@ -1,5 +1,5 @@
 -- Strata 0.1.0, companion: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 214e9c3643c408d6f17cbb30c7a7f39119b6027c2e1c98e171fd6f5dc798496f
+-- digest e0a3dbc452caf2efe953e6b978ab193ec91b8affed432dc355ee21e4b700c6aa
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -110,8 +110,10 @@ begin
     v_old := array(select p.oid from pg_catalog.pg_proc as p
                     where p.pronamespace = 'strata'::regnamespace and p.prorettype <> 'trigger'::regtype);
   else
-    execute $sql$select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid from (
-      select r.routines from strata.releases as r where r.product = 'companion' order by r.installed_at desc limit 1) as r)$sql$ into v_old;
+    execute $sql$
+      select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid
+                     from (select r.routines from strata.releases as r where r.product = 'companion'
+                            order by r.installed_at desc limit 1) as r)$sql$ into v_old;
     v_old := array(select p.oid from pg_catalog.pg_proc as p where p.oid = any (v_old));
   end if;
   select string_agg(distinct pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), ', ') into v_users
@@ -511,39 +513,22 @@ comment on column public.system_backups.verified is 'True once it was restored a
 -- ---------------------------------------------------------------------------- for every table
 
 create index if not exists idx_daily_summaries_created_at on public.daily_summaries (created_at);
-
 create index if not exists idx_shadow_work_created_at on public.shadow_work_current (created_at);
-
 create index if not exists idx_journal_created_at on public.journal_entries (created_at);
-
 create index if not exists idx_projects_created_at on public.projects (created_at);
-
 create index if not exists idx_tasks_created_at on public.tasks (created_at);
-
-create index if not exists idx_productivity_analytics_created_at on public.productivity_analytics (
-  created_at
-);
-
+create index if not exists idx_productivity_analytics_created_at
+  on public.productivity_analytics (created_at);
 create index if not exists idx_research_notes_created_at on public.research_notes (created_at);
-
 create index if not exists idx_learning_materials_created_at on public.learning_materials (created_at);
-
 create index if not exists idx_contacts_created_at on public.contacts (created_at);
-
 create index if not exists idx_templates_created_at on public.templates (created_at);
-
 create index if not exists idx_bot_sessions_created_at on public.bot_sessions (created_at);
-
 create index if not exists idx_analytics_events_created_at on public.analytics_events (created_at);
-
 create index if not exists idx_historical_analytics_created_at on public.historical_analytics (created_at);
-
 create index if not exists idx_raw_exports_created_at on public.raw_exports (created_at);
-
 create index if not exists idx_voice_recordings_created_at on public.voice_recordings (created_at);
-
 create index if not exists idx_media_files_created_at on public.media_files (created_at);
-
 create index if not exists idx_system_backups_created_at on public.system_backups (created_at);
 alter table public.daily_summaries enable row level security;
 alter table public.shadow_work_current enable row level security;
@@ -721,7 +706,7 @@ comment on function strata.prune_briefings() is
 --
 --   due ──▶ composing ──▶ delivering ──▶ sent
 --              │              ├──▶ failed     refused for certain: may be tried again the same day
---              └──▶ failed    └──▶ unknown    the answer was lost: it may have arrived, so it is not sent again
+--              └──▶ failed    └──▶ unknown    the answer was lost: it may have arrived, and is not sent again
 --
 -- Whoever works on one holds its lease. A lease that runs out while composing may be taken over; one that
 -- runs out while delivering ends in `unknown`. What was spoken is stored before it is sent, so that another
@@ -1313,7 +1298,7 @@ revoke execute on function public.date_from_created_at() from public;
 revoke all on all routines in schema strata from public;
 revoke all on all tables in schema strata from public;
 select strata.note_rights();
-select strata.note_release('companion', '0.1.0', '214e9c3643c408d6f17cbb30c7a7f39119b6027c2e1c98e171fd6f5dc798496f');
+select strata.note_release('companion', '0.1.0', 'e0a3dbc452caf2efe953e6b978ab193ec91b8affed432dc355ee21e4b700c6aa');
 
 notify pgrst, 'reload schema';
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { compose, releasePlan } from "../../cli/release/compose.ts";
-import { formatSql } from "../../cli/release/format/format.ts";
+import { faultsOf, formatSql, WIDTH } from "../../cli/release/format/format.ts";
 import { tokensOf } from "../../cli/release/format/lexer.ts";
 import { numberArguments, unnumberedLines } from "../../cli/release/format/numbers.ts";
 import { difference, said } from "../../cli/release/format/proof.ts";
@@ -163,10 +163,20 @@ Deno.test("a format() that is not numbered is found, also where its text is put 
   assertEquals(unnumberedLines("execute 'select format(''%1$s %2$s'', a, b)';"), []);
 });
 
-Deno.test("a file of ours is laid out once: the second time nothing changes", async () => {
+Deno.test("supabase/schemas is laid out, and format() numbers its arguments: else deno task fmt:sql", async () => {
+  const wrong = [];
   for await (const { path, text } of schemaFiles()) {
-    const once = formatSql(text);
-    assertEquals(formatSql(once) === once, true, path);
+    if (formatSql(text) !== text) wrong.push(`${path}: deno task fmt:sql`);
+    wrong.push(...faultsOf(text).map((fault) => `${path}, ${fault}`));
+  }
+  assertEquals(wrong, []);
+});
+
+Deno.test("no line of a release is longer than 110 columns", async () => {
+  const plan = await releasePlan();
+  for (const product of plan.releases) {
+    const lines = (await compose(plan, product)).split("\n");
+    assertEquals(lines.filter((line) => line.length > WIDTH), [], product.file);
   }
 });
 

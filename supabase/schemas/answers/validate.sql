@@ -251,6 +251,35 @@ $$;
 comment on function strata.validate_datasets() is
   'Checks of every dataset: table there, nothing in the way, no trouble noted.';
 
+create function strata.validate_line(p_neighbour text, p_topic text, p_tls text)
+returns table (topic text, ok boolean, says text, remedy text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select p_topic || ' TLS', s.pooled or s.insecure_because is not null
+                            or coalesce(p_tls in ('TLSv1.2', 'TLSv1.3'), not s.demands_tls),
+         case when s.pooled then format('encrypted as far as the pooler, as %s has it', s.sslmode)
+              else coalesce('encrypted with ' || p_tls,
+                            'not encrypted'
+                            || case when not s.demands_tls then ': it is this machine' else '' end) end,
+         'Turn on ssl on that server, with TLS 1.3, and run setup again.'
+    from strata.line_security(p_neighbour) as s
+  union all
+  select p_topic || ' certificate', true, case
+           when s.sslmode = 'verify-full'
+             then format('checked (%s)', coalesce(s.ca, 'libpq''s own root.crt'))
+           when s.insecure_because is not null
+             then format('not checked (sslmode %1$s), because: %2$s', s.sslmode, s.insecure_because)
+           else 'not checked: it is this machine' end, null
+    from strata.line_security(p_neighbour) as s;
+end
+$$;
+comment on function strata.validate_line(text, text, text) is
+  'Checks of how the line to a neighbour is secured; p_tls: as the neighbour sees it.';
+
 create function strata.validate_link(p_link strata.links)
 returns table (topic text, ok boolean, says text, remedy text)
 language plpgsql
@@ -285,22 +314,7 @@ begin
     select v_topic || ' clock', abs(v_skew) < 5, format('the clocks differ by %s s', v_skew),
            'Keep both servers on network time.'
     union all
-    select v_topic || ' TLS', s.pooled or s.insecure_because is not null
-                              or coalesce(v_tls in ('TLSv1.2', 'TLSv1.3'), not s.demands_tls),
-           case when s.pooled then format('encrypted as far as the pooler, as %s has it', s.sslmode)
-                else coalesce('encrypted with ' || v_tls,
-                              'not encrypted'
-                              || case when not s.demands_tls then ': it is this machine' else '' end) end,
-           'Turn on ssl on that server, with TLS 1.3, and run setup again.'
-      from strata.line_security(p_link.neighbour) as s
-    union all
-    select v_topic || ' certificate', true, case
-             when s.sslmode = 'verify-full'
-               then format('checked (%s)', coalesce(s.ca, 'libpq''s own root.crt'))
-             when s.insecure_because is not null
-               then format('not checked (sslmode %1$s), because: %2$s', s.sslmode, s.insecure_because)
-             else 'not checked: it is this machine' end, null
-      from strata.line_security(p_link.neighbour) as s
+    select c.* from strata.validate_line(p_link.neighbour, v_topic, v_tls) as c
     union all
     select v_topic || ' durability', v_hello ->> 'fsync' = 'on',
            format('fsync is %s there', v_hello ->> 'fsync'),

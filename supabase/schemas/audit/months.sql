@@ -83,6 +83,24 @@ comment on function strata.keep_account(strata.audit_accounts, text, text, text,
                                         strata.sight) is
   'Brings the account of a month up to date: as it was seen, and as right if it is in order.';
 
+create function strata.months_to_audit(p_link strata.links, p_dataset text)
+returns text[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select distinct m.month collate "C"
+      from unnest(strata.ask_end(p_link, 'hotter', 'ledger_months', p_dataset, '{moved}')::text[]
+                  || strata.ask_end(p_link, 'colder', 'stock_months', p_dataset)::text[]
+                  || array(select a.month from strata.audit_accounts as a
+                            where a.neighbour = p_link.neighbour and a.dataset = p_dataset)) as m (month)
+     where strata.is_month(m.month) order by 1);
+end
+$$;
+comment on function strata.months_to_audit(strata.links, text) is
+  'The months of which a ledger, the rows of the colder tier or an account knows something.';
+
 -- Looks at one month; false when rows are on their way and it must be looked at again.
 create function strata.audit_month(p_link strata.links, p_turn strata.audit_turns, p_month text)
 returns boolean

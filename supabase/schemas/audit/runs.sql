@@ -198,14 +198,7 @@ begin
   case p_turn.step
     when 'begin' then
       v_next.step := 'months';
-      v_next.months_left := array(
-        select distinct m.month collate "C"
-          from unnest(strata.ask_end(p_link, 'hotter', 'ledger_months', p_turn.dataset, '{moved}')::text[]
-                      || strata.ask_end(p_link, 'colder', 'stock_months', p_turn.dataset)::text[]
-                      || array(select a.month from strata.audit_accounts as a
-                                where a.neighbour = p_link.neighbour
-                                  and a.dataset = p_turn.dataset)) as m (month)
-         where strata.is_month(m.month) order by 1);
+      v_next.months_left := strata.months_to_audit(p_link, p_turn.dataset);
     when 'months' then
       if p_turn.months_left = '{}' then
         v_next.step := 'keys';

@@ -350,39 +350,22 @@ comment on column public.system_backups.verified is 'True once it was restored a
 -- ---------------------------------------------------------------------------- for every table
 
 create index idx_daily_summaries_created_at on public.daily_summaries (created_at);
-
 create index idx_shadow_work_created_at on public.shadow_work_current (created_at);
-
 create index idx_journal_created_at on public.journal_entries (created_at);
-
 create index idx_projects_created_at on public.projects (created_at);
-
 create index idx_tasks_created_at on public.tasks (created_at);
-
-create index idx_productivity_analytics_created_at on public.productivity_analytics (
-  created_at
-);
-
+create index idx_productivity_analytics_created_at
+  on public.productivity_analytics (created_at);
 create index idx_research_notes_created_at on public.research_notes (created_at);
-
 create index idx_learning_materials_created_at on public.learning_materials (created_at);
-
 create index idx_contacts_created_at on public.contacts (created_at);
-
 create index idx_templates_created_at on public.templates (created_at);
-
 create index idx_bot_sessions_created_at on public.bot_sessions (created_at);
-
 create index idx_analytics_events_created_at on public.analytics_events (created_at);
-
 create index idx_historical_analytics_created_at on public.historical_analytics (created_at);
-
 create index idx_raw_exports_created_at on public.raw_exports (created_at);
-
 create index idx_voice_recordings_created_at on public.voice_recordings (created_at);
-
 create index idx_media_files_created_at on public.media_files (created_at);
-
 create index idx_system_backups_created_at on public.system_backups (created_at);
 alter table public.daily_summaries enable row level security;
 alter table public.shadow_work_current enable row level security;

@@ -1,11 +1,7 @@
 -- Owners: whose code runs when Strata writes to a table.
 
--- Strata writes and deletes as the owner of its schema. A table of somebody else, or one on which something
--- of somebody else's runs (a trigger, a default, a check, an index, a policy), would have that run with more
--- rights than its owner has. What comes from a superuser or with an extension is trusted; who can replace it
--- can do anything here already.
-create function strata.owner_objections(p_relation regclass)
-returns table (code text, says text, hint text)
+create function strata.routines_run_by(p_relation regclass)
+returns table (function oid, says text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -16,9 +12,7 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
-  with recursive ours as (
-    select n.nspowner as owner from pg_catalog.pg_namespace as n where n.nspname = 'strata'
-  ), types (typ) as ( -- and those they are made of
+  with recursive types (typ) as ( -- and those they are made of
     select a.atttypid from pg_catalog.pg_attribute as a
      where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
     union
@@ -47,14 +41,39 @@ begin
                 from types as y join pg_catalog.pg_constraint as x on x.contypid = y.typ
     union all select 'pg_catalog.pg_type'::regclass, y.typ, 'type ' || format_type(y.typ, null)
       from types as y
-  ), runs (function, says) as (
-    select g.tgfoid, 'trigger ' || g.tgname from pg_catalog.pg_trigger as g
-     where g.tgrelid = p_relation and not g.tgisinternal
-    union select coalesce(o.oprcode::oid, d.refobjid), p.says
-            from parts as p join pg_catalog.pg_depend as d on (d.classid, d.objid) = (p.classid, p.objid)
-            left join pg_catalog.pg_operator as o
-              on d.refclassid = 'pg_catalog.pg_operator'::regclass and o.oid = d.refobjid
-           where d.refclassid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass)
+  )
+  select g.tgfoid, 'trigger ' || g.tgname from pg_catalog.pg_trigger as g
+   where g.tgrelid = p_relation and not g.tgisinternal
+  union select coalesce(o.oprcode::oid, d.refobjid), p.says
+          from parts as p join pg_catalog.pg_depend as d on (d.classid, d.objid) = (p.classid, p.objid)
+          left join pg_catalog.pg_operator as o
+            on d.refclassid = 'pg_catalog.pg_operator'::regclass and o.oid = d.refobjid
+         where d.refclassid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass);
+end
+$$;
+comment on function strata.routines_run_by(regclass) is
+  'The functions that run when rows of a table are written or read: of its triggers, defaults, checks, '
+  'indexes, policies, rules and types; each with what runs it.';
+select strata.pin('strata.routines_run_by(regclass)');
+
+-- Strata writes and deletes as the owner of its schema. A table of somebody else, or one on which something
+-- of somebody else's runs (a trigger, a default, a check, an index, a policy), would have that run with more
+-- rights than its owner has. What comes from a superuser or with an extension is trusted; who can replace it
+-- can do anything here already.
+create function strata.owner_objections(p_relation regclass)
+returns table (code text, says text, hint text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set enable_hashjoin = off -- see routines_run_by()
+set enable_mergejoin = off
+-- asked for every batch, and the planning takes ten times as long as the answer
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return query
+  with ours as (
+    select n.nspowner as owner from pg_catalog.pg_namespace as n where n.nspname = 'strata'
   )
   select 'ST010', format('%1$s belongs to %2$s, not to %3$s, as who Strata works', p_relation,
                          c.relowner::regrole, o.owner::regrole),
@@ -66,7 +85,7 @@ begin
                          f.oid::regprocedure, f.proowner::regrole),
          format('Let it belong to who owns the table: alter function %1$s owner to %2$s', f.oid::regprocedure,
                 o.owner::regrole)
-    from ours as o, runs as r
+    from ours as o, strata.routines_run_by(p_relation) as r
     join pg_catalog.pg_proc as f on f.oid = r.function
     join pg_catalog.pg_roles as w on w.oid = f.proowner
    where f.proowner <> o.owner and not w.rolsuper

@@ -70,8 +70,8 @@ create table strata.confirmations (
   server text not null,
   version xid,
   constraint confirmations_pkey primary key (dataset),
-  constraint confirmations_dataset_fkey foreign key (dataset) references strata.datasets (
-    name) on delete cascade
+  constraint confirmations_dataset_fkey foreign key (dataset)
+    references strata.datasets (name) on delete cascade
 );
 comment on table strata.confirmations is
   'What the hotter tier last said of the policy that was accepted here: when it was known to hold '

@@ -296,8 +296,7 @@ $$;
 comment on function strata.read_batch(text, text) is
   'The batch that claim_question() asked for, the last statement of its message.';
 
--- A colder tier that asks for fewer columns than there are would have rows deleted here that it keeps in
--- part.
+-- A colder tier that asks for fewer columns than there are would have rows deleted that it keeps in part.
 create function strata.check_told(p_dataset strata.datasets, p_columns text[])
 returns boolean
 language plpgsql

@@ -1,8 +1,7 @@
 -- Claims: how the next batch of a dataset is chosen at its source and written down.
 --
 -- A claim reads the rows that are due, oldest first, once: their texts for the way, their keys, versions and
--- fingerprints for the manifest. While other batches of the same driver are on their way, it goes on where
--- those end.
+-- fingerprints for the manifest. While other batches of its driver are on their way, it goes on behind them.
 
 -- glibc gives large pieces of memory back to the system as soon as they are free, and a quarter of a batch's
 -- time went into having them mapped and cleared again. Once a piece of almost 32 MB, the most that counts,
@@ -284,6 +283,27 @@ $$;
 comment on function strata.check_table(strata.datasets) is
   'Raises what keeps a table from being settled now; ST010 to ST014.';
 
+create function strata.why_not_now(p_dataset strata.datasets, p_open uuid)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when p_dataset.ahead is not null then 'nothing'
+    when p_open is not null
+      or exists (select from strata.arrivals as a
+                  where a.dataset = p_dataset.name and a.closed_at is null) then 'blocked'
+    when (p_dataset.told_revision, p_dataset.told_shape)
+         is distinct from (p_dataset.revision, strata.shape(strata.relation(p_dataset)::regclass))
+      then 'unknown' end;
+end
+$$;
+comment on function strata.why_not_now(strata.datasets, uuid) is
+  'The status with which a claim ends before it looks for rows, p_open being a move that is under way: '
+  'nothing, blocked or unknown; null: it may look.';
+
 create function strata.claim(p_dataset text, p_to text, p_besides uuid[] default '{}')
 returns strata.batch
 language plpgsql
@@ -314,14 +334,7 @@ begin
   end if;
   perform strata.look_at_clock();
   v_batch.dataset := p_dataset;
-  v_batch.status := case
-    when v_dataset.ahead is not null then 'nothing'
-    when v_open is not null
-      or exists (select from strata.arrivals as a where a.dataset = p_dataset and a.closed_at is null)
-      then 'blocked'
-    when (v_dataset.told_revision, v_dataset.told_shape)
-         is distinct from (v_dataset.revision, strata.shape(strata.relation(v_dataset)::regclass))
-      then 'unknown' end;
+  v_batch.status := strata.why_not_now(v_dataset, v_open);
   if v_batch.status is not null then
     return v_batch;
   end if;

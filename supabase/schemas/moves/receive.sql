@@ -95,6 +95,46 @@ set search_path = pg_catalog, pg_temp
 as $$ select ('x' || encode(substr(uuid_send(gen_random_uuid()), 9, 8), 'hex'))::bit(64)::bigint $$;
 comment on function strata.random_seed() is 'A seed for hashes that nobody can guess: 62 random bits.';
 
+create function strata.keep_arrival(
+  p_arrival strata.arrivals, p_dataset strata.datasets, p_from text, p_bytes integer
+)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours,
+                               refused, places, version, versions, file, seed, brought)
+  select p_arrival.move_id, p_dataset.name, p_from, strata.clock(), p_arrival.rows_received, p_bytes,
+         p_arrival.not_ours, p_arrival.refused, p.places, p.version,
+         strata.distinct_versions(p_arrival.versions), p.file, p_arrival.seed,
+         coalesce(p_arrival.brought, '{}')
+    from strata.place(strata.relation(p_dataset)::regclass, p_arrival.places) as p;
+end
+$$;
+comment on function strata.keep_arrival(strata.arrivals, strata.datasets, text, integer) is
+  'Writes down what a batch of so many bytes has brought, and where it lies.';
+
+create function strata.arrival_of(p_move uuid)
+returns strata.arrivals
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_arrival strata.arrivals;
+begin
+  select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move;
+  if v_arrival.closed_at is not null then
+    raise exception 'move % was closed already', p_move
+      using errcode = 'ST031', hint = strata.remedy('ST031');
+  end if;
+  return v_arrival;
+end
+$$;
+comment on function strata.arrival_of(uuid) is
+  'What is known here of a move, nulls for nothing. ST031: it was closed.';
+
 create function strata.receive(
   p_move uuid, p_dataset text, p_from text, p_columns text[], p_lines text
 )
@@ -108,38 +148,33 @@ declare
   v_arrival strata.arrivals;
   v_lines text[];
   v_insertion strata.insertion;
-  v_seed constant bigint := strata.random_seed();
 begin
-  perform strata.check_asker('hotter', coalesce(p_from, ''));
-  perform strata.lock_dataset(p_dataset);
+  perform strata.check_asker('hotter', coalesce(p_from, '')), strata.lock_dataset(p_dataset);
   v_dataset := strata.dataset(p_dataset);
   perform strata.check_source(v_dataset, p_from);
-  select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move;
-  if v_arrival.closed_at is not null then
-    raise exception 'move % was closed already', p_move
-      using errcode = 'ST031', hint = strata.remedy('ST031');
-  elsif v_arrival.move_id is not null then
+  v_arrival := strata.arrival_of(p_move);
+  if v_arrival.move_id is not null then
     return v_arrival.refused;
   end if;
+  v_arrival.move_id := p_move; v_arrival.seed := strata.random_seed();
   perform strata.keep_memory(octet_length(p_lines)), strata.check_columns(v_dataset, p_columns);
-  perform set_config('synchronous_commit', 'on', true)
-    where current_setting('synchronous_commit') = 'off'; -- a proof promises that the row is on disk
+  -- a proof promises that the row is on disk
+  perform set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
   begin
     if strata.is_read_back(strata.relation(v_dataset)::regclass) then
       v_lines := strata.lines_of(p_move, p_columns, p_lines);
-      select i.inserted, i.brought, i.versions into v_arrival.rows_received, v_arrival.brought,
-                                                    v_arrival.versions
-        from strata.insert_lines(v_dataset, p_columns, v_lines, v_seed,
+      select i.inserted, i.brought, i.versions
+        into v_arrival.rows_received, v_arrival.brought, v_arrival.versions
+        from strata.insert_lines(v_dataset, p_columns, v_lines, v_arrival.seed,
                                  strata.way_in(v_dataset, p_columns)) as i;
       if v_arrival.rows_received < cardinality(v_lines) then
         raise exception 'some rows are here already' using errcode = 'ST040';
       end if;
     else
-      v_insertion := strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed);
+      v_insertion := strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_arrival.seed);
       v_arrival.places := v_insertion.places; v_arrival.brought := v_insertion.brought;
       v_arrival.rows_received := cardinality(v_arrival.places);
-      -- a place is one of each part
-      v_lines := strata.lines_of(p_move, p_columns, p_lines)
+      v_lines := strata.lines_of(p_move, p_columns, p_lines) -- a place is one of each part
         where strata.file_of(strata.relation(v_dataset)::regclass) is null;
     end if;
     v_arrival.not_ours := '{}'; v_arrival.refused := '[]';
@@ -147,22 +182,15 @@ begin
     if sqlstate <> 'ST040' and not strata.is_row_error(sqlstate) and not strata.may_be_of_value(sqlstate) then
       raise;
     end if;
-    v_lines := strata.lines_of(p_move, p_columns, p_lines);
-    v_arrival.places := null;
+    v_lines := strata.lines_of(p_move, p_columns, p_lines); v_arrival.places := null;
     select o.inserted, o.brought, o.versions, o.not_ours, o.refused
       into v_arrival.rows_received, v_arrival.brought, v_arrival.versions, v_arrival.not_ours,
            v_arrival.refused
-      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed,
+      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_arrival.seed,
                                     strata.way_in(v_dataset, p_columns)) as o;
     perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
   end;
-  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours,
-                               refused, places, version, versions, file, seed, brought)
-  select p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines),
-         v_arrival.not_ours, v_arrival.refused,
-         p.places, p.version, strata.distinct_versions(v_arrival.versions), p.file, v_seed,
-         coalesce(v_arrival.brought, '{}')
-    from strata.place(strata.relation(v_dataset)::regclass, v_arrival.places) as p;
+  perform strata.keep_arrival(v_arrival, v_dataset, p_from, octet_length(p_lines));
   perform strata.book_arrival(v_dataset, v_insertion, v_lines, v_arrival);
   return v_arrival.refused;
 end

@@ -181,8 +181,8 @@ create table strata.aside_seen (
   seen text,
   seen_at timestamptz not null,
   constraint aside_seen_pkey primary key (dataset, key),
-  constraint aside_seen_row_fkey foreign key (dataset, key) references strata.set_aside (
-    dataset, key) on delete cascade
+  constraint aside_seen_row_fkey foreign key (dataset, key)
+    references strata.set_aside (dataset, key) on delete cascade
 );
 comment on table strata.aside_seen is
   'A hash of each row set aside as it was first seen after its last attempt: a row with '

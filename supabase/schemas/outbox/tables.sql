@@ -75,8 +75,8 @@ create table strata.deliveries (
   last_error text,
   changed_at timestamptz not null,
   constraint deliveries_pkey primary key (message_id, channel),
-  constraint deliveries_message_fkey foreign key (message_id) references strata.outbox (
-    message_id) on delete cascade,
+  constraint deliveries_message_fkey foreign key (message_id)
+    references strata.outbox (message_id) on delete cascade,
   constraint deliveries_channel_fkey foreign key (channel) references strata.channels (name),
   constraint deliveries_state_is_known check (state in ('waiting', 'claimed', 'sent', 'failed', 'dropped')),
   constraint deliveries_leased_iff_claimed

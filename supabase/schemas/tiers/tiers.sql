@@ -166,16 +166,9 @@ comment on function strata.make_way(text, text) is
   'move to that one is open.';
 
 create function strata.join_tier(
-  p_tier text,
-  p_driver text,
-  p_host text default null,
-  p_port integer default null,
-  p_database text default null,
-  p_user text default null,
-  p_password text default null,
-  p_sslmode text default null,
-  p_ca text default null,
-  p_insecure_because text default null
+  p_tier text, p_driver text, p_host text default null, p_port integer default null,
+  p_database text default null, p_user text default null, p_password text default null,
+  p_sslmode text default null, p_ca text default null, p_insecure_because text default null
 )
 returns text
 language plpgsql

@@ -241,9 +241,8 @@ begin
   perform strata.check_heard('hotter', 'a description', pg_column_size(p_description), 'heard_list');
   v_relation := format('%1$I.%2$I', p_description ->> 'schema', p_description ->> 'table');
   perform strata.lock_dataset(p_description ->> 'name');
-  perform set_config('synchronous_commit', 'on', true)
-    -- what is told once, holds above all, is not told again
-    where current_setting('synchronous_commit') = 'off';
+  -- what is told once, holds above all, is not told again
+  perform set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
   select d.* into v_old from strata.datasets as d where d.name = p_description ->> 'name';
   perform strata.check_revision(v_old, p_description, p_from);
   for v_type in

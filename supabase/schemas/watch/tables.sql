@@ -38,9 +38,8 @@ comment on table strata.alerts is
   'of it; null: found here.';
 alter table strata.alerts enable row level security;
 
-create unique index alerts_one_open_idx on strata.alerts (
-  kind, tier, subject
-) where cleared_at is null;
+create unique index alerts_one_open_idx on strata.alerts (kind, tier, subject)
+  where cleared_at is null;
 
 create index alerts_cleared_idx on strata.alerts (cleared_at);
 
@@ -119,8 +118,8 @@ create table strata.heartbeats (
   hour timestamptz,
   hour_bytes bigint not null default 0,
   constraint heartbeats_pkey primary key (neighbour),
-  constraint heartbeats_link_fkey foreign key (neighbour) references strata.links (
-    neighbour) on delete cascade
+  constraint heartbeats_link_fkey foreign key (neighbour)
+    references strata.links (neighbour) on delete cascade
 );
 comment on table strata.heartbeats is
   'What each neighbour last said of itself, and when by our clock: see heartbeat(). hour_bytes: of '
@@ -148,8 +147,8 @@ create table strata.report_parts (
   says jsonb not null,
   constraint report_parts_pkey primary key (tier),
   constraint report_parts_tier_fkey foreign key (tier) references strata.tiers (name),
-  constraint report_parts_link_fkey foreign key (heard_from) references strata.links (
-    neighbour) on delete cascade
+  constraint report_parts_link_fkey foreign key (heard_from)
+    references strata.links (neighbour) on delete cascade
 );
 comment on table strata.report_parts is
   'What each tier last said of itself for the report (chapter reports), by its own clock: this one, and the '
@@ -165,8 +164,8 @@ create table strata.link_checks (
   says text not null,
   remedy text,
   constraint link_checks_pkey primary key (neighbour, topic),
-  constraint link_checks_link_fkey foreign key (neighbour) references strata.links (
-    neighbour) on delete cascade
+  constraint link_checks_link_fkey foreign key (neighbour)
+    references strata.links (neighbour) on delete cascade
 );
 comment on table strata.link_checks is
   'Checks of links that did not hold when the neighbour was last dialled: see validate_link().';
