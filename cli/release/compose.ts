@@ -113,7 +113,8 @@ async function upgrades({ upgrades }: ReleasePlan, when: "" | "_after"): Promise
     return `do $upgrade$
 begin
   if pg_catalog.current_setting('strata.from') <> '' and
-     pg_catalog.string_to_array(pg_catalog.current_setting('strata.from'), '.')::integer[] <= '{${least}}'::integer[] then
+     pg_catalog.string_to_array(pg_catalog.current_setting('strata.from'), '.')::integer[]
+       <= '{${least}}'::integer[] then
     execute $steps$
 ${steps}$steps$;
   end if;

@@ -1,25 +1,29 @@
 -- Strata 0.1.0, companion: made by `deno task release` from supabase/schemas; not to be edited.
--- digest f2987d28a4bdce418865fc9b7cb7cbc8ea812f6f9593eb5200e5f16d16458a75
+-- digest 91a592baec3e18a445873bff04f53fbddb605fe390363dfc664dfea6c24b95bc
 -- Long because it is a whole release.
 
 -- release/open.sql
 
--- The whole file is one transaction, as the Supabase CLI and the SQL editor send it; with psql, that is `psql -1`. Statement by
--- statement a failure in the middle would leave half a release: so that nothing is done then, what follows finds itself read-only.
+-- The whole file is one transaction, as the Supabase CLI and the SQL editor send it; with psql, that is `psql
+-- -1`. Statement by statement a failure in the middle would leave half a release: so that nothing is done
+-- then, what follows finds itself read-only.
 
-select pg_catalog.set_config('strata.read_only', case s.source when 'session' then s.setting else 'reset' end, true)
+select pg_catalog.set_config('strata.read_only', case s.source when 'session' then s.setting else 'reset' end,
+                             true)
   from pg_catalog.pg_settings as s where s.name = 'default_transaction_read_only';
 
 do $$
 begin
   if coalesce(pg_catalog.current_setting('strata.read_only', true), '') = '' then
     raise exception 'this file is one transaction, and was sent statement by statement: nothing is changed'
-      using errcode = '25P01', hint = 'Push it with the Supabase CLI, or run psql -1 -v ON_ERROR_STOP=1 -f with it.';
+      using errcode = '25P01',
+            hint = 'Push it with the Supabase CLI, or run psql -1 -v ON_ERROR_STOP=1 -f with it.';
   end if;
 end
 $$;
 
-select pg_catalog.set_config('default_transaction_read_only', 'on', false); -- of transactions that begin from here on
+-- of transactions that begin from here on
+select pg_catalog.set_config('default_transaction_read_only', 'on', false);
 
 -- Names mean the same whatever search_path its owner has given the role or the database.
 select pg_catalog.set_config('strata.search_path', pg_catalog.current_setting('search_path'), true);
@@ -31,7 +35,8 @@ select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('strata.rele
 
 -- companion/release/begin.sql
 
--- The companion's release: the personal system and the spoken briefing, for whoever wants them (setup --personal).
+-- The companion's release: the personal system and the spoken briefing, for whoever wants them (setup
+-- --personal).
 
 select pg_catalog.set_config('client_min_messages', 'warning', true);
 select pg_catalog.set_config('check_function_bodies', 'off', true);
@@ -43,17 +48,19 @@ begin
       using errcode = '55000', hint = 'Push the file of Strata itself, <date>_strata.sql, before this one.';
   end if;
   perform pg_catalog.set_config('strata.from', coalesce((
-    select r.version from strata.releases as r where r.product = 'companion' order by r.installed_at desc limit 1), ''), true);
+    select r.version from strata.releases as r
+     where r.product = 'companion' order by r.installed_at desc limit 1), ''), true);
 end
 $$;
 
--- A table of the owner's that is called like one of the companion's stays as it is: nothing is made, granted or taken there. The
--- companion's own, left from before, is known by its comment.
+-- A table of the owner's that is called like one of the companion's stays as it is: nothing is made, granted
+-- or taken there. The companion's own, left from before, is known by its comment.
 do $$
 declare
   v_taken text;
 begin
-  if pg_catalog.current_setting('strata.from') <> '' or pg_catalog.to_regclass('strata.owners') is not null then
+  if pg_catalog.current_setting('strata.from') <> ''
+     or pg_catalog.to_regclass('strata.owners') is not null then
     return;
   end if;
   select string_agg('public.' || o.name, ', ' order by o.name) into v_taken
@@ -77,18 +84,20 @@ begin
       ('system_backups', 'Which backups exist, where, and whether one was ever restored.')
     ) as o (name, says)
    where pg_catalog.to_regclass('public.' || o.name) is not null
-     and pg_catalog.obj_description(pg_catalog.to_regclass('public.' || o.name), 'pg_class') is distinct from o.says;
+     and pg_catalog.obj_description(pg_catalog.to_regclass('public.' || o.name),
+                                    'pg_class') is distinct from o.says;
   if v_taken is not null then
     raise exception 'the companion has tables of these names, and they are taken: %', v_taken
-      using errcode = '42P07', hint = 'Give yours other names, or set Strata up without the companion (no --personal, personal: false).';
+      using errcode = '42P07', hint = 'Give yours other names, or set Strata up without the companion (no '
+                                      '--personal, personal: false).';
   end if;
 end
 $$;
 
 -- release/remember.sql
 
--- What is here before code and tables are made anew: which routines are this product's, and what its owner has granted on them. He
--- is asked for nothing twice: grants.sql and regrant.sql give it back.
+-- What is here before code and tables are made anew: which routines are this product's, and what its owner
+-- has granted on them. He is asked for nothing twice: grants.sql and regrant.sql give it back.
 
 do $$
 declare
@@ -99,38 +108,48 @@ begin
     v_old := array(select p.oid from pg_catalog.pg_proc as p
                     where p.pronamespace = 'strata'::regnamespace and p.prorettype <> 'trigger'::regtype);
   elsif pg_catalog.current_setting('strata.from') <> '' then
-    execute $sql$select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid from (
-      select r.routines from strata.releases as r where r.product = 'companion' order by r.installed_at desc limit 1) as r)$sql$ into v_old;
+    execute $sql$
+      select array(select pg_catalog.to_regprocedure(unnest(r.routines))::oid
+                     from (select r.routines from strata.releases as r where r.product = 'companion'
+                            order by r.installed_at desc limit 1) as r)$sql$ into v_old;
     v_old := array(select p.oid from pg_catalog.pg_proc as p where p.oid = any (v_old));
   end if;
-  -- What the release that was here has granted is in strata.rights; one from before there was that table granted to these two.
+  -- What the release that was here has granted is in strata.rights; one from before there was that table
+  -- granted to these two.
   execute $sql$
-    select coalesce(jsonb_agg(jsonb_build_object('routine', p.oid::regprocedure::text, 'name', p.proname, 'grantable', a.is_grantable,
-                                                 'grantee', case a.grantee when 0 then 'public' else a.grantee::regrole::text end)), '[]')
+    select coalesce(jsonb_agg(jsonb_build_object(
+             'routine', p.oid::regprocedure::text, 'name', p.proname, 'grantable', a.is_grantable,
+             'grantee', case a.grantee when 0 then 'public' else a.grantee::regrole::text end)), '[]')
       from pg_catalog.pg_proc as p cross join lateral aclexplode(p.proacl) as a
      where p.oid = any ($1) and a.grantee <> p.proowner and $sql$
-    || case when pg_catalog.to_regclass('strata.rights') is null then $sql$ a.grantee::regrole::text not in ('service_role', 'strata_mover')$sql$
+    || case when pg_catalog.to_regclass('strata.rights') is null
+              then $sql$ a.grantee::regrole::text not in ('service_role', 'strata_mover')$sql$
             else $sql$ not exists (select from strata.rights as r
-                                    where r.object = p.oid::regprocedure::text and r.grantee = a.grantee::regrole::text)$sql$ end
+                                    where r.object = p.oid::regprocedure::text
+                                      and r.grantee = a.grantee::regrole::text)$sql$ end
     into v_granted using v_old;
   perform pg_catalog.set_config('strata.old', v_old::text, true);
   perform pg_catalog.set_config('strata.old_routines',
     (select coalesce(jsonb_agg(o::regprocedure::text), '[]') from unnest(v_old) as o)::text, true);
   perform pg_catalog.set_config('strata.old_relations', array(
-    select c.oid from pg_catalog.pg_class as c where c.relnamespace = pg_catalog.to_regnamespace('strata'))::text, true);
+    select c.oid from pg_catalog.pg_class as c
+     where c.relnamespace = pg_catalog.to_regnamespace('strata'))::text, true);
   perform pg_catalog.set_config('strata.granted', v_granted::text, true);
   perform pg_catalog.set_config('strata.open_relations', coalesce((
-    select jsonb_agg(distinct format('%s to %s', c.oid::regclass, case a.grantee when 0 then 'public' else a.grantee::regrole::text end))
+    select jsonb_agg(distinct format('%1$s to %2$s', c.oid::regclass,
+                                     case a.grantee when 0 then 'public' else a.grantee::regrole::text end))
       from pg_catalog.pg_class as c cross join lateral aclexplode(c.relacl) as a
      where c.relnamespace = pg_catalog.to_regnamespace('strata')
-       and (a.grantee = 0 or a.grantee in (select r.oid from pg_catalog.pg_roles as r where r.rolname in ('anon', 'authenticated')))), '[]')::text, true);
+       and (a.grantee = 0 or a.grantee in (select r.oid from pg_catalog.pg_roles as r
+                                            where r.rolname in ('anon', 'authenticated')))), '[]')::text,
+                                true);
 end
 $$;
 
 -- release/drop.sql
 
--- Code is brought anew as a whole: `create or replace` cannot change what a routine returns, and keeps old grants. What
--- triggers call stays until it is replaced; so does a type that is still used.
+-- Code is brought anew as a whole: `create or replace` cannot change what a routine returns, and keeps old
+-- grants. What triggers call stays until it is replaced; so does a type that is still used.
 do $$
 declare
   v_old constant oid[] := pg_catalog.current_setting('strata.old')::oid[];
@@ -142,7 +161,8 @@ begin
      and not (d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = any (v_old));
   if v_users is not null then
     raise exception 'what is not of Strata needs its functions, which a release makes anew: %', v_users
-      using errcode = 'ST068', hint = 'Drop the objects that the message names and push again; after an upgrade, make them anew.';
+      using errcode = 'ST068', hint = 'Drop the objects that the message names and push again; after an '
+                                      'upgrade, make them anew.';
   end if;
   if v_old <> '{}' then
     execute 'drop routine ' || (select string_agg(o::regprocedure::text, ', ') from unnest(v_old) as o);
@@ -150,7 +170,8 @@ begin
 end
 $$;
 
--- What is still there is of the companion, or its owner's: note_release() does not count it as what this file brings.
+-- What is still there is of the companion, or its owner's: note_release() does not count it as what this file
+-- brings.
 select pg_catalog.set_config('strata.not_ours', array(
   select p.oid from pg_catalog.pg_proc as p where p.pronamespace = pg_catalog.to_regnamespace('strata')
      and ('companion' <> 'strata' or pg_catalog.current_setting('strata.from') <> ''))::text, true);
@@ -168,7 +189,8 @@ begin
       from pg_catalog.pg_type as t join pg_catalog.pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
      where t.typnamespace = 'strata'::regnamespace and not exists (
        select from pg_catalog.pg_depend as d
-        where d.refclassid = 'pg_catalog.pg_type'::regclass and d.refobjid in (t.oid, t.typarray) and d.deptype = 'n')
+        where d.refclassid = 'pg_catalog.pg_type'::regclass and d.refobjid in (t.oid, t.typarray)
+          and d.deptype = 'n')
      limit 1;
     exit when not found;
     execute pg_catalog.format('drop type %s', v_type::regtype);
@@ -194,8 +216,8 @@ create table if not exists strata.owners (
   constraint owners_names_are_short check (length(name) between 1 and 60)
 );
 comment on table strata.owners is
-  'Who hears the briefing: by which name (null: none), in which language (en, de) and time zone; voice, model and chat are those '
-  'of the function''s environment unless named here.';
+  'Who hears the briefing: by which name (null: none), in which language (en, de) and time zone; voice, '
+  'model and chat are those of the function''s environment unless named here.';
 alter table strata.owners enable row level security;
 
 create table if not exists strata.affirmations (
@@ -211,7 +233,8 @@ create table if not exists strata.affirmations (
   constraint affirmations_are_a_sentence check (length(says) between 3 and 300)
 );
 comment on table strata.affirmations is
-  'Sentences the briefing chooses from; add with INSERT, silence with active = false. template_id: the template one was copied from.';
+  'Sentences the briefing chooses from; add with INSERT, silence with active = false. template_id: the '
+  'template one was copied from.';
 alter table strata.affirmations enable row level security;
 
 create table if not exists strata.briefings (
@@ -235,16 +258,20 @@ create table if not exists strata.briefings (
   sent_at timestamptz,
   trouble text,
   constraint briefings_pkey primary key (owner, day),
-  constraint briefings_state_is_known check (state in ('due', 'composing', 'delivering', 'sent', 'failed', 'unknown')),
+  constraint briefings_state_is_known check (state in ('due', 'composing', 'delivering', 'sent', 'failed',
+                                                       'unknown')),
   constraint briefings_channel_is_known check (channel in ('voice', 'text')),
-  constraint briefings_are_leased_while_worked_on check (state not in ('composing', 'delivering') or (lease is not null and leased_until is not null)),
-  constraint briefings_say_something check ((state <> 'delivering' or says is not null) and (state not in ('delivering', 'sent') or channel is not null)),
+  constraint briefings_are_leased_while_worked_on check (state not in ('composing', 'delivering')
+                                                         or (lease is not null and leased_until is not null)),
+  constraint briefings_say_something check ((state <> 'delivering' or says is not null)
+                                            and (state not in ('delivering', 'sent') or channel is not null)),
   constraint briefings_are_sent_at_a_time check ((state = 'sent') = (sent_at is not null)),
   constraint briefings_fail_for_a_reason check (state not in ('failed', 'unknown') or trouble is not null)
 );
 comment on table strata.briefings is
-  'One row per owner and day: state, what was said (for keep_briefing_texts days), spoken or written and why (reason: which limit made it text, or shorter), '
-  'what it cost (strata.costs), the recording, Telegram''s message, and what went wrong.';
+  'One row per owner and day: state, what was said (for keep_briefing_texts days), spoken or written and why '
+  '(reason: which limit made it text, or shorter), what it cost (strata.costs), the recording, Telegram''s '
+  'message, and what went wrong.';
 alter table strata.briefings enable row level security;
 
 create index if not exists briefings_affirmation_idx on strata.briefings (affirmation_id, day);
@@ -266,7 +293,8 @@ create table if not exists public.daily_summaries (
 );
 comment on table public.daily_summaries is 'One day in a few sentences and numbers; written in the evening.';
 comment on column public.daily_summaries.slept is 'Sleep in the night that led into this day.';
-comment on column public.daily_summaries.metrics is 'Whatever else was measured: {"coffee": 2, "pages_read": 14}.';
+comment on column public.daily_summaries.metrics is
+  'Whatever else was measured: {"coffee": 2, "pages_read": 14}.';
 
 create table if not exists public.shadow_work_current (
   id uuid primary key default gen_random_uuid(),
@@ -279,7 +307,8 @@ create table if not exists public.shadow_work_current (
   intensity smallint check (intensity between 0 and 10),
   state text not null default 'noticed' check (state in ('noticed', 'working', 'integrated'))
 );
-comment on table public.shadow_work_current is 'Patterns the owner is working on: what set one off, and what it says.';
+comment on table public.shadow_work_current is
+  'Patterns the owner is working on: what set one off, and what it says.';
 comment on column public.shadow_work_current.occasion is 'What set the pattern off.';
 comment on column public.shadow_work_current.reframe is 'The same thing seen kindly; a sentence to keep.';
 
@@ -412,7 +441,8 @@ create table if not exists public.templates (
   version integer not null default 1 check (version > 0),
   last_used_at timestamptz
 );
-comment on table public.templates is 'Texts to use again: mails, checklists, prompts, affirmations. Kept for ever.';
+comment on table public.templates is
+  'Texts to use again: mails, checklists, prompts, affirmations. Kept for ever.';
 comment on column public.templates.variables is 'Names that stand in {{braces}} in the body.';
 
 -- ---------------------------------------------------------------------------- machines
@@ -485,7 +515,8 @@ create table if not exists public.voice_recordings (
   duration interval check (duration >= interval '0'),
   metadata jsonb not null default '{}'
 );
-comment on table public.voice_recordings is 'Spoken words: the owner''s memos, and what was spoken to the owner.';
+comment on table public.voice_recordings is
+  'Spoken words: the owner''s memos, and what was spoken to the owner.';
 comment on column public.voice_recordings.metadata is 'About the making: voice, model, characters, cost.';
 
 create table if not exists public.media_files (
@@ -521,37 +552,22 @@ comment on column public.system_backups.verified is 'True once it was restored a
 -- ---------------------------------------------------------------------------- for every table
 
 create index if not exists idx_daily_summaries_created_at on public.daily_summaries (created_at);
-
 create index if not exists idx_shadow_work_created_at on public.shadow_work_current (created_at);
-
 create index if not exists idx_journal_created_at on public.journal_entries (created_at);
-
 create index if not exists idx_projects_created_at on public.projects (created_at);
-
 create index if not exists idx_tasks_created_at on public.tasks (created_at);
-
-create index if not exists idx_productivity_analytics_created_at on public.productivity_analytics (created_at);
-
+create index if not exists idx_productivity_analytics_created_at
+  on public.productivity_analytics (created_at);
 create index if not exists idx_research_notes_created_at on public.research_notes (created_at);
-
 create index if not exists idx_learning_materials_created_at on public.learning_materials (created_at);
-
 create index if not exists idx_contacts_created_at on public.contacts (created_at);
-
 create index if not exists idx_templates_created_at on public.templates (created_at);
-
 create index if not exists idx_bot_sessions_created_at on public.bot_sessions (created_at);
-
 create index if not exists idx_analytics_events_created_at on public.analytics_events (created_at);
-
 create index if not exists idx_historical_analytics_created_at on public.historical_analytics (created_at);
-
 create index if not exists idx_raw_exports_created_at on public.raw_exports (created_at);
-
 create index if not exists idx_voice_recordings_created_at on public.voice_recordings (created_at);
-
 create index if not exists idx_media_files_created_at on public.media_files (created_at);
-
 create index if not exists idx_system_backups_created_at on public.system_backups (created_at);
 alter table public.daily_summaries enable row level security;
 alter table public.shadow_work_current enable row level security;
@@ -582,8 +598,9 @@ grant select, insert, update, delete on table
 
 -- Briefing times: waking the function that speaks, the log it leaves, and what is wrong with it.
 --
--- wake_voice() runs at the hour of the briefing: it writes down that today's is due and wakes the function. What is not done
--- is woken for again every 15 minutes (watchdog), a few times, and shows as an alert until one is sent.
+-- wake_voice() runs at the hour of the briefing: it writes down that today's is due and wakes the function.
+-- What is not done is woken for again every 15 minutes (watchdog), a few times, and shows as an alert until
+-- one is sent.
 
 create or replace function strata.briefings_due()
 returns integer
@@ -592,15 +609,18 @@ set search_path = pg_catalog, pg_temp
 as $$
   with due as (
     insert into strata.briefings as b (owner, day, state, due_at)
-    select o.owner, (strata.clock() at time zone o.timezone)::date, 'due', strata.clock() from strata.owners as o where o.wants_briefing
+    select o.owner, (strata.clock() at time zone o.timezone)::date, 'due', strata.clock()
+      from strata.owners as o where o.wants_briefing
     on conflict (owner, day) do nothing
     returning 1
   )
   select count(*)::integer from due
 $$;
-comment on function strata.briefings_due() is 'Notes that today''s briefings are due; returns how many were not noted yet.';
+comment on function strata.briefings_due() is
+  'Notes that today''s briefings are due; returns how many were not noted yet.';
 
--- One that failed rests for as long as an attempt may take: waking the function again and again must not use its attempts up.
+-- One that failed rests for as long as an attempt may take: waking the function again and again must not use
+-- its attempts up.
 create or replace function strata.briefings_to_send()
 returns text[]
 language sql
@@ -613,9 +633,11 @@ as $$
    where b.day = (strata.clock() at time zone o.timezone)::date
      and b.due_at > strata.clock() - interval '6 hours' -- nobody wants to hear it in the evening
      and b.attempts < strata.setting('briefing_attempts')
-     and (b.state = 'due' or (b.state in ('failed', 'composing', 'delivering') and b.leased_until < strata.clock()))
+     and (b.state = 'due'
+          or (b.state in ('failed', 'composing', 'delivering') and b.leased_until < strata.clock()))
 $$;
-comment on function strata.briefings_to_send() is 'Whose briefing of today is still to be sent, by whoever is woken for it.';
+comment on function strata.briefings_to_send() is
+  'Whose briefing of today is still to be sent, by whoever is woken for it.';
 
 create or replace function strata.retry_briefings()
 returns integer
@@ -646,23 +668,27 @@ begin
 end
 $$;
 comment on procedure strata.wake_voice() is
-  'What cron calls at the hour of the briefing. Works on a read-only database. Commits: must be the only statement, outside a '
-  'transaction.';
+  'What cron calls at the hour of the briefing. Works on a read-only database. Commits: must be the only '
+  'statement, outside a transaction.';
 
 create or replace function strata.briefing_log(p_owner text, p_limit integer default 14)
-returns table (day date, state text, channel text, reason text, says text, characters integer, seconds numeric, usd numeric,
-               sent_at timestamptz, attempts integer, trouble text, recording_id uuid)
+returns table (
+  day date, state text, channel text, reason text, says text, characters integer, seconds numeric,
+  usd numeric, sent_at timestamptz, attempts integer, trouble text, recording_id uuid
+)
 language sql
 stable
 security definer -- the edge functions call it as service_role
 set search_path = pg_catalog, pg_temp
 as $$
-  select b.day, b.state, b.channel, b.reason, b.says, b.characters, b.seconds, c.usd, b.sent_at, b.attempts, b.trouble, b.recording_id
+  select b.day, b.state, b.channel, b.reason, b.says, b.characters, b.seconds, c.usd, b.sent_at, b.attempts,
+         b.trouble, b.recording_id
     from strata.briefings as b left join strata.costs as c on c.cost_id = b.cost_id
    where b.owner = (strata.owner_named(p_owner)).owner
    order by b.day desc limit least(greatest(p_limit, 1), 100)
 $$;
-comment on function strata.briefing_log(text, integer) is 'The last briefings of an owner, newest first; at most 100. ST093: no such owner.';
+comment on function strata.briefing_log(text, integer) is
+  'The last briefings of an owner, newest first; at most 100. ST093: no such owner.';
 
 create or replace function strata.briefing_conditions()
 returns setof strata.condition
@@ -671,17 +697,21 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select 'briefing', strata.tier(), b.owner, 'warning',
-         format('the briefing of %s %s', b.day, case b.state
+         format('the briefing of %1$s %2$s', b.day, case b.state
            when 'failed' then 'could not be sent: ' || b.trouble
            when 'unknown' then 'may not have arrived: ' || b.trouble
-           when 'due' then 'was due at ' || to_char(b.due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') || ' and nobody has sent it'
+           when 'due' then 'was due at ' || to_char(b.due_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+                           || ' and nobody has sent it'
            else 'was begun and not finished' end),
-         case b.state when 'unknown' then 'Look at the chat; deno task strata voice preview shows it. Tomorrow''s is sent as usual.'
-              else 'deno task strata voice send tries again and says what is in the way; strata.owners turns briefings off.' end
+         case b.state when 'unknown' then 'Look at the chat; deno task strata voice preview shows it. '
+                                          'Tomorrow''s is sent as usual.'
+              else 'deno task strata voice send tries again and says what is in the way; '
+                   'strata.owners turns briefings off.' end
     from (select distinct on (x.owner) x.* from strata.briefings as x order by x.owner, x.day desc) as b
     join strata.owners as o on o.owner = b.owner and o.wants_briefing
    where b.state in ('failed', 'unknown')
-      or (b.state = 'due' and b.due_at < strata.clock() - interval '1 hour' -- where none was ever sent, nobody has set it up
+      -- where none was ever sent, nobody has set it up
+      or (b.state = 'due' and b.due_at < strata.clock() - interval '1 hour'
           and exists (select from strata.briefings as x where x.owner = b.owner and x.state = 'sent'))
       or (b.state in ('composing', 'delivering') and b.leased_until < strata.clock() - interval '1 hour')
 $$;
@@ -695,31 +725,36 @@ as $$
   delete from strata.briefings as b
    where b.day < (strata.clock() at time zone 'UTC')::date - strata.setting('keep_briefings')::integer;
   update strata.briefings as b set says = null,
-         trouble = coalesce(b.trouble, case b.state when 'delivering' then 'nobody noted whether it arrived' end),
+         trouble = coalesce(b.trouble,
+                            case b.state when 'delivering' then 'nobody noted whether it arrived' end),
          state = case b.state when 'delivering' then 'unknown' else b.state end
-   where b.day < (strata.clock() at time zone 'UTC')::date - strata.setting('keep_briefing_texts')::integer and b.says is not null
+   where b.day < (strata.clock() at time zone 'UTC')::date - strata.setting('keep_briefing_texts')::integer
+     and b.says is not null
 $$;
-comment on function strata.prune_briefings() is 'Drops briefings older than keep_briefings, and what those said that are older than keep_briefing_texts.';
+comment on function strata.prune_briefings() is
+  'Drops briefings older than keep_briefings, and what those said that are older than keep_briefing_texts.';
 
 -- companion/briefings.sql
 
 -- Briefings: one spoken message a day for each owner, and the log of them.
 --
--- The function `strata-voice` composes, speaks and sends; what it must not forget is here. A briefing is a row per owner and day
--- (of the owner's time zone), so that nobody hears the same day twice:
+-- The function `strata-voice` composes, speaks and sends; what it must not forget is here. A briefing is a
+-- row per owner and day (of the owner's time zone), so that nobody hears the same day twice:
 --
 --   due ──▶ composing ──▶ delivering ──▶ sent
 --              │              ├──▶ failed     refused for certain: may be tried again the same day
---              └──▶ failed    └──▶ unknown    the answer was lost: it may have arrived, so it is not sent again
+--              └──▶ failed    └──▶ unknown    the answer was lost: it may have arrived, and is not sent again
 --
--- Whoever works on one holds its lease. A lease that runs out while composing may be taken over; one that runs out while
--- delivering ends in `unknown`. What was spoken is stored before it is sent, so that another attempt does not pay again.
+-- Whoever works on one holds its lease. A lease that runs out while composing may be taken over; one that
+-- runs out while delivering ends in `unknown`. What was spoken is stored before it is sent, so that another
+-- attempt does not pay again.
 --
--- pg_net only wakes the function (wake_voice, at the hour of the briefing); what then is not done within minutes is woken for
--- again by watchdog(), and is an alert when it stays undone.
+-- pg_net only wakes the function (wake_voice, at the hour of the briefing); what then is not done within
+-- minutes is woken for again by watchdog(), and is an alert when it stays undone.
 --
--- Affirmations have a table of their own because they are wanted every day, for ever, on core: templates of that kind settle
--- with the others, so learn_affirmations() (personal facts) copies them while they are here. One that was spoken rests 14 days.
+-- Affirmations have a table of their own because they are wanted every day, for ever, on core: templates of
+-- that kind settle with the others, so learn_affirmations() (personal facts) copies them while they are here.
+-- One that was spoken rests 14 days.
 
 create or replace function strata.owner_named(p_owner text)
 returns strata.owners
@@ -745,11 +780,15 @@ language sql
 stable
 security definer -- the edge functions call it as service_role
 set search_path = pg_catalog, pg_temp
-as $$ select coalesce(array_agg(o.owner order by o.owner), '{}') from strata.owners as o where o.wants_briefing $$;
+as $$
+  select coalesce(array_agg(o.owner order by o.owner), '{}') from strata.owners as o where o.wants_briefing
+$$;
 comment on function strata.briefing_owners() is 'Who wants a briefing.';
 
 -- The one that has rested longest; of several, another one each day.
-create or replace function strata.choose_affirmation(p_owner text, p_language text, p_day date, out affirmation_id uuid, out says text)
+create or replace function strata.choose_affirmation(
+  p_owner text, p_language text, p_day date, out affirmation_id uuid, out says text
+)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
@@ -764,9 +803,12 @@ as $$
    order by l.day nulls first, md5(a.affirmation_id::text || p_day) limit 1
 $$;
 comment on function strata.choose_affirmation(text, text, date) is
-  'An affirmation this owner has not heard in the last 14 days, the longest rested first; nulls when there is none.';
+  'An affirmation this owner has not heard in the last 14 days, the longest rested first; '
+  'nulls when there is none.';
 
-create or replace function strata.open_briefing(p_owner text, out day date, out state text, out lease uuid, out says text, out recording_id uuid)
+create or replace function strata.open_briefing(
+  p_owner text, out day date, out state text, out lease uuid, out says text, out recording_id uuid
+)
 language plpgsql
 security definer -- the edge functions call it as service_role
 set search_path = pg_catalog, pg_temp
@@ -777,13 +819,16 @@ declare
 begin
   day := (strata.clock() at time zone v_owner.timezone)::date;
   insert into strata.briefings as b (owner, day, state, due_at)
-  values (p_owner, open_briefing.day, 'due', strata.clock()) on conflict on constraint briefings_pkey do nothing;
-  select b.* into v_briefing from strata.briefings as b where b.owner = p_owner and b.day = open_briefing.day for update;
+  values (p_owner, open_briefing.day, 'due', strata.clock())
+  on conflict on constraint briefings_pkey do nothing;
+  select b.* into v_briefing from strata.briefings as b
+   where b.owner = p_owner and b.day = open_briefing.day for update;
   if v_briefing.state = 'delivering' and v_briefing.leased_until < strata.clock() then
     update strata.briefings as b
        set state = 'unknown', trouble = 'whoever sent it did not say whether it arrived'
      where b.owner = p_owner and b.day = open_briefing.day returning b.* into v_briefing;
-  elsif v_briefing.state in ('due', 'failed') or (v_briefing.state = 'composing' and v_briefing.leased_until < strata.clock()) then
+  elsif v_briefing.state in ('due', 'failed')
+    or (v_briefing.state = 'composing' and v_briefing.leased_until < strata.clock()) then
     update strata.briefings as b
        set state = 'composing', lease = gen_random_uuid(), attempts = b.attempts + 1,
            leased_until = strata.clock() + make_interval(secs => strata.setting('briefing_lease'))
@@ -796,11 +841,13 @@ begin
 end
 $$;
 comment on function strata.open_briefing(text) is
-  'Takes today''s briefing of an owner in hand, with a lease; no lease: it was sent (or may have been), or somebody is at it. '
-  'Recording: what an earlier attempt paid for. Two at once: one gets the lease. ST093: no such owner.';
+  'Takes today''s briefing of an owner in hand, with a lease; no lease: it was sent (or may have '
+  'been), or somebody is at it. Recording: what an earlier attempt paid for. Two at once: one gets the '
+  'lease. ST093: no such owner.';
 
 create or replace function strata.start_delivery(
-  p_lease uuid, p_says text, p_language text, p_channel text, p_characters integer, p_reason text default null, p_seconds numeric default null,
+  p_lease uuid, p_says text, p_language text, p_channel text, p_characters integer,
+  p_reason text default null, p_seconds numeric default null,
   p_affirmation_id uuid default null, p_cost_id uuid default null, p_recording_id uuid default null
 )
 returns void
@@ -810,21 +857,25 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   update strata.briefings as b
-     set state = 'delivering', says = p_says, language = p_language, channel = p_channel, characters = p_characters, reason = p_reason,
+     set state = 'delivering', says = p_says, language = p_language, channel = p_channel,
+         characters = p_characters, reason = p_reason,
          seconds = p_seconds, affirmation_id = p_affirmation_id, cost_id = coalesce(p_cost_id, b.cost_id),
          recording_id = p_recording_id, trouble = null,
          leased_until = strata.clock() + make_interval(secs => strata.setting('briefing_lease'))
    where b.lease = p_lease and b.state = 'composing' and b.leased_until >= strata.clock();
   if not found then
-    raise exception 'that briefing is not being composed under this lease' using errcode = 'ST094', hint = strata.remedy('ST094');
+    raise exception 'that briefing is not being composed under this lease'
+      using errcode = 'ST094', hint = strata.remedy('ST094');
   end if;
 end
 $$;
 comment on function strata.start_delivery(uuid, text, text, text, integer, text, numeric, uuid, uuid, uuid) is
-  'Says that the next thing is to send the briefing: from here on it is not sent a second time unless it is refused for '
-  'certain. ST094: not composing under this lease.';
+  'Says that the next thing is to send the briefing: from here on it is not sent a second time unless it is '
+  'refused for certain. ST094: not composing under this lease.';
 
-create or replace function strata.finish_briefing(p_lease uuid, p_message_id text, p_channel text default null, p_reason text default null)
+create or replace function strata.finish_briefing(
+  p_lease uuid, p_message_id text, p_channel text default null, p_reason text default null
+)
 returns void
 language plpgsql
 security definer -- the edge functions call it as service_role
@@ -837,12 +888,14 @@ begin
          channel = coalesce(p_channel, b.channel), reason = coalesce(p_reason, b.reason)
    where b.lease = p_lease and b.state in ('delivering', 'unknown');
   if not found then
-    raise exception 'that briefing is not being delivered under this lease' using errcode = 'ST094', hint = strata.remedy('ST094');
+    raise exception 'that briefing is not being delivered under this lease'
+      using errcode = 'ST094', hint = strata.remedy('ST094');
   end if;
 end
 $$;
 comment on function strata.finish_briefing(uuid, text, text, text) is
-  'The briefing was sent, as this message, and after all over this channel. ST094: not delivering under this lease.';
+  'The briefing was sent, as this message, and after all over this channel. ST094: not '
+  'delivering under this lease.';
 
 create or replace function strata.fail_briefing(p_lease uuid, p_trouble text, p_may_have_arrived boolean)
 returns void
@@ -855,22 +908,26 @@ begin
      set state = case when p_may_have_arrived then 'unknown' else 'failed' end, trouble = left(p_trouble, 500)
    where b.lease = p_lease and b.state in ('composing', 'delivering');
   if not found then
-    raise exception 'that briefing is not being worked on under this lease' using errcode = 'ST094', hint = strata.remedy('ST094');
+    raise exception 'that briefing is not being worked on under this lease'
+      using errcode = 'ST094', hint = strata.remedy('ST094');
   end if;
 end
 $$;
 comment on function strata.fail_briefing(uuid, text, boolean) is
-  'The briefing was not sent, and why; or it may have been, and is not sent again. ST094: not under this lease.';
+  'The briefing was not sent, and why; or it may have been, and is not sent again. '
+  'ST094: not under this lease.';
 
 -- companion/facts.sql
 
 -- Briefing facts: what the personal system has to tell, and where spoken words are kept.
 --
--- This chapter reads the personal system and is the only one that does. Every part looks first whether its table is there
--- and copes with one that is not, or that has other columns because it is somebody's own: that part is then empty, and its
--- trouble is among the facts. So the personal system can be removed, and this chapter stays.
+-- This chapter reads the personal system and is the only one that does. Every part looks first whether its
+-- table is there and copes with one that is not, or that has other columns because it is somebody's own: that
+-- part is then empty, and its trouble is among the facts. So the personal system can be removed, and this
+-- chapter stays.
 --
--- Only what is on core is read: the briefing is about today, yesterday and this week, and that has not settled yet.
+-- Only what is on core is read: the briefing is about today, yesterday and this week, and that has not
+-- settled yet.
 
 -- Parts are functions by name so that one that fails leaves the others whole.
 create or replace function strata.fact_part(p_function text, p_owner strata.owners, p_day date)
@@ -883,7 +940,8 @@ declare
 begin
   execute format('select strata.%I($1, $2)', p_function) into v_fact using p_owner, p_day;
   return v_fact;
-exception when undefined_table or undefined_column or undefined_function or datatype_mismatch or insufficient_privilege
+exception when undefined_table or undefined_column or undefined_function or datatype_mismatch
+or insufficient_privilege
             or cannot_coerce or invalid_text_representation then
   return jsonb_build_object('trouble', sqlerrm);
 end
@@ -906,15 +964,18 @@ begin
       select t.title, t.due_on, t.priority, t.status, t.created_at, t.id from public.tasks as t
        where t.status in ('open', 'in_progress') and trim(t.title) <> ''
     )
-    select jsonb_build_object('open', (select count(*) from open), 'top', coalesce(jsonb_agg(x.task order by x.place), '[]'))
+    select jsonb_build_object('open', (select count(*) from open),
+                              'top', coalesce(jsonb_agg(x.task order by x.place), '[]'))
       from (select jsonb_build_object('title', left(o.title, 300), 'due_on', o.due_on) as task,
-                   row_number() over (order by coalesce(o.due_on <= p_day, false) desc, o.priority, o.due_on nulls last,
+                   row_number() over (order by coalesce(o.due_on <= p_day, false) desc, o.priority,
+                                               o.due_on nulls last,
                                                o.status = 'in_progress' desc, o.created_at, o.id) as place
               from open as o order by place limit 3) as x);
 end
 $$;
 comment on function strata.task_facts(strata.owners, date) is
-  'How many tasks are open, and the first three: due ones before others, then by priority, due date, begun, age.';
+  'How many tasks are open, and the first three: due ones before others, then by '
+  'priority, due date, begun, age.';
 
 create or replace function strata.completed_tasks(p_owner strata.owners, p_from date, p_to date)
 returns bigint
@@ -933,7 +994,9 @@ exception when undefined_column or undefined_function or datatype_mismatch then
   return null; -- somebody's own table; task_facts() says so
 end
 $$;
-comment on function strata.completed_tasks(strata.owners, date, date) is 'How many tasks were completed from one day of the owner to another; null when the table is somebody''s own.';
+comment on function strata.completed_tasks(strata.owners, date, date) is
+  'How many tasks were completed from one day of the owner to another; null when the '
+  'table is somebody''s own.';
 
 create or replace function strata.yesterday_facts(p_owner strata.owners, p_day date)
 returns jsonb
@@ -947,8 +1010,10 @@ begin
   if to_regclass('public.daily_summaries') is not null then
     v_fact := v_fact || coalesce((
       select jsonb_build_object('summary', left(s.summary, 1000), 'mood', s.mood_score,
-                                'slept_minutes', round(extract(epoch from s.slept) / 60)::integer, 'steps', s.steps)
-        from public.daily_summaries as s where s.date = p_day - 1 order by s.created_at desc, s.id limit 1), '{}');
+                                'slept_minutes', round(extract(epoch from s.slept) / 60)::integer,
+                                'steps', s.steps)
+        from public.daily_summaries as s where s.date = p_day - 1 order by s.created_at desc, s.id limit 1),
+                                 '{}');
   end if;
   return v_fact;
 end
@@ -963,18 +1028,22 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_is_over constant boolean := extract(isodow from p_day) = 1; -- on a Monday there is only the last one to tell of
+  -- on a Monday there is only the last one to tell of
+  v_is_over constant boolean := extract(isodow from p_day) = 1;
   v_from constant date := date_trunc('week', p_day::timestamp)::date - case when v_is_over then 7 else 0 end;
   v_to constant date := p_day - 1;
-  v_fact jsonb := jsonb_build_object('is_over', v_is_over, 'completed', strata.completed_tasks(p_owner, v_from, v_to));
+  v_fact jsonb := jsonb_build_object('is_over', v_is_over,
+                                     'completed', strata.completed_tasks(p_owner, v_from, v_to));
 begin
   if to_regclass('public.daily_summaries') is not null then
     v_fact := v_fact || (
-      select jsonb_build_object('mood', round(avg(s.mood_score), 1), 'slept_minutes', round(extract(epoch from avg(s.slept)) / 60)::integer,
+      select jsonb_build_object('mood', round(avg(s.mood_score), 1),
+                                'slept_minutes', round(extract(epoch from avg(s.slept)) / 60)::integer,
                                 'days', count(*))
         from public.daily_summaries as s where s.date between v_from and v_to);
   end if;
-  if to_regclass('public.journal_entries') is not null and not v_is_over then -- those of last Monday are settling
+  -- those of last Monday are settling
+  if to_regclass('public.journal_entries') is not null and not v_is_over then
     v_fact := v_fact || (select jsonb_build_object('journal_days', count(distinct j.date))
                            from public.journal_entries as j where j.date between v_from and v_to);
   end if;
@@ -982,7 +1051,8 @@ begin
 end
 $$;
 comment on function strata.week_facts(strata.owners, date) is
-  'The week from Monday to yesterday, on a Monday the whole last one: tasks completed, days written in the journal, averages.';
+  'The week from Monday to yesterday, on a Monday the whole last one: tasks completed, days written '
+  'in the journal, averages.';
 
 create or replace function strata.learn_affirmations()
 returns integer
@@ -999,7 +1069,8 @@ begin
     from public.templates as t
    where t.id = a.template_id and (a.says, a.language) is distinct from (trim(t.body), t.language)
      and t.language in ('en', 'de') and length(trim(t.body)) between 3 and 300
-     and not exists (select from strata.affirmations as x where x.says = trim(t.body) and x.language = t.language);
+     and not exists (select from strata.affirmations as x
+                      where x.says = trim(t.body) and x.language = t.language);
   insert into strata.affirmations as a (language, says, template_id)
   select distinct on (t.language, trim(t.body)) t.language, trim(t.body), t.id
     from public.templates as t
@@ -1012,8 +1083,8 @@ begin
 end
 $$;
 comment on function strata.learn_affirmations() is
-  'Copies templates of kind affirmation that are on core, because they settle; follows their changes while they are here. '
-  'Returns how many are new.';
+  'Copies templates of kind affirmation that are on core, because they settle; follows their changes while '
+  'they are here. Returns how many are new.';
 
 create or replace function strata.briefing_facts(p_owner text)
 returns jsonb
@@ -1039,14 +1110,19 @@ begin
     'yesterday', strata.fact_part('yesterday_facts', v_owner, v_day),
     'week', strata.fact_part('week_facts', v_owner, v_day),
     'affirmation', case when v_affirmation.affirmation_id is not null
-                        then jsonb_build_object('id', v_affirmation.affirmation_id, 'says', v_affirmation.says) end);
+                        then jsonb_build_object('id', v_affirmation.affirmation_id,
+                                                'says', v_affirmation.says) end);
 end
 $$;
 comment on function strata.briefing_facts(text) is
-  'Everything today''s briefing of an owner may say, as JSON: owner, day, hour, tasks, yesterday, week, affirmation; parts that '
-  'are not known are null. Changes nothing but the affirmations it learns. ST093: no such owner.';
+  'Everything today''s briefing of an owner may say, as JSON: owner, day, hour, tasks, yesterday, '
+  'week, affirmation; parts that are not known are null. Changes nothing but the affirmations it '
+  'learns. ST093: no such owner.';
 
-create or replace function strata.store_recording(p_kind text, p_language text, p_transcript text, p_mime_type text, p_audio text, p_seconds numeric, p_metadata text)
+create or replace function strata.store_recording(
+  p_kind text, p_language text, p_transcript text, p_mime_type text, p_audio text,
+  p_seconds numeric, p_metadata text
+)
 returns uuid
 language plpgsql
 security definer -- the edge functions call it as service_role
@@ -1058,7 +1134,8 @@ begin
   if to_regclass('public.voice_recordings') is null then
     return null;
   end if;
-  insert into public.voice_recordings (created_at, kind, language, transcript, mime_type, audio, duration, metadata)
+  insert into public.voice_recordings (created_at, kind, language, transcript, mime_type, audio, duration,
+                                       metadata)
   values (strata.clock(), p_kind, p_language, p_transcript, p_mime_type, decode(p_audio, 'hex'),
           make_interval(secs => p_seconds::double precision), p_metadata::jsonb)
   returning id into v_id;
@@ -1066,10 +1143,12 @@ begin
 end
 $$;
 comment on function strata.store_recording(text, text, text, text, text, numeric, text) is
-  'Keeps what was spoken (in hexadecimal; and JSON about it as text: either crosses REST untouched) as a voice recording, which '
-  'settles like everything else; null where there is no such table.';
+  'Keeps what was spoken (in hexadecimal; and JSON about it as text: either crosses REST untouched) as a '
+  'voice recording, which settles like everything else; null where there is no such table.';
 
-create or replace function strata.read_recording(p_recording_id uuid, out mime_type text, out audio text, out seconds numeric)
+create or replace function strata.read_recording(
+  p_recording_id uuid, out mime_type text, out audio text, out seconds numeric
+)
 language plpgsql
 stable
 security definer -- the edge functions call it as service_role
@@ -1082,7 +1161,8 @@ begin
   end if;
 end
 $$;
-comment on function strata.read_recording(uuid) is 'A voice recording that is still on this tier, in hexadecimal; nulls when it has settled.';
+comment on function strata.read_recording(uuid) is
+  'A voice recording that is still on this tier, in hexadecimal; nulls when it has settled.';
 
 -- companion/personal.sql
 
@@ -1130,12 +1210,14 @@ create or replace trigger fill_date before insert on public.journal_entries
 
 insert into strata.errors (code, cause, remedy) values
   ('ST093', 'there is no such owner', 'select owner from strata.owners; add one with an INSERT'),
-  ('ST094', 'the briefing is not in that step, or somebody else is working on it', 'nothing: whoever holds it goes on, and it is looked at again')
+  ('ST094', 'the briefing is not in that step, or somebody else is working on it',
+   'nothing: whoever holds it goes on, and it is looked at again')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
 insert into strata.settings (name, value, unit, says) values
   ('affirmation_rests', 14, 'days', 'how long an affirmation is not repeated'),
-  ('briefing_lease', 180, 'seconds', 'how long whoever composes or delivers a briefing has for it; more than a function may run'),
+  ('briefing_lease', 180, 'seconds',
+   'how long whoever composes or delivers a briefing has for it; more than a function may run'),
   ('briefing_attempts', 5, 'attempts', 'how often a day''s briefing is tried, by itself'),
   ('keep_briefings', 400, 'days', 'how long briefings stay in the log'),
   ('keep_briefing_texts', 30, 'days', 'how long the log keeps what a briefing said')
@@ -1201,7 +1283,8 @@ on conflict do nothing;
 
 insert into strata.schedules (job, cron, command, tiers, says) values
   ('strata-briefing', '0 7 * * *', 'call strata.wake_voice()', '{core}', 'the spoken briefing of the morning')
-on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
+-- when, and whether, is the owner's
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says;
 
 insert into strata.registry (product, occasion, place, routine) values
   ('companion', 'condition', 100, 'briefing_conditions')
@@ -1217,8 +1300,9 @@ on conflict (occasion, routine) do update set place = excluded.place;
 
 -- release/grants.sql
 
--- One sweep, before the grants that follow: nobody has a right to what this file made. What default privileges of the owner's gave on
--- new routines is remembered; on those that were here before counts what was granted on each.
+-- One sweep, before the grants that follow: nobody has a right to what this file made. What default
+-- privileges of the owner's gave on new routines is remembered; on those that were here before counts what
+-- was granted on each.
 --
 -- Nothing of schema strata is open to public, anon and authenticated, whom a publishable key makes everybody.
 
@@ -1232,32 +1316,38 @@ declare
   v_role name;
   v_one record;
 begin
-  for v_role in select r.rolname from pg_catalog.pg_roles as r where r.rolname in ('anon', 'authenticated') loop
+  for v_role in
+    select r.rolname from pg_catalog.pg_roles as r where r.rolname in ('anon', 'authenticated')
+  loop
     execute format('revoke all on schema strata from %I', v_role);
     execute format('revoke all on all tables in schema strata from %I', v_role);
     execute format('revoke all on all sequences in schema strata from %I', v_role);
     execute format('revoke all on all routines in schema strata from %I', v_role);
   end loop;
   for v_one in
-    select p.oid::regprocedure::text as routine, p.proname as name, a.grantee::regrole::text as grantee, a.is_grantable as grantable
+    select p.oid::regprocedure::text as routine, p.proname as name, a.grantee::regrole::text as grantee,
+           a.is_grantable as grantable
       from pg_catalog.pg_proc as p cross join lateral aclexplode(p.proacl) as a
      where p.pronamespace = 'strata'::regnamespace and a.grantee not in (0, p.proowner)
        and p.oid <> all (current_setting('strata.not_ours')::oid[])
   loop
-    execute format('revoke all on routine %s from %s cascade', v_one.routine, v_one.grantee);
-    if v_one.grantee not in ('service_role', 'strata_mover') and not current_setting('strata.old_routines')::jsonb ? v_one.routine then
-      perform pg_catalog.set_config('strata.granted', (current_setting('strata.granted')::jsonb || to_jsonb(v_one))::text, true);
+    execute format('revoke all on routine %1$s from %2$s cascade', v_one.routine, v_one.grantee);
+    if v_one.grantee not in ('service_role', 'strata_mover')
+       and not current_setting('strata.old_routines')::jsonb ? v_one.routine then
+      perform pg_catalog.set_config(
+        'strata.granted', (current_setting('strata.granted')::jsonb || to_jsonb(v_one))::text, true);
     end if;
   end loop;
   for v_one in
     select c.oid::regclass::text as relation, a.grantee::regrole::text as grantee
       from pg_catalog.pg_class as c cross join lateral aclexplode(c.relacl) as a
      where c.relnamespace = 'strata'::regnamespace and c.relkind in ('r', 'p', 'v', 'S')
-       and a.grantee in (select r.oid from pg_catalog.pg_roles as r where r.rolname in ('service_role', 'strata_mover'))
+       and a.grantee in
+    (select r.oid from pg_catalog.pg_roles as r where r.rolname in ('service_role', 'strata_mover'))
        and c.oid <> all (current_setting('strata.old_relations')::oid[])
      group by c.oid, a.grantee
   loop
-    execute format('revoke all on table %s from %s', v_one.relation, v_one.grantee);
+    execute format('revoke all on table %1$s from %2$s', v_one.relation, v_one.grantee);
   end loop;
 end
 $$;
@@ -1266,7 +1356,8 @@ grant execute on function strata.briefings_to_send() to service_role;
 grant execute on function strata.briefing_log(text, integer) to service_role;
 grant execute on function strata.briefing_owners() to service_role;
 grant execute on function strata.open_briefing(text) to service_role;
-grant execute on function strata.start_delivery(uuid, text, text, text, integer, text, numeric, uuid, uuid, uuid) to service_role;
+grant execute on function strata.start_delivery(uuid, text, text, text, integer, text, numeric, uuid, uuid,
+                                                uuid) to service_role;
 grant execute on function strata.finish_briefing(uuid, text, text, text) to service_role;
 grant execute on function strata.fail_briefing(uuid, text, boolean) to service_role;
 grant execute on function strata.briefing_facts(text) to service_role;
@@ -1282,7 +1373,9 @@ do $$
 declare
   v_role name;
 begin
-  for v_role in select r.rolname from pg_catalog.pg_roles as r where r.rolname in ('anon', 'authenticated') loop
+  for v_role in
+    select r.rolname from pg_catalog.pg_roles as r where r.rolname in ('anon', 'authenticated')
+  loop
     execute format('revoke execute on function public.date_from_created_at () from %I', v_role);
     execute format('revoke all on table
       public.daily_summaries, public.shadow_work_current, public.journal_entries, public.projects,
@@ -1296,14 +1389,15 @@ $$;
 
 revoke execute on function public.date_from_created_at() from public;
 select strata.note_rights();
-select strata.note_release('companion', '0.1.0', 'f2987d28a4bdce418865fc9b7cb7cbc8ea812f6f9593eb5200e5f16d16458a75');
+select strata.note_release('companion', '0.1.0', '91a592baec3e18a445873bff04f53fbddb605fe390363dfc664dfea6c24b95bc');
 
 notify pgrst, 'reload schema';
 
 -- release/regrant.sql
 
--- What the owner granted is granted again: on the same routine, else on the one of that name, where there is one. Not to whoever has a
--- publishable key, and not to neighbours, who may do what a release says: that is named.
+-- What the owner granted is granted again: on the same routine, else on the one of that name, where there is
+-- one. Not to whoever has a publishable key, and not to neighbours, who may do what a release says: that is
+-- named.
 
 do $$
 declare
@@ -1313,21 +1407,24 @@ declare
 begin
   for v_one in
     select g.routine, g.name, g.grantee, g.grantable
-      from jsonb_to_recordset(current_setting('strata.granted')::jsonb) as g (routine text, name text, grantee text, grantable boolean)
+      from jsonb_to_recordset(current_setting('strata.granted')::jsonb) as g (routine text, name text,
+                                                                              grantee text, grantable boolean)
      order by g.routine, g.grantee
   loop
     v_routine := coalesce(to_regprocedure(v_one.routine)::text, (
       select min(p.oid::regprocedure::text) from pg_catalog.pg_proc as p
        where p.pronamespace = 'strata'::regnamespace and p.proname = v_one.name having count(*) = 1));
     if v_routine is null or v_one.grantee in ('public', 'anon', 'authenticated', 'strata_mover') then
-      v_left := v_left || format('%s to %s', v_one.routine, v_one.grantee);
+      v_left := v_left || format('%1$s to %2$s', v_one.routine, v_one.grantee);
     else
-      execute format('grant execute on routine %s to %s%s', v_routine, v_one.grantee, case when v_one.grantable then ' with grant option' end);
+      execute format('grant execute on routine %1$s to %2$s%3$s', v_routine, v_one.grantee,
+                     case when v_one.grantable then ' with grant option' end);
     end if;
   end loop;
   if v_left <> '{}' then
     raise warning 'not granted again: %', array_to_string(v_left, '; ')
-      using hint = 'Whoever comes with a publishable key is to call a function of your own, in a schema of your own, that calls Strata''s.';
+      using hint = 'Whoever comes with a publishable key is to call a function of your own, in a schema of '
+                   'your own, that calls Strata''s.';
   end if;
 end
 $$;
@@ -1337,5 +1434,7 @@ $$;
 -- The session is again as it was.
 
 select pg_catalog.set_config('search_path', pg_catalog.current_setting('strata.search_path', true), true);
-select pg_catalog.set_config('default_transaction_read_only', case pg_catalog.current_setting('strata.read_only', true)
-                             when 'on' then 'on' when 'off' then 'off' end, false); -- null: what it is by default
+select pg_catalog.set_config('default_transaction_read_only',
+                             case pg_catalog.current_setting('strata.read_only', true)
+                               -- null: what it is by default
+                               when 'on' then 'on' when 'off' then 'off' end, false);

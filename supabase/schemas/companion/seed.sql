@@ -1,11 +1,13 @@
 insert into strata.errors (code, cause, remedy) values
   ('ST093', 'there is no such owner', 'select owner from strata.owners; add one with an INSERT'),
-  ('ST094', 'the briefing is not in that step, or somebody else is working on it', 'nothing: whoever holds it goes on, and it is looked at again')
+  ('ST094', 'the briefing is not in that step, or somebody else is working on it',
+   'nothing: whoever holds it goes on, and it is looked at again')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
 insert into strata.settings (name, value, unit, says) values
   ('affirmation_rests', 14, 'days', 'how long an affirmation is not repeated'),
-  ('briefing_lease', 180, 'seconds', 'how long whoever composes or delivers a briefing has for it; more than a function may run'),
+  ('briefing_lease', 180, 'seconds',
+   'how long whoever composes or delivers a briefing has for it; more than a function may run'),
   ('briefing_attempts', 5, 'attempts', 'how often a day''s briefing is tried, by itself'),
   ('keep_briefings', 400, 'days', 'how long briefings stay in the log'),
   ('keep_briefing_texts', 30, 'days', 'how long the log keeps what a briefing said')
@@ -71,7 +73,8 @@ on conflict do nothing;
 
 insert into strata.schedules (job, cron, command, tiers, says) values
   ('strata-briefing', '0 7 * * *', 'call strata.wake_voice()', '{core}', 'the spoken briefing of the morning')
-on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
+-- when, and whether, is the owner's
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says;
 
 insert into strata.registry (product, occasion, place, routine) values
   ('companion', 'condition', 100, 'briefing_conditions')

@@ -14,8 +14,8 @@ create table strata.owners (
   constraint owners_names_are_short check (length(name) between 1 and 60)
 );
 comment on table strata.owners is
-  'Who hears the briefing: by which name (null: none), in which language (en, de) and time zone; voice, model and chat are those '
-  'of the function''s environment unless named here.';
+  'Who hears the briefing: by which name (null: none), in which language (en, de) and time zone; voice, '
+  'model and chat are those of the function''s environment unless named here.';
 alter table strata.owners enable row level security;
 
 create table strata.affirmations (
@@ -31,7 +31,8 @@ create table strata.affirmations (
   constraint affirmations_are_a_sentence check (length(says) between 3 and 300)
 );
 comment on table strata.affirmations is
-  'Sentences the briefing chooses from; add with INSERT, silence with active = false. template_id: the template one was copied from.';
+  'Sentences the briefing chooses from; add with INSERT, silence with active = false. template_id: the '
+  'template one was copied from.';
 alter table strata.affirmations enable row level security;
 
 create table strata.briefings (
@@ -55,16 +56,20 @@ create table strata.briefings (
   sent_at timestamptz,
   trouble text,
   constraint briefings_pkey primary key (owner, day),
-  constraint briefings_state_is_known check (state in ('due', 'composing', 'delivering', 'sent', 'failed', 'unknown')),
+  constraint briefings_state_is_known check (state in ('due', 'composing', 'delivering', 'sent', 'failed',
+                                                       'unknown')),
   constraint briefings_channel_is_known check (channel in ('voice', 'text')),
-  constraint briefings_are_leased_while_worked_on check (state not in ('composing', 'delivering') or (lease is not null and leased_until is not null)),
-  constraint briefings_say_something check ((state <> 'delivering' or says is not null) and (state not in ('delivering', 'sent') or channel is not null)),
+  constraint briefings_are_leased_while_worked_on check (state not in ('composing', 'delivering')
+                                                         or (lease is not null and leased_until is not null)),
+  constraint briefings_say_something check ((state <> 'delivering' or says is not null)
+                                            and (state not in ('delivering', 'sent') or channel is not null)),
   constraint briefings_are_sent_at_a_time check ((state = 'sent') = (sent_at is not null)),
   constraint briefings_fail_for_a_reason check (state not in ('failed', 'unknown') or trouble is not null)
 );
 comment on table strata.briefings is
-  'One row per owner and day: state, what was said (for keep_briefing_texts days), spoken or written and why (reason: which limit made it text, or shorter), '
-  'what it cost (strata.costs), the recording, Telegram''s message, and what went wrong.';
+  'One row per owner and day: state, what was said (for keep_briefing_texts days), spoken or written and why '
+  '(reason: which limit made it text, or shorter), what it cost (strata.costs), the recording, Telegram''s '
+  'message, and what went wrong.';
 alter table strata.briefings enable row level security;
 
 create index briefings_affirmation_idx on strata.briefings (affirmation_id, day);
@@ -86,7 +91,8 @@ create table public.daily_summaries (
 );
 comment on table public.daily_summaries is 'One day in a few sentences and numbers; written in the evening.';
 comment on column public.daily_summaries.slept is 'Sleep in the night that led into this day.';
-comment on column public.daily_summaries.metrics is 'Whatever else was measured: {"coffee": 2, "pages_read": 14}.';
+comment on column public.daily_summaries.metrics is
+  'Whatever else was measured: {"coffee": 2, "pages_read": 14}.';
 
 create table public.shadow_work_current (
   id uuid primary key default gen_random_uuid(),
@@ -99,7 +105,8 @@ create table public.shadow_work_current (
   intensity smallint check (intensity between 0 and 10),
   state text not null default 'noticed' check (state in ('noticed', 'working', 'integrated'))
 );
-comment on table public.shadow_work_current is 'Patterns the owner is working on: what set one off, and what it says.';
+comment on table public.shadow_work_current is
+  'Patterns the owner is working on: what set one off, and what it says.';
 comment on column public.shadow_work_current.occasion is 'What set the pattern off.';
 comment on column public.shadow_work_current.reframe is 'The same thing seen kindly; a sentence to keep.';
 
@@ -232,7 +239,8 @@ create table public.templates (
   version integer not null default 1 check (version > 0),
   last_used_at timestamptz
 );
-comment on table public.templates is 'Texts to use again: mails, checklists, prompts, affirmations. Kept for ever.';
+comment on table public.templates is
+  'Texts to use again: mails, checklists, prompts, affirmations. Kept for ever.';
 comment on column public.templates.variables is 'Names that stand in {{braces}} in the body.';
 
 -- ---------------------------------------------------------------------------- machines
@@ -305,7 +313,8 @@ create table public.voice_recordings (
   duration interval check (duration >= interval '0'),
   metadata jsonb not null default '{}'
 );
-comment on table public.voice_recordings is 'Spoken words: the owner''s memos, and what was spoken to the owner.';
+comment on table public.voice_recordings is
+  'Spoken words: the owner''s memos, and what was spoken to the owner.';
 comment on column public.voice_recordings.metadata is 'About the making: voice, model, characters, cost.';
 
 create table public.media_files (
@@ -341,37 +350,22 @@ comment on column public.system_backups.verified is 'True once it was restored a
 -- ---------------------------------------------------------------------------- for every table
 
 create index idx_daily_summaries_created_at on public.daily_summaries (created_at);
-
 create index idx_shadow_work_created_at on public.shadow_work_current (created_at);
-
 create index idx_journal_created_at on public.journal_entries (created_at);
-
 create index idx_projects_created_at on public.projects (created_at);
-
 create index idx_tasks_created_at on public.tasks (created_at);
-
-create index idx_productivity_analytics_created_at on public.productivity_analytics (created_at);
-
+create index idx_productivity_analytics_created_at
+  on public.productivity_analytics (created_at);
 create index idx_research_notes_created_at on public.research_notes (created_at);
-
 create index idx_learning_materials_created_at on public.learning_materials (created_at);
-
 create index idx_contacts_created_at on public.contacts (created_at);
-
 create index idx_templates_created_at on public.templates (created_at);
-
 create index idx_bot_sessions_created_at on public.bot_sessions (created_at);
-
 create index idx_analytics_events_created_at on public.analytics_events (created_at);
-
 create index idx_historical_analytics_created_at on public.historical_analytics (created_at);
-
 create index idx_raw_exports_created_at on public.raw_exports (created_at);
-
 create index idx_voice_recordings_created_at on public.voice_recordings (created_at);
-
 create index idx_media_files_created_at on public.media_files (created_at);
-
 create index idx_system_backups_created_at on public.system_backups (created_at);
 alter table public.daily_summaries enable row level security;
 alter table public.shadow_work_current enable row level security;

@@ -1,16 +1,18 @@
 -- Costs: every paid call is counted before it is made.
 --
--- Whoever wants to spend asks first. reserve_cost() writes down what a call costs at most, or says which limit is in the
--- way; settle_cost() corrects that to what it did cost, release_cost() to nothing, when it was refused. What nobody
--- settles, because the caller died in the middle, counts in full: better a cent too many in the book than one too many
--- on the bill. Two at once wait for each other, so together they cannot pass a limit either.
+-- Whoever wants to spend asks first. reserve_cost() writes down what a call costs at most, or says which
+-- limit is in the way; settle_cost() corrects that to what it did cost, release_cost() to nothing, when it
+-- was refused. What nobody settles, because the caller died in the middle, counts in full: better a cent too
+-- many in the book than one too many on the bill. Two at once wait for each other, so together they cannot
+-- pass a limit either.
 --
 -- The limits, all rows that an UPDATE changes:
 --   free credits     what the service gives each month (allowances). They are used up first and cost nothing.
 --   a day            USD billed beyond them per day, of all kinds together (cost_per_day in settings).
---   a month per kind what its calls are worth at list price, free or not (budgets), so that what matters little does not
---                    take the credits of what matters more.
---   a daily kind     gets its share of the credits that are left for the days that are left, so that they last.
+--   a month per kind what its calls are worth at list price, free or not (budgets), so that what matters
+--                    little does not take the credits of what matters more.
+--   a daily kind     gets its share of the credits that are left for the days that are left, so that they
+--                    last.
 -- Days and months are UTC; the credits' month begins when the service resets them.
 --
 -- Lock order: strata/costs (advisory), then costs.
@@ -20,12 +22,15 @@ returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
-  insert into strata.costs (at, kind, units, usd, worth) values (strata.clock(), p_kind, p_units, p_usd, p_usd)
+  insert into strata.costs (at, kind, units, usd, worth)
+  values (strata.clock(), p_kind, p_units, p_usd, p_usd)
 $$;
 comment on function strata.note_cost(text, numeric, numeric) is
   'Writes down that something has cost money already. What can ask first asks reserve_cost().';
 
-create function strata.allowance_period(p_service text, out starts timestamptz, out ends timestamptz)
+create function strata.allowance_period(
+  p_service text, out starts timestamptz, out ends timestamptz
+)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
@@ -33,15 +38,18 @@ as $$
   select (a.reset + make_interval(months => a.months + k - 1)) at time zone 'UTC',
          (a.reset + make_interval(months => a.months + k)) at time zone 'UTC'
     from (select x.resets_at at time zone 'UTC' as reset,
-                 (extract(year from strata.clock() at time zone 'UTC') - extract(year from x.resets_at at time zone 'UTC'))::integer * 12
-                 + (extract(month from strata.clock() at time zone 'UTC') - extract(month from x.resets_at at time zone 'UTC'))::integer as months
+                 (extract(year from strata.clock() at time zone 'UTC') - extract(
+                   year from x.resets_at at time zone 'UTC'))::integer * 12
+                 + (extract(month from strata.clock() at time zone 'UTC') - extract(
+                   month from x.resets_at at time zone 'UTC'))::integer as months
             from strata.allowances as x where x.service = p_service) as a
     cross join generate_series(0, 1) as k
    where (a.reset + make_interval(months => a.months + k)) at time zone 'UTC' > strata.clock()
    order by k limit 1
 $$;
 comment on function strata.allowance_period(text) is
-  'The month for which a service''s present credits are given, from one reset to the next; nothing for a service without.';
+  'The month for which a service''s present credits are given, from one reset to the next; '
+  'nothing for a service without.';
 
 create function strata.credits_left(p_service text)
 returns numeric
@@ -59,8 +67,10 @@ begin
     return 0;
   end if;
   -- The service also counts what others use with the same key, and we what it has not counted yet.
-  select greatest(coalesce(sum(c.credits), 0), case when v_allowance.told_at >= v_starts then v_allowance.told_used
-                    + coalesce(sum(c.credits) filter (where c.at > v_allowance.told_at), 0) end)
+  select greatest(coalesce(sum(c.credits), 0),
+                  case when v_allowance.told_at >= v_starts
+                       then v_allowance.told_used
+                            + coalesce(sum(c.credits) filter (where c.at > v_allowance.told_at), 0) end)
     into v_used
     from strata.costs as c where c.service = p_service and c.at >= v_starts;
   return greatest(v_allowance.amount - v_used, 0);
@@ -70,7 +80,8 @@ comment on function strata.credits_left(text) is
   'How many of the month''s credits of a service are left, by our book or by its own, whichever says less.';
 
 create function strata.affordable(p_service text, p_item text, p_kind text,
-                                  out units integer, out limited_by text, out credits_left numeric, out usd_left numeric)
+                                  out units integer, out limited_by text, out credits_left numeric,
+                                  out usd_left numeric)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -90,26 +101,33 @@ declare
 begin
   select p.* into v_price from strata.prices as p where p.service = p_service and p.item = p_item;
   if not found then
-    raise exception 'there is no price for "%" of "%"', p_item, p_service using errcode = 'ST090', hint = strata.remedy('ST090');
+    raise exception 'there is no price for "%" of "%"', p_item, p_service
+      using errcode = 'ST090', hint = strata.remedy('ST090');
   end if;
   select b.* into v_budget from strata.budgets as b where b.kind = p_kind;
   credits_left := strata.credits_left(p_service);
   usd_left := greatest(strata.setting('cost_per_day') / 1000000.0
               - coalesce((select sum(c.usd) from strata.costs as c where c.at >= v_today), 0), 0);
-  if exists (select from strata.allowances as a where a.service = p_service and a.exhausted_until > strata.clock()) then
+  if exists (select from strata.allowances as a
+              where a.service = p_service and a.exhausted_until > strata.clock()) then
     units := 0;
     limited_by := 'exhausted';
     return;
   end if;
-  select coalesce(sum(c.worth), 0), coalesce(sum(c.credits) filter (where c.at >= v_today and c.service = p_service), 0)
+  select coalesce(sum(c.worth), 0),
+         coalesce(sum(c.credits) filter (where c.at >= v_today and c.service = p_service), 0)
     into v_worth, v_credits_today
     from strata.costs as c where c.kind = p_kind and c.at >= v_month;
   v_days := ceil(extract(epoch from v_ends - v_today) / 86400);
   v_paid := coalesce(floor(usd_left / nullif(v_price.usd, 0)), c_most);
-  v_free := coalesce(floor(case when v_budget.is_daily then (credits_left + v_credits_today) / v_days - v_credits_today else credits_left end
+  v_free := coalesce(floor(case when v_budget.is_daily
+                                then (credits_left + v_credits_today) / v_days - v_credits_today
+                                else credits_left end
                            / nullif(v_price.credits, 0)), 0);
-  -- A daily call may always be as long as its day's money would buy: credits saved for later days cost the same then.
-  units := least(greatest(case when v_budget.is_daily then greatest(v_free, v_paid) else v_free + v_paid end, 0), c_most);
+  -- A daily call may always be as long as its day's money would buy: credits saved for later days cost the
+  -- same then.
+  units := least(greatest(case when v_budget.is_daily then greatest(v_free, v_paid) else v_free + v_paid end,
+                          0), c_most);
   limited_by := case when v_budget.is_daily and v_free > v_paid then 'share' else 'day' end;
   if v_worth + units * v_price.usd > v_budget.usd_per_month then
     units := greatest(floor((v_budget.usd_per_month - v_worth) / v_price.usd), 0);
@@ -118,12 +136,13 @@ begin
 end
 $$;
 comment on function strata.affordable(text, text, text) is
-  'How many units of an item a kind of spending may use now, and which limit that is: exhausted (the service refuses until its '
-  'next reset), share (a daily kind''s part of the credits), day (USD), month (of this kind); with the credits and the day''s '
-  'USD that are left. Changes nothing. ST090: no price.';
+  'How many units of an item a kind of spending may use now, and which limit that is: exhausted (the service '
+  'refuses until its next reset), share (a daily kind''s part of the credits), day (USD), month (of this '
+  'kind); with the credits and the day''s USD that are left. Changes nothing. ST090: no price.';
 
 create function strata.estimate_cost(p_service text, p_item text, p_kind text, p_units numeric,
-                                     out credits numeric, out usd numeric, out worth numeric, out fits boolean, out limited_by text,
+                                     out credits numeric, out usd numeric, out worth numeric,
+                                     out fits boolean, out limited_by text,
                                      out units_left integer, out credits_left numeric, out usd_left numeric)
 language plpgsql
 stable
@@ -135,7 +154,8 @@ declare
   v_may constant record := strata.affordable(p_service, p_item, p_kind);
 begin
   if p_kind is null or p_kind = '' or p_units is null or p_units < 0 then
-    raise exception '% of "%" is not an amount to be spent', coalesce(p_units::text, 'nothing'), coalesce(p_kind, '')
+    raise exception '% of "%" is not an amount to be spent', coalesce(p_units::text, 'nothing'),
+      coalesce(p_kind, '')
       using errcode = 'ST091', hint = strata.remedy('ST091');
   end if;
   select p.* into v_price from strata.prices as p where p.service = p_service and p.item = p_item;
@@ -150,12 +170,14 @@ begin
 end
 $$;
 comment on function strata.estimate_cost(text, text, text, numeric) is
-  'What so many units would cost now (credits, USD billed, worth at list price), whether they may be spent, and by what that is '
-  'limited (see affordable). Changes nothing. ST090: no price. ST091: no amount.';
+  'What so many units would cost now (credits, USD billed, worth at list price), whether they may be spent, '
+  'and by what that is limited (see affordable). Changes nothing. ST090: no price. ST091: no amount.';
 grant execute on function strata.estimate_cost(text, text, text, numeric) to service_role;
 
-create function strata.reserve_cost(p_service text, p_item text, p_kind text, p_units numeric, p_says text,
-                                    out cost_id uuid, out denied_by text, out usd numeric)
+create function strata.reserve_cost(
+  p_service text, p_item text, p_kind text, p_units numeric, p_says text, out cost_id uuid,
+  out denied_by text, out usd numeric
+)
 language plpgsql
 security definer -- the edge functions call it as service_role
 set search_path = pg_catalog, pg_temp
@@ -171,13 +193,15 @@ begin
   end if;
   usd := v_cost.usd;
   insert into strata.costs as c (at, kind, units, usd, service, item, credits, worth, state, says)
-  values (strata.clock(), p_kind, p_units, v_cost.usd, p_service, p_item, v_cost.credits, v_cost.worth, 'reserved', p_says)
+  values (strata.clock(), p_kind, p_units, v_cost.usd, p_service, p_item, v_cost.credits, v_cost.worth,
+          'reserved', p_says)
   returning c.cost_id into cost_id;
 end
 $$;
 comment on function strata.reserve_cost(text, text, text, numeric, text) is
-  'Counts a paid call before it is made. cost_id: it may be made, and costs at most usd; without one, denied_by says which limit '
-  'is in the way (see affordable). Two at once wait for each other. ST090: no price. ST091: no amount.';
+  'Counts a paid call before it is made. cost_id: it may be made, and costs at most usd; without one, '
+  'denied_by says which limit is in the way (see affordable). Two at once wait for each other. ST090: no '
+  'price. ST091: no amount.';
 grant execute on function strata.reserve_cost(text, text, text, numeric, text) to service_role;
 
 create function strata.settle_cost(p_cost_id uuid, p_credits numeric default null)
@@ -193,8 +217,10 @@ begin
   update strata.costs as c
      set state = 'settled', credits = coalesce(p_credits, c.credits),
          worth = coalesce(p_credits / p.credits * p.usd, c.worth),
-         usd = case when p_credits is null or p.usd is null or p.credits is null then c.usd -- what was free of it stays free
-                    else greatest(p_credits - (c.credits - c.usd / p.usd * p.credits) - strata.credits_left(c.service), 0)
+         -- what was free of it stays free
+         usd = case when p_credits is null or p.usd is null or p.credits is null then c.usd
+                    else greatest(
+                      p_credits - (c.credits - c.usd / p.usd * p.credits) - strata.credits_left(c.service), 0)
                          / p.credits * p.usd end
     from (select x.cost_id as id, nullif(y.credits, 0) as credits, nullif(y.usd, 0) as usd
             from strata.costs as x left join strata.prices as y on y.service = x.service and y.item = x.item
@@ -202,15 +228,15 @@ begin
    where c.cost_id = p.id and c.state = 'reserved'
   returning c.usd into v_usd;
   if not found then
-    raise exception 'there is no open reservation %', p_cost_id using errcode = 'ST092', hint = strata.remedy('ST092');
+    raise exception 'there is no open reservation %', p_cost_id
+      using errcode = 'ST092', hint = strata.remedy('ST092');
   end if;
   return v_usd;
 end
 $$;
 comment on function strata.settle_cost(uuid, numeric) is
-  'The call was made: it has cost what was reserved, or the credits the service says it took (more of them than reserved are '
-  'free while there are any). Returns the USD billed. ST092: '
-  'no open reservation.';
+  'The call was made: it has cost what was reserved, or the credits the service says it took (more of them '
+  'than reserved are free while there are any). Returns the USD billed. ST092: no open reservation.';
 grant execute on function strata.settle_cost(uuid, numeric) to service_role;
 
 create function strata.release_cost(p_cost_id uuid)
@@ -223,16 +249,19 @@ begin
   update strata.costs as c set state = 'released', units = 0, usd = 0, credits = 0, worth = 0
    where c.cost_id = p_cost_id and c.state = 'reserved';
   if not found then
-    raise exception 'there is no open reservation %', p_cost_id using errcode = 'ST092', hint = strata.remedy('ST092');
+    raise exception 'there is no open reservation %', p_cost_id
+      using errcode = 'ST092', hint = strata.remedy('ST092');
   end if;
 end
 $$;
 comment on function strata.release_cost(uuid) is
-  'The call was refused, so it cost nothing. Only for an answer that says so: when the answer was lost, settle it. ST092: no '
-  'open reservation.';
+  'The call was refused, so it cost nothing. Only for an answer that says so: when the answer was lost, '
+  'settle it. ST092: no open reservation.';
 grant execute on function strata.release_cost(uuid) to service_role;
 
-create function strata.note_allowance(p_service text, p_used numeric, p_amount numeric, p_resets_at timestamptz default null)
+create function strata.note_allowance(
+  p_service text, p_used numeric, p_amount numeric, p_resets_at timestamptz default null
+)
 returns void
 language sql
 security definer -- the edge functions call it as service_role
@@ -241,7 +270,8 @@ as $$
   update strata.allowances as a
      set told_used = p_used, told_at = strata.clock(), amount = coalesce(p_amount, a.amount),
          resets_at = coalesce(p_resets_at, a.resets_at),
-         exhausted_until = case when p_used < coalesce(p_amount, a.amount) then null else a.exhausted_until end
+         exhausted_until = case when p_used < coalesce(p_amount, a.amount) then null
+                                else a.exhausted_until end
    where a.service = p_service
 $$;
 comment on function strata.note_allowance(text, numeric, numeric, timestamptz) is
@@ -258,5 +288,6 @@ as $$
    where a.service = p_service returning a.exhausted_until
 $$;
 comment on function strata.note_exhausted(text) is
-  'The service has refused for want of credits: nothing is asked of it until its next reset. Returns when that is.';
+  'The service has refused for want of credits: nothing is asked of it until its next '
+  'reset. Returns when that is.';
 grant execute on function strata.note_exhausted(text) to service_role;

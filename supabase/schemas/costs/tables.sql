@@ -9,7 +9,8 @@ create table strata.prices (
   constraint prices_are_not_negative check (usd >= 0 and credits >= 0)
 );
 comment on table strata.prices is
-  'What one unit (such as a character) costs: list price in US dollars, credits of the service''s allowance, and where that is written.';
+  'What one unit (such as a character) costs: list price in US dollars, credits of the service''s allowance, '
+  'and where that is written.';
 alter table strata.prices enable row level security;
 
 create table strata.allowances (
@@ -25,8 +26,9 @@ create table strata.allowances (
   constraint allowances_are_not_negative check (amount >= 0 and told_used >= 0)
 );
 comment on table strata.allowances is
-  'Credits a service gives each month: how many, one of the times at which they are given anew, and where that is written. '
-  'told_used, told_at: what the service itself said last; exhausted_until: it has refused for want of credits.';
+  'Credits a service gives each month: how many, one of the times at which they are given anew, and '
+  'where that is written. told_used, told_at: what the service itself said last; exhausted_until: it has '
+  'refused for want of credits.';
 alter table strata.allowances enable row level security;
 
 create table strata.budgets (
@@ -38,8 +40,8 @@ create table strata.budgets (
   constraint budgets_are_not_negative check (usd_per_month >= 0)
 );
 comment on table strata.budgets is
-  'Kinds of spending with a limit of their own: what a month (UTC) of it may be worth at list price (null: no limit), and '
-  'whether it happens daily and so gets a share of the credits for each day.';
+  'Kinds of spending with a limit of their own: what a month (UTC) of it may be worth at list price (null: '
+  'no limit), and whether it happens daily and so gets a share of the credits for each day.';
 alter table strata.budgets enable row level security;
 
 create table strata.costs (
@@ -57,11 +59,13 @@ create table strata.costs (
   constraint costs_pkey primary key (cost_id),
   constraint costs_are_not_negative check (units >= 0 and usd >= 0 and credits >= 0 and worth >= 0),
   constraint costs_state_is_known check (state in ('reserved', 'settled', 'released')),
-  constraint costs_released_are_nothing check (state <> 'released' or (units, usd, credits, worth) = (0, 0, 0, 0))
+  constraint costs_released_are_nothing check (state <> 'released'
+                                               or (units, usd, credits, worth) = (0, 0, 0, 0))
 );
 comment on table strata.costs is
-  'What was spent, when and on what: kind (such as briefing), what exactly (says), units (such as characters), credits of the '
-  'allowance, US dollars billed, and worth: their list price. A reservation counts in full until it is settled or released.';
+  'What was spent, when and on what: kind (such as briefing), what exactly (says), units (such as '
+  'characters), credits of the allowance, US dollars billed, and worth: their list price. A reservation '
+  'counts in full until it is settled or released.';
 alter table strata.costs enable row level security;
 
 create index costs_at_idx on strata.costs (at);
@@ -78,5 +82,6 @@ create table strata.costs_totals (
   worth numeric not null,
   constraint costs_totals_pkey primary key (kind, month, service, item)
 );
-comment on table strata.costs_totals is 'Costs older than keep_costs, added up per kind, month (UTC), service and item; these stay.';
+comment on table strata.costs_totals is
+  'Costs older than keep_costs, added up per kind, month (UTC), service and item; these stay.';
 alter table strata.costs_totals enable row level security;

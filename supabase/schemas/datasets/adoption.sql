@@ -1,12 +1,13 @@
 -- Tables: what Strata asks of a table before it manages it, and the little it adds to one.
 --
--- Questions to the catalogue (key_columns, delete_triggers, size_sql), the reasons to refuse a table (objections) or a
--- condition (check_condition), and the three things Strata ever changes on a table of its owner's: an index on its age
--- column, on main an index over its oversize rows, and, where the owner asked for it, one more condition on its delete
--- triggers. Nothing in here knows of datasets or policies.
+-- Questions to the catalogue (key_columns, delete_triggers, size_sql), the reason to refuse a condition
+-- (check_condition), and the three things Strata ever changes on a table of its owner's: an index on its age
+-- column, on main an index over its oversize rows, and, where the owner asked for it, one more condition on
+-- its delete triggers. Nothing in here knows of datasets or policies.
 --
--- What is asked of the catalogue for every batch is asked in plpgsql, which keeps the plan while the session lives: planning
--- takes ten times as long as answering. And each is answered by an index, because the catalogue grows with the tables.
+-- What is asked of the catalogue for every batch is asked in plpgsql, which keeps the plan while the session
+-- lives: planning takes ten times as long as answering. And each is answered by an index, because the
+-- catalogue grows with the tables.
 
 create function strata.key_columns(p_relation regclass)
 returns text[]
@@ -23,10 +24,12 @@ begin
      where i.indrelid = p_relation and i.indisprimary and k.position <= i.indnkeyatts);
 end
 $$;
-comment on function strata.key_columns(regclass) is 'The primary key''s columns in order; null when there is none.';
+comment on function strata.key_columns(regclass) is
+  'The primary key''s columns in order; null when there is none.';
 
--- Keys are compared as their primary key compares them: the type of one may come with an extension, and its `=` lies in
--- no search path of ours. Not finding it can mean to compare as something else: citext as text, letter by letter.
+-- Keys are compared as their primary key compares them: the type of one may come with an extension, and its
+-- `=` lies in no search path of ours. Not finding it can mean to compare as something else: citext as text,
+-- letter by letter.
 create function strata.equals_sql(p_relation regclass, p_column text)
 returns text
 language plpgsql
@@ -36,7 +39,7 @@ as $$
 begin
   return (
     select coalesce((
-      select format('operator(%s.%s)', o.oprnamespace::regnamespace::text, o.oprname)
+      select format('operator(%1$s.%2$s)', o.oprnamespace::regnamespace::text, o.oprname)
         from pg_catalog.pg_index as i
        cross join lateral unnest(i.indkey, i.indclass) as k (attnum, opclass)
         join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = k.attnum
@@ -47,7 +50,8 @@ begin
        where i.indrelid = p_relation and i.indisprimary and a.attname = p_column), '='));
 end
 $$;
-comment on function strata.equals_sql(regclass, text) is 'The operator by which a table''s primary key tells values of a column apart, as SQL.';
+comment on function strata.equals_sql(regclass, text) is
+  'The operator by which a table''s primary key tells values of a column apart, as SQL.';
 
 -- In the condition itself, not in a name or an argument that only reads like it.
 create function strata.looks_away(p_trigger oid)
@@ -60,7 +64,8 @@ as $$
 begin
   return (
     select g.tgqual is not null and coalesce(substring(
-             replace(pg_catalog.pg_get_triggerdef(g.oid), quote_ident(g.tgname), '') from '^.*? FOR EACH (?:ROW|STATEMENT) WHEN \((.*?)\) EXECUTE FUNCTION ')
+             replace(pg_catalog.pg_get_triggerdef(g.oid), quote_ident(g.tgname),
+                     '') from '^.*? FOR EACH (?:ROW|STATEMENT) WHEN \((.*?)\) EXECUTE FUNCTION ')
              like '%current_setting(''strata.purging''%', false)
       from pg_catalog.pg_trigger as g where g.oid = p_trigger);
 end
@@ -84,128 +89,8 @@ begin
 end
 $$;
 comment on function strata.delete_triggers(regclass, boolean) is
-  'Names of the enabled user triggers that fire on DELETE: those that look at strata.purging in their WHEN, or the others.';
-
--- The catalogue has no index by the table a foreign key points at, but one by what depends on a table.
-create function strata.foreign_keys_to(p_relation regclass)
-returns setof pg_catalog.pg_constraint
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-set enable_hashjoin = off -- each by its number: never all constraints for one table's
-set enable_mergejoin = off
-as $$
-begin
-  return query
-    select f.*
-      from (select distinct d.objid as oid from pg_catalog.pg_depend as d
-             where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = p_relation
-               and d.classid = 'pg_catalog.pg_constraint'::regclass) as d
-      join pg_catalog.pg_constraint as f on f.oid = d.oid
-     where f.contype = 'f' and f.confrelid = p_relation;
-end
-$$;
-comment on function strata.foreign_keys_to(regclass) is 'The foreign keys of any table that point at this one.';
-
-create function strata.delete_rules(p_relation regclass)
-returns text[]
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select coalesce(array_agg(r.rulename::text order by r.rulename), '{}')
-      from pg_catalog.pg_rewrite as r where r.ev_class = p_relation and r.ev_type = '4');
-end
-$$;
-comment on function strata.delete_rules(regclass) is
-  'Rules (create rule … on delete) that do something else than delete, or more, while a DELETE says that the row is gone.';
-
-create function strata.deletion_objections(p_relation regclass)
-returns table (code text, says text, hint text)
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
-as $$
-begin
-  return query
-  select 'ST010', format('deleting a row of %s would delete rows of %s (foreign key %s, on delete cascade)',
-                         p_relation, f.conrelid::regclass, f.conname),
-         format('Make it on delete restrict or no action: alter table %s drop constraint %I, and add it again.',
-                f.conrelid::regclass, f.conname)
-    from strata.foreign_keys_to(p_relation) as f where f.confdeltype = 'c'
-  union all
-  select p.* from strata.publication_objections(p_relation) as p
-  union all
-  select 'ST010', format('%s has rule "%s", which is followed when a row is deleted', p_relation, d.rule),
-         format('Drop it, and use a trigger instead: drop rule %I on %s', d.rule, p_relation)
-    from unnest(strata.delete_rules(p_relation)) as d (rule);
-end
-$$;
-comment on function strata.deletion_objections(regclass) is 'What would refuse the deletion of a row, or make more of it: foreign keys, publications, rules.';
-
--- Everything that keeps a table from being managed, in the order a person would mend it. Asked when a table is
--- adopted and again before every batch: a foreign key added last night counts as well.
-create function strata.objections(p_relation regclass, p_age_column text, p_delete_triggers text)
-returns table (code text, says text, hint text)
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-set standard_conforming_strings = on
-set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
-as $$
-begin
-  return query
-  select 'ST010', format('%s %s', p_relation, o.says), o.hint
-    from pg_catalog.pg_class as c,
-    lateral (values
-      (c.relkind <> 'r',
-       case c.relkind when 'v' then 'is a view' when 'm' then 'is a materialized view' when 'f' then 'is a foreign table'
-         when 'p' then 'is a partitioned table' else 'is not a table' end,
-       case c.relkind when 'p' then 'Drop old partitions instead.' else 'Manage the table that holds the rows.' end),
-      (c.relpersistence = 't', 'is a temporary table', 'Manage an ordinary table.'),
-      (c.relnamespace::regnamespace::text in ('pg_catalog', 'information_schema', 'strata', 'cron', 'vault', 'net'),
-       'belongs to Postgres or to Strata itself', 'Manage a table of your own.'),
-      (c.relkind = 'r' and strata.key_columns(p_relation) is null,
-       'has no primary key', 'Add one: rows are followed by it from tier to tier.')) as o (applies, says, hint)
-   where c.oid = p_relation and o.applies
-  union all
-  select o.code, o.says, o.hint from strata.owner_objections(p_relation) as o
-  union all
-  select 'ST010', format('column "%s" of %s is called like one that Strata adds while it reads', a.attname, p_relation), 'Give the column another name.'
-    from pg_catalog.pg_attribute as a
-   where a.attrelid = p_relation and a.attname in ('strata_tid', 'strata_version', 'strata_age', 'strata_before', 'strata_content')
-  union all
-  select 'ST010', format('%s takes part in table inheritance', p_relation), 'Manage a table without parents or children.'
-   where exists (select from pg_catalog.pg_inherits as i where p_relation in (i.inhrelid, i.inhparent))
-     and exists (select from pg_catalog.pg_class as c where c.oid = p_relation and c.relkind = 'r')
-  union all
-  select 'ST010',
-         case when a.attname is null then format('%s has no column "%s" to tell a row''s age by', p_relation, p_age_column)
-           else format('column "%s" of %s is %s, which is not a point in time', a.attname, p_relation,
-                       format_type(a.atttypid, a.atttypmod)) end,
-         'Name a column of type timestamptz, timestamp or date: p_age_column in SQL, --age, or age_column in strata.yaml.'
-    from (select) as one
-    left join pg_catalog.pg_attribute as a
-      on a.attrelid = p_relation and a.attname = p_age_column and a.attnum > 0 and not a.attisdropped
-   where a.attname is null or a.atttypid not in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
-  union all
-  select o.code, o.says, o.hint from strata.value_objections(p_relation) as o
-  union all
-  select o.code, o.says, o.hint from strata.deletion_objections(p_relation) as o
-  union all
-  select 'ST013', format('%s has triggers that fire on delete: %s', p_relation, array_to_string(g.names, ', ')),
-         'A move deletes here what it has brought to the colder tier. Call strata.manage() with p_delete_triggers => '
-         '''fire'' (let them) or ''skip'' (they are made to look away while Strata deletes).'
-    from (select strata.delete_triggers(p_relation, false) as names) as g
-   where g.names is not null and p_delete_triggers is distinct from 'fire';
-end
-$$;
-comment on function strata.objections(regclass, text, text) is
-  'Why a table cannot be managed, or cannot go on being moved: code, sentence and remedy; empty when it can.';
-select strata.pin('strata.objections(regclass, text, text)');
+  'Names of the enabled user triggers that fire on DELETE: those that look at strata.purging in '
+  'their WHEN, or the others.';
 
 -- A trigger is replaced under its own name; how it is enabled and its comment survive.
 create function strata.replace_trigger(p_trigger oid, p_definition text)
@@ -217,27 +102,29 @@ declare
   v_trigger record;
 begin
   select g.tgname as name, g.tgrelid::regclass as relation, g.tgconstraint <> 0 as is_constraint,
-         case g.tgenabled when 'D' then 'disable' when 'R' then 'enable replica' when 'A' then 'enable always' end as mode,
+         case g.tgenabled when 'D' then 'disable' when 'R' then 'enable replica'
+                          when 'A' then 'enable always' end as mode,
          obj_description(g.oid, 'pg_trigger') as says
     into v_trigger from pg_catalog.pg_trigger as g where g.oid = p_trigger;
   if v_trigger.is_constraint then -- Postgres cannot replace these
-    execute format('drop trigger %I on %s', v_trigger.name, v_trigger.relation);
+    execute format('drop trigger %1$I on %2$s', v_trigger.name, v_trigger.relation);
     execute p_definition;
-    execute format('comment on trigger %I on %s is %L', v_trigger.name, v_trigger.relation, v_trigger.says);
+    execute format('comment on trigger %1$I on %2$s is %3$L', v_trigger.name, v_trigger.relation,
+                   v_trigger.says);
   else
     execute regexp_replace(p_definition, '^CREATE ', 'create or replace ');
   end if;
   if v_trigger.mode is not null then
-    execute format('alter table %s %s trigger %I', v_trigger.relation, v_trigger.mode, v_trigger.name);
+    execute format('alter table %1$s %2$s trigger %3$I', v_trigger.relation, v_trigger.mode, v_trigger.name);
   end if;
 end
 $$;
 comment on function strata.replace_trigger(oid, text) is
   'Gives a trigger a new definition and nothing else: name, comment and mode stay.';
 
--- 'skip': each delete trigger gets one more condition, so that it looks away while Strata deletes; unguarding takes
--- exactly that condition away again. It is written as nobody else would, so that a trigger whose owner looks at
--- strata.purging himself is left alone both ways.
+-- 'skip': each delete trigger gets one more condition, so that it looks away while Strata deletes; unguarding
+-- takes exactly that condition away again. It is written as nobody else would, so that a trigger whose owner
+-- looks at strata.purging himself is left alone both ways.
 create function strata.guard_triggers(p_relation regclass, p_guard boolean)
 returns void
 language plpgsql
@@ -245,7 +132,8 @@ set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on
 as $$
 declare
-  c_guard constant text := '(COALESCE(current_setting(''strata.purging''::text, true), ''off''::text) <> ''on''::text)';
+  c_guard constant text := '(COALESCE(current_setting(''strata.purging''::text, true), '
+                           '''off''::text) <> ''on''::text)';
   v_trigger record;
   v_parts text[];
 begin
@@ -256,9 +144,11 @@ begin
      where g.tgrelid = p_relation and not g.tgisinternal
   loop
     if p_guard and v_trigger.name = any (coalesce(strata.delete_triggers(p_relation, false), '{}')) then
-      v_parts := regexp_match(v_trigger.definition, '^(CREATE .*?)(?: WHEN \((.*)\))? EXECUTE FUNCTION (.*)$');
-      perform strata.replace_trigger(v_trigger.oid, format('%s when (%s%s) execute function %s', v_parts[1],
-                                                           '(' || v_parts[2] || ') and ', c_guard, v_parts[3]));
+      v_parts := regexp_match(v_trigger.definition,
+                              '^(CREATE .*?)(?: WHEN \((.*)\))? EXECUTE FUNCTION (.*)$');
+      perform strata.replace_trigger(v_trigger.oid,
+                                     format('%1$s when (%2$s%3$s) execute function %4$s', v_parts[1],
+                                            '(' || v_parts[2] || ') and ', c_guard, v_parts[3]));
     elsif v_trigger.guarded and not p_guard then
       perform strata.replace_trigger(v_trigger.oid, replace(replace(v_trigger.definition,
         ' WHEN (' || c_guard || ')', ''), ' AND ' || c_guard, ''));
@@ -267,7 +157,8 @@ begin
 end
 $$;
 comment on function strata.guard_triggers(regclass, boolean) is
-  'Adds to every delete trigger of the table the condition that Strata is not purging, or takes it away again.';
+  'Adds to every delete trigger of the table the condition that Strata is not purging, '
+  'or takes it away again.';
 select strata.pin('strata.guard_triggers(regclass, boolean)');
 
 create function strata.ensure_age_index(p_relation regclass, p_age_column text)
@@ -285,16 +176,18 @@ begin
   ) then
     return false;
   end if;
-  execute format('create index on %s (%I)', p_relation, p_age_column); -- Postgres finds a name that is free
+  -- Postgres finds a name that is free
+  execute format('create index on %1$s (%2$I)', p_relation, p_age_column);
   return true;
 end
 $$;
 comment on function strata.ensure_age_index(regclass, text) is
-  'Makes an index on the age column unless one that leads with it is there; says whether it did. Writers wait while it '
+  'Makes an index '
+  'on the age column unless one that leads with it is there; says whether it did. Writers wait while it '
   'is built: on a large busy table, create it concurrently beforehand.';
 
--- The size of a row as its owner sees it: bytes of its texts, bytes and documents, uncompressed. Everything in it is
--- immutable, so that an index can find the few rows above a limit.
+-- The size of a row as its owner sees it: bytes of its texts, bytes and documents, uncompressed. Everything
+-- in it is immutable, so that an index can find the few rows above a limit.
 create function strata.size_sql(p_relation regclass)
 returns text
 language sql
@@ -304,7 +197,8 @@ as $$
   select coalesce(string_agg(
            case when a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'bytea'::regtype)
                 then format('coalesce(octet_length(%I), 0)', a.attname)
-                else format('coalesce(octet_length((%I)::text), 0)', a.attname) end, ' + ' order by a.attnum), '0')
+                else format('coalesce(octet_length((%I)::text), 0)', a.attname) end, ' + ' order by a.attnum),
+                  '0')
     from pg_catalog.pg_attribute as a
    where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped
      and a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'bytea'::regtype,
@@ -313,9 +207,11 @@ $$;
 comment on function strata.size_sql(regclass) is
   'An immutable SQL expression for the bytes of a row''s variable-length columns (text, bytea, json, jsonb).';
 
--- Rows over the size limit are due on a middle tier whatever their age; a partial index finds them. Its comment says
--- what it was made from: another limit, age column or column of text, and it is made anew.
-create function strata.ensure_size_index(p_relation regclass, p_age_column text, p_limit_kb integer)
+-- Rows over the size limit are due on a middle tier whatever their age; a partial index finds them. Its
+-- comment says what it was made from: another limit, age column or column of text, and it is made anew.
+create function strata.ensure_size_index(
+  p_relation regclass, p_age_column text, p_limit_kb integer
+)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -324,8 +220,10 @@ declare
   c_says constant text := 'Strata: rows over the size limit, by ';
   v_name constant text := (select 'strata_size_' || left(c.relname, 40) || '_' || left(md5(c.relname), 8)
                              from pg_catalog.pg_class as c where c.oid = p_relation);
-  v_schema constant text := (select c.relnamespace::regnamespace from pg_catalog.pg_class as c where c.oid = p_relation);
-  v_definition constant text := format('(%I) where (%s) > %s', p_age_column, strata.size_sql(p_relation), p_limit_kb::bigint * 1024);
+  v_schema constant text := (select c.relnamespace::regnamespace from pg_catalog.pg_class as c
+                              where c.oid = p_relation);
+  v_definition constant text := format('(%1$I) where (%2$s) > %3$s', p_age_column,
+                                       strata.size_sql(p_relation), p_limit_kb::bigint * 1024);
   v_there text;
 begin
   select obj_description(i.indexrelid, 'pg_class') into v_there
@@ -334,13 +232,14 @@ begin
   if found and v_there is not distinct from c_says || v_definition then
     return;
   end if;
-  execute format('drop index if exists %s.%I', v_schema, v_name);
+  execute format('drop index if exists %1$s.%2$I', v_schema, v_name);
   if p_limit_kb is not null and strata.size_sql(p_relation) <> '0' then
-    execute format('create index %I on %s %s', v_name, p_relation, v_definition);
-    execute format('comment on index %s.%I is %L', v_schema, v_name, c_says || v_definition);
+    execute format('create index %1$I on %2$s %3$s', v_name, p_relation, v_definition);
+    execute format('comment on index %1$s.%2$I is %3$L', v_schema, v_name, c_says || v_definition);
   end if;
 exception when program_limit_exceeded then
-  null; -- over hundreds of columns a predicate grows too long for the catalogue; the rows are found without it
+  -- over hundreds of columns a predicate grows too long for the catalogue; the rows are found without it
+  null;
 end
 $$;
 comment on function strata.ensure_size_index(regclass, text, integer) is
@@ -354,10 +253,11 @@ as $$
 declare
   v_context text;
 begin
-  -- First as a claim writes it, then as a hold does: over the row alone, where a name can mean a column and nothing
-  -- else. No text closes both kinds of bracket, so what passes is one expression.
-  execute format('select from %s as t where (%s) and (select (array[%s]::boolean[])[1] from (select t.*) as t) limit 0',
-                 p_relation, p_condition, p_condition);
+  -- First as a claim writes it, then as a hold does: over the row alone, where a name can mean a column and
+  -- nothing else. No text closes both kinds of bracket, so what passes is one expression.
+  execute format('select from %1$s as t where (%2$s) and (select (array[%2$s]::boolean[])[1] '
+                 'from (select t.*) as t) limit 0',
+                 p_relation, p_condition);
 exception when query_canceled or assert_failure or others then -- what is constant in it is computed already
   get stacked diagnostics v_context = pg_exception_context;
   if strata.is_our_end(sqlstate, sqlerrm, v_context)
@@ -378,9 +278,11 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return coalesce(pg_database_size(p_database), 0); -- null for one without a file, which is being made or dropped
+  -- null for one without a file, which is being made or dropped
+  return coalesce(pg_database_size(p_database), 0);
 exception when invalid_catalog_name or undefined_object then -- 3D000; from PostgreSQL 16 on 42704
   return 0; -- dropped at this moment
 end
 $$;
-comment on function strata.database_bytes(oid) is 'pg_database_size(), and 0 for a database that is dropped while it is asked about.';
+comment on function strata.database_bytes(oid) is
+  'pg_database_size(), and 0 for a database that is dropped while it is asked about.';

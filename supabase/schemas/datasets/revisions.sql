@@ -6,4 +6,5 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$ select coalesce(max(t.revision), 0) + 1 from strata.tellings as t where t.dataset = p_dataset $$;
-comment on function strata.first_revision(text) is 'With which revision a dataset begins: past what was told of one of that name before.';
+comment on function strata.first_revision(text) is
+  'With which revision a dataset begins: past what was told of one of that name before.';

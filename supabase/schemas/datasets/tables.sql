@@ -43,10 +43,11 @@ create table strata.datasets (
   constraint datasets_accepted_from_a_tier check ((accepted_from is null) = (accepted is null))
 );
 comment on table strata.datasets is
-  'Managed tables. *_retention_days, delete_after_days: ages in days, null = never. due_when: a further SQL condition. waits_for: one of a hotter tier''s that the owner of this tier has not taken yet. '
-  'accepted(_from): the description a hotter tier gave of it; accepted_revision, _digest, _content: which one. ahead: a newer policy that '
-  'the colder tier has, and this one has forgotten. told_*, twin_columns: what the colder tier knows. '
-  'trouble, remedy, next_try_at: why the dataset stands still and until when.';
+  'Managed tables. *_retention_days, delete_after_days: ages in days, null = never. due_when: a further '
+  'SQL condition. waits_for: one of a hotter tier''s that the owner of this tier has not taken yet. '
+  'accepted(_from): the description a hotter tier gave of it; accepted_revision, _digest, _content: which '
+  'one. ahead: a newer policy that the colder tier has, and this one has forgotten. told_*, twin_columns: '
+  'what the colder tier knows. trouble, remedy, next_try_at: why the dataset stands still and until when.';
 alter table strata.datasets enable row level security;
 
 create table strata.holds (
@@ -66,9 +67,9 @@ create table strata.holds (
   constraint holds_prevents_is_known check (prevents in ('move', 'delete', 'both'))
 );
 comment on table strata.holds is
-  'Reasons not to move or not to delete rows: one key or all rows meeting a condition, until a time or until released. '
-  'They travel down the chain with their dataset. waits_for: a condition of a hotter tier''s that the owner of this tier has not '
-  'taken yet; meanwhile every row is held.';
+  'Reasons not to move or not to delete rows: one key or all rows meeting a condition, until a time or until '
+  'released. They travel down the chain with their dataset. waits_for: a condition of a hotter tier''s that '
+  'the owner of this tier has not taken yet; meanwhile every row is held.';
 alter table strata.holds enable row level security;
 
 create index holds_dataset_idx on strata.holds (dataset);
@@ -88,9 +89,9 @@ create table strata.ledger (
   constraint ledger_what_is_known check (what in ('moved', 'deleted', 'met'))
 );
 comment on table strata.ledger is
-  'Rows that left this tier, per dataset and month of their age: moved to the next, or deleted at their age. met: rows of '
-  'moves into this tier that were here already. digest: xor of their fingerprints over columns, since the frame began, and '
-  'strips: the same of each strip, under what is made of the key that mask names.';
+  'Rows that left this tier, per dataset and month of their age: moved to the next, or deleted at their age. '
+  'met: rows of moves into this tier that were here already. digest: xor of their fingerprints over columns, '
+  'since the frame began, and strips: the same of each strip, under what is made of the key that mask names.';
 alter table strata.ledger enable row level security;
 
 create table strata.came (
@@ -98,7 +99,8 @@ create table strata.came (
   rows bigint not null,
   constraint came_pkey primary key (dataset)
 );
-comment on table strata.came is 'How many rows of each dataset have come to this tier and stayed, moved on or were deleted at their age.';
+comment on table strata.came is
+  'How many rows of each dataset have come to this tier and stayed, moved on or were deleted at their age.';
 alter table strata.came enable row level security;
 
 create table strata.tellings (
@@ -109,6 +111,6 @@ create table strata.tellings (
   constraint tellings_pkey primary key (dataset, revision, digest)
 );
 comment on table strata.tellings is
-  'Which policies of a dataset the colder tier was told, or may have been, the latest last (telling_id); a hundred of each dataset, also '
-  'of one that was let go of.';
+  'Which policies of a dataset the colder tier was told, or may have been, the latest last (telling_id); a '
+  'hundred of each dataset, also of one that was let go of.';
 alter table strata.tellings enable row level security;

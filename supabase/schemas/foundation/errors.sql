@@ -13,15 +13,21 @@ $$;
 comment on function strata.remedy(text) is
   'What to do about an SQLSTATE: the remedy of the whole code, else of its class, else a general word.';
 
--- Errors that are about a line or a server, and a cancel, may as well be raised by code of an owner's that is called here: a
--- condition, a trigger, a check. What it raises is its own dataset's trouble, whatever its SQLSTATE says.
+-- Errors that are about a line or a server, and a cancel, may as well be raised by code of an owner's that is
+-- called here: a condition, a trigger, a check. What it raises is its own dataset's trouble, whatever its
+-- SQLSTATE says.
 create function strata.is_link_error(p_sqlstate text)
 returns boolean
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
-as $$ select left(p_sqlstate, 2) in ('08', '28', '2F') or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007', 'ST008', 'ST009', 'ST069', '25006') $$;
-comment on function strata.is_link_error(text) is 'Whether an error is about the neighbour itself rather than one dataset.';
+as $$
+  select left(p_sqlstate, 2) in ('08', '28', '2F')
+         or p_sqlstate in ('57P01', '57P02', '57P03', '53300', 'ST003', 'ST004', 'ST005', 'ST007',
+                           'ST008', 'ST009', 'ST069', '25006')
+$$;
+comment on function strata.is_link_error(text) is
+  'Whether an error is about the neighbour itself rather than one dataset.';
 
 -- By the innermost line of its context, of which neither RAISE nor these words are ever translated.
 create function strata.is_raised_by_owner(p_context text)
@@ -30,14 +36,16 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select split_part(p_context, E'\n', 1) ~ '(\mRAISE$|^while executing .* dblink connection|^remote SQL command: |^PL/Python function )'
+  select split_part(p_context, E'\n', 1) ~ '(\mRAISE$|^while executing .* dblink connection|^remote SQL '
+                                           'command: |^PL/Python function )'
          and split_part(p_context, E'\n', 1) !~ '(\mfunction strata\.|"strata_)'
 $$;
 comment on function strata.is_raised_by_owner(text) is
-  'Whether an error, by its context, was raised by a function that is not Strata''s, or came over a line that is not Strata''s.';
+  'Whether an error, by its context, was raised by a function that is not Strata''s, or came over a '
+  'line that is not Strata''s.';
 
--- A cancel ends a run once: by a request, or because its statement took too long. It must not be taken for a trouble, or the run
--- would go on. Where messages are in English, Postgres' own are known.
+-- A cancel ends a run once: by a request, or because its statement took too long. It must not be taken for a
+-- trouble, or the run would go on. Where messages are in English, Postgres' own are known.
 create function strata.is_our_end(p_sqlstate text, p_says text, p_context text)
 returns boolean
 language sql
@@ -46,13 +54,14 @@ set search_path = pg_catalog, pg_temp
 as $$
   select case when p_sqlstate <> '57014' then false
               when current_setting('statement_timeout')::interval > interval '0'
-                   and clock_timestamp() - statement_timestamp() >= current_setting('statement_timeout')::interval then true
+                   and clock_timestamp() - statement_timestamp()
+                     >= current_setting('statement_timeout')::interval then true
               when strata.is_raised_by_owner(p_context) then false
               else p_says like 'canceling %' or current_setting('lc_messages') !~* '^(C|POSIX|en)(\M|_)' end
 $$;
 comment on function strata.is_our_end(text, text, text) is
-  'Whether an error that was caught is a cancel of what runs here, which has to end; false for one that code of an owner''s raised. '
-  'Takes sqlstate, sqlerrm and the context of the error.';
+  'Whether an error that was caught is a cancel of what runs here, which has to end; false for one that code '
+  'of an owner''s raised. Takes sqlstate, sqlerrm and the context of the error.';
 
 create function strata.code_to_note(p_sqlstate text, p_context text)
 returns text
@@ -61,11 +70,13 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
   select case when p_sqlstate = '57014'
-                or (strata.is_link_error(p_sqlstate) and (left(p_sqlstate, 2) not in ('25', 'ST') or strata.is_raised_by_owner(p_context)))
+                or (strata.is_link_error(p_sqlstate)
+                    and (left(p_sqlstate, 2) not in ('25', 'ST') or strata.is_raised_by_owner(p_context)))
               then 'ST015' else p_sqlstate end
 $$;
 comment on function strata.code_to_note(text, text) is
-  'The code of an error that was caught where nobody dials: ST015 in place of a cancel''s or a line''s, which only code of an owner''s raises there.';
+  'The code of an error that was caught where nobody dials: ST015 in place of a cancel''s or a line''s, '
+  'which only code of an owner''s raises there.';
 
 create function strata.blame_owner(p_sqlstate text, p_says text, p_context text)
 returns void
@@ -74,10 +85,12 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not strata.is_our_end(p_sqlstate, p_says, p_context) and strata.code_to_note(p_sqlstate, p_context) <> p_sqlstate then
+  if not strata.is_our_end(p_sqlstate, p_says, p_context)
+     and strata.code_to_note(p_sqlstate, p_context) <> p_sqlstate then
     raise exception '% [%]', p_says, p_sqlstate using errcode = 'ST015', hint = strata.remedy('ST015');
   end if;
 end
 $$;
 comment on function strata.blame_owner(text, text, text) is
-  'ST015 in place of an error of an owner''s code that would be taken for a cancel or for a trouble of the line; nothing for any other.';
+  'ST015 in place of an error of an owner''s code that would be taken for a cancel or for a trouble of the '
+  'line; nothing for any other.';

@@ -9,8 +9,9 @@ comment on function strata.lock_dataset(text) is
   'Waits until this transaction alone works on the dataset in this database. Released with the transaction; '
   'never held across a call to another tier.';
 
--- The lock of a turn belongs to the session, because a turn is many transactions. Its name is kept in a setting of the
--- session, so that a run that was cancelled does not keep the dataset from all others as long as its session lives.
+-- The lock of a turn belongs to the session, because a turn is many transactions. Its name is kept in a
+-- setting of the session, so that a run that was cancelled does not keep the dataset from all others as long
+-- as its session lives.
 create function strata.begin_turn(p_turn text)
 returns boolean
 language plpgsql
@@ -29,4 +30,5 @@ begin
 end
 $$;
 comment on function strata.begin_turn(text) is
-  'Ends this session''s turn, if it is at one, and tries to begin another (null: none); false when another session is at it.';
+  'Ends this session''s turn, if it is at one, and tries to begin another (null: none); false when '
+  'another session is at it.';

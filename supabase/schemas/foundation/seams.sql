@@ -58,7 +58,8 @@ begin
   return v_gone > 0;
 end
 $$;
-comment on function strata.forget_secret(text) is 'Takes a secret out of Vault; returns whether it was there.';
+comment on function strata.forget_secret(text) is
+  'Takes a secret out of Vault; returns whether it was there.';
 
 -- The stand-in of the local stack is no extension, and somebody else's schema may be called net.
 create function strata.has_net()
@@ -67,7 +68,8 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select exists (select from pg_catalog.pg_proc as p where p.pronamespace = to_regnamespace('net') and p.proname = 'http_post'
+  select exists (select from pg_catalog.pg_proc as p
+                  where p.pronamespace = to_regnamespace('net') and p.proname = 'http_post'
                     and p.proargnames @> '{url,body,headers,timeout_milliseconds}')
 $$;
 comment on function strata.has_net() is 'Whether this database can make HTTP requests: pg_net is there.';
@@ -102,10 +104,13 @@ immutable
 set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on
 as $$
-  select string_agg(set_byte('\x00', 0, case when i < length(k.key) then get_byte(k.key, i) else 0 end # p_pad), ''::bytea order by i)
-    from (select case when length(p_key) > 64 then sha256(p_key) else p_key end as key) as k, generate_series(0, 63) as i
+  select string_agg(set_byte('\x00', 0, case when i < length(k.key) then get_byte(k.key, i)
+                                             else 0 end # p_pad), ''::bytea order by i)
+    from (select case when length(p_key) > 64 then sha256(p_key) else p_key end as key) as k,
+         generate_series(0, 63) as i
 $$;
-comment on function strata.padded_key(bytea, integer) is 'A key of HMAC-SHA-256, filled up to a block and xored with its pad (54 inside, 92 outside).';
+comment on function strata.padded_key(bytea, integer) is
+  'A key of HMAC-SHA-256, filled up to a block and xored with its pad (54 inside, 92 outside).';
 
 create function strata.hmac_sha256(p_key bytea, p_message bytea)
 returns bytea
@@ -115,28 +120,32 @@ set search_path = pg_catalog, pg_temp
 as $$ select sha256(strata.padded_key(p_key, 92) || sha256(strata.padded_key(p_key, 54) || p_message)) $$;
 comment on function strata.hmac_sha256(bytea, bytea) is 'HMAC-SHA256 of a message under a key of any length.';
 
--- Every login may read what pg_net has queued. So what wakes a function is good for nothing else: a signature over the
--- time, the function and the body, which the function takes for five minutes and answers by looking for work that is due.
-create function strata.wake(p_project text, p_secret text, p_function text, p_body jsonb default '{}')
+-- Every login may read what pg_net has queued. So what wakes a function is good for nothing else: a signature
+-- over the time, the function and the body, which the function takes for five minutes and answers by looking
+-- for work that is due.
+create function strata.wake(
+  p_project text, p_secret text, p_function text, p_body jsonb default '{}'
+)
 returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_at constant bigint := floor(extract(epoch from clock_timestamp()));
-  v_signed constant text := concat_ws('.', v_at, p_function, encode(sha256(convert_to(p_body::text, 'UTF8')), 'hex'));
+  v_signed constant text := concat_ws('.', v_at, p_function,
+                                      encode(sha256(convert_to(p_body::text, 'UTF8')), 'hex'));
 begin
   if p_project is null or p_secret is null then
     return null;
   end if;
   return strata.http_post(rtrim(p_project, '/') || '/functions/v1/' || p_function, p_body,
-    jsonb_build_object('x-strata-wake', format('t=%s,v1=%s', v_at,
+    jsonb_build_object('x-strata-wake', format('t=%1$s,v1=%2$s', v_at,
       encode(strata.hmac_sha256(convert_to(p_secret, 'UTF8'), convert_to(v_signed, 'UTF8')), 'hex'))));
 end
 $$;
 comment on function strata.wake(text, text, text, jsonb) is
-  'Wakes an edge function of a project up, as http_post() does, with a signature that is good for that alone; null, and '
-  'nothing happens, where address, secret or pg_net are missing.';
+  'Wakes an edge function of a project up, as http_post() does, with a signature that is good for that '
+  'alone; null, and nothing happens, where address, secret or pg_net are missing.';
 
 create function strata.invoke(p_function text, p_body jsonb default '{}')
 returns bigint
@@ -144,4 +153,5 @@ language sql
 set search_path = pg_catalog, pg_temp
 as $$ select strata.wake(strata.secret('project_url'), strata.secret('wake_secret'), p_function, p_body) $$;
 comment on function strata.invoke(text, jsonb) is
-  'Wakes an edge function of this tier''s own project up: wake() with the secrets project_url and wake_secret of Vault.';
+  'Wakes an edge function of this tier''s own project up: wake() with the secrets project_url '
+  'and wake_secret of Vault.';

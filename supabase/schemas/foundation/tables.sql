@@ -9,8 +9,9 @@ create table strata.releases (
   constraint releases_version_is_numbers check (version ~ '^[0-9]+[.][0-9]+[.][0-9]+$')
 );
 comment on table strata.releases is
-  'The releases that this database has had; of each product the one installed last is the one it has. digest: as in the head of its '
-  'file. routines: those that it brought, which the next release takes away before it brings its own.';
+  'The releases that this database has had; of each product the one installed last is the one it has. '
+  'digest: as in the head of its file. routines: those that it brought, which the next release takes away '
+  'before it brings its own.';
 alter table strata.releases enable row level security;
 
 -- Errors: our own codes and what to do about other people's.
@@ -36,7 +37,8 @@ create table strata.settings (
   constraint settings_are_positive check (value > 0),
   constraint settings_percent_is_a_share check (unit <> 'percent' or value <= 100)
 );
-comment on table strata.settings is 'Numbers that may be changed with a plain UPDATE; each row says what it does.';
+comment on table strata.settings is
+  'Numbers that may be changed with a plain UPDATE; each row says what it does.';
 alter table strata.settings enable row level security;
 
 create table strata.rights (
@@ -47,7 +49,8 @@ create table strata.rights (
   constraint rights_privilege_is_known check (privilege in ('usage', 'execute'))
 );
 comment on table strata.rights is
-  'What the migrations granted: usage of schema strata (object: strata), and the right to execute its functions, each to whom.';
+  'What the migrations granted: usage of schema strata (object: strata), and the right to execute its '
+  'functions, each to whom.';
 alter table strata.rights enable row level security;
 
 create table strata.schedules (
@@ -63,8 +66,8 @@ create table strata.schedules (
   constraint schedules_are_one_statement check (command !~ ';')
 );
 comment on table strata.schedules is
-  'Strata''s jobs: name, schedule (pg_cron, UTC), the one statement each runs, and on which tiers. Change cron or active here: '
-  'a job that is not active is paused.';
+  'Strata''s jobs: name, schedule (pg_cron, UTC), the one statement each runs, and on which tiers. Change '
+  'cron or active here: a job that is not active is paused.';
 alter table strata.schedules enable row level security;
 
 create table strata.registry (
@@ -75,15 +78,18 @@ create table strata.registry (
   constraint registry_pkey primary key (occasion, routine),
   constraint registry_place_key unique (occasion, place),
   constraint registry_occasion_is_known check (occasion in
-    ('condition', 'report', 'watchdog', 'prune', 'forget', 'left_over', 'unmanage', 'new_colder', 'rewriting'))
+    ('condition', 'report', 'watchdog', 'prune', 'forget', 'left_over', 'unmanage', 'new_colder',
+     'rewriting'))
 );
 comment on table strata.registry is
-  'What is called on an occasion, in the order of place: functions of schema strata, without arguments unless one is named here. A topic enters its own, so that none '
-  'has to know those that come after it. condition: what is wrong now (alert_conditions). report: a section, report_<routine> (report_part). '
-  'watchdog: with each run of watchdog(). prune: weekly (prune_records). forget: what it keeps of rows that are no more (forget). left_over: is '
-  'there work for the job of each minute (keep_going)? unmanage: a dataset is let go of, given its name; it may refuse. new_colder: another '
-  'tier becomes the colder neighbour, given its name; it may refuse. rewriting: is a table, given its name, being rewritten? product: the '
-  'release file that entered it.';
+  'What is called on an occasion, in the order of place: functions of schema strata, without arguments '
+  'unless one is named here. A topic enters its own, so that none has to know those that come after it. '
+  'condition: what is wrong now (alert_conditions). report: a section, report_<routine> (report_part). '
+  'watchdog: with each run of watchdog(). prune: weekly (prune_records). forget: what it keeps of rows '
+  'that are no more (forget). left_over: is there work for the job of each minute (keep_going)? unmanage: '
+  'a dataset is let go of, given its name; it may refuse. new_colder: another tier becomes the colder '
+  'neighbour, given its name; it may refuse. rewriting: is a table, given its name, being rewritten? '
+  'product: the release file that entered it.';
 alter table strata.registry enable row level security;
 
 create table strata.tiers (
@@ -96,12 +102,13 @@ create table strata.tiers (
   constraint tiers_pkey primary key (name),
   constraint tiers_position_key unique (position),
   constraint tiers_name_is_known check (name in ('core', 'main', 'archive')),
-  constraint tiers_warn_before_critical_before_full check (0 < warn_mb and warn_mb < critical_mb and critical_mb <= capacity_mb),
+  constraint tiers_warn_before_critical_before_full
+    check (0 < warn_mb and warn_mb < critical_mb and critical_mb <= capacity_mb),
   constraint tiers_pool_is_positive check (pool_size > 0)
 );
 comment on table strata.tiers is
-  'The three tiers in their order, with their capacity and thresholds (MB of 1024*1024 bytes, as Supabase bills) '
-  'and the most connections Strata may hold there.';
+  'The three tiers in their order, with their capacity and thresholds (MB of 1024*1024 bytes, as Supabase '
+  'bills) and the most connections Strata may hold there.';
 alter table strata.tiers enable row level security;
 
 create table strata.self (
@@ -116,9 +123,11 @@ create table strata.self (
   constraint self_tier_fkey foreign key (tier) references strata.tiers (name)
 );
 comment on table strata.self is
-  'Which tier this database is (one row). is_last: rows do not settle any further and are deleted here at the age '
-  'their policy says.';
+  'Which tier this database is (one row). is_last: rows do not settle any further and are deleted here at '
+  'the age their policy says.';
 alter table strata.self enable row level security;
-comment on column strata.self.took_temporary is 'Whether public could make temporary objects here before Strata took that away: then a removal gives it back.';
+comment on column strata.self.took_temporary is
+  'Whether public could make temporary objects here before Strata took that away: then '
+  'a removal gives it back.';
 
 create index self_tier_idx on strata.self (tier);

@@ -7,7 +7,9 @@
 
 -- What json_populate_record() would do, except that only the columns a document names are given.
 -- p_json_as_text: json columns come as text (from CSV), not as part of the document.
-create function strata.insert_documents(p_relation text, p_documents text[], p_json_as_text boolean)
+create function strata.insert_documents(
+  p_relation text, p_documents text[], p_json_as_text boolean
+)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -30,7 +32,7 @@ begin
     end if;
     select string_agg(
              case when p_json_as_text and a.atttypid in ('json'::regtype, 'jsonb'::regtype)
-                  then format('(d.document::json ->> %L)::%s', c.name, a.atttypid::regtype)
+                  then format('(d.document::json ->> %1$L)::%2$s', c.name, a.atttypid::regtype)
                   else format('r.%I', c.name) end, ', ' order by c.place)
       into v_values
       from unnest(v_columns) with ordinality as c (name, place)
@@ -38,7 +40,8 @@ begin
         on a.attrelid = p_relation::regclass and a.attname = c.name and not a.attisdropped;
     execute format(
       'insert into %1$s (%2$s) select %3$s from unnest($1) with ordinality as d (document, place)'
-      ' cross join lateral pg_catalog.json_populate_record(null::%1$s, d.document::json) as r order by d.place',
+      ' cross join lateral pg_catalog.json_populate_record(null::%1$s, d.document::json) as r '
+      'order by d.place',
       p_relation, (select string_agg(quote_ident(c.name), ', ') from unnest(v_columns) as c (name)), v_values)
       using v_documents;
   end loop;
@@ -73,7 +76,9 @@ $$;
 comment on function strata.unfit_column(text, text) is
   'The first column of a document whose value does not fit its type; null when none is to blame.';
 
-create function strata.load_rows(p_dataset text, p_documents text[], p_json_as_text boolean default false)
+create function strata.load_rows(
+  p_dataset text, p_documents text[], p_json_as_text boolean default false
+)
 returns table (place integer, code text, says text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -109,10 +114,12 @@ exception when query_canceled or assert_failure or others then
   code := sqlstate;
   says := coalesce(case when code ~ '^22' then
                      'column "' || strata.unfit_column(v_relation, p_documents[1]) || '": ' end, '')
-    || sqlerrm || case when v_detail <> '' and v_detail !~ '^Failing row' then ' (' || v_detail || ')' else '' end;
+    || sqlerrm
+          || case when v_detail <> '' and v_detail !~ '^Failing row' then ' (' || v_detail || ')' else '' end;
   return next;
 end
 $$;
 comment on function strata.load_rows(text, text[], boolean) is
-  'Inserts a batch of JSON documents into a dataset and returns the ones that do not fit: their place in the '
-  'batch, SQLSTATE and reason. The others are in. Each document''s numbers and texts cross exactly as written.';
+  'Inserts a batch of JSON documents into a dataset and returns the ones that do not fit: their '
+  'place in the batch, SQLSTATE and reason. The others are in. Each document''s numbers and texts '
+  'cross exactly as written.';

@@ -1,4 +1,5 @@
--- Occasions: what moves have to say when a dataset is let go of, or another tier becomes the next one (registry).
+-- Occasions: what moves have to say when a dataset is let go of, or another tier becomes the next one
+-- (registry).
 
 create function strata.unmanage_moves(p_dataset text)
 returns void
@@ -16,7 +17,8 @@ begin
 end
 $$;
 comment on function strata.unmanage_moves(text) is
-  'Before a dataset is let go of: refuses while a move of it is open, and drops what was noted of its rows. ST033: a move is open.';
+  'Before a dataset is let go of: refuses while a move of it is open, and drops what was noted of its '
+  'rows. ST033: a move is open.';
 
 create function strata.turn_to(p_tier text)
 returns void
@@ -26,10 +28,12 @@ as $$
 begin
   if exists (select from strata.moves as m where m.state <> 'closed' and m.to_tier <> p_tier) then
     raise exception 'a move to another tier is open, so % cannot be the next one yet', p_tier
-      using errcode = 'ST033', hint = 'Join that tier again and call strata.move_due() until nothing is open.';
+      using errcode = 'ST033',
+            hint = 'Join that tier again and call strata.move_due() until nothing is open.';
   end if;
   update strata.datasets as d set told_revision = null where d.told_revision is not null;
 end
 $$;
 comment on function strata.turn_to(text) is
-  'Before another tier becomes the colder neighbour: what the one before was told counts no more. ST033: a move to that one is open.';
+  'Before another tier becomes the colder neighbour: what the one before was told counts no more. ST033: a '
+  'move to that one is open.';

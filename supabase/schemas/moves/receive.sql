@@ -1,10 +1,11 @@
 -- Arrivals: moves as their destination sees them: receive, prove, close.
 --
--- A batch arrives in one transaction together with its arrival row, so the arrival is open exactly when the copy is
--- committed. While it is open this tier neither moves that dataset on nor deletes from it: a copy could otherwise
--- travel out of reach of its retraction. A closed arrival is remembered for a month, so that a straggler (the
--- same batch from a line that was thought dead) finds the door shut instead of bringing rows back.
--- Nothing is ever overwritten here: a row that is there already and identical is fine, any other is a conflict.
+-- A batch arrives in one transaction together with its arrival row, so the arrival is open exactly when the
+-- copy is committed. While it is open this tier neither moves that dataset on nor deletes from it: a copy
+-- could otherwise travel out of reach of its retraction. A closed arrival is remembered for a month, so that
+-- a straggler (the same batch from a line that was thought dead) finds the door shut instead of bringing rows
+-- back. Nothing is ever overwritten here: a row that is there already and identical is fine, any other is a
+-- conflict.
 
 -- What is not written to the log is gone after a crash, however often it was committed.
 create function strata.check_logged(p_relation regclass)
@@ -12,18 +13,21 @@ returns void
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan -- asked for every batch, and the planning takes longer than the answer
+-- asked for every batch, and the planning takes longer than the answer
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   -- Each by its number, in a select list: the planner would read all of pg_class for the few there are.
-  if exists (select from (select p_relation as relid union all select p.relid from pg_catalog.pg_partition_tree(p_relation) as p) as r
+  if exists (select from (select p_relation as relid
+                          union all select p.relid from pg_catalog.pg_partition_tree(p_relation) as p) as r
               where (select c.relpersistence from pg_catalog.pg_class as c where c.oid = r.relid) <> 'p') then
     raise exception 'the twin % on % is unlogged: a crash would empty it', p_relation, strata.tier()
       using errcode = 'ST027', hint = strata.remedy('ST027');
   end if;
 end
 $$;
-comment on function strata.check_logged(regclass) is 'Refuses (ST027) a table, or one with a partition, that a crash would empty.';
+comment on function strata.check_logged(regclass) is
+  'Refuses (ST027) a table, or one with a partition, that a crash would empty.';
 
 create function strata.check_columns(p_dataset strata.datasets, p_columns text[])
 returns void
@@ -46,22 +50,25 @@ begin
    where a.attrelid = strata.relation(p_dataset)::regclass and a.attnum > 0 and not a.attisdropped;
   if cardinality(v_here) <> cardinality(p_columns)
      or exists (select from unnest(v_here, p_columns) as c (here, sent) where c.sent <> c.here) then
-    raise exception 'the columns of % on % are (%), the batch has (%)', strata.relation(p_dataset), strata.tier(),
+    raise exception 'the columns of % on % are (%), the batch has (%)', strata.relation(p_dataset),
+      strata.tier(),
       array_to_string(v_here, ', '), array_to_string(p_columns, ', ', '-')
       using errcode = 'ST032', hint = strata.remedy('ST032');
   end if;
   -- A column that was narrowed here would cut values off without a word.
   for v_objection in
-    select * from strata.twin_objections(p_dataset.accepted, p_dataset.accepted, strata.relation(p_dataset)::regclass)
+    select * from strata.twin_objections(p_dataset.accepted, p_dataset.accepted,
+                                         strata.relation(p_dataset)::regclass)
      where p_dataset.accepted is not null limit 1
   loop
-    raise exception '%', v_objection.says using errcode = v_objection.code, hint = strata.remedy(v_objection.code);
+    raise exception '%', v_objection.says
+      using errcode = v_objection.code, hint = strata.remedy(v_objection.code);
   end loop;
 end
 $$;
 comment on function strata.check_columns(strata.datasets, text[]) is
-  'Refuses a batch whose columns are not this twin''s, in its order, or a twin that is no longer what was accepted. '
-  'ST020 to ST025: no twin, or it has changed. ST027: it is unlogged. ST032: other columns.';
+  'Refuses a batch whose columns are not this twin''s, in its order, or a twin that is no longer what was '
+  'accepted. ST020 to ST025: no twin, or it has changed. ST027: it is unlogged. ST032: other columns.';
 
 create function strata.check_source(p_dataset strata.datasets, p_from text)
 returns void
@@ -71,12 +78,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_dataset.accepted_from is distinct from p_from then
-    raise exception 'dataset "%" of % is not one that % settles into it', p_dataset.name, strata.tier(), p_from
+    raise exception 'dataset "%" of % is not one that % settles into it', p_dataset.name, strata.tier(),
+      p_from
       using errcode = 'ST029', hint = strata.remedy('ST029');
   end if;
 end
 $$;
-comment on function strata.check_source(strata.datasets, text) is 'ST029: rows come for a dataset that is this tier''s own, or another neighbour''s.';
+comment on function strata.check_source(strata.datasets, text) is
+  'ST029: rows come for a dataset that is this tier''s own, or another neighbour''s.';
 
 create function strata.random_seed()
 returns bigint
@@ -86,7 +95,49 @@ set search_path = pg_catalog, pg_temp
 as $$ select ('x' || encode(substr(uuid_send(gen_random_uuid()), 9, 8), 'hex'))::bit(64)::bigint $$;
 comment on function strata.random_seed() is 'A seed for hashes that nobody can guess: 62 random bits.';
 
-create function strata.receive(p_move uuid, p_dataset text, p_from text, p_columns text[], p_lines text)
+create function strata.keep_arrival(
+  p_arrival strata.arrivals, p_dataset strata.datasets, p_from text, p_bytes integer
+)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours,
+                               refused, places, version, versions, file, seed, brought)
+  select p_arrival.move_id, p_dataset.name, p_from, strata.clock(), p_arrival.rows_received, p_bytes,
+         p_arrival.not_ours, p_arrival.refused, p.places, p.version,
+         strata.distinct_versions(p_arrival.versions), p.file, p_arrival.seed,
+         coalesce(p_arrival.brought, '{}')
+    from strata.place(strata.relation(p_dataset)::regclass, p_arrival.places) as p;
+end
+$$;
+comment on function strata.keep_arrival(strata.arrivals, strata.datasets, text, integer) is
+  'Writes down what a batch of so many bytes has brought, and where it lies.';
+
+create function strata.arrival_of(p_move uuid)
+returns strata.arrivals
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_arrival strata.arrivals;
+begin
+  select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move;
+  if v_arrival.closed_at is not null then
+    raise exception 'move % was closed already', p_move
+      using errcode = 'ST031', hint = strata.remedy('ST031');
+  end if;
+  return v_arrival;
+end
+$$;
+comment on function strata.arrival_of(uuid) is
+  'What is known here of a move, nulls for nothing. ST031: it was closed.';
+
+create function strata.receive(
+  p_move uuid, p_dataset text, p_from text, p_columns text[], p_lines text
+)
 returns jsonb
 language plpgsql
 security definer -- a pushing tier calls it as strata_mover
@@ -97,61 +148,59 @@ declare
   v_arrival strata.arrivals;
   v_lines text[];
   v_insertion strata.insertion;
-  v_seed constant bigint := strata.random_seed();
   v_context text;
 begin
-  perform strata.check_asker('hotter', coalesce(p_from, ''));
-  perform strata.lock_dataset(p_dataset);
+  perform strata.check_asker('hotter', coalesce(p_from, '')), strata.lock_dataset(p_dataset);
   v_dataset := strata.dataset(p_dataset);
   perform strata.check_source(v_dataset, p_from);
-  select a.* into v_arrival from strata.arrivals as a where a.move_id = p_move;
-  if v_arrival.closed_at is not null then
-    raise exception 'move % was closed already', p_move using errcode = 'ST031', hint = strata.remedy('ST031');
-  elsif v_arrival.move_id is not null then
+  v_arrival := strata.arrival_of(p_move);
+  if v_arrival.move_id is not null then
     return v_arrival.refused;
   end if;
+  v_arrival.move_id := p_move; v_arrival.seed := strata.random_seed();
   perform strata.keep_memory(octet_length(p_lines)), strata.check_columns(v_dataset, p_columns);
-  perform set_config('synchronous_commit', 'on', true)
-    where current_setting('synchronous_commit') = 'off'; -- a proof promises that the row is on disk
+  -- a proof promises that the row is on disk
+  perform set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
   begin
     if strata.is_read_back(strata.relation(v_dataset)::regclass) then
       v_lines := strata.lines_of(p_move, p_columns, p_lines);
-      select i.inserted, i.brought, i.versions into v_arrival.rows_received, v_arrival.brought, v_arrival.versions
-        from strata.insert_lines(v_dataset, p_columns, v_lines, v_seed, strata.way_in(v_dataset, p_columns)) as i;
+      select i.inserted, i.brought, i.versions into v_arrival.rows_received, v_arrival.brought,
+                                                    v_arrival.versions
+        from strata.insert_lines(v_dataset, p_columns, v_lines, v_arrival.seed,
+                                 strata.way_in(v_dataset, p_columns)) as i;
       if v_arrival.rows_received < cardinality(v_lines) then
         raise exception 'some rows are here already' using errcode = 'ST040';
       end if;
     else
-      v_insertion := strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_seed);
+      v_insertion := strata.insert_batch(v_dataset, p_move, p_columns, p_lines, v_arrival.seed);
       v_arrival.places := v_insertion.places; v_arrival.brought := v_insertion.brought;
       v_arrival.rows_received := cardinality(v_arrival.places);
-      v_lines := strata.lines_of(p_move, p_columns, p_lines) where strata.file_of(strata.relation(v_dataset)::regclass) is null; -- a place is one of each part
+      v_lines := strata.lines_of(p_move, p_columns, p_lines) -- a place is one of each part
+        where strata.file_of(strata.relation(v_dataset)::regclass) is null;
     end if;
     v_arrival.not_ours := '{}'; v_arrival.refused := '[]';
   exception when query_canceled or assert_failure or others then
     get stacked diagnostics v_context = pg_exception_context;
-    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
+    if strata.is_our_end(sqlstate, sqlerrm, v_context)
+       or sqlstate <> 'ST040' and not strata.is_row_error(strata.code_to_note(sqlstate, v_context))
+          and not strata.may_be_of_value(sqlstate) then
       raise;
     end if;
-    if sqlstate <> 'ST040' and not strata.is_row_error(strata.code_to_note(sqlstate, v_context)) and not strata.may_be_of_value(sqlstate) then
-      raise;
-    end if;
-    v_lines := strata.lines_of(p_move, p_columns, p_lines);
-    v_arrival.places := null;
+    v_lines := strata.lines_of(p_move, p_columns, p_lines); v_arrival.places := null;
     select o.inserted, o.brought, o.versions, o.not_ours, o.refused
-      into v_arrival.rows_received, v_arrival.brought, v_arrival.versions, v_arrival.not_ours, v_arrival.refused
-      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_seed, strata.way_in(v_dataset, p_columns)) as o;
+      into v_arrival.rows_received, v_arrival.brought, v_arrival.versions, v_arrival.not_ours,
+           v_arrival.refused
+      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_arrival.seed,
+                                    strata.way_in(v_dataset, p_columns)) as o;
     perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
   end;
-  insert into strata.arrivals (move_id, dataset, from_tier, opened_at, rows_received, bytes, not_ours, refused, places, version, versions, file, seed, brought)
-  select p_move, p_dataset, p_from, strata.clock(), v_arrival.rows_received, octet_length(p_lines), v_arrival.not_ours, v_arrival.refused,
-         p.places, p.version, strata.distinct_versions(v_arrival.versions), p.file, v_seed, coalesce(v_arrival.brought, '{}')
-    from strata.place(strata.relation(v_dataset)::regclass, v_arrival.places) as p;
-  perform strata.book_arrival(v_dataset, v_insertion, v_lines, v_arrival);
+  perform strata.keep_arrival(v_arrival, v_dataset, p_from, octet_length(p_lines)),
+          strata.book_arrival(v_dataset, v_insertion, v_lines, v_arrival);
   return v_arrival.refused;
 end
 $$;
 comment on function strata.receive(uuid, text, text, text[], text) is
-  'Takes a batch in, in one transaction with its arrival, and says which rows it refuses. Run again it changes nothing. '
-  'Never overwrites. ST020 to ST027, ST032: the twin does not fit. ST031: the move was closed.';
+  'Takes a batch in, in one transaction with its arrival, and says which rows it refuses. Run '
+  'again it changes nothing. Never overwrites. ST020 to ST027, ST032: the twin does not fit. '
+  'ST031: the move was closed.';
 grant execute on function strata.receive(uuid, text, text, text[], text) to strata_mover;

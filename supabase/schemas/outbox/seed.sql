@@ -1,6 +1,8 @@
 insert into strata.errors (code, cause, remedy) values
-  ('ST110', 'there is no such channel or no such outcome', 'channels are in strata.channels; outcomes are retry, uncertain, refused, stop'),
-  ('ST111', 'a message needs a key and a body', 'give a key that says what is told, and what to tell as a JSON object')
+  ('ST110', 'there is no such channel or no such outcome',
+   'channels are in strata.channels; outcomes are retry, uncertain, refused, stop'),
+  ('ST111', 'a message needs a key and a body',
+   'give a key that says what is told, and what to tell as a JSON object')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
 insert into strata.settings (name, value, unit, says) values
@@ -8,7 +10,8 @@ insert into strata.settings (name, value, unit, says) values
   ('delivery_attempts', 8, 'attempts', 'after so many a message is given up on that channel'),
   ('delivery_lease', 180, 'seconds', 'how long a claimed message is nobody else''s'),
   ('delivery_retry', 60, 'seconds', 'the pause before the second attempt; doubles, up to an hour'),
-  ('channel_retry', 360, 'minutes', 'how long a channel that refuses us is left alone, unless its configuration changes'),
+  ('channel_retry', 360, 'minutes',
+   'how long a channel that refuses us is left alone, unless its configuration changes'),
   ('repeat_alerts', 30, 'minutes', 'the same thing is not told again at once before so long'),
   ('keep_messages', 30, 'days', 'how long messages, and what they said, stay after they were made')
 on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
@@ -25,8 +28,10 @@ insert into strata.channels (name) values ('telegram'), ('webhook')
 on conflict do nothing;
 
 insert into strata.schedules (job, cron, command, tiers, says) values
-  ('strata-deliver', '*/5 * * * *', 'call strata.deliver()', '{core,main,archive}', 'wakes the function that sends what people should know')
-on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
+  ('strata-deliver', '*/5 * * * *', 'call strata.deliver()', '{core,main,archive}',
+   'wakes the function that sends what people should know')
+-- when, and whether, is the owner's
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says;
 
 insert into strata.registry (occasion, place, routine) values
   ('condition', 150, 'channel_conditions');

@@ -8,8 +8,8 @@ create table strata.quiet_hours (
   constraint quiet_hours_zone_is_known check ((timestamptz 'epoch' at time zone zone) is not null)
 );
 comment on table strata.quiet_hours is
-  'When only critical messages go out (one row, change it with an UPDATE): from, until, in which time zone. The same time '
-  'twice: never quiet.';
+  'When only critical messages go out (one row, change it with an UPDATE): from, until, in which time zone. '
+  'The same time twice: never quiet.';
 alter table strata.quiet_hours enable row level security;
 
 create table strata.channels (
@@ -28,8 +28,9 @@ create table strata.channels (
   constraint channels_stop_for_a_reason check (stopped_at is null or trouble is not null)
 );
 comment on table strata.channels is
-  'The ways to a person, as the function that uses them told at seen_at: is_configured (null: it has not been heard from yet), '
-  'a hash of its configuration (another one lifts a stop), stopped_at and trouble when it refuses us.';
+  'The ways to a person, as the function that uses them told at seen_at: is_configured (null: it has '
+  'not been heard from yet), a hash of its configuration (another one lifts a stop), stopped_at and '
+  'trouble when it refuses us.';
 alter table strata.channels enable row level security;
 
 create table strata.outbox (
@@ -51,8 +52,9 @@ create table strata.outbox (
   constraint outbox_severity_is_known check (severity in ('info', 'warning', 'critical'))
 );
 comment on table strata.outbox is
-  'Messages to people: key (what is told; unique), body (what to render), alerts (the ids of those it tells of), when it is '
-  'due and when it is of no use any more; at_once: somebody has asked for it and waits, quiet hours or not.';
+  'Messages to people: key (what is told; unique), body (what to render), alerts (the ids of those it '
+  'tells of), when it is due and when it is of no use any more; at_once: somebody has asked for it and '
+  'waits, quiet hours or not.';
 alter table strata.outbox enable row level security;
 
 create index outbox_made_idx on strata.outbox (made_at);
@@ -73,15 +75,17 @@ create table strata.deliveries (
   last_error text,
   changed_at timestamptz not null,
   constraint deliveries_pkey primary key (message_id, channel),
-  constraint deliveries_message_fkey foreign key (message_id) references strata.outbox (message_id) on delete cascade,
+  constraint deliveries_message_fkey foreign key (message_id)
+    references strata.outbox (message_id) on delete cascade,
   constraint deliveries_channel_fkey foreign key (channel) references strata.channels (name),
   constraint deliveries_state_is_known check (state in ('waiting', 'claimed', 'sent', 'failed', 'dropped')),
-  constraint deliveries_leased_iff_claimed check ((state = 'claimed') = (lease is not null and leased_until is not null)),
+  constraint deliveries_leased_iff_claimed
+    check ((state = 'claimed') = (lease is not null and leased_until is not null)),
   constraint deliveries_sent_iff_sent check ((state = 'sent') = (sent_at is not null))
 );
 comment on table strata.deliveries is
-  'One message on one channel: state, attempts, the lease of whoever is sending it, how many parts of a long message are '
-  'out, whether it may have been seen already. No row: nobody has tried yet.';
+  'One message on one channel: state, attempts, the lease of whoever is sending it, how many parts of a long '
+  'message are out, whether it may have been seen already. No row: nobody has tried yet.';
 alter table strata.deliveries enable row level security;
 
 create index deliveries_channel_idx on strata.deliveries (channel);

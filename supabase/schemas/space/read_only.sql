@@ -1,18 +1,20 @@
 -- Read-only: the way out of a database that was turned read-only because it is full.
 --
--- Every procedure of Strata makes its own transactions writable, and VACUUM and REINDEX may run in read-only ones; so
--- drains and reclaims work all the same. Only pg_cron itself cannot live in a database whose default is read-only: it
--- fails to write its history and begins anew, every second.
+-- Every procedure of Strata makes its own transactions writable, and VACUUM and REINDEX may run in read-only
+-- ones; so drains and reclaims work all the same. Only pg_cron itself cannot live in a database whose default
+-- is read-only: it fails to write its history and begins anew, every second.
 --
--- The usual order is: critical, a drain, then read-only. So a drain makes the database writable by default as long as it
--- is open, before anybody has turned it read-only: a setting of the database goes before one of the server, which then
--- does not even stop pg_cron. Whoever comes by an open drain sees to it that it stays so (keep_writable): our own jobs,
--- the command line, and the neighbour that dials, with its heartbeat. A database that was turned read-only before a drain
--- was open, and whose jobs are dead, is helped by the latter two (rescue).
+-- The usual order is: critical, a drain, then read-only. So a drain makes the database writable by default as
+-- long as it is open, before anybody has turned it read-only: a setting of the database goes before one of
+-- the server, which then does not even stop pg_cron. Whoever comes by an open drain sees to it that it stays
+-- so (keep_writable): our own jobs, the command line, and the neighbour that dials, with its heartbeat. A
+-- database that was turned read-only before a drain was open, and whose jobs are dead, is helped by the
+-- latter two (rescue).
 --
--- When the drain has ended below the critical size, a database that was read-only stays writable; otherwise everything is
--- put back as it was. What the server says cannot be seen while the database says otherwise. So the first session after
--- the end looks once more: pg_cron, which read its settings when it began, still runs then.
+-- When the drain has ended below the critical size, a database that was read-only stays writable; otherwise
+-- everything is put back as it was. What the server says cannot be seen while the database says otherwise. So
+-- the first session after the end looks once more: pg_cron, which read its settings when it began, still runs
+-- then.
 
 create function strata.read_only_setting(p_role oid, p_database oid)
 returns boolean
@@ -32,8 +34,12 @@ returns boolean
 language sql
 stable
 set search_path = pg_catalog, pg_temp
-as $$ select strata.read_only_setting(0, d.oid) from pg_catalog.pg_database as d where d.datname = current_database() $$;
-comment on function strata.database_default() is 'What this database says of read-only for its sessions: true, false, or null: nothing.';
+as $$
+  select strata.read_only_setting(0, d.oid) from pg_catalog.pg_database as d
+   where d.datname = current_database()
+$$;
+comment on function strata.database_default() is
+  'What this database says of read-only for its sessions: true, false, or null: nothing.';
 
 create function strata.role_default(p_here boolean)
 returns boolean
@@ -42,12 +48,15 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select strata.read_only_setting(r.oid, case when p_here then d.oid else 0 end)
-    from pg_catalog.pg_roles as r, pg_catalog.pg_database as d where r.rolname = current_user and d.datname = current_database()
+    from pg_catalog.pg_roles as r, pg_catalog.pg_database as d
+   where r.rolname = current_user and d.datname = current_database()
 $$;
 comment on function strata.role_default(boolean) is
-  'What our own role says of read-only for its sessions, in this database or everywhere: true, false, or null: nothing.';
+  'What our own role says of read-only for its sessions, in this database or everywhere: true, '
+  'false, or null: nothing.';
 
--- pg_cron begins with what the database says, else the server; our own sessions with what our role says, if it says anything.
+-- pg_cron begins with what the database says, else the server; our own sessions with what our role says, if
+-- it says anything.
 create function strata.read_only_default()
 returns boolean
 language sql
@@ -59,8 +68,8 @@ as $$
     from pg_catalog.pg_settings as s where s.name = 'default_transaction_read_only'
 $$;
 comment on function strata.read_only_default() is
-  'Whether sessions that begin now, pg_cron''s or ours, are read-only, as far as this session can see: what the server says shows '
-  'only in one that began while the database said nothing.';
+  'Whether sessions that begin now, pg_cron''s or ours, are read-only, as far as this session can see: what '
+  'the server says shows only in one that began while the database said nothing.';
 
 create function strata.let_write(p_writable boolean)
 returns boolean
@@ -68,7 +77,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  execute format('alter database %I %s', current_database(), case
+  execute format('alter database %1$I %2$s', current_database(), case
     when p_writable is null then 'reset default_transaction_read_only'
     else format('set default_transaction_read_only = %s', case when p_writable then 'off' else 'on' end) end);
   return true;
@@ -77,7 +86,8 @@ exception when insufficient_privilege then
 end
 $$;
 comment on function strata.let_write(boolean) is
-  'Sets whether new sessions of this database may write by default (null: as the server says); false when that is not ours to say.';
+  'Sets whether new sessions of this database may write by default (null: as the server says); false when '
+  'that is not ours to say.';
 
 create function strata.let_role_write(p_here boolean, p_writable boolean)
 returns boolean
@@ -85,17 +95,20 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  execute format('alter role %I %s %s', current_user, case when p_here then format('in database %I', current_database()) end, case
-    when p_writable is null then 'reset default_transaction_read_only'
-    else format('set default_transaction_read_only = %s', case when p_writable then 'off' else 'on' end) end);
+  execute format('alter role %1$I %2$s %3$s', current_user,
+                 case when p_here then format('in database %I', current_database()) end,
+                 case
+                   when p_writable is null then 'reset default_transaction_read_only'
+                   else format('set default_transaction_read_only = %s',
+                               case when p_writable then 'off' else 'on' end) end);
   return true;
 exception when insufficient_privilege then
   return false; -- where a platform keeps its roles to itself
 end
 $$;
 comment on function strata.let_role_write(boolean, boolean) is
-  'Sets whether new sessions of our own role may write by default, in this database or everywhere (null: it says nothing of it); '
-  'false when that is not ours to say.';
+  'Sets whether new sessions of our own role may write by default, in this database or everywhere (null: it '
+  'says nothing of it); false when that is not ours to say.';
 
 create function strata.keep_writable()
 returns void
@@ -119,7 +132,8 @@ begin
   end if;
   update strata.drains as d
      set was_read_only = d.was_read_only or v_seen,
-         database_default = case when v_database is distinct from false then v_database else d.database_default end,
+         database_default = case when v_database is distinct from false then v_database
+                                 else d.database_default end,
          role_default = case when v_role then coalesce(v_here, false) else d.role_default end
    where d.drain_id = v_drain.drain_id;
   perform strata.let_write(true) where v_database is distinct from false;
@@ -127,7 +141,8 @@ begin
 end
 $$;
 comment on function strata.keep_writable() is
-  'While a drain is open: makes new sessions of this database writable, unless they are, and remembers what was said before.';
+  'While a drain is open: makes new sessions of this database writable, unless they are, and '
+  'remembers what was said before.';
 
 -- For an hour: what is turned read-only later is somebody's wish.
 create function strata.look_once_more()
@@ -147,8 +162,8 @@ as $$
   select strata.let_write(true) from found
 $$;
 comment on function strata.look_once_more() is
-  'Called where the server is seen to be read-only: keeps the database writable if it was turned so while the last drain was open, '
-  'which has ended below the critical size.';
+  'Called where the server is seen to be read-only: keeps the database writable if it was turned so while '
+  'the last drain was open, which has ended below the critical size.';
 
 create function strata.settle_read_only(p_drain bigint)
 returns void
@@ -166,16 +181,18 @@ begin
     perform strata.let_write(not d.database_default) from strata.drains as d where d.drain_id = p_drain;
     return;
   end if;
-  perform strata.let_role_write(here, null) from unnest(array[true, false]) as h (here) where strata.role_default(here);
+  perform strata.let_role_write(here, null) from unnest(array[true, false]) as h (here)
+    where strata.role_default(here);
   update strata.drains as d set says = d.says || '; new sessions may write again'
    where d.drain_id = p_drain and not strata.read_only_default();
 end
 $$;
 comment on function strata.settle_read_only(bigint) is
-  'At the end of a drain: what was read-only stays writable when the size is no longer critical; otherwise the database and our '
-  'role say again what they said before.';
+  'At the end of a drain: what was read-only stays writable when the size is no longer critical; otherwise '
+  'the database and our role say again what they said before.';
 
--- Called for the neighbour that dials: nothing of ours runs any more in a database whose pg_cron cannot write.
+-- Called for the neighbour that dials: nothing of ours runs any more in a database whose pg_cron cannot
+-- write.
 create function strata.rescue()
 returns void
 language plpgsql
@@ -190,4 +207,5 @@ begin
 end
 $$;
 comment on function strata.rescue() is
-  'Keeps a database writable that drains; measures one that is read-only, and opens a drain if it is critical: its own jobs may be dead.';
+  'Keeps a database writable that drains; measures one that is read-only, and opens a drain if it is '
+  'critical: its own jobs may be dead.';

@@ -4,8 +4,9 @@
 --                                   └──▶ gave way, failed (planned again, a bounded number of times), no room
 --
 -- VACUUM and REINDEX CONCURRENTLY must be statements of their own, which no procedure can give them. The job
--- strata-reclaim gets the command and a schedule that matches the next minute only; its run in cron.job_run_details
--- tells how it went. While it runs, whoever tends the reclaim (see_to_space) watches over those who wait for the table.
+-- strata-reclaim gets the command and a schedule that matches the next minute only; its run in
+-- cron.job_run_details tells how it went. While it runs, whoever tends the reclaim (see_to_space) watches
+-- over those who wait for the table.
 
 create function strata.begin_reclaim(p_runner text)
 returns strata.reclaims
@@ -24,11 +25,13 @@ begin
     if to_regclass(v_reclaim.relation) is null then
       perform strata.end_reclaim(v_reclaim, 'dropped', 'the table is gone');
     elsif v_reclaim.copy_bytes * 1.1 > strata.head_room() then
-      perform strata.end_reclaim(v_reclaim, 'no room', format('a copy of %s MB does not fit on the disk, where %s MB are free',
-        v_reclaim.copy_bytes / 1048576, strata.head_room() / 1048576));
+      perform strata.end_reclaim(v_reclaim, 'no room',
+                                 format('a copy of %1$s MB does not fit on the disk, where %2$s MB are free',
+                                        v_reclaim.copy_bytes / 1048576, strata.head_room() / 1048576));
     else
       update strata.reclaims as r
-         set state = 'running', runner = p_runner, started_at = strata.clock(), bytes_before = strata.total_bytes(r.relation)
+         set state = 'running', runner = p_runner, started_at = strata.clock(),
+             bytes_before = strata.total_bytes(r.relation)
        where r.reclaim_id = v_reclaim.reclaim_id returning r.* into v_reclaim;
       return v_reclaim;
     end if;
@@ -39,8 +42,9 @@ exception when unique_violation then
 end
 $$;
 comment on function strata.begin_reclaim(text) is
-  'Begins the planned reclaim with the largest gain whose time it is and whose copy fits on the disk; null when there is none '
-  'or another one is running. p_runner: cron, or the backend that runs its commands itself.';
+  'Begins the planned reclaim with the largest gain whose time it is and whose copy fits on the '
+  'disk; null when there is none or another one is running. p_runner: cron, or the backend that '
+  'runs its commands itself.';
 
 create function strata.end_reclaim(p_reclaim strata.reclaims, p_state text, p_says text)
 returns void
@@ -53,16 +57,20 @@ begin
          bytes_after = case when r.state = 'running' then strata.total_bytes(r.relation) end
    where r.reclaim_id = p_reclaim.reclaim_id;
   if p_state in ('gave way', 'failed') and p_reclaim.attempt < strata.setting('reclaim_attempts') then
-    insert into strata.reclaims (relation, method, reason, state, steps, attempt, gain_bytes, copy_bytes, planned_at)
-    -- Where somebody writes all the time, a lock is never free: from now on it waits its turn, as give_way() allows.
+    insert into strata.reclaims (relation, method, reason, state, steps, attempt, gain_bytes, copy_bytes,
+                                 planned_at)
+    -- Where somebody writes all the time, a lock is never free: from now on it waits its turn, as give_way()
+    -- allows.
     values (p_reclaim.relation, p_reclaim.method, p_reclaim.reason, 'planned',
-            array(select replace(s, '(full, skip_locked)', '(full)') from unnest(p_reclaim.steps) as s), p_reclaim.attempt + 1,
+            array(select replace(s, '(full, skip_locked)', '(full)') from unnest(p_reclaim.steps) as s),
+            p_reclaim.attempt + 1,
             p_reclaim.gain_bytes, p_reclaim.copy_bytes, strata.clock());
   end if;
 end
 $$;
 comment on function strata.end_reclaim(strata.reclaims, text, text) is
-  'Writes down how a reclaim ended; one that gave way or failed is planned again from the step it was at, until its attempts are used up.';
+  'Writes down how a reclaim ended; one that gave way or failed is planned again from the step it was at, '
+  'until its attempts are used up.';
 
 -- An interrupted REINDEX CONCURRENTLY leaves an index behind that nobody uses and everybody has to keep up.
 create function strata.drop_invalid_indexes(p_relation regclass)
@@ -76,7 +84,8 @@ declare
   v_index regclass;
 begin
   for v_index in
-    select i.indexrelid::regclass from pg_catalog.pg_index as i join pg_catalog.pg_class as c on c.oid = i.indexrelid
+    select i.indexrelid::regclass from pg_catalog.pg_index as i
+      join pg_catalog.pg_class as c on c.oid = i.indexrelid
      where i.indrelid = p_relation and not i.indisvalid and c.relname ~ '_cc(new|old)\d*$'
   loop
     execute format('drop index %s', v_index);
@@ -85,9 +94,12 @@ exception when lock_not_available then
   return; -- in use just now; the next REINDEX of this table comes by here again
 end
 $$;
-comment on function strata.drop_invalid_indexes(regclass) is 'Drops what interrupted REINDEX CONCURRENTLY runs left behind on a table.';
+comment on function strata.drop_invalid_indexes(regclass) is
+  'Drops what interrupted REINDEX CONCURRENTLY runs left behind on a table.';
 
-create function strata.step_done(p_reclaim strata.reclaims, p_error text default null, p_took interval default null)
+create function strata.step_done(
+  p_reclaim strata.reclaims, p_error text default null, p_took interval default null
+)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -101,7 +113,8 @@ begin
     perform strata.drop_invalid_indexes(p_reclaim.relation::regclass);
   end if;
   update strata.reclaims as r
-     set steps = case when p_error is null then r.steps[2:] else r.steps end, step_at = null, step_after = null,
+     set steps = case when p_error is null then r.steps[2:] else r.steps end, step_at = null,
+         step_after = null,
          locked_ms = coalesce(r.locked_ms, 0)
            + case when v_locks then coalesce(extract(epoch from p_took) * 1000, 0) else 0 end::bigint
    where r.reclaim_id = p_reclaim.reclaim_id returning r.* into v_reclaim;
@@ -109,7 +122,8 @@ begin
     perform strata.end_reclaim(v_reclaim, 'gave way', 'somebody needed the table: ' || p_error);
   elsif p_error is not null then
     perform strata.end_reclaim(v_reclaim, 'failed', left(p_error, 1000));
-  elsif v_step like 'vacuum (full%' and pg_relation_filenode(to_regclass(v_reclaim.relation)) = v_reclaim.file_before then
+  elsif v_step like 'vacuum (full%'
+    and pg_relation_filenode(to_regclass(v_reclaim.relation)) = v_reclaim.file_before then
     v_reclaim.steps := p_reclaim.steps;
     perform strata.end_reclaim(v_reclaim, 'gave way', 'somebody was using the table');
   elsif v_reclaim.steps = '{}' then
@@ -118,80 +132,8 @@ begin
 end
 $$;
 comment on function strata.step_done(strata.reclaims, text, interval) is
-  'Notes that the present step of a reclaim is over, well or with an error, and how long it took; ends the reclaim with its last step.';
-
--- One piece of work on a step that is done here: pack and analyze. Pages are emptied from the end on; a row may land on
--- another page of the same piece, or where there is room beside it on its own, so a piece is gone over until it is empty, all
--- in one transaction: only then is the room of the rows that went not used again. A row that is left alone on a page fills
--- it before it leaves; where there are more rows than that after some passes, there is no room for them before the piece.
-create function strata.pack_piece(p_relation regclass, p_column name, p_from bigint, p_to bigint, out left_over boolean, out stuck boolean)
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set lock_timeout = '1s'
-set row_security = off
-as $$
-declare
-  v_highest bigint;
-  v_rows bigint;
-  v_smallest integer;
-begin
-  stuck := false;
-  left_over := true;
-  if exists (select from pg_catalog.pg_trigger as g
-              where g.tgrelid = p_relation and not g.tgisinternal and g.tgtype & 16 > 0 and g.tgenabled <> 'D') then
-    perform set_config('session_replication_role', 'replica', true); -- nothing changes, so there is nothing for them to do
-  end if;
-  for v_pass in 1 .. 300 loop
-    execute format(
-      'with mine as materialized (select t.ctid, pg_column_size(t.*) as bytes from %1$s as t where t.ctid >= ''(%3$s,0)'' and t.ctid < ''(%4$s,0)'' for update skip locked),'
-      ' moved as (update %1$s as t set %2$I = t.%2$I from mine as m where t.ctid = m.ctid returning t.ctid)'
-      'select max(split_part(ltrim(m.ctid::text, ''(''), '','', 1)::bigint), count(*), (select min(m.bytes) from mine as m) from moved as m',
-      p_relation, p_column, p_from, p_to) into v_highest, v_rows, v_smallest;
-    left_over := v_highest is not null;
-    exit when not left_over;
-    stuck := v_highest >= p_to;
-    exit when stuck or (v_pass >= 12 and (v_rows > p_to - p_from or v_pass > 8192 / v_smallest + 2));
-  end loop;
-  perform set_config('session_replication_role', 'origin', true) where current_setting('session_replication_role') = 'replica';
-end
-$$;
-comment on function strata.pack_piece(regclass, name, bigint, bigint) is
-  'Moves the rows on some pages of a table to free pages before them by an update that changes nothing. left_over: some are '
-  'still there; stuck: they went to the end instead, there is no free page before them.';
-
-create function strata.pack_some(p_reclaim strata.reclaims)
-returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_relation constant regclass := p_reclaim.relation::regclass;
-  v_column constant name := strata.pack_column(v_relation);
-  v_reclaim strata.reclaims := p_reclaim;
-  v_stuck boolean := false;
-  v_from bigint;
-begin
-  if v_column is null then
-    perform strata.step_done(p_reclaim, 'an update of its rows would be noticed by now: a trigger, a rule or a subscriber was added');
-    return;
-  end if;
-  if v_reclaim.pack_until is null then
-    v_reclaim.packed_to := pg_relation_size(v_relation) / 8192;
-    v_reclaim.pack_until := ceil(strata.heap_needs(v_relation, strata.live_rows(v_relation), pg_relation_size(v_relation)) * 1.02 / 8192) + 1;
-  end if;
-  v_from := greatest(v_reclaim.packed_to - 256, v_reclaim.pack_until);
-  if v_from < v_reclaim.packed_to then
-    v_stuck := (strata.pack_piece(v_relation, v_column, v_from, v_reclaim.packed_to)).stuck;
-  end if;
-  update strata.reclaims as r set packed_to = v_from, pack_until = v_reclaim.pack_until where r.reclaim_id = p_reclaim.reclaim_id;
-  if v_from <= v_reclaim.pack_until or v_stuck then
-    perform strata.step_done(v_reclaim);
-  end if;
-exception when lock_not_available or deadlock_detected or serialization_failure then
-  perform strata.step_done(p_reclaim, 'lock not available: ' || sqlerrm);
-end
-$$;
-comment on function strata.pack_some(strata.reclaims) is 'Packs the next 256 pages of a table, and ends the step when the rest would fill what is before them.';
+  'Notes that the present step of a reclaim is over, well or with an error, and how long it took; ends the '
+  'reclaim with its last step.';
 
 -- For a role that may empty the history of cron jobs but not vacuum it.
 create function strata.copy_job_runs()
@@ -206,10 +148,13 @@ begin
   execute 'lock table cron.job_run_details in access exclusive mode';
   execute 'select jsonb_agg(to_jsonb(d) order by d.runid) from cron.job_run_details as d' into v_runs;
   execute 'truncate cron.job_run_details';
-  execute 'insert into cron.job_run_details select * from jsonb_populate_recordset(null::cron.job_run_details, $1)' using v_runs;
+  execute 'insert into cron.job_run_details select * '
+          'from jsonb_populate_recordset(null::cron.job_run_details, $1)' using v_runs;
 end
 $$;
-comment on function strata.copy_job_runs() is 'Gives the space of cron.job_run_details back where VACUUM is not allowed: its rows are taken out and put back in.';
+comment on function strata.copy_job_runs() is
+  'Gives the space of cron.job_run_details back where VACUUM is not allowed: its rows are '
+  'taken out and put back in.';
 
 create function strata.do_step(p_reclaim strata.reclaims)
 returns void
@@ -234,10 +179,11 @@ exception when query_canceled or assert_failure or others then
   if strata.is_our_end(sqlstate, sqlerrm, v_context) then
     raise;
   end if;
-  perform strata.step_done(p_reclaim, format('%s [%s]', sqlerrm, sqlstate));
+  perform strata.step_done(p_reclaim, format('%1$s [%2$s]', sqlerrm, sqlstate));
 end
 $$;
-comment on function strata.do_step(strata.reclaims) is 'Does a piece of a step that is done here: pack, copy or analyze.';
+comment on function strata.do_step(strata.reclaims) is
+  'Does a piece of a step that is done here: pack, copy or analyze.';
 
 -- The minute after the next ten seconds: pg_cron must have heard of it before it begins.
 create function strata.next_minute(out at timestamptz, out cron text)
@@ -257,7 +203,9 @@ begin
   cron := to_char(at at time zone v_zone, 'FMMI FMHH24 FMDD FMMM') || ' *';
 end
 $$;
-comment on function strata.next_minute() is 'The next full minute that pg_cron can still be told of, and a schedule that matches it and no other of the year.';
+comment on function strata.next_minute() is
+  'The next full minute that pg_cron can still be told of, and a schedule that matches it '
+  'and no other of the year.';
 
 create function strata.schedule_step(p_reclaim strata.reclaims)
 returns void
@@ -272,11 +220,13 @@ begin
   execute 'select cron.alter_job(cron.schedule(''strata-reclaim'', $1, $2), active := $3)'
     using v_minute.cron, p_reclaim.steps[1], strata.may_go_on();
   update strata.reclaims as r
-     set step_at = v_minute.at, step_after = v_last, file_before = pg_relation_filenode(to_regclass(r.relation))
+     set step_at = v_minute.at, step_after = v_last,
+         file_before = pg_relation_filenode(to_regclass(r.relation))
    where r.reclaim_id = p_reclaim.reclaim_id;
 end
 $$;
-comment on function strata.schedule_step(strata.reclaims) is 'Hands the present step of a reclaim to pg_cron, for the next minute only.';
+comment on function strata.schedule_step(strata.reclaims) is
+  'Hands the present step of a reclaim to pg_cron, for the next minute only.';
 
 create function strata.give_way(p_relation regclass)
 returns integer
@@ -286,18 +236,20 @@ set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on
 as $$
   select count(pg_catalog.pg_cancel_backend(h.pid))::integer
-    from (select distinct l.pid from pg_catalog.pg_locks as l join pg_catalog.pg_stat_activity as a on a.pid = l.pid
+    from (select distinct l.pid from pg_catalog.pg_locks as l
+            join pg_catalog.pg_stat_activity as a on a.pid = l.pid
            where l.locktype = 'relation' and l.relation = p_relation and l.mode = 'AccessExclusiveLock'
              and a.query ~* '^\s*vacuum \(full' and a.usename = current_user) as h
    where exists (
      select from pg_catalog.pg_locks as w join pg_catalog.pg_stat_activity as a on a.pid = w.pid
-      where w.locktype = 'relation' and w.relation = p_relation and not w.granted and (a.backend_type = 'client backend' or w.pid = h.pid)
+      where w.locktype = 'relation' and w.relation = p_relation and not w.granted
+        and (a.backend_type = 'client backend' or w.pid = h.pid)
         -- a little earlier: it takes a moment until it is off
         and w.waitstart < clock_timestamp() - make_interval(secs => strata.setting('reclaim_wait') - 0.3))
 $$;
 comment on function strata.give_way(regclass) is
-  'Cancels the VACUUM FULL of a table for which somebody, or itself, has waited for nearly reclaim_wait seconds; returns how many '
-  'were cancelled.';
+  'Cancels the VACUUM FULL of a table for which somebody, or itself, has waited for nearly reclaim_wait '
+  'seconds; returns how many were cancelled.';
 
 create function strata.tend_reclaim(p_reclaim strata.reclaims)
 returns text
@@ -322,14 +274,19 @@ begin
     perform strata.schedule_step(p_reclaim);
     return 'rest';
   end if;
-  execute 'select d.status, d.return_message as says, d.end_time - d.start_time as took from cron.job_run_details as d '
+  execute 'select d.status, d.return_message as says, d.end_time - d.start_time as took '
+          'from cron.job_run_details as d '
           '  join cron.job as j on j.jobid = d.jobid and j.jobname = ''strata-reclaim'' '
           ' where d.runid > $1 order by d.runid desc limit 1' into v_run using p_reclaim.step_after;
   if v_run.status in ('succeeded', 'failed') then
-    execute 'select cron.alter_job(j.jobid, active := false) from cron.job as j where j.jobname = ''strata-reclaim''';
-    perform strata.step_done(p_reclaim, case v_run.status when 'failed' then coalesce(v_run.says, 'pg_cron says no more') end, v_run.took);
+    execute 'select cron.alter_job(j.jobid, active := false) from cron.job as j '
+            'where j.jobname = ''strata-reclaim''';
+    perform strata.step_done(
+      p_reclaim, case v_run.status when 'failed' then coalesce(v_run.says, 'pg_cron says no more') end,
+      v_run.took);
     return 'again';
-  elsif v_run.status is not null or clock_timestamp() between p_reclaim.step_at - interval '3 seconds' and p_reclaim.step_at + interval '20 seconds' then
+  elsif v_run.status is not null or clock_timestamp() between p_reclaim.step_at
+    - interval '3 seconds' and p_reclaim.step_at + interval '20 seconds' then
     perform strata.give_way(to_regclass(p_reclaim.relation));
     return 'wait';
   elsif clock_timestamp() > p_reclaim.step_at + interval '2 minutes' then
@@ -341,9 +298,11 @@ exception when lock_not_available then
 end
 $$;
 comment on function strata.tend_reclaim(strata.reclaims) is
-  'Brings a running reclaim one step forward. Returns again (there is more to do at once), wait (look again in a moment) or rest.';
+  'Brings a running reclaim one step forward. Returns again (there is more to do at once), wait (look '
+  'again in a moment) or rest.';
 
--- For whoever can run statements of their own: the command line, where there is no pg_cron or nobody wants to wait for it.
+-- For whoever can run statements of their own: the command line, where there is no pg_cron or nobody wants to
+-- wait for it.
 create function strata.reclaim_step(p_reclaim bigint)
 returns text
 language plpgsql
@@ -363,12 +322,16 @@ begin
 end
 $$;
 comment on function strata.reclaim_step(bigint) is
-  'The next step of a running reclaim: the command to run as a statement of its own; empty when a piece of it was done here '
-  '(ask again); null when the reclaim is over.';
+  'The next step of a running reclaim: the command to run as a statement of its own; empty when a piece of '
+  'it was done here (ask again); null when the reclaim is over.';
 
 create function strata.reclaim_ran(p_reclaim bigint, p_error text default null)
 returns void
 language sql
 set search_path = pg_catalog, pg_temp
-as $$ select strata.step_done(r, p_error, clock_timestamp() - r.step_at) from strata.reclaims as r where r.reclaim_id = p_reclaim and r.state = 'running' $$;
-comment on function strata.reclaim_ran(bigint, text) is 'Notes that the command of reclaim_step() was run, and how it failed if it did.';
+as $$
+  select strata.step_done(r, p_error, clock_timestamp() - r.step_at) from strata.reclaims as r
+   where r.reclaim_id = p_reclaim and r.state = 'running'
+$$;
+comment on function strata.reclaim_ran(bigint, text) is
+  'Notes that the command of reclaim_step() was run, and how it failed if it did.';

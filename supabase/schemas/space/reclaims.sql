@@ -1,18 +1,21 @@
 -- Reclaims: freed space is given back to the disk, so that the bill falls.
 --
--- Rows that left make room in their table, not on the disk. What gives it back, per table, the cheapest way that does:
+-- Rows that left make room in their table, not on the disk. What gives it back, per table, the cheapest way
+-- that does:
 --
 --   vacuum    the end of the table is empty: plain VACUUM cuts it off
 --   reindex   it is the indexes that are bloated: REINDEX CONCURRENTLY makes them anew, nobody waits
---   pack      rows at the end are moved to the free pages in front, a few at a time, then VACUUM cuts the end off: nobody
---             waits, and no second copy is made, which a full database has no room for. Only where an update that changes
---             nothing is nobody's business: no update trigger that cannot be silenced, no publication, an age column that may be set
+--   pack      rows at the end are moved to the free pages in front, a few at a time, then VACUUM cuts the end
+--             off: nobody waits, and no second copy is made, which a full database has no room for. Only
+--             where an update that changes nothing is nobody's business: no update trigger that cannot be
+--             silenced, no publication, an age column that may be set
 --   rewrite   VACUUM FULL: the table is copied, and locked while that lasts
 --
--- A reclaim is one row of strata.reclaims per attempt, with its steps: commands that must be a statement of their own
--- (run as a pg_cron job of one minute only, or by the command line) and `pack`, which is done here. One at a time, the
--- largest gain first. It gives way to users: VACUUM FULL does not begin while somebody uses the table (skip_locked; from
--- the second attempt on it waits its turn), and is cancelled when somebody has waited for it for reclaim_wait seconds.
+-- A reclaim is one row of strata.reclaims per attempt, with its steps: commands that must be a statement of
+-- their own (run as a pg_cron job of one minute only, or by the command line) and `pack`, which is done here.
+-- One at a time, the largest gain first. It gives way to users: VACUUM FULL does not begin while somebody
+-- uses the table (skip_locked; from the second attempt on it waits its turn), and is cancelled when somebody
+-- has waited for it for reclaim_wait seconds.
 
 create function strata.is_rewriting(p_relation text)
 returns boolean
@@ -24,7 +27,8 @@ as $$
                   where r.state = 'running' and r.relation = p_relation and r.steps[1] like 'vacuum (full%'
                     and r.step_at < clock_timestamp())
 $$;
-comment on function strata.is_rewriting(text) is 'Whether a table is being rewritten at this moment, and so locked.';
+comment on function strata.is_rewriting(text) is
+  'Whether a table is being rewritten at this moment, and so locked.';
 
 create function strata.may_vacuum(p_relation regclass)
 returns boolean
@@ -45,11 +49,14 @@ returns boolean
 language sql
 stable
 set search_path = pg_catalog, pg_temp
-as $$ select pg_catalog.pg_has_role(c.relowner, 'usage') from pg_catalog.pg_class as c where c.oid = p_relation $$;
+as $$
+  select pg_catalog.pg_has_role(c.relowner, 'usage') from pg_catalog.pg_class as c where c.oid = p_relation
+$$;
 comment on function strata.owns(regclass) is 'Whether this role may do to a table what only its owner may.';
 
--- Hosted lets its owner silence ordinary triggers for a transaction (as pg_dump's data is restored there); elsewhere that
--- is the superuser's to grant. Asking the catalogue is not enough where an extension decides, so it is tried.
+-- Hosted lets its owner silence ordinary triggers for a transaction (as pg_dump's data is restored there);
+-- elsewhere that is the superuser's to grant. Asking the catalogue is not enough where an extension decides,
+-- so it is tried.
 create function strata.may_silence()
 returns boolean
 language plpgsql
@@ -63,7 +70,8 @@ exception when insufficient_privilege then
   return false;
 end
 $$;
-comment on function strata.may_silence() is 'Whether this role may keep ordinary triggers from firing in a transaction of its own.';
+comment on function strata.may_silence() is
+  'Whether this role may keep ordinary triggers from firing in a transaction of its own.';
 
 -- Which column an update may set to what it is, so that the row is written anew and nobody notices.
 create function strata.pack_column(p_relation regclass)
@@ -79,13 +87,16 @@ as $$
     join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attname = d.age_column
    where c.oid = p_relation and strata.owns(p_relation) and a.attgenerated = '' and a.attidentity = ''
      and not exists (select from pg_catalog.pg_trigger as g
-                      where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 16 > 0 and g.tgenabled <> 'D'
+                      where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 16 > 0
+                        and g.tgenabled <> 'D'
                         and (g.tgenabled <> 'O' or not strata.may_silence()))
      and not exists (select from pg_catalog.pg_rewrite as r where r.ev_class = c.oid)
-     and not exists (select from pg_catalog.pg_publication_tables as p where p.schemaname = n.nspname and p.tablename = c.relname)
+     and not exists (select from pg_catalog.pg_publication_tables as p
+                      where p.schemaname = n.nspname and p.tablename = c.relname)
 $$;
 comment on function strata.pack_column(regclass) is
-  'The column by which the rows of a dataset can be packed; null where an update would be noticed: by an update trigger '
+  'The column by which the rows of a dataset can be packed; null '
+  'where an update would be noticed: by an update trigger '
   'that cannot be silenced, a rule, or subscribers.';
 
 create function strata.tail_is_free(p_relation regclass, p_bytes bigint)
@@ -98,15 +109,18 @@ as $$
 declare
   v_found boolean;
 begin
-  execute format('select exists (select from %s as t where t.ctid >= ''(%s,0)'')', p_relation, ceil(p_bytes * 1.05 / 8192)::bigint)
+  execute format('select exists (select from %1$s as t where t.ctid >= ''(%2$s,0)'')', p_relation,
+                 ceil(p_bytes * 1.05 / 8192)::bigint)
      into v_found;
   return not v_found;
 end
 $$;
 comment on function strata.tail_is_free(regclass, bigint) is
-  'Whether no row of a table is beyond so many bytes (and a twentieth). Reads the end of the table until it finds one.';
+  'Whether no row of a table is beyond so many bytes (and a twentieth). Reads the end of the '
+  'table until it finds one.';
 
--- Rows that are still in use somewhere, or the end of a TOAST table that cannot be looked at: seen by its effect.
+-- Rows that are still in use somewhere, or the end of a TOAST table that cannot be looked at: seen by its
+-- effect.
 create function strata.vacuum_was_in_vain(p_relation regclass)
 returns boolean
 language sql
@@ -115,11 +129,13 @@ set search_path = pg_catalog, pg_temp
 as $$
   select coalesce((select r.method = 'vacuum' and r.bytes_before - r.bytes_after < r.gain_bytes / 2
                      from strata.reclaims as r
-                    where r.relation = p_relation::text and r.state = 'done' and r.finished_at > strata.clock() - interval '1 day'
+                    where r.relation = p_relation::text and r.state = 'done'
+                      and r.finished_at > strata.clock() - interval '1 day'
                     order by r.reclaim_id desc limit 1), false)
 $$;
 comment on function strata.vacuum_was_in_vain(regclass) is
-  'Whether the last reclaim of a table, within a day, was a plain VACUUM that gave back less than half of what it should have.';
+  'Whether the last reclaim of a table, within a day, was a plain VACUUM that gave back less than half '
+  'of what it should have.';
 
 create function strata.plan_reclaim(
   p_relation regclass, p_heap_bytes bigint, p_heap_gain bigint, p_index_bytes bigint, p_index_gain bigint,
@@ -154,8 +170,10 @@ begin
   elsif strata.may_vacuum(p_relation) then
     v_plan.method := 'rewrite';
     -- pg_cron itself writes to its history whenever a job begins: it can wait, for the moment that takes
-    v_plan.steps := array[format('vacuum (full%s) %s', case when p_relation::text <> 'cron.job_run_details' then ', skip_locked' else '' end,
-                                 p_relation), 'analyze'];
+    v_plan.steps :=
+      array[format('vacuum (full%1$s) %2$s',
+                   case when p_relation::text <> 'cron.job_run_details' then ', skip_locked' else '' end,
+                   p_relation), 'analyze'];
     v_plan.copy_bytes := p_heap_bytes + p_index_bytes + p_toast_bytes - v_plan.gain_bytes;
   elsif p_relation::text = 'cron.job_run_details' then
     v_plan.method := 'copy';
@@ -166,21 +184,28 @@ begin
 end
 $$;
 comment on function strata.plan_reclaim(regclass, bigint, bigint, bigint, bigint, bigint, bigint, bigint) is
-  'The cheapest way to give space of a table back that works for this role; its method is null when there is none.';
+  'The cheapest way to give space of a table back that works for this role; its method is '
+  'null when there is none.';
 
 -- Ours to reclaim: managed tables, Strata's own, and the history of cron jobs, which nobody else looks after.
 create function strata.plan_reclaims(p_urgent boolean default false)
-returns table (relation text, method text, steps text[], gain_bytes bigint, copy_bytes bigint, total_bytes bigint, dataset text)
+returns table (
+  relation text, method text, steps text[], gain_bytes bigint, copy_bytes bigint, total_bytes bigint,
+  dataset text
+)
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
   with worth as (
-    select g.*, g.heap_gain + g.index_gain + g.toast_gain as gain, g.heap_bytes + g.index_bytes + g.toast_bytes as total,
-           d.name as dataset, case when p_urgent then 1048576 else strata.setting('reclaim_min_mb') * 1048576 end as least_bytes
+    select g.*, g.heap_gain + g.index_gain + g.toast_gain as gain,
+           g.heap_bytes + g.index_bytes + g.toast_bytes as total,
+           d.name as dataset,
+           case when p_urgent then 1048576 else strata.setting('reclaim_min_mb') * 1048576 end as least_bytes
       from strata.table_gains() as g
       left join strata.datasets as d on d.schema_name = g.schema_name and d.table_name = g.table_name
-     where d.name is not null or g.schema_name = 'strata' or (g.schema_name, g.table_name) = ('cron', 'job_run_details')
+     where d.name is not null or g.schema_name = 'strata'
+        or (g.schema_name, g.table_name) = ('cron', 'job_run_details')
   )
   select w.relation::text, p.method, p.steps, p.gain_bytes, p.copy_bytes, w.total, w.dataset
     from worth as w
@@ -192,8 +217,8 @@ as $$
    order by p.gain_bytes desc, 1
 $$;
 comment on function strata.plan_reclaims(boolean) is
-  'What could be given back now and how, the largest gain first: what is worth it by the settings, or (urgent) everything '
-  'over 1 MB and a twentieth of its table. Changes nothing.';
+  'What could be given back now and how, the largest gain first: what is worth it by the settings, or '
+  '(urgent) everything over 1 MB and a twentieth of its table. Changes nothing.';
 
 create function strata.queue_reclaims(p_reason text)
 returns integer
@@ -206,7 +231,8 @@ begin
   insert into strata.reclaims (relation, method, reason, state, steps, gain_bytes, copy_bytes, planned_at)
   select p.relation, p.method, p_reason, 'planned', p.steps, p.gain_bytes, p.copy_bytes, strata.clock()
     from strata.plan_reclaims(p_reason <> 'upkeep') as p
-   where not exists (select from strata.reclaims as r where r.relation = p.relation and r.state in ('planned', 'running'));
+   where not exists (select from strata.reclaims as r
+                      where r.relation = p.relation and r.state in ('planned', 'running'));
   get diagnostics v_count = row_count;
   if p_reason <> 'upkeep' then -- what was planned for the night is wanted now
     update strata.reclaims as r set reason = p_reason where r.state = 'planned' and r.reason = 'upkeep';
@@ -215,8 +241,8 @@ begin
 end
 $$;
 comment on function strata.queue_reclaims(text) is
-  'Plans everything that is worth being given back: for a drain, for upkeep (at night, if the gain is large enough) or because '
-  'somebody asked. Returns how many were added.';
+  'Plans everything that is worth being given back: for a drain, for upkeep (at night, if the gain is large '
+  'enough) or because somebody asked. Returns how many were added.';
 
 create function strata.is_reclaim_hour()
 returns boolean
@@ -224,14 +250,17 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case when n.starts <= n.ends then n.hour >= n.starts and n.hour < n.ends else n.hour >= n.starts or n.hour < n.ends end
-    from (select extract(hour from strata.clock() at time zone 'UTC') as hour, strata.setting('reclaim_from_hour') % 24 as starts,
+  select case when n.starts <= n.ends then n.hour >= n.starts and n.hour < n.ends
+              else n.hour >= n.starts or n.hour < n.ends end
+    from (select extract(hour from strata.clock() at time zone 'UTC') as hour,
+                 strata.setting('reclaim_from_hour') % 24 as starts,
                  strata.setting('reclaim_until_hour') as ends) as n
 $$;
-comment on function strata.is_reclaim_hour() is 'Whether it is the time of day at which space may be given back without need.';
+comment on function strata.is_reclaim_hour() is
+  'Whether it is the time of day at which space may be given back without need.';
 
--- The write-ahead log takes part of the disk: what is seen of it, a tenth of the disk where it cannot be seen, and never
--- more than a quarter, because older segments are reused.
+-- The write-ahead log takes part of the disk: what is seen of it, a tenth of the disk where it cannot be
+-- seen, and never more than a quarter, because older segments are reused.
 create function strata.head_room()
 returns bigint
 language sql
@@ -239,11 +268,13 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
   select d.bytes - strata.billed_bytes()
-         - least(coalesce((select sum(l.bytes) from strata.log_sizes() as l where l.kind = 'wal'), d.bytes / 10), d.bytes / 4)::bigint
+         - least(coalesce((select sum(l.bytes) from strata.log_sizes() as l where l.kind = 'wal'),
+                          d.bytes / 10), d.bytes / 4)::bigint
     from (select t.capacity_mb * 1048576::bigint * strata.setting('disk_percent') / 100 as bytes
             from strata.tiers as t where t.name = strata.tier()) as d
 $$;
-comment on function strata.head_room() is 'How many bytes are free on the disk of this tier, by its capacity and the setting disk_percent.';
+comment on function strata.head_room() is
+  'How many bytes are free on the disk of this tier, by its capacity and the setting disk_percent.';
 
 create function strata.total_bytes(p_relation text)
 returns bigint
@@ -252,4 +283,5 @@ volatile
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$ select pg_catalog.pg_total_relation_size(to_regclass(p_relation)) $$;
-comment on function strata.total_bytes(text) is 'Bytes of a table with its indexes and TOAST; null when it is gone.';
+comment on function strata.total_bytes(text) is
+  'Bytes of a table with its indexes and TOAST; null when it is gone.';

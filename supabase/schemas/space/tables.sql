@@ -24,15 +24,16 @@ create table strata.reclaims (
   constraint reclaims_pkey primary key (reclaim_id),
   constraint reclaims_method_is_known check (method in ('vacuum', 'reindex', 'pack', 'rewrite', 'copy')),
   constraint reclaims_reason_is_known check (reason in ('drain', 'upkeep', 'asked')),
-  constraint reclaims_state_is_known check (state in ('planned', 'running', 'done', 'gave way', 'failed', 'no room', 'dropped')),
+  constraint reclaims_state_is_known check (state in ('planned', 'running', 'done', 'gave way', 'failed',
+                                                      'no room', 'dropped')),
   constraint reclaims_end_once check ((state in ('planned', 'running')) = (finished_at is null)),
   constraint reclaims_start_before_they_run check (state <> 'running' or started_at is not null)
 );
 comment on table strata.reclaims is
-  'Every attempt to give space of one table back: how, why, the steps still to take, bytes (of the table with its indexes '
-  'and TOAST) before and after, and how long nobody else could use it. gain_bytes, copy_bytes: estimates of what is given '
-  'back and of the room it takes meanwhile. runner: cron, or the command line''s backend. step_*, file_before, packed_to, '
-  'pack_until: how far the present step is.';
+  'Every attempt to give space of one table back: how, why, the steps still to take, bytes (of the table '
+  'with its indexes and TOAST) before and after, and how long nobody else could use it. gain_bytes, '
+  'copy_bytes: estimates of what is given back and of the room it takes meanwhile. runner: cron, or the '
+  'command line''s backend. step_*, file_before, packed_to, pack_until: how far the present step is.';
 alter table strata.reclaims enable row level security;
 
 create unique index reclaims_one_runs_idx on strata.reclaims ((true)) where state = 'running';
@@ -49,6 +50,6 @@ create table strata.samples (
   constraint samples_level_is_known check (level in ('ok', 'warning', 'critical'))
 );
 comment on table strata.samples is
-  'What was billed at a time, the level that meant, and the bytes of the largest tables. day_average: set on the one '
-  'sample that stays of an older day.';
+  'What was billed at a time, the level that meant, and the bytes of the largest tables. day_average: set on '
+  'the one sample that stays of an older day.';
 alter table strata.samples enable row level security;

@@ -1,8 +1,9 @@
 -- Clocks: whether this tier's clock may decide what is old.
 --
--- A clock that is wrong makes everything due. So before anything is due, the clock is compared with what this tier saw last
--- and with its neighbours'. Postgres offers no time but the server's own that outlives a session: between two looks it may
--- not go further than looks are apart, and what bridges a longer pause is the clock of a neighbour, or the word of the owner.
+-- A clock that is wrong makes everything due. So before anything is due, the clock is compared with what this
+-- tier saw last and with its neighbours'. Postgres offers no time but the server's own that outlives a
+-- session: between two looks it may not go further than looks are apart, and what bridges a longer pause is
+-- the clock of a neighbour, or the word of the owner.
 
 create function strata.clock_bound(p_setting text)
 returns interval
@@ -16,7 +17,8 @@ end
 $$;
 comment on function strata.clock_bound(text) is 'One of the settings about clocks, as an interval.';
 
--- A middle tier whose one neighbour agrees with it now goes on, whatever the other one says: that one's clock is wrong.
+-- A middle tier whose one neighbour agrees with it now goes on, whatever the other one says: that one's clock
+-- is wrong.
 create function strata.clock_differs()
 returns strata.links
 language plpgsql
@@ -31,12 +33,15 @@ begin
    where abs(extract(epoch from l.skew)) > extract(epoch from v_bound)
      and not exists (select from strata.links as o
                       where abs(extract(epoch from o.skew)) <= extract(epoch from v_bound)
-                        and o.compared_at between strata.clock() - strata.clock_bound('clock_gap') and strata.clock() + v_bound)
+                        and o.compared_at between strata.clock()
+                              - strata.clock_bound('clock_gap') and strata.clock() + v_bound)
    order by abs(extract(epoch from l.skew)) desc limit 1;
   return v_link;
 end
 $$;
-comment on function strata.clock_differs() is 'The link to a neighbour whose clock is another one than ours, unless the other neighbour agrees with us; else null.';
+comment on function strata.clock_differs() is
+  'The link to a neighbour whose clock is another one than ours, unless the other neighbour '
+  'agrees with us; else null.';
 
 create function strata.clock_trouble(p_is_lasting boolean default false)
 returns text
@@ -52,17 +57,22 @@ declare
 begin
   return case
     when v_link.neighbour is not null then
-      format('the clock of %s was at %s when that of %s was at %s', strata.tier(), strata.clock_says(v_link.compared_at),
+      format('the clock of %1$s was at %2$s when that of %3$s was at %4$s', strata.tier(),
+             strata.clock_says(v_link.compared_at),
              v_link.neighbour, strata.clock_says(v_link.compared_at + v_link.skew))
-    when v_now - v_sure_at > strata.clock_bound(case when v_is_alone or p_is_lasting then 'clock_gap_alone' else 'clock_gap' end) then
-      format('the clock of %s is at %s, and was last known to be right at %s', strata.tier(), strata.clock_says(v_now), strata.clock_says(v_sure_at))
+    when v_now - v_sure_at > strata.clock_bound(case when v_is_alone or p_is_lasting then 'clock_gap_alone'
+                                                     else 'clock_gap' end) then
+      format('the clock of %1$s is at %2$s, and was last known to be right at %3$s', strata.tier(),
+             strata.clock_says(v_now), strata.clock_says(v_sure_at))
     when v_sure_at - v_now > strata.clock_bound('clock_skew') then
-      format('the clock of %s went back from %s to %s', strata.tier(), strata.clock_says(v_sure_at), strata.clock_says(v_now)) end;
+      format('the clock of %1$s went back from %2$s to %3$s', strata.tier(), strata.clock_says(v_sure_at),
+             strata.clock_says(v_now)) end;
 end
 $$;
 comment on function strata.clock_trouble(boolean) is
-  'Why this tier''s clock may not decide what is due: it is another one than a neighbour''s, or has jumped since it was last seen and '
-  'no neighbour has agreed with it yet. Null: it may. p_is_lasting: a pause that a neighbour is likely to settle within minutes is none.';
+  'Why this tier''s clock may not decide what is due: it is another one than a neighbour''s, or has jumped '
+  'since it was last seen and no neighbour has agreed with it yet. Null: it may. p_is_lasting: a pause that '
+  'a neighbour is likely to settle within minutes is none.';
 
 create function strata.clock_says(p_at timestamptz)
 returns text
@@ -86,7 +96,8 @@ begin
   end if;
 end
 $$;
-comment on function strata.look_at_clock() is 'Notes that the clock is where it may be; nothing, if it is not.';
+comment on function strata.look_at_clock() is
+  'Notes that the clock is where it may be; nothing, if it is not.';
 
 create function strata.set_clock_seen()
 returns void
@@ -95,9 +106,11 @@ set search_path = pg_catalog, pg_temp
 as $$
   update strata.clock_seen as c set sure_at = strata.clock()
    where c.only_row in (select s.only_row from strata.clock_seen as s
-                         where s.sure_at not between strata.clock() - interval '1 minute' and strata.clock() for update skip locked)
+                         where s.sure_at not between strata.clock()
+                                 - interval '1 minute' and strata.clock() for update skip locked)
 $$;
-comment on function strata.set_clock_seen() is 'Writes down that the clock is in order now, at most once a minute.';
+comment on function strata.set_clock_seen() is
+  'Writes down that the clock is in order now, at most once a minute.';
 
 create function strata.hear_clock(p_from text, p_clock text)
 returns void
@@ -120,7 +133,8 @@ begin
 end
 $$;
 comment on function strata.hear_clock(text, text) is
-  'Compares this tier''s clock with what a neighbour just said of its own; if they agree, ours is in order, whatever the pause before.';
+  'Compares this tier''s clock with what a neighbour just said of its own; if they agree, ours is in order, '
+  'whatever the pause before.';
 
 -- The date is asked for, so that a wrong clock is not taken for right unseen.
 create function strata.trust_clock(p_today date)
@@ -131,15 +145,19 @@ as $$
 declare
   v_here constant date := (strata.clock() at time zone 'UTC')::date;
 begin
-  if p_today is null or abs(p_today - v_here) > 1 then -- it is another day already, or still, where the owner is
+  -- it is another day already, or still, where the owner is
+  if p_today is null or abs(p_today - v_here) > 1 then
     raise exception 'the clock of % is at %, not at %', strata.tier(), v_here, coalesce(p_today::text, 'null')
       using errcode = 'ST052', hint = strata.remedy('ST052');
   end if;
   update strata.links as l set skew = null, compared_at = null where l.skew is not null;
-  insert into strata.clock_seen as c (sure_at) values (strata.clock()) on conflict (only_row) do update set sure_at = excluded.sure_at;
-  return format('the clock of %s counts again: it is %s', strata.tier(), strata.clock_says(strata.clock()));
+  insert into strata.clock_seen as c (sure_at) values (strata.clock()) on conflict (only_row) do update
+     set sure_at = excluded.sure_at;
+  return format('the clock of %1$s counts again: it is %2$s', strata.tier(),
+                strata.clock_says(strata.clock()));
 end
 $$;
 comment on function strata.trust_clock(date) is
-  'The owner says that this tier''s clock is right after all, with the date of today from another clock: after a long pause, or beside a '
-  'neighbour whose clock is wrong. What a neighbour says next counts again. ST052: that is not the date here.';
+  'The owner says that this tier''s clock is right after all, with the date of today from another clock: '
+  'after a long pause, or beside a neighbour whose clock is wrong. What a neighbour says next counts again. '
+  'ST052: that is not the date here.';

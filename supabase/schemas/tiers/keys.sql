@@ -8,7 +8,8 @@ as $$
   insert into strata.keys (name, rotated_at) values (p_name, p_rotated_at)
   on conflict (name) do update set rotated_at = excluded.rotated_at
 $$;
-comment on function strata.note_key(text, timestamptz) is 'Notes that a key was made or rotated; its content never comes here.';
+comment on function strata.note_key(text, timestamptz) is
+  'Notes that a key was made or rotated; its content never comes here.';
 
 create function strata.see_key(p_name text, p_mark text default null)
 returns void

@@ -27,17 +27,18 @@ begin
   values (p_tier, coalesce(p_is_last, p_tier = 'archive'), strata.clock())
   on conflict (only_row) do update
      set tier = excluded.tier,
-         is_last = case when p_is_last is null and s.tier = excluded.tier then s.is_last else excluded.is_last end,
+         is_last = case when p_is_last is null and s.tier = excluded.tier then s.is_last
+                        else excluded.is_last end,
          became_at = case when s.tier = excluded.tier then s.became_at else excluded.became_at end;
   perform strata.close_temporary(), strata.restore_rights();
   return strata.apply_schedules();
 end
 $$;
 comment on function strata.become(text, boolean) is
-  'Tells this database which tier it is, takes temporary objects from public, gives back what the migrations granted and '
-  'schedules that tier''s jobs; running it again changes nothing. '
-  'p_is_last: rows end here and are deleted at their deletion age (null: true for archive, else as it was). '
-  'Returns a sentence about the jobs. ST002: no such tier, or this one is linked already.';
+  'Tells this database which tier it is, takes temporary objects from public, gives back what the migrations '
+  'granted and schedules that tier''s jobs; running it again changes nothing. p_is_last: rows end here and '
+  'are deleted at their deletion age (null: true for archive, else as it was). Returns a sentence about the '
+  'jobs. ST002: no such tier, or this one is linked already.';
 
 create function strata.set_tier(
   p_tier text,
@@ -73,13 +74,15 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select t.name from strata.tiers as t where session_user in ('strata_mover_' || t.name, 'strata_mover_' || t.name || '_2')
+  select t.name from strata.tiers as t
+   where session_user in ('strata_mover_' || t.name, 'strata_mover_' || t.name || '_2')
 $$;
 comment on function strata.asked_by() is
-  'The neighbour whose login this session is, by the name of the login; null for everybody else, the owner included.';
+  'The neighbour whose login this session is, by the name of the login; null for everybody '
+  'else, the owner included.';
 
--- (Re)makes the server and the user mapping of a link. A null password keeps the one that is there, with the one of the two
--- logins that it opens; where there is none, one is made.
+-- (Re)makes the server and the user mapping of a link. A null password keeps the one that is there, with the
+-- one of the two logins that it opens; where there is none, one is made.
 create function strata.make_server(
   p_server text, p_host text, p_port integer, p_database text, p_user text, p_password text, p_sslmode text
 )
@@ -90,18 +93,23 @@ set standard_conforming_strings = on
 as $$
 declare
   v_neighbour constant text := substr(p_server, length('strata_') + 1);
-  v_password constant text := coalesce(p_password, strata.link_option(v_neighbour, 'password'), strata.random_password());
-  v_is_kept constant boolean := p_password is null and v_password = strata.link_option(v_neighbour, 'password');
+  v_password constant text := coalesce(p_password, strata.link_option(v_neighbour, 'password'),
+                                       strata.random_password());
+  v_is_kept constant boolean := p_password is null
+                                and v_password = strata.link_option(v_neighbour, 'password');
   v_user text := p_user;
 begin
-  if v_is_kept and split_part(strata.link_option(v_neighbour, 'user'), '.', 1) = split_part(p_user, '.', 1) || '_2' then
+  if v_is_kept
+     and split_part(strata.link_option(v_neighbour, 'user'), '.', 1) = split_part(p_user, '.', 1) || '_2' then
     v_user := regexp_replace(p_user, '^[^.]*', '\&_2');
   end if;
   execute format('drop server if exists %I cascade', p_server);
-  -- A line that went dead is noticed within about 30 seconds, one that carries rows within 10. From 16 on dblink and
-  -- postgres_fdw ignore connect_timeout: there the user timeout alone ends the wait for an address that does not answer.
+  -- A line that went dead is noticed within about 30 seconds, one that carries rows within 10. From 16 on
+  -- dblink and postgres_fdw ignore connect_timeout: there the user timeout alone ends the wait for an address
+  -- that does not answer.
   execute format(
-    'create server %I foreign data wrapper postgres_fdw options (host %L, port %L, dbname %L, sslmode %L, '
+    'create server %1$I foreign data wrapper postgres_fdw options (host %2$L, port %3$L, '
+    'dbname %4$L, sslmode %5$L, '
     'connect_timeout ''10'', keepalives_idle ''10'', keepalives_interval ''5'', keepalives_count ''4'', '
     'tcp_user_timeout ''10000'', application_name ''strata'', keep_connections ''off'')',
     p_server, p_host, p_port::text, p_database, p_sslmode);
@@ -131,19 +139,13 @@ begin
 end
 $$;
 comment on function strata.make_way(text, text) is
-  'Before a tier becomes the neighbour in a direction: leaves the one that was. ST033: a move to that one is open.';
+  'Before a tier becomes the neighbour in a direction: leaves the one that was. ST033: a '
+  'move to that one is open.';
 
 create function strata.join_tier(
-  p_tier text,
-  p_driver text,
-  p_host text default null,
-  p_port integer default null,
-  p_database text default null,
-  p_user text default null,
-  p_password text default null,
-  p_sslmode text default null,
-  p_ca text default null,
-  p_insecure_because text default null
+  p_tier text, p_driver text, p_host text default null, p_port integer default null,
+  p_database text default null, p_user text default null, p_password text default null,
+  p_sslmode text default null, p_ca text default null, p_insecure_because text default null
 )
 returns text
 language plpgsql
@@ -152,7 +154,8 @@ as $$
 declare
   v_self constant text := strata.tier();
   v_server constant text := 'strata_' || p_tier;
-  v_sslmode constant text := coalesce(p_sslmode, case when strata.is_loopback(p_host) then 'prefer' else 'verify-full' end);
+  v_sslmode constant text :=
+    coalesce(p_sslmode, case when strata.is_loopback(p_host) then 'prefer' else 'verify-full' end);
   v_direction text;
   v_drives boolean;
 begin
@@ -162,7 +165,8 @@ begin
   end if;
   if p_driver is null or p_driver not in ('push', 'pull', 'relay') then
     raise exception 'there is no driver "%"', p_driver
-      using errcode = 'ST004', hint = 'push: the hotter tier dials; pull: the colder one; relay: an edge function.';
+      using errcode = 'ST004',
+            hint = 'push: the hotter tier dials; pull: the colder one; relay: an edge function.';
   end if;
   select case when n.position > s.position then 'colder' else 'hotter' end into v_direction
     from strata.tiers as n, strata.tiers as s where n.name = p_tier and s.name = v_self;
@@ -190,15 +194,18 @@ begin
   if v_direction = 'colder' then
     update strata.self as s set is_last = false where s.is_last;
   end if;
-  return format('%s %s %s (%s)', v_self, case when v_drives then 'dials' when p_driver = 'relay' then 'is linked with' else 'is dialled by' end, p_tier, p_driver);
+  return format('%1$s %2$s %3$s (%4$s)', v_self,
+                case when v_drives then 'dials' when p_driver = 'relay' then 'is linked with'
+                     else 'is dialled by' end, p_tier, p_driver);
 end
 $$;
 comment on function strata.join_tier(text, text, text, integer, text, text, text, text, text, text) is
-  'Declares a neighbour and how the link is driven. The side that dials (push: the hotter, pull: the colder) gives the '
-  'address; its login there is strata_mover_ and its own name, unless p_user says otherwise. p_password: null keeps the one '
-  'that is there, or makes one (see renew_password). p_sslmode null: verify-full, or prefer on this machine; less needs '
-  'p_insecure_because. p_ca: a file here, or system. ST002: no such neighbour. ST004: unknown driver, or no address. '
-  'ST007: not safe, and no reason. ST033: a move to another neighbour is open.';
+  'Declares a neighbour and how the link is driven. The side that dials (push: the hotter, pull: the colder) '
+  'gives the address; its login there is strata_mover_ and its own name, unless p_user says otherwise. '
+  'p_password: null keeps the one that is there, or makes one (see renew_password). p_sslmode null: '
+  'verify-full, or prefer on this machine; less needs p_insecure_because. p_ca: a file here, or system. '
+  'ST002: no such neighbour. ST004: unknown driver, or no address. ST007: not safe, and no reason. ST033: a '
+  'move to another neighbour is open.';
 
 create function strata.leave_tier(p_tier text)
 returns void
@@ -213,7 +220,8 @@ begin
 end
 $$;
 comment on function strata.leave_tier(text) is
-  'Forgets a neighbour: link, server and password. Rows stay where they are; open moves wait for the link to return.';
+  'Forgets a neighbour: link, server and password. Rows stay where they are; open moves wait '
+  'for the link to return.';
 
 create function strata.colder()
 returns text
@@ -221,4 +229,5 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$ select l.neighbour from strata.links as l where l.direction = 'colder' $$;
-comment on function strata.colder() is 'The next colder tier, or null: nothing settles any further from here.';
+comment on function strata.colder() is
+  'The next colder tier, or null: nothing settles any further from here.';

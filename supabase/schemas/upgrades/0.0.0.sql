@@ -1,13 +1,16 @@
 -- From what there was before releases had numbers: tables of that time get the shape they have now.
 --
--- Code is gone by now and not here yet, so nothing of it may be called, and triggers that would call it are off. What needs the
--- new code comes after it: see 0.0.0_after.sql. What is new as a whole (tables, indexes, settings) is made with the rest.
+-- Code is gone by now and not here yet, so nothing of it may be called, and triggers that would call it are
+-- off. What needs the new code comes after it: see 0.0.0_after.sql. What is new as a whole (tables, indexes,
+-- settings) is made with the rest.
 
 alter table strata.settings disable trigger user;
 alter table strata.schedules disable trigger user;
 
--- Values that were the defaults then, and that belong together, become those of now; what was changed is its owner's.
-update strata.schedules as s set cron = '2-57/5 * * * *' where s.job = 'strata-watchdog' and s.cron = '7,22,37,52 * * * *';
+-- Values that were the defaults then, and that belong together, become those of now; what was changed is its
+-- owner's.
+update strata.schedules as s set cron = '2-57/5 * * * *'
+ where s.job = 'strata-watchdog' and s.cron = '7,22,37,52 * * * *';
 update strata.settings as s set value = 20 where s.name = 'silent_after' and s.value = 120;
 update strata.settings as s set value = 30 where s.name = 'repeat_alerts' and s.value = 60;
 update strata.settings as s set value = 30 where s.name = 'keep_messages' and s.value = 35;
@@ -20,14 +23,16 @@ alter table strata.heartbeats
   add column hour_bytes bigint not null default 0;
 alter table strata.keys add column mark text;
 
--- Links: a certificate that is not checked is its owner's decision, with a reason, which nobody had to give then.
+-- Links: a certificate that is not checked is its owner's decision, with a reason, which nobody had to give
+-- then.
 alter table strata.links
   add column skew interval,
   add column compared_at timestamptz,
   add column insecure_because text,
   add constraint links_reason_is_not_blank check (btrim(insecure_because) <> '');
 
--- Datasets: which policy was accepted is told by revision and digest now. The colder tier is told of each anew.
+-- Datasets: which policy was accepted is told by revision and digest now. The colder tier is told of each
+-- anew.
 alter table strata.datasets
   add column waits_for text,
   add column accepted_revision bigint,
@@ -70,8 +75,8 @@ alter table strata.outbox
   drop constraint outbox_kind_is_known,
   add constraint outbox_kind_is_known check (kind in ('alert', 'clear', 'digest', 'report', 'notice'));
 
--- Ledger and audit. Counts go on. Digests of that time lay there without a mask and without strips: they are wiped, as if a new
--- frame began, and what rows were like then is only counted from now on (see CHANGELOG).
+-- Ledger and audit. Counts go on. Digests of that time lay there without a mask and without strips: they are
+-- wiped, as if a new frame began, and what rows were like then is only counted from now on (see CHANGELOG).
 alter table strata.ledger
   add column strips bigint[],
   add column mask text;
@@ -79,7 +84,8 @@ update strata.ledger as l set digest = 0, strips = array_fill(0::bigint, array[6
 alter table strata.ledger
   alter column strips set not null,
   alter column mask set not null;
-alter table strata.met alter column digest type bytea using int8send(digest) || '\x000000000000000000000000000000000000000000000000'::bytea;
+alter table strata.met alter column digest type bytea
+  using int8send(digest) || '\x000000000000000000000000000000000000000000000000'::bytea;
 alter table strata.met rename column digest to fingerprint;
 
 delete from strata.keys_beyond; -- looked for anew by the next audit
@@ -88,18 +94,21 @@ alter table strata.keys_beyond alter column key type bytea using '\x'::bytea;
 alter type strata.sight rename to sight_before;
 create type strata.sight as (
   rows bigint, digest bigint, columns text[], shape text, strips bigint[],
-  came_rows bigint, came_digest bigint, came_frames integer, came_columns text[], came_strips bigint[], came_forgotten bigint,
-  left_rows bigint, left_digest bigint, left_frames integer, left_columns text[], left_strips bigint[], left_forgotten bigint,
+  came_rows bigint, came_digest bigint, came_frames integer, came_columns text[], came_strips bigint[],
+  came_forgotten bigint, left_rows bigint, left_digest bigint, left_frames integer, left_columns text[],
+  left_strips bigint[], left_forgotten bigint,
   met_rows bigint, met_digest bigint, met_frames integer, met_columns text[], met_strips bigint[],
   arrived_rows bigint, ahead bigint, differs text[], unseen text[]
 );
 alter table strata.audit_accounts
   alter column good type strata.sight using jsonb_populate_record(null::strata.sight, jsonb_build_object(
-    'rows', (good).rows, 'digest', 0, 'columns', '[]'::jsonb, 'came_rows', (good).came_rows, 'came_digest', 0, 'came_frames', (good).came_frames,
+    'rows', (good).rows, 'digest', 0, 'columns', '[]'::jsonb, 'came_rows', (good).came_rows, 'came_digest', 0,
+    'came_frames', (good).came_frames,
     'left_rows', (good).left_rows, 'left_digest', 0, 'left_frames', (good).left_frames,
     'met_rows', (good).met_rows, 'met_digest', 0, 'met_frames', (good).met_frames)),
   alter column seen type strata.sight using jsonb_populate_record(null::strata.sight, jsonb_build_object(
-    'rows', (seen).rows, 'digest', 0, 'columns', '[]'::jsonb, 'came_rows', (seen).came_rows, 'came_digest', 0, 'came_frames', (seen).came_frames,
+    'rows', (seen).rows, 'digest', 0, 'columns', '[]'::jsonb, 'came_rows', (seen).came_rows, 'came_digest', 0,
+    'came_frames', (seen).came_frames,
     'left_rows', (seen).left_rows, 'left_digest', 0, 'left_frames', (seen).left_frames,
     'met_rows', (seen).met_rows, 'met_digest', 0, 'met_frames', (seen).met_frames)),
   add column aside strata.sight,
@@ -109,13 +118,15 @@ drop type strata.sight_before;
 alter table strata.audit_findings
   add column keys text not null default '',
   drop constraint audit_findings_kind_is_known,
-  add constraint audit_findings_kind_is_known check (kind in ('missing', 'besides', 'altered', 'rewound', 'doubled', 'beyond'));
+  add constraint audit_findings_kind_is_known
+    check (kind in ('missing', 'besides', 'altered', 'rewound', 'doubled', 'beyond'));
 
 -- The companion's tables were everybody's then. What a briefing said is forgotten after a while.
 alter table strata.briefings
   drop constraint briefings_say_something,
   add constraint briefings_say_something
-    check ((state <> 'delivering' or says is not null) and (state not in ('delivering', 'sent') or channel is not null));
+    check ((state <> 'delivering' or says is not null)
+           and (state not in ('delivering', 'sent') or channel is not null));
 
 alter table strata.settings enable trigger user;
 alter table strata.schedules enable trigger user;

@@ -1,7 +1,8 @@
 -- Records: what Strata keeps of its own stays small.
 --
--- strata.moves is the log of every batch; after 90 days it is rolled up into totals per dataset, month, tier and next
--- tier, which stay for ever: a row per dataset and month. Everything else ages out. prune() does it weekly.
+-- strata.moves is the log of every batch; after 90 days it is rolled up into totals per dataset, month, tier
+-- and next tier, which stay for ever: a row per dataset and month. Everything else ages out. prune() does it
+-- weekly.
 
 create function strata.roll_up_moves()
 returns integer
@@ -13,15 +14,18 @@ declare
 begin
   v_moves := array(
     select m.move_id from strata.moves as m
-     where m.state = 'closed' and m.finished_at < strata.clock() - make_interval(days => strata.setting('keep_moves')::integer)
+     where m.state = 'closed'
+       and m.finished_at < strata.clock() - make_interval(days => strata.setting('keep_moves')::integer)
      order by m.started_at limit 50000 for update skip locked);
   insert into strata.moves_totals as t (dataset, month, from_tier, to_tier, moves, rows_moved, bytes)
-  select m.dataset, date_trunc('month', m.finished_at at time zone 'UTC')::date, m.from_tier, m.to_tier, count(*),
+  select m.dataset, date_trunc('month', m.finished_at at time zone 'UTC')::date, m.from_tier, m.to_tier,
+         count(*),
          sum(m.rows_moved), sum(m.bytes)
     from strata.moves as m where m.move_id = any (v_moves)
    group by 1, 2, 3, 4
   on conflict (dataset, month, from_tier, to_tier) do update
-     set moves = t.moves + excluded.moves, rows_moved = t.rows_moved + excluded.rows_moved, bytes = t.bytes + excluded.bytes;
+     set moves = t.moves + excluded.moves, rows_moved = t.rows_moved + excluded.rows_moved,
+         bytes = t.bytes + excluded.bytes;
   delete from strata.moves as m where m.move_id = any (v_moves);
   return cardinality(v_moves);
 end
@@ -45,18 +49,20 @@ begin
    where r.finished_at < strata.clock() - make_interval(days => strata.setting('keep_reclaims')::integer);
   delete from strata.failures as f
    where f.failed_at < strata.clock() - make_interval(days => strata.setting('keep_failures')::integer)
-      or f.failure_id <= (select x.failure_id from strata.failures as x order by x.failure_id desc offset c_most limit 1);
+      or f.failure_id <= (select x.failure_id from strata.failures as x order by x.failure_id desc
+                          offset c_most limit 1);
   delete from strata.alerts as a
    where a.cleared_at < strata.clock() - make_interval(days => strata.setting('keep_alerts')::integer)
       or (a.cleared_at is not null
-          and a.alert_id <= (select x.alert_id from strata.alerts as x order by x.alert_id desc offset c_most limit 1));
+          and a.alert_id <= (select x.alert_id from strata.alerts as x order by x.alert_id desc
+                             offset c_most limit 1));
   delete from strata.usage as u
    where u.day < (strata.clock() at time zone 'UTC')::date - strata.setting('keep_costs')::integer;
 end
 $$;
 comment on function strata.prune_records() is
-  'Has every topic prune its own (registry), and drops drains, reclaims, failures, cleared alerts and counted use '
-  'that are old enough; of failures and alerts at most 10,000 stay.';
+  'Has every topic prune its own (registry), and drops drains, reclaims, failures, cleared alerts and '
+  'counted use that are old enough; of failures and alerts at most 10,000 stay.';
 
 create function strata.prune()
 returns void
@@ -69,7 +75,8 @@ begin
     return; -- nothing is old by a clock that may be wrong
   end if;
   delete from strata.arrivals as a
-   where a.closed_at < strata.clock() - make_interval(days => strata.setting('keep_closed_arrivals')::integer);
+   where a.closed_at < strata.clock() - make_interval(
+     days => strata.setting('keep_closed_arrivals')::integer);
   delete from strata.holds as h
    where least(h.released_at, h.hold_until) < strata.clock() - interval '90 days';
   perform strata.prune_records();
@@ -83,5 +90,6 @@ begin
 end
 $$;
 comment on function strata.prune() is
-  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs of its jobs a week '
-  'ago, what prune_records() names, and what tells of rows that are no more (forget()). Nothing while the clock is not to be trusted.';
+  'Drops what Strata no longer needs of its own: arrivals closed a month ago, holds over for 90 days, runs '
+  'of its jobs a week ago, what prune_records() names, and what tells of rows that are no more (forget()). '
+  'Nothing while the clock is not to be trusted.';

@@ -1,4 +1,5 @@
--- Waking the relay, and the heartbeats it carries: what the driving tier's cron does for the other two drivers.
+-- Waking the relay, and the heartbeats it carries: what the driving tier's cron does for the other two
+-- drivers.
 
 create function strata.relay_heartbeat()
 returns text
@@ -21,7 +22,8 @@ begin
   return strata.exchange_heartbeats(p_from, p_heartbeat::jsonb)::text;
 end
 $$;
-comment on function strata.relay_hear(text, text) is 'exchange_heartbeats(), for the relay: takes the neighbour''s, returns ours. ST006: no such relay.';
+comment on function strata.relay_hear(text, text) is
+  'exchange_heartbeats(), for the relay: takes the neighbour''s, returns ours. ST006: no such relay.';
 grant execute on function strata.relay_hear(text, text) to service_role;
 
 create function strata.relays_to_wake()
@@ -32,12 +34,16 @@ set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(array_agg(l.neighbour), '{}')
     from strata.links as l
-   where l.driver = 'relay' and l.direction = 'colder' and (l.next_try_at is null or l.next_try_at <= strata.clock())
-     and not exists (select from strata.leases as x where x.neighbour = l.neighbour and x.expires_at > clock_timestamp())
+   where l.driver = 'relay' and l.direction = 'colder'
+     and (l.next_try_at is null or l.next_try_at <= strata.clock())
+     and not exists (select from strata.leases as x
+                      where x.neighbour = l.neighbour and x.expires_at > clock_timestamp())
      and (strata.datasets_with_work() <> '{}'
-          or not exists (select from strata.heartbeats as h where h.neighbour = l.neighbour and h.heard_at > strata.clock() - interval '4 minutes'))
+          or not exists (select from strata.heartbeats as h where h.neighbour = l.neighbour
+                            and h.heard_at > strata.clock() - interval '4 minutes'))
 $$;
-comment on function strata.relays_to_wake() is 'Colder neighbours for whom there are rows or a heartbeat to carry, and nobody at it.';
+comment on function strata.relays_to_wake() is
+  'Colder neighbours for whom there are rows or a heartbeat to carry, and nobody at it.';
 
 -- Unpinned because it commits.
 create procedure strata.wake_relay()
@@ -49,11 +55,12 @@ begin
   perform pg_catalog.set_config('default_transaction_read_only', 'off', false);
   commit;
   foreach v_neighbour in array strata.relays_to_wake() loop
-    perform strata.invoke('strata-relay', pg_catalog.jsonb_build_object('from', strata.tier(), 'to', v_neighbour));
+    perform strata.invoke('strata-relay',
+                          pg_catalog.jsonb_build_object('from', strata.tier(), 'to', v_neighbour));
   end loop;
   commit;
 end
 $$;
 comment on procedure strata.wake_relay() is
-  'What cron calls every five minutes: wakes the edge function relay of this tier''s project when there is something to carry. '
-  'Commits: must be the only statement, outside a transaction.';
+  'What cron calls every five minutes: wakes the edge function relay of this tier''s project when there is '
+  'something to carry. Commits: must be the only statement, outside a transaction.';

@@ -1,10 +1,13 @@
 insert into strata.errors (code, cause, remedy) values
-  ('ST060', 'there is no such kind of alert or no such severity', 'kinds are in strata.alert_kinds; severities are info, warning, critical')
+  ('ST060', 'there is no such kind of alert or no such severity',
+   'kinds are in strata.alert_kinds; severities are info, warning, critical')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
 insert into strata.settings (name, value, unit, says) values
-  ('failed_moves', 5, 'failures', 'more failed attempts than this in 24 hours are an alert, until what failed works again'),
-  ('silent_after', 20, 'minutes', 'after so long a neighbour that is down, or that dials and does not, is critical'),
+  ('failed_moves', 5, 'failures',
+   'more failed attempts than this in 24 hours are an alert, until what failed works again'),
+  ('silent_after', 20, 'minutes',
+   'after so long a neighbour that is down, or that dials and does not, is critical'),
   ('keep_failures', 30, 'days', 'how long failed steps stay in strata.failures'),
   ('keep_alerts', 90, 'days', 'how long cleared alerts stay'),
   ('keep_costs', 400, 'days', 'how long costs and counted usage stay')
@@ -13,7 +16,8 @@ on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- 
 insert into strata.alert_kinds (kind, is_condition, says) values
   ('size_warning', true, 'a tier is above its warning size'),
   ('size_critical', true, 'a tier is above its critical size'),
-  ('failed_moves', true, 'many attempts to move rows failed within a day, and what failed last does not work yet'),
+  ('failed_moves', true,
+   'many attempts to move rows failed within a day, and what failed last does not work yet'),
   ('overdue', true, 'rows have been due for longer than twice the schedule, and nothing moves'),
   ('link_down', true, 'a neighbour cannot be worked with'),
   ('insecure_link', true, 'a neighbour is dialled without checking its certificate'),
@@ -29,7 +33,8 @@ insert into strata.alert_kinds (kind, is_condition, says) values
   ('clock', true, 'the clock of a tier cannot be trusted, so nothing is due there'),
   ('unconfirmed', true, 'rows are not deleted, because the hotter tier has not confirmed their policy'),
   ('policy_lost', true, 'a tier has forgotten a policy that the colder one has'),
-  ('left_copies', true, 'rows were deleted here that a colder tier still has: it changed or keeps them, or this one was put back from a backup'),
+  ('left_copies', true, 'rows were deleted here that a colder tier still has: it changed or keeps them, or '
+                        'this one was put back from a backup'),
   ('excess', true, 'a neighbour sent more than it may'),
   ('audit_mismatch', false, 'what the log says moved is not what is there'),
   ('nothing_movable', false, 'a tier is critical and nothing on it may move'),
@@ -39,11 +44,14 @@ on conflict (kind) do update set is_condition = excluded.is_condition, says = ex
 
 update strata.alert_kinds as k set at_once = true where k.kind in ('cost', 'size_warning');
 
-update strata.alert_kinds as k set of_moves = true where k.kind in ('link_down', 'silent', 'overdue', 'row_set_aside', 'stands_still');
+update strata.alert_kinds as k set of_moves = true
+ where k.kind in ('link_down', 'silent', 'overdue', 'row_set_aside', 'stands_still');
 
 insert into strata.schedules (job, cron, command, says) values
-  ('strata-watch', '*/15 * * * *', 'call strata.watch()', 'watches the billed size, and says when it is too large')
-on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
+  ('strata-watch', '*/15 * * * *', 'call strata.watch()',
+   'watches the billed size, and says when it is too large')
+-- when, and whether, is the owner's
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says;
 
 insert into strata.errors (code, cause, remedy) values
   ('ST062', 'that is not an amount of use', 'give a name and a number that is not negative')
@@ -51,17 +59,21 @@ on conflict (code) do update set cause = excluded.cause, remedy = excluded.remed
 
 insert into strata.settings (name, value, unit, says) values
   ('billing_day', 1, 'day of the month', 'on which the billing month begins'),
-  ('quota_warning', 80, '%', 'an alert is raised when this much of a quota is used, or all of it is foreseen to be')
+  ('quota_warning', 80, '%',
+   'an alert is raised when this much of a quota is used, or all of it is foreseen to be')
 on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
 
 insert into strata.quotas (name, amount, unit, period, tiers, changeable, source) values
   ('database_size', null, 'bytes', 'now', '{core,main,archive}', false,
-   'the tier''s capacity, strata.set_tier(); of a free project 500 MB, then read-only (supabase.com/docs/guides/platform/database-size)'),
+   'the tier''s capacity, strata.set_tier(); of a free project 500 MB, then read-only '
+   '(supabase.com/docs/guides/platform/database-size)'),
   ('average_size', 524288000, 'bytes', 'month', '{core}', true,
    'fair use: average daily size over the billing month (supabase.com/docs/guides/platform/database-size)'),
-  ('egress', 5368709120, 'bytes', 'month', '{core}', true, 'free plan: 5 GB (supabase.com/docs/guides/platform/billing-on-supabase)'),
+  ('egress', 5368709120, 'bytes', 'month', '{core}', true,
+   'free plan: 5 GB (supabase.com/docs/guides/platform/billing-on-supabase)'),
   ('rows', null, 'rows', 'now', '{core,main,archive}', true, 'no plan limits rows'),
-  ('edge_invocations', 500000, 'calls', 'month', '{core}', true, 'free plan: 500,000 (supabase.com/docs/guides/platform/billing-on-supabase)')
+  ('edge_invocations', 500000, 'calls', 'month', '{core}', true,
+   'free plan: 500,000 (supabase.com/docs/guides/platform/billing-on-supabase)')
 on conflict (name) do update set unit = excluded.unit, period = excluded.period, tiers = excluded.tiers,
   changeable = excluded.changeable, source = excluded.source; -- the amount is the owner's
 
@@ -74,7 +86,8 @@ insert into strata.settings (name, value, unit, says) values
 on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
 
 insert into strata.errors (code, cause, remedy) values
-  ('ST061', 'a heartbeat came from a tier that is no neighbour', 'run setup on both tiers: both ends must name each other')
+  ('ST061', 'a heartbeat came from a tier that is no neighbour',
+   'run setup on both tiers: both ends must name each other')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
 insert into strata.settings (name, value, unit, says) values
@@ -82,8 +95,10 @@ insert into strata.settings (name, value, unit, says) values
 on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
 
 insert into strata.schedules (job, cron, command, says) values
-  ('strata-watchdog', '2-57/5 * * * *', 'call strata.watchdog()', 'listens to the neighbours; finds what is due and does not move')
-on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
+  ('strata-watchdog', '2-57/5 * * * *', 'call strata.watchdog()',
+   'listens to the neighbours; finds what is due and does not move')
+-- when, and whether, is the owner's
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says;
 
 insert into strata.alert_kinds (kind, is_condition, says) values
   ('link_crowded', true, 'all connections of a link''s login are in use'),
@@ -93,15 +108,18 @@ on conflict (kind) do update set is_condition = excluded.is_condition, says = ex
 update strata.alert_kinds as k set grace = '5 minutes', of_moves = true where k.kind = 'link_crowded';
 
 insert into strata.schedules (job, cron, command, says) values
-  ('strata-rotate', '20 4 * * *', 'call strata.rotate_links()', 'gives links that this tier dials new passwords when theirs are old; idle otherwise')
-on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
+  ('strata-rotate', '20 4 * * *', 'call strata.rotate_links()',
+   'gives links that this tier dials new passwords when theirs are old; idle otherwise')
+-- when, and whether, is the owner's
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says;
 
 insert into strata.settings (name, value, unit, says) values
   ('keep_moves', 90, 'days', 'how long closed moves stay one by one before they are rolled up into totals')
 on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
 
 update strata.alert_kinds as k set of_rows = true
- where k.kind in ('failed_moves', 'overdue', 'row_set_aside', 'stands_still', 'not_as_set_up', 'audit_mismatch', 'job_stopped', 'link_down');
+ where k.kind in ('failed_moves', 'overdue', 'row_set_aside', 'stands_still', 'not_as_set_up',
+                  'audit_mismatch', 'job_stopped', 'link_down');
 
 insert into strata.registry (occasion, place, routine) values
   ('condition', 10, 'size_conditions'),
@@ -121,14 +139,18 @@ insert into strata.registry (occasion, place, routine) values
   ('prune', 10, 'roll_up_moves');
 
 insert into strata.settings (name, value, unit, says) values
-  ('keep_closed_arrivals', 30, 'days', 'how long a tier remembers finished arrivals, to turn stragglers away'),
+  ('keep_closed_arrivals', 30, 'days',
+   'how long a tier remembers finished arrivals, to turn stragglers away'),
   ('keep_job_runs', 7, 'days', 'how long rows of our own jobs stay in cron.job_run_details')
 on conflict (name) do update set unit = excluded.unit, says = excluded.says; -- the value is the owner's
 
 insert into strata.schedules (job, cron, command, says) values
   ('strata-upkeep', '0 2 * * 0', 'call strata.upkeep()', 'deletions at the last tier, housekeeping')
-on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
+-- when, and whether, is the owner's
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says;
 
 insert into strata.schedules (job, cron, command, tiers, says) values
-  ('strata-relay', '*/5 * * * *', 'call strata.wake_relay()', '{core,main}', 'wakes the relay when there is something to carry; idle without such a link')
-on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says; -- when, and whether, is the owner's
+  ('strata-relay', '*/5 * * * *', 'call strata.wake_relay()', '{core,main}',
+   'wakes the relay when there is something to carry; idle without such a link')
+-- when, and whether, is the owner's
+on conflict (job) do update set command = excluded.command, tiers = excluded.tiers, says = excluded.says;

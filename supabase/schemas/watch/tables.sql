@@ -11,8 +11,8 @@ create table strata.quotas (
   constraint quotas_period_is_known check (period in ('now', 'month'))
 );
 comment on table strata.quotas is
-  'Limits of the plan: amount (null: none known; for what is not changeable here, strata.tiers has it), unit, whether it '
-  'is judged now or over the billing month, on which tiers, and where it is written.';
+  'Limits of the plan: amount (null: none known; for what is not changeable here, strata.tiers has it), '
+  'unit, whether it is judged now or over the billing month, on which tiers, and where it is written.';
 alter table strata.quotas enable row level security;
 
 create table strata.usage (
@@ -22,7 +22,9 @@ create table strata.usage (
   constraint usage_pkey primary key (name, day),
   constraint usage_is_not_negative check (amount >= 0)
 );
-comment on table strata.usage is 'What was used per day (UTC) as told by those who used it: egress in bytes, edge_invocations, or any other name.';
+comment on table strata.usage is
+  'What was used per day (UTC) as told by those who used it: egress in bytes, '
+  'edge_invocations, or any other name.';
 alter table strata.usage enable row level security;
 
 create table strata.waiting (
@@ -31,7 +33,8 @@ create table strata.waiting (
   constraint waiting_pkey primary key (dataset),
   constraint waiting_dataset_fkey foreign key (dataset) references strata.datasets (name) on delete cascade
 );
-comment on table strata.waiting is 'Datasets with rows that could leave this tier, and since when none of them did.';
+comment on table strata.waiting is
+  'Datasets with rows that could leave this tier, and since when none of them did.';
 alter table strata.waiting enable row level security;
 comment on column strata.self.looked_at is 'When watchdog() last ran here by itself.';
 
@@ -45,7 +48,8 @@ create table strata.outside (
   constraint outside_took_is_not_negative check (took_ms >= 0)
 );
 comment on table strata.outside is
-  'Services outside (and the daily call of health itself, keep_alive): when each was last tried, and what came of it.';
+  'Services outside (and the daily call of health itself, keep_alive): when each was last '
+  'tried, and what came of it.';
 alter table strata.outside enable row level security;
 
 create table strata.report_parts (
@@ -55,11 +59,12 @@ create table strata.report_parts (
   says jsonb not null,
   constraint report_parts_pkey primary key (tier),
   constraint report_parts_tier_fkey foreign key (tier) references strata.tiers (name),
-  constraint report_parts_link_fkey foreign key (heard_from) references strata.links (neighbour) on delete cascade
+  constraint report_parts_link_fkey foreign key (heard_from)
+    references strata.links (neighbour) on delete cascade
 );
 comment on table strata.report_parts is
-  'What each tier last said of itself for the report (chapter reports), by its own clock: this one, and the colder ones, told by '
-  'the neighbour in heard_from.';
+  'What each tier last said of itself for the report (chapter reports), by its own clock: this one, and the '
+  'colder ones, told by the neighbour in heard_from.';
 alter table strata.report_parts enable row level security;
 
 create index report_parts_heard_from_idx on strata.report_parts (heard_from);
@@ -71,9 +76,11 @@ create table strata.link_checks (
   says text not null,
   remedy text,
   constraint link_checks_pkey primary key (neighbour, topic),
-  constraint link_checks_link_fkey foreign key (neighbour) references strata.links (neighbour) on delete cascade
+  constraint link_checks_link_fkey foreign key (neighbour)
+    references strata.links (neighbour) on delete cascade
 );
-comment on table strata.link_checks is 'Checks of links that did not hold when the neighbour was last dialled: see validate_link().';
+comment on table strata.link_checks is
+  'Checks of links that did not hold when the neighbour was last dialled: see validate_link().';
 alter table strata.link_checks enable row level security;
 
 create table strata.moves_totals (
@@ -87,6 +94,8 @@ create table strata.moves_totals (
   constraint moves_totals_key unique nulls not distinct (dataset, month, from_tier, to_tier)
 );
 comment on table strata.moves_totals is
-  'Closed moves older than 90 days, added up per dataset, month (UTC) they finished in, tier and next tier (null: deleted).';
+  'Closed moves older than 90 days, added up per dataset, month (UTC) they finished in, tier and '
+  'next tier (null: deleted).';
 alter table strata.moves_totals enable row level security;
-comment on column strata.alert_kinds.of_rows is 'May a key or a value of a row stand in what such an alert says?';
+comment on column strata.alert_kinds.of_rows is
+  'May a key or a value of a row stand in what such an alert says?';

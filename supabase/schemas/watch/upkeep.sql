@@ -14,7 +14,9 @@ begin
   commit;
 end
 $$;
-comment on procedure strata.upkeep(interval) is 'The weekly job: deletions at the last tier, Strata''s own housekeeping, then plans to give space back. Commits.';
+comment on procedure strata.upkeep(interval) is
+  'The weekly job: deletions at the last tier, Strata''s own housekeeping, then plans to '
+  'give space back. Commits.';
 
 -- Whoever runs something by hand knows, or wants to know, that what failed before works again.
 create function strata.end_pauses(p_dataset text default null)
@@ -31,8 +33,8 @@ begin
 end
 $$;
 comment on function strata.end_pauses(text) is
-  'Has links, and datasets or one of them with their rows set aside, that failed tried again with the next run instead of after '
-  'their pause.';
+  'Has links, and datasets or one of them with their rows set aside, that failed tried again with the next '
+  'run instead of after their pause.';
 
 create procedure strata.process(p_budget interval default '50 seconds')
 language plpgsql
@@ -48,4 +50,5 @@ begin
   call strata.watchdog();
 end
 $$;
-comment on procedure strata.process(interval) is 'The whole lifecycle at once: moves, deletions, upkeep, old passwords, watch. Commits.';
+comment on procedure strata.process(interval) is
+  'The whole lifecycle at once: moves, deletions, upkeep, old passwords, watch. Commits.';

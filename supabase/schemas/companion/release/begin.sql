@@ -1,4 +1,5 @@
--- The companion's release: the personal system and the spoken briefing, for whoever wants them (setup --personal).
+-- The companion's release: the personal system and the spoken briefing, for whoever wants them (setup
+-- --personal).
 
 select pg_catalog.set_config('client_min_messages', 'warning', true);
 select pg_catalog.set_config('check_function_bodies', 'off', true);
@@ -10,17 +11,19 @@ begin
       using errcode = '55000', hint = 'Push the file of Strata itself, <date>_strata.sql, before this one.';
   end if;
   perform pg_catalog.set_config('strata.from', coalesce((
-    select r.version from strata.releases as r where r.product = 'companion' order by r.installed_at desc limit 1), ''), true);
+    select r.version from strata.releases as r
+     where r.product = 'companion' order by r.installed_at desc limit 1), ''), true);
 end
 $$;
 
--- A table of the owner's that is called like one of the companion's stays as it is: nothing is made, granted or taken there. The
--- companion's own, left from before, is known by its comment.
+-- A table of the owner's that is called like one of the companion's stays as it is: nothing is made, granted
+-- or taken there. The companion's own, left from before, is known by its comment.
 do $$
 declare
   v_taken text;
 begin
-  if pg_catalog.current_setting('strata.from') <> '' or pg_catalog.to_regclass('strata.owners') is not null then
+  if pg_catalog.current_setting('strata.from') <> ''
+     or pg_catalog.to_regclass('strata.owners') is not null then
     return;
   end if;
   select string_agg('public.' || o.name, ', ' order by o.name) into v_taken
@@ -44,10 +47,12 @@ begin
       ('system_backups', 'Which backups exist, where, and whether one was ever restored.')
     ) as o (name, says)
    where pg_catalog.to_regclass('public.' || o.name) is not null
-     and pg_catalog.obj_description(pg_catalog.to_regclass('public.' || o.name), 'pg_class') is distinct from o.says;
+     and pg_catalog.obj_description(pg_catalog.to_regclass('public.' || o.name),
+                                    'pg_class') is distinct from o.says;
   if v_taken is not null then
     raise exception 'the companion has tables of these names, and they are taken: %', v_taken
-      using errcode = '42P07', hint = 'Give yours other names, or set Strata up without the companion (no --personal, personal: false).';
+      using errcode = '42P07', hint = 'Give yours other names, or set Strata up without the companion (no '
+                                      '--personal, personal: false).';
   end if;
 end
 $$;

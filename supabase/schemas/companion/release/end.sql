@@ -6,7 +6,9 @@ do $$
 declare
   v_role name;
 begin
-  for v_role in select r.rolname from pg_catalog.pg_roles as r where r.rolname in ('anon', 'authenticated') loop
+  for v_role in
+    select r.rolname from pg_catalog.pg_roles as r where r.rolname in ('anon', 'authenticated')
+  loop
     execute format('revoke execute on function public.date_from_created_at () from %I', v_role);
     execute format('revoke all on table
       public.daily_summaries, public.shadow_work_current, public.journal_entries, public.projects,
