@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 0a71a54bf8941fe4e4cd9aed26a02e9e7b6956cf5302a55ef279e066904f9152
+-- digest b37aa4470e343462a9ececc0ef681f42924485741c8dfaa1d4ecdac6e2462024
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -24164,7 +24164,8 @@ grant execute on function strata.tell_report(text, text, boolean) to service_rol
 -- The end of a release: what it grants is noted, and the release is written down.
 
 select strata.note_rights();
-select strata.note_release('strata', '0.1.0', '0a71a54bf8941fe4e4cd9aed26a02e9e7b6956cf5302a55ef279e066904f9152');
+select strata.note_release('strata', '0.1.0',
+  'b37aa4470e343462a9ececc0ef681f42924485741c8dfaa1d4ecdac6e2462024');
 
 notify pgrst, 'reload schema';
 

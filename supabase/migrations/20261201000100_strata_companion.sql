@@ -1,5 +1,5 @@
 -- Strata 0.1.0, companion: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 91a592baec3e18a445873bff04f53fbddb605fe390363dfc664dfea6c24b95bc
+-- digest aa4e7b0048a1f4ce50368687966c9b53ffa2a93f45a772084ffce89e46df6895
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -1389,7 +1389,8 @@ $$;
 
 revoke execute on function public.date_from_created_at() from public;
 select strata.note_rights();
-select strata.note_release('companion', '0.1.0', '91a592baec3e18a445873bff04f53fbddb605fe390363dfc664dfea6c24b95bc');
+select strata.note_release('companion', '0.1.0',
+  'aa4e7b0048a1f4ce50368687966c9b53ffa2a93f45a772084ffce89e46df6895');
 
 notify pgrst, 'reload schema';
 

@@ -22,6 +22,7 @@ $$;
 
 revoke execute on function public.date_from_created_at() from public;
 select strata.note_rights();
-select strata.note_release('companion', '%VERSION%', '%DIGEST%');
+select strata.note_release('companion', '%VERSION%',
+  '%DIGEST%');
 
 notify pgrst, 'reload schema';
