@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest b37aa4470e343462a9ececc0ef681f42924485741c8dfaa1d4ecdac6e2462024
+-- digest fb1992a07f306a24e5ec88fcb1ec2f6ddda88c6e29fff4509672b2324c52980b
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -1934,9 +1934,9 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select split_part(p_context, E'\n', 1) ~ '(\mRAISE$|^while executing .* dblink connection|^remote SQL '
-                                           'command: |^PL/Python function )'
-         and split_part(p_context, E'\n', 1) !~ '(\mfunction strata\.|"strata_)'
+  select l.line ~ '( RAISE$|^while executing .* dblink connection|^remote SQL command: |^PL/Python function )'
+         and l.line !~ '(function strata[.]|"strata_)'
+    from (select split_part(p_context, chr(10), 1) as line) as l
 $$;
 comment on function strata.is_raised_by_owner(text) is
   'Whether an error, by its context, was raised by a function that is not Strata''s, or came over a '
@@ -1955,7 +1955,8 @@ as $$
                    and clock_timestamp() - statement_timestamp()
                      >= current_setting('statement_timeout')::interval then true
               when strata.is_raised_by_owner(p_context) then false
-              else p_says like 'canceling %' or current_setting('lc_messages') !~* '^(C|POSIX|en)(\M|_)' end
+              else p_says like 'canceling %'
+                   or current_setting('lc_messages') !~* '^(C|POSIX|en)([^a-z]|$)' end
 $$;
 comment on function strata.is_our_end(text, text, text) is
   'Whether an error that was caught is a cancel of what runs here, which has to end; false for one that code '
@@ -9133,7 +9134,9 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
   select p_sqlstate in ('ST015', 'ST039', 'ST042', 'ST046', 'ST047', 'ST048')
-      or left(p_sqlstate, 2) not in ('08', '25', '28', '40', '42', '53', '55', '57', '58', 'XX', 'ST')
+      or (left(p_sqlstate, 2) not in ('08', '25', '28', '40', '42', '53', '55', '57', '58', 'ST')
+          -- what is damaged is the table; other internal errors come from functions
+          and p_sqlstate not in ('XX001', 'XX002'))
 $$;
 comment on function strata.is_row_error(text) is
   'Whether an error is about one row, so that the others may go on.';
@@ -10051,18 +10054,10 @@ exception
                                               || strata.besides_sql(v_dataset, p_besides, true));
   when query_canceled or assert_failure or others then
     get stacked diagnostics v_context = pg_exception_context;
-    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
-      raise;
+    if not strata.is_our_end(sqlstate, sqlerrm, v_context)
+       and strata.set_aside_unreadable(v_dataset, sqlstate, p_besides) then
+      return (select ('blocked', null, p_dataset, null, null, null, null)::strata.batch);
     end if;
-    begin
-      if strata.set_aside_unreadable(v_dataset, sqlstate, p_besides) then
-        return (select ('blocked', null, p_dataset, null, null, null, null)::strata.batch);
-      end if;
-    exception when query_canceled or assert_failure or others then -- a condition, asked once more
-      get stacked diagnostics v_context = pg_exception_context;
-      perform strata.blame_owner(sqlstate, sqlerrm, v_context);
-      raise;
-    end;
     perform strata.blame_owner(sqlstate, sqlerrm, v_context);
     raise;
 end
@@ -12651,8 +12646,8 @@ begin
   exception when query_canceled or assert_failure or others then
     get stacked diagnostics v_context = pg_exception_context;
     if strata.is_our_end(sqlstate, sqlerrm, v_context)
-       or sqlstate <> 'ST040' and not strata.is_row_error(strata.code_to_note(sqlstate, v_context))
-          and not strata.may_be_of_value(sqlstate) then
+       or (sqlstate <> 'ST040' and not strata.is_row_error(strata.code_to_note(sqlstate, v_context))
+           and not strata.may_be_of_value(sqlstate)) then
       raise;
     end if;
     v_lines := strata.lines_of(p_move, p_columns, p_lines); v_arrival.places := null;
@@ -13119,6 +13114,7 @@ as $$
 declare
   v_policy record;
   v_rule text;
+  v_context text;
 begin
   if p_dataset.twin_columns is null or not strata.may_be_of_value(p_sqlstate) then
     return false;
@@ -13133,6 +13129,10 @@ begin
     end if;
   end loop;
   return false;
+exception when query_canceled or assert_failure or others then -- a condition, asked once more
+  get stacked diagnostics v_context = pg_exception_context;
+  perform strata.blame_owner(sqlstate, sqlerrm, v_context);
+  raise;
 end
 $$;
 comment on function strata.set_aside_unreadable(strata.datasets, text, uuid[]) is
@@ -19025,7 +19025,6 @@ declare
   v_hello jsonb;
   v_skew numeric;
   v_tls text;
-  v_context text;
 begin
   if p_link.server is null then
     return query
@@ -19059,11 +19058,7 @@ begin
     select v_topic || ' writable', v_hello ->> 'read_only' = 'off',
            case v_hello ->> 'read_only' when 'off' then 'takes rows' else 'is read-only' end,
            strata.remedy('25006');
-exception when query_canceled or assert_failure or others then
-  get stacked diagnostics v_context = pg_exception_context;
-  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
-    raise;
-  end if;
+exception when others or assert_failure then
   return query select v_topic, false, sqlerrm, strata.remedy(sqlstate);
 end
 $$;
@@ -23227,14 +23222,18 @@ insert into strata.errors (code, cause, remedy) values
             'run `deno task strata setup --rotate`: it gives the login a new password and ends the sessions '
             'of others; if it is the server that is full, end sessions there'),
   ('53', 'the server there is out of resources', 'look at its memory, disk and connection limit'),
-  ('54', 'a limit of Postgres is exceeded', 'the row or an index entry is too large for that tier'),
+  ('54', 'a limit of Postgres is exceeded',
+   'make the value shorter that is too long, or on the colder tier drop the index that the message names; '
+   'then run `deno task strata sync`'),
   ('55', 'something held a lock for too long', 'nothing: it is tried again'),
   ('57', 'the server there was stopped or the statement cancelled', 'nothing: it is tried again'),
   ('58', 'the server there has trouble with its files', 'look at its log and its disk'),
   ('P0', 'a trigger or function on the table raised an error',
    'read the message: guard the trigger (current_setting(''strata.purging'', true) is ''on'' while Strata '
    'deletes), or mend the row; then run `deno task strata sync`'),
-  ('XX', 'the server there reports an internal error', 'look at its log; check its disks')
+  ('XX', 'an internal error, of the server or of a function that the table uses',
+         'read the message: where it is of a function or a value, mend that; else look at the server''s log, '
+         'and check its disks; then run `deno task strata sync`')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;
 
 -- tiers/seed.sql
@@ -24165,7 +24164,7 @@ grant execute on function strata.tell_report(text, text, boolean) to service_rol
 
 select strata.note_rights();
 select strata.note_release('strata', '0.1.0',
-  'b37aa4470e343462a9ececc0ef681f42924485741c8dfaa1d4ecdac6e2462024');
+  'fb1992a07f306a24e5ec88fcb1ec2f6ddda88c6e29fff4509672b2324c52980b');
 
 notify pgrst, 'reload schema';
 

@@ -56,7 +56,8 @@ export const ERRORS: Record<string, Case> = {
     make: onMain(
       "alter table public.notes drop constraint notes_pkey, add constraint other unique (id)",
     ),
-    act: ({ main }) => main.sql`alter table public.notes add primary key (id)`,
+    on: "main",
+    fill: ["notes_pkey", "id"],
   },
   ST025: {
     kind: "stands_still",
@@ -131,6 +132,36 @@ export const ERRORS: Record<string, Case> = {
     act: ({ main }) =>
       main.sql`create or replace function public.counts(t text) returns boolean language plpgsql
         as $$ begin return true; end $$`,
+  },
+  "3F": {
+    kind: "stands_still",
+    async make({ core: { sql } }) {
+      await sql`create schema shop`;
+      await sql`create table shop.bills (id int primary key, created_at timestamptz)`;
+      await sql`select strata.manage('shop.bills')`;
+      await sql`drop schema shop cascade`;
+    },
+    on: "core",
+  },
+  "54": {
+    kind: "row_set_aside",
+    async make(chain) {
+      await chain.main.sql`create index long_ones on public.notes (body)`;
+      await chain.core.sql`insert into public.notes (id, created_at, body)
+        select 4, '2020-01-01', string_agg(md5(g::text), '') from generate_series(1, 500) as g`;
+    },
+    act: ({ main }) => main.sql`drop index public.long_ones`,
+  },
+  XX: {
+    kind: "row_set_aside",
+    make: onMain(
+      "create function public.counts(t text) returns boolean language plpgsql as $$ " +
+        "begin raise 'no geometry' using errcode = 'XX000'; end $$",
+      "alter table public.notes add constraint number check (id < 4 or public.counts(body))",
+    ),
+    act: ({ main }) =>
+      main.sql`create or replace function public.counts(t text) returns boolean language sql
+        return true`,
   },
   "22": {
     kind: "row_set_aside",

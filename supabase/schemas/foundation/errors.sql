@@ -36,9 +36,9 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select split_part(p_context, E'\n', 1) ~ '(\mRAISE$|^while executing .* dblink connection|^remote SQL '
-                                           'command: |^PL/Python function )'
-         and split_part(p_context, E'\n', 1) !~ '(\mfunction strata\.|"strata_)'
+  select l.line ~ '( RAISE$|^while executing .* dblink connection|^remote SQL command: |^PL/Python function )'
+         and l.line !~ '(function strata[.]|"strata_)'
+    from (select split_part(p_context, chr(10), 1) as line) as l
 $$;
 comment on function strata.is_raised_by_owner(text) is
   'Whether an error, by its context, was raised by a function that is not Strata''s, or came over a '
@@ -57,7 +57,8 @@ as $$
                    and clock_timestamp() - statement_timestamp()
                      >= current_setting('statement_timeout')::interval then true
               when strata.is_raised_by_owner(p_context) then false
-              else p_says like 'canceling %' or current_setting('lc_messages') !~* '^(C|POSIX|en)(\M|_)' end
+              else p_says like 'canceling %'
+                   or current_setting('lc_messages') !~* '^(C|POSIX|en)([^a-z]|$)' end
 $$;
 comment on function strata.is_our_end(text, text, text) is
   'Whether an error that was caught is a cancel of what runs here, which has to end; false for one that code '

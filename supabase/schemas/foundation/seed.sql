@@ -37,12 +37,16 @@ insert into strata.errors (code, cause, remedy) values
             'run `deno task strata setup --rotate`: it gives the login a new password and ends the sessions '
             'of others; if it is the server that is full, end sessions there'),
   ('53', 'the server there is out of resources', 'look at its memory, disk and connection limit'),
-  ('54', 'a limit of Postgres is exceeded', 'the row or an index entry is too large for that tier'),
+  ('54', 'a limit of Postgres is exceeded',
+   'make the value shorter that is too long, or on the colder tier drop the index that the message names; '
+   'then run `deno task strata sync`'),
   ('55', 'something held a lock for too long', 'nothing: it is tried again'),
   ('57', 'the server there was stopped or the statement cancelled', 'nothing: it is tried again'),
   ('58', 'the server there has trouble with its files', 'look at its log and its disk'),
   ('P0', 'a trigger or function on the table raised an error',
    'read the message: guard the trigger (current_setting(''strata.purging'', true) is ''on'' while Strata '
    'deletes), or mend the row; then run `deno task strata sync`'),
-  ('XX', 'the server there reports an internal error', 'look at its log; check its disks')
+  ('XX', 'an internal error, of the server or of a function that the table uses',
+         'read the message: where it is of a function or a value, mend that; else look at the server''s log, '
+         'and check its disks; then run `deno task strata sync`')
 on conflict (code) do update set cause = excluded.cause, remedy = excluded.remedy;

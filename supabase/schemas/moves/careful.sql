@@ -232,7 +232,9 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
   select p_sqlstate in ('ST015', 'ST039', 'ST042', 'ST046', 'ST047', 'ST048')
-      or left(p_sqlstate, 2) not in ('08', '25', '28', '40', '42', '53', '55', '57', '58', 'XX', 'ST')
+      or (left(p_sqlstate, 2) not in ('08', '25', '28', '40', '42', '53', '55', '57', '58', 'ST')
+          -- what is damaged is the table; other internal errors come from functions
+          and p_sqlstate not in ('XX001', 'XX002'))
 $$;
 comment on function strata.is_row_error(text) is
   'Whether an error is about one row, so that the others may go on.';

@@ -338,18 +338,10 @@ exception
                                               || strata.besides_sql(v_dataset, p_besides, true));
   when query_canceled or assert_failure or others then
     get stacked diagnostics v_context = pg_exception_context;
-    if strata.is_our_end(sqlstate, sqlerrm, v_context) then
-      raise;
+    if not strata.is_our_end(sqlstate, sqlerrm, v_context)
+       and strata.set_aside_unreadable(v_dataset, sqlstate, p_besides) then
+      return (select ('blocked', null, p_dataset, null, null, null, null)::strata.batch);
     end if;
-    begin
-      if strata.set_aside_unreadable(v_dataset, sqlstate, p_besides) then
-        return (select ('blocked', null, p_dataset, null, null, null, null)::strata.batch);
-      end if;
-    exception when query_canceled or assert_failure or others then -- a condition, asked once more
-      get stacked diagnostics v_context = pg_exception_context;
-      perform strata.blame_owner(sqlstate, sqlerrm, v_context);
-      raise;
-    end;
     perform strata.blame_owner(sqlstate, sqlerrm, v_context);
     raise;
 end

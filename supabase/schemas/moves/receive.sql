@@ -182,8 +182,8 @@ begin
   exception when query_canceled or assert_failure or others then
     get stacked diagnostics v_context = pg_exception_context;
     if strata.is_our_end(sqlstate, sqlerrm, v_context)
-       or sqlstate <> 'ST040' and not strata.is_row_error(strata.code_to_note(sqlstate, v_context))
-          and not strata.may_be_of_value(sqlstate) then
+       or (sqlstate <> 'ST040' and not strata.is_row_error(strata.code_to_note(sqlstate, v_context))
+           and not strata.may_be_of_value(sqlstate)) then
       raise;
     end if;
     v_lines := strata.lines_of(p_move, p_columns, p_lines); v_arrival.places := null;

@@ -127,6 +127,7 @@ as $$
 declare
   v_policy record;
   v_rule text;
+  v_context text;
 begin
   if p_dataset.twin_columns is null or not strata.may_be_of_value(p_sqlstate) then
     return false;
@@ -141,6 +142,10 @@ begin
     end if;
   end loop;
   return false;
+exception when query_canceled or assert_failure or others then -- a condition, asked once more
+  get stacked diagnostics v_context = pg_exception_context;
+  perform strata.blame_owner(sqlstate, sqlerrm, v_context);
+  raise;
 end
 $$;
 comment on function strata.set_aside_unreadable(strata.datasets, text, uuid[]) is

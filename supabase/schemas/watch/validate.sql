@@ -295,7 +295,6 @@ declare
   v_hello jsonb;
   v_skew numeric;
   v_tls text;
-  v_context text;
 begin
   if p_link.server is null then
     return query
@@ -329,11 +328,7 @@ begin
     select v_topic || ' writable', v_hello ->> 'read_only' = 'off',
            case v_hello ->> 'read_only' when 'off' then 'takes rows' else 'is read-only' end,
            strata.remedy('25006');
-exception when query_canceled or assert_failure or others then
-  get stacked diagnostics v_context = pg_exception_context;
-  if strata.is_our_end(sqlstate, sqlerrm, v_context) then
-    raise;
-  end if;
+exception when others or assert_failure then
   return query select v_topic, false, sqlerrm, strata.remedy(sqlstate);
 end
 $$;
