@@ -4,7 +4,7 @@
  * servers run first those that wait for pg_cron, each on servers of its own, and then those that kill
  * servers (tests/fire), one after the other on a copy of the stack.
  * `--pg 17` or `--pg 15,17,18` decides what the tiers run on; `--engine` leaves out what no version of
- * PostgreSQL has a part in. Without `--pg`, what differs most between versions runs on 17 as well, which
+ * PostgreSQL has a part in, or what is not named after it. Without `--pg`, what differs most between versions runs on 17 as well, which
  * hosted projects have, where that can be had soon.
  */
 import { parseArgs } from "node:util";
@@ -171,13 +171,17 @@ const isOf = (list: readonly string[]) => (path: string) =>
 
 async function testEngine(): Promise<Report[]> {
   await makeStack();
-  const isEngine = (path: string) => isOf(OF_THE_ENGINE)(path) || !isOf(WITHOUT_ENGINE)(path);
+  const isEngine = (path: string) =>
+    positionals.length > 0
+      ? isOf(positionals)(path)
+      : isOf(OF_THE_ENGINE)(path) || !isOf(WITHOUT_ENGINE)(path);
   const { shared, waiting } = await passes();
-  const reports = await Promise.all([
-    runTests("report", ["--parallel", ...shared.filter(isEngine)]),
-    runTests("report_cron", ["--parallel", ...waiting.filter(isEngine)]),
-  ]);
-  return reports;
+  const chosen = Object.entries({ report: shared, report_cron: waiting })
+    .map(([name, files]) => ({ name, files: files.filter(isEngine) }))
+    .filter(({ files }) => files.length > 0);
+  return await Promise.all(
+    chosen.map(({ name, files }) => runTests(name, ["--parallel", ...files])),
+  );
 }
 
 /** Said at the end, where it is found. */

@@ -9,6 +9,7 @@ const ONLY_READS = Object.fromEntries([
   ...["is_read_back", "check_logged", "publications_of"], // pg_partition_tree()
   ...["server_mark", "type_origin", "file_of"], // pg_control_system()
   ...["plan", "failed_jobs", "count_stock"], // estimates, the clock, dynamic SQL
+  ...["average_size", "quota", "status"], // sizes
 ].map((name) => [
   `${name}: routine is marked as STABLE, but expression is VOLATILE`,
   "reads, in one snapshot",

@@ -11,7 +11,9 @@ import { removeStack } from "../../local/stack.ts";
 /** What core, main and archive run on; one number where it is the same. */
 const CHAINS = ["15", "17", "18", "15,17,18", "18,17,15"];
 const HOME = ".strata/platforms";
-const PORT_BASE = 58_130;
+const TEST_PORT_BASE = Number(Deno.env.get("STRATA_TEST_PORT_BASE") ?? 58_130);
+/** The tests' stacks take the ports before it. */
+const PORT_BASE = TEST_PORT_BASE + 60;
 
 /** What a chain's run came to. */
 interface Outcome {
@@ -24,12 +26,14 @@ interface Outcome {
 
 const program = new Command("test:platforms")
   .description("The demo and the tests of the engine, on PostgreSQL 15, 17, 18 and mixed chains.")
+  .argument("[files...]", "these test files alone, or all below these folders")
   .option("--chains <list>", 'which, parted by spaces: "17 15,17,18"', CHAINS.join(" "))
   .option("--no-demo", "the tests alone")
   .option("--json", "end with one JSON object", false);
 
 cleanUpOnSignal(cleanUp);
-const { chains, demo: withDemo, json } = program.parse().opts<
+program.parse();
+const { chains, demo: withDemo, json } = program.opts<
   { chains: string; demo: boolean; json: boolean }
 >();
 const say = (line: string) => json ? console.error(line) : console.log(line);
@@ -74,10 +78,10 @@ async function tryChain(chain: string): Promise<Outcome> {
   const began = performance.now();
   const demo = !withDemo || await succeeds("demo", chain, ["cli/demo/main.ts"]);
   await removeStack({ home: `${HOME}/stack`, portBase: PORT_BASE });
-  const tests = await output(chain, ["local/test.ts", "--engine", "--pg", chain]);
+  const tests = await output(chain, ["local/test.ts", "--engine", "--pg", chain, ...program.args]);
   const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(tests) ?? [];
   const counted = { passed: Number(passed ?? 0), failed: Number(failed ?? 1) };
-  if (counted.failed > 0) say(tests.slice(tests.indexOf("FAILED")));
+  if (counted.failed > 0) say(tests.slice(Math.max(tests.search(/^FAILED \S+: /m), 0))); // told once more
   say(`PostgreSQL ${chain}: ${counted.passed} passed, ${counted.failed} failed`);
   return {
     chain,
@@ -107,7 +111,7 @@ async function run(chain: string, args: string[]): Promise<{ success: boolean; s
       STRATA_HOME: `${HOME}/stack`,
       STRATA_PORT_BASE: `${PORT_BASE}`,
       STRATA_TEST_HOME: `${HOME}/test`,
-      STRATA_TEST_PORT_BASE: `${PORT_BASE + 100}`,
+      STRATA_TEST_PORT_BASE: `${TEST_PORT_BASE}`,
       NO_COLOR: "1",
     },
     signal: ending,

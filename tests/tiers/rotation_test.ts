@@ -123,16 +123,27 @@ const STEPS: Record<string, (world: World) => Promise<void>> = {
   "nobody who dials meanwhile is refused": async (world) => {
     const { chain, main } = world;
     let over = false;
-    const dialling = Array.from({ length: 2 }, async () => {
+    const dials = [0, 0];
+    const dialling = dials.map(async (_, who) => {
       const sql = postgres(chain.main.url, { max: 1, onnotice: () => {} });
       const said = new Set<string | null>();
       while (!over) {
         said.add((await sql`select strata.try_link('core') as trouble`)[0]?.trouble);
+        dials[who] = (dials[who] ?? 0) + 1;
       }
       await sql.end();
       return [...said];
     });
-    for (let round = 0; round < 10; round++) await main`call strata.rotate_links(true)`;
+    for (let round = 0; round < 10; round++) {
+      const before = [...dials];
+      await main`call strata.rotate_links(true)`;
+      // A login is in use for one rotation more; nobody dials for as long as it takes to make two.
+      await waitFor(
+        "both to dial again",
+        () => dials.every((count, who) => count > 1 + (before[who] ?? 0)),
+        { everyMs: 5 },
+      );
+    }
     over = true;
     assertEquals(await Promise.all(dialling), [[null], [null]]);
   },

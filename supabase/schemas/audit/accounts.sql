@@ -7,7 +7,7 @@ create function strata.kept_sight(
 )
 returns strata.sight
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -35,7 +35,7 @@ comment on function strata.kept_sight(strata.sight, bytea, text, text, text, tex
 create function strata.sight_of(p_account strata.audit_accounts, p_which text, p_key bytea)
 returns strata.sight
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare

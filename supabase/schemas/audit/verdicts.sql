@@ -173,7 +173,7 @@ create function strata.judge_month(
 )
 returns strata.judgement
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -80,7 +80,7 @@ comment on function strata.value_hashes_sql(strata.datasets, text) is
 create function strata.marks_sql(p_alias text, p_names text[], p_is_named boolean default false)
 returns text
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin

@@ -117,7 +117,7 @@ comment on function strata.make_ledger_key() is 'ledger_key(), made if there is 
 create function strata.mask(p_key bytea, variadic p_of text[])
 returns bigint
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -138,7 +138,7 @@ comment on function strata.key_name(bytea) is 'Tells keys apart without telling 
 create function strata.masked(p_entry strata.ledger, p_key bytea)
 returns strata.ledger
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare

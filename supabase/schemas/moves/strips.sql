@@ -58,7 +58,7 @@ comment on function strata.no_strips() is 'The strips of no rows.';
 create function strata.seal_strips(p_strips bigint[], p_key bytea, variadic p_of text[])
 returns bigint[]
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
