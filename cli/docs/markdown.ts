@@ -1,4 +1,5 @@
 /** Markdown of the reference: what the catalogue and tables say is told as text, never read as markup. */
+import { markdownTable } from "markdown-table";
 import { escapeMarkdown } from "../../supabase/functions/_strata/render/document.ts";
 
 /**
@@ -64,7 +65,8 @@ export function fence(language: string, text: string): string {
 
 /** A table of cells that are Markdown already; `deno fmt` lines its columns up. */
 export function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
-  const row = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll(/(?<!\\)\|/g, "\\|")).join(" | ")} |`;
-  return [row(titles), row(titles.map(() => "---")), ...rows.map(row)].join("\n");
+  const cells = [titles, ...rows].map((row) =>
+    row.map((cell) => cell.replaceAll(/(?<!\\)\|/g, "\\|"))
+  );
+  return markdownTable(cells, { alignDelimiters: false });
 }

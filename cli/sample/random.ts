@@ -1,34 +1,34 @@
-/** FNV-1a: spreads a text over 32 bits. */
+import fnv1a from "@sindresorhus/fnv1a";
+import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+
+/** Spreads a text over 32 bits. */
 export function hash(text: string): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-  return h >>> 0;
+  return Number(fnv1a(text, { size: 32 }));
 }
 
-/** A repeatable source of chance (mulberry32): the same name always tells the same story. */
+/** A repeatable source of chance: the same name always tells the same story. */
 export class Random {
-  #state: number;
+  readonly #source: ReturnType<typeof xoroshiro128plus>;
 
   constructor(name: string) {
-    this.#state = hash(name);
+    this.#source = xoroshiro128plus(hash(name));
   }
 
   /** 32 evenly spread bits. */
   bits(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
+    return this.#source.next() >>> 0;
   }
 
   /** Evenly in [low, high). */
   between(low: number, high: number): number {
-    return low + (this.bits() / 2 ** 32) * (high - low);
+    return low + uniformFloat64(this.#source) * (high - low);
   }
 
   /** Evenly, both ends included. */
   integer(low: number, high: number): number {
-    return Math.floor(this.between(low, high + 1));
+    return uniformInt(this.#source, low, high);
   }
 
   chance(probability: number): boolean {

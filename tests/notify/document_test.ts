@@ -27,7 +27,7 @@ Deno.test("a document in all its forms", () => {
   assert.equal(
     toMarkdown(DOCUMENT),
     "## Sizes &amp; more\n\n**core** is *full*: run `` a `b` <c> ``\n\n- one\n- **two**\n\n" +
-      "| tier | MB |\n| --- | --- |\n| core | 7 |\n| archive | 1,234 |\n",
+      "| tier | MB |\n| - | - |\n| core | 7 |\n| archive | 1,234 |\n",
   );
   assert.equal(
     toHtml(DOCUMENT),
@@ -38,6 +38,14 @@ Deno.test("a document in all its forms", () => {
       "<tr><td>core</td><td>7</td></tr><tr><td>archive</td><td>1,234</td></tr></tbody></table>",
   );
   assert.match(toPlain(DOCUMENT), /^Sizes & more\n\ncore is full: run a `b` <c>\n\n• one/);
+});
+
+Deno.test("columns stand below each other, whatever width letters have", () => {
+  const rows = [["日本", "7"], ["e\u0301tat", "12"], ["👍🏽", "1"], ["plain", "3"]];
+  assert.equal(
+    toPlain([{ table: ["tier", "MB"], rows }]),
+    "tier   MB\n日本    7\ne\u0301tat   12\n👍🏽      1\nplain   3",
+  );
 });
 
 for (const text of [...HOSTILE_TEXTS, "| a | b |\n# x\n- y", "```\nx\n```", "[x](javascript:1)"]) {

@@ -69,7 +69,7 @@ Deno.test("report: every tier's size, moves, what is due and where that leads, i
     /^## Strata, 2026\\?-03\\?-01\n\nAs core sees it on 2026-03-01 12:00 UTC\./,
   );
   assert.match(markdown, /## core\n\n🟢 \*\*\d+ MB of 500 MB \(\d+\.\d %\)\*\*/);
-  assert.match(markdown, /\| filled by \| size \|\n\| --- \| --- \|\n\| \S+ \(\w+\) \| \d+/);
+  assert.match(markdown, /\| filled by \| size \|\n\| - \| - \|\n\| \S+ \(\w+\) \| \d+/);
   assert.match(
     markdown,
     /- moves of the last 24 hours: 1, 1 successful, 0 failed; 1 row, \d+ B carried\n- deleted in the last 24 hours: 0 rows/,
@@ -254,7 +254,7 @@ Deno.test("report: the monthly one compares months, lists what was deleted, and 
   );
   assert.match(
     markdown,
-    /## Deleted in 2026-02\n\n\| dataset \| on \| rows \|\n\| --- \| --- \| --- \|\n\| tasks \| core \| 42 \|/,
+    /## Deleted in 2026-02\n\n\| dataset \| on \| rows \|\n\| - \| - \| - \|\n\| tasks \| core \| 42 \|/,
   );
 
   await db.sql`call strata.report_monthly()`;

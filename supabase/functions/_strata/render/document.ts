@@ -3,6 +3,8 @@
  * Markdown and plain text are all made of. Everything that comes from a table is a text in here, so
  * that it is escaped in one place per form and never read as markup.
  */
+import measure from "fast-string-truncated-width";
+import { markdownTable } from "markdown-table";
 
 /** A stretch of text, in one of four dresses. */
 export type Inline = string | { bold: string } | { italic: string } | { code: string };
@@ -59,8 +61,8 @@ export function toMarkdown(document: Document): string {
     if ("list" in block) {
       return block.list.map((line) => `- ${line.map(markdownOf).join("")}`).join("\n");
     }
-    const row = (texts: readonly string[]) => `| ${texts.map(escapeMarkdown).join(" | ")} |`;
-    return [row(block.table), row(block.table.map(() => "---")), ...block.rows.map(row)].join("\n");
+    const rows = [block.table, ...block.rows].map((row) => row.map(escapeMarkdown));
+    return markdownTable(rows, { alignDelimiters: false });
   }).join("\n\n") + "\n";
 }
 
@@ -133,6 +135,7 @@ function columns(titles: readonly string[], rows: readonly (readonly string[])[]
   ).join("\n");
 }
 
+/** In letters of the common width: some are two wide, some none. */
 function width(text: string): number {
-  return [...text].length;
+  return measure(text).width;
 }
