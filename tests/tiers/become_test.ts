@@ -21,6 +21,7 @@ Deno.test("become() tells a database its tier, and the second time changes nothi
     is_last: false,
     became_at: new Date(NOON),
     looked_at: null,
+    took_temporary: true,
   });
   assertEquals(twice, once);
 });
