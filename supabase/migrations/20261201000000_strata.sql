@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest 0d8f0711782bf591a77064c2370e039391a79a8645cf7c347ea81f027f0ee21b
+-- digest 21272e5c5dfd24037a04cbcdaddc2f2c318c7bfe05b61fc20a0b608eaa40d104
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -7968,16 +7968,13 @@ begin
     from here as h join remembered as r using (name) left join described as d using (name)
    where d.name is null
   union all
-  select 'ST025', format('column "%1$s" of twin %2$s on %3$s must be filled and is '
-                         'unknown on the hotter tier', h.name, p_relation, strata.tier())
+  select 'ST025',
+         format(case when h.is_never_null then 'column "%1$s" of twin %2$s on %3$s is unknown on the hotter '
+                                               'tier, and its type %4$s, a domain, allows no null'
+                     else 'column "%1$s" of twin %2$s on %3$s must be filled and is unknown on the '
+                          'hotter tier' end, h.name, p_relation, strata.tier(), format_type(h.type, h.mod))
     from here as h left join described as d using (name) left join remembered as r using (name)
-   where h.must_be_given and not h.is_never_null and d.name is null and r.name is null
-  union all
-  select 'ST025', format('column "%1$s" of twin %2$s on %3$s is unknown on the hotter tier, and its type '
-                         '%4$s, a domain, allows no null', h.name,
-                         p_relation, strata.tier(), format_type(h.type, h.mod))
-    from here as h left join described as d using (name) left join remembered as r using (name)
-   where h.is_never_null and d.name is null and r.name is null;
+   where (h.must_be_given or h.is_never_null) and d.name is null and r.name is null;
 end
 $$;
 comment on function strata.column_objections(jsonb, jsonb, regclass) is
@@ -10021,8 +10018,7 @@ declare
   v_open uuid;
   v_context text;
 begin
-  perform strata.check_asker('colder', p_to);
-  perform strata.lock_dataset(p_dataset);
+  perform strata.check_asker('colder', p_to), strata.lock_dataset(p_dataset);
   -- as it is now: whoever had the lock may have changed it, or let go of it
   v_dataset := strata.dataset(p_dataset);
   -- no copy outlives its move
@@ -12607,6 +12603,28 @@ $$;
 comment on function strata.arrival_of(uuid) is
   'What is known here of a move, nulls for nothing. ST031: it was closed.';
 
+create or replace function strata.take_one_by_one(
+  p_arrival strata.arrivals, p_dataset strata.datasets, p_columns text[], p_lines text[]
+)
+returns strata.arrivals
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_arrival strata.arrivals := p_arrival;
+begin
+  v_arrival.places := null;
+  select o.inserted, o.brought, o.versions, o.not_ours, o.refused
+    into v_arrival.rows_received, v_arrival.brought, v_arrival.versions, v_arrival.not_ours, v_arrival.refused
+    from strata.insert_one_by_one(p_dataset, p_columns, p_lines, p_arrival.seed,
+                                  strata.way_in(p_dataset, p_columns)) as o;
+  perform strata.note_met(p_arrival.move_id, p_dataset, p_columns, p_lines, v_arrival.not_ours);
+  return v_arrival;
+end
+$$;
+comment on function strata.take_one_by_one(strata.arrivals, strata.datasets, text[], text[]) is
+  'The careful way in, for a batch of which something was refused: what it has brought, and what not.';
+
 create or replace function strata.receive(
   p_move uuid, p_dataset text, p_from text, p_columns text[], p_lines text
 )
@@ -12658,13 +12676,8 @@ begin
            and not strata.may_be_of_value(sqlstate)) then
       raise;
     end if;
-    v_lines := strata.lines_of(p_move, p_columns, p_lines); v_arrival.places := null;
-    select o.inserted, o.brought, o.versions, o.not_ours, o.refused
-      into v_arrival.rows_received, v_arrival.brought, v_arrival.versions, v_arrival.not_ours,
-           v_arrival.refused
-      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_arrival.seed,
-                                    strata.way_in(v_dataset, p_columns)) as o;
-    perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
+    v_lines := strata.lines_of(p_move, p_columns, p_lines);
+    v_arrival := strata.take_one_by_one(v_arrival, v_dataset, p_columns, v_lines);
   end;
   perform strata.keep_arrival(v_arrival, v_dataset, p_from, octet_length(p_lines)),
           strata.book_arrival(v_dataset, v_insertion, v_lines, v_arrival);
@@ -24172,7 +24185,7 @@ grant execute on function strata.tell_report(text, text, boolean) to service_rol
 
 select strata.note_rights();
 select strata.note_release('strata', '0.1.0',
-  '0d8f0711782bf591a77064c2370e039391a79a8645cf7c347ea81f027f0ee21b');
+  '21272e5c5dfd24037a04cbcdaddc2f2c318c7bfe05b61fc20a0b608eaa40d104');
 
 notify pgrst, 'reload schema';
 

@@ -297,8 +297,7 @@ declare
   v_open uuid;
   v_context text;
 begin
-  perform strata.check_asker('colder', p_to);
-  perform strata.lock_dataset(p_dataset);
+  perform strata.check_asker('colder', p_to), strata.lock_dataset(p_dataset);
   -- as it is now: whoever had the lock may have changed it, or let go of it
   v_dataset := strata.dataset(p_dataset);
   -- no copy outlives its move

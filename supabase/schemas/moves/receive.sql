@@ -135,6 +135,28 @@ $$;
 comment on function strata.arrival_of(uuid) is
   'What is known here of a move, nulls for nothing. ST031: it was closed.';
 
+create function strata.take_one_by_one(
+  p_arrival strata.arrivals, p_dataset strata.datasets, p_columns text[], p_lines text[]
+)
+returns strata.arrivals
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_arrival strata.arrivals := p_arrival;
+begin
+  v_arrival.places := null;
+  select o.inserted, o.brought, o.versions, o.not_ours, o.refused
+    into v_arrival.rows_received, v_arrival.brought, v_arrival.versions, v_arrival.not_ours, v_arrival.refused
+    from strata.insert_one_by_one(p_dataset, p_columns, p_lines, p_arrival.seed,
+                                  strata.way_in(p_dataset, p_columns)) as o;
+  perform strata.note_met(p_arrival.move_id, p_dataset, p_columns, p_lines, v_arrival.not_ours);
+  return v_arrival;
+end
+$$;
+comment on function strata.take_one_by_one(strata.arrivals, strata.datasets, text[], text[]) is
+  'The careful way in, for a batch of which something was refused: what it has brought, and what not.';
+
 create function strata.receive(
   p_move uuid, p_dataset text, p_from text, p_columns text[], p_lines text
 )
@@ -186,13 +208,8 @@ begin
            and not strata.may_be_of_value(sqlstate)) then
       raise;
     end if;
-    v_lines := strata.lines_of(p_move, p_columns, p_lines); v_arrival.places := null;
-    select o.inserted, o.brought, o.versions, o.not_ours, o.refused
-      into v_arrival.rows_received, v_arrival.brought, v_arrival.versions, v_arrival.not_ours,
-           v_arrival.refused
-      from strata.insert_one_by_one(v_dataset, p_columns, v_lines, v_arrival.seed,
-                                    strata.way_in(v_dataset, p_columns)) as o;
-    perform strata.note_met(p_move, v_dataset, p_columns, v_lines, v_arrival.not_ours);
+    v_lines := strata.lines_of(p_move, p_columns, p_lines);
+    v_arrival := strata.take_one_by_one(v_arrival, v_dataset, p_columns, v_lines);
   end;
   perform strata.keep_arrival(v_arrival, v_dataset, p_from, octet_length(p_lines)),
           strata.book_arrival(v_dataset, v_insertion, v_lines, v_arrival);

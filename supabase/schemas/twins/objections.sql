@@ -106,16 +106,13 @@ begin
     from here as h join remembered as r using (name) left join described as d using (name)
    where d.name is null
   union all
-  select 'ST025', format('column "%1$s" of twin %2$s on %3$s must be filled and is '
-                         'unknown on the hotter tier', h.name, p_relation, strata.tier())
+  select 'ST025',
+         format(case when h.is_never_null then 'column "%1$s" of twin %2$s on %3$s is unknown on the hotter '
+                                               'tier, and its type %4$s, a domain, allows no null'
+                     else 'column "%1$s" of twin %2$s on %3$s must be filled and is unknown on the '
+                          'hotter tier' end, h.name, p_relation, strata.tier(), format_type(h.type, h.mod))
     from here as h left join described as d using (name) left join remembered as r using (name)
-   where h.must_be_given and not h.is_never_null and d.name is null and r.name is null
-  union all
-  select 'ST025', format('column "%1$s" of twin %2$s on %3$s is unknown on the hotter tier, and its type '
-                         '%4$s, a domain, allows no null', h.name,
-                         p_relation, strata.tier(), format_type(h.type, h.mod))
-    from here as h left join described as d using (name) left join remembered as r using (name)
-   where h.is_never_null and d.name is null and r.name is null;
+   where (h.must_be_given or h.is_never_null) and d.name is null and r.name is null;
 end
 $$;
 comment on function strata.column_objections(jsonb, jsonb, regclass) is
