@@ -42,7 +42,8 @@ declare
   v_changes bigint;
 begin
   -- not seen by `supabase db lint`, which knows no transition tables
-  execute 'select count(*) from touched' into v_changes;
+  -- given by the trigger: `supabase db lint` knows no transition tables
+  execute format('select count(*) from %1$I', tg_argv[0]) into v_changes;
   if v_changes = 0 then
     raise warning 'no setting was changed: none has that name, or the condition fits none'
       using hint = 'select name, value, unit, says from strata.settings';
@@ -54,7 +55,7 @@ comment on function strata.setting_is_named() is 'Trigger: an UPDATE that finds 
 
 create trigger settings_are_named
   after update on strata.settings referencing new table as touched
-  for each statement execute function strata.setting_is_named();
+  for each statement execute function strata.setting_is_named('touched');
 comment on trigger settings_are_named on strata.settings is 'Tells who has mistyped a name.';
 
 create function strata.setting(p_name text)
