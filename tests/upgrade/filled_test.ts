@@ -35,7 +35,7 @@ const KEPT: Record<string, string> = {
   links:
     `select to_jsonb(x) - '{skew,compared_at,insecure_because}'::text[] from strata.links as x`,
   tiers: `select to_jsonb(x) from strata.tiers as x`,
-  self: `select to_jsonb(x) - 'looked_at' from strata.self as x`,
+  self: `select to_jsonb(x) - '{looked_at,took_temporary}'::text[] from strata.self as x`,
   habits: `select jsonb_build_array(name, value) from strata.settings where value in (777, 121)
     union all select jsonb_build_array(job, cron, active) from strata.schedules where not active or cron = '30 3 * * *'
     union all select jsonb_build_array(name, amount) from strata.quotas where amount = 12345`,
