@@ -224,6 +224,15 @@ async function carryAll(world: World): Promise<void> {
   }
 }
 
+/** What the last tier is still to delete: it waits until its policy has been confirmed anew. */
+async function toDelete({ chain }: World): Promise<string[]> {
+  const due = await chain.archive.sql<{ dataset: string; rows: string }[]>`
+    select p.dataset, p.rows_now as rows from strata.datasets as d
+     cross join lateral strata.plan_dataset(d) as p
+     where to_regclass(strata.relation(d)) is not null and p.action = 'delete' and p.rows_now > 0`;
+  return due.map(({ dataset, rows }) => `${rows} rows of ${dataset} are to be deleted`);
+}
+
 /** Runs the jobs until nothing is left to do; says what it was that never ended. */
 async function becomesQuiet(world: World): Promise<string | undefined> {
   const chain = Object.assign(world.chain, { driver: world.driver });
@@ -235,7 +244,7 @@ async function becomesQuiet(world: World): Promise<string | undefined> {
         await carryAll(world);
         await chain.archive.sql`call strata.delete_due()`;
         const quiet = await Promise.all(chain.databases.map(({ sql }) => isQuiet(sql)));
-        const left = await leftBehind(world);
+        const left = [...await leftBehind(world), ...await toDelete(world)];
         last = left.join("; ");
         return quiet.every(Boolean) && left.length === 0;
       } catch (error) { // a pool that finds its connection dead says so once
