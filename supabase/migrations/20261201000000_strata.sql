@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest bbed1863ba01ad8f579030deb6082dee47533650f9c42359a3bdec3a553a6262
+-- digest f0dd263a8a2248db7657ac3adc077b142107fc5a5b98bc72723333e2b00fd2b9
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -7929,9 +7929,8 @@ begin
   return query
   with described as (
     select c.it ->> 'name' as name, coalesce(strata.find_type(c.it -> 'type'), 0) as type,
-           coalesce((c.it -> 'type' ->> 'mod')::integer, -1) as mod,
-           c.it -> 'type' ->> 'name' as type_name, c.it -> 'collation' as collation,
-           c.it ->> 'computed' as computed
+           coalesce((c.it -> 'type' ->> 'mod')::integer, -1) as mod, c.it ->> 'computed' as computed,
+           c.it -> 'type' ->> 'name' as type_name, c.it -> 'collation' as collation
       from jsonb_array_elements(p_description -> 'columns') as c (it)
   ), remembered as (
     select c.it ->> 'name' as name from jsonb_array_elements(p_accepted -> 'columns') as c (it)
@@ -24186,7 +24185,7 @@ grant execute on function strata.tell_report(text, text, boolean) to service_rol
 
 select strata.note_rights();
 select strata.note_release('strata', '0.1.0',
-  'bbed1863ba01ad8f579030deb6082dee47533650f9c42359a3bdec3a553a6262');
+  'f0dd263a8a2248db7657ac3adc077b142107fc5a5b98bc72723333e2b00fd2b9');
 
 notify pgrst, 'reload schema';
 

@@ -57,7 +57,7 @@ Deno.test("drain and reclaim work on a core that is read-only, and drain makes i
   assert.equal(given.code, 0, given.err);
 
   await makeCritical(cli.core, "core", 4);
-  assert.match((await cli.strata("drain", "--dry-run")).out, /^letters +[34]\.\d MB/m);
+  assert.match((await cli.strata("drain", "--dry-run")).out, /^letters +[1-4]\.\d MB/m); // less what is free
   const fresh = begun();
   await assert.rejects(async () => await fresh?.unsafe("delete from public.letters"), /read-only/);
   const done = await cli.strata("drain");

@@ -33,7 +33,8 @@ export async function copyDatabase(tier: Tier, template: string): Promise<TestDa
   const sessions: Sql[] = [];
   const connect: TestDatabase["connect"] = (options) => {
     const session = postgres(url, {
-      connection: { search_path: "pg_catalog", lock_timeout: 20_000 },
+      // a test thinks for as long as the machine takes, whatever the world it makes allows a session
+      connection: { search_path: "pg_catalog", lock_timeout: 20_000, idle_session_timeout: 0 },
       max: 4,
       onnotice: () => {},
       ...options,

@@ -66,9 +66,8 @@ begin
   return query
   with described as (
     select c.it ->> 'name' as name, coalesce(strata.find_type(c.it -> 'type'), 0) as type,
-           coalesce((c.it -> 'type' ->> 'mod')::integer, -1) as mod,
-           c.it -> 'type' ->> 'name' as type_name, c.it -> 'collation' as collation,
-           c.it ->> 'computed' as computed
+           coalesce((c.it -> 'type' ->> 'mod')::integer, -1) as mod, c.it ->> 'computed' as computed,
+           c.it -> 'type' ->> 'name' as type_name, c.it -> 'collation' as collation
       from jsonb_array_elements(p_description -> 'columns') as c (it)
   ), remembered as (
     select c.it ->> 'name' as name from jsonb_array_elements(p_accepted -> 'columns') as c (it)
