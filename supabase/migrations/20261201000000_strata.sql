@@ -1,5 +1,5 @@
 -- Strata 0.1.0: made by `deno task release` from supabase/schemas; not to be edited.
--- digest f0dd263a8a2248db7657ac3adc077b142107fc5a5b98bc72723333e2b00fd2b9
+-- digest 7934ced2dba52da136f9b10c86108b10385c715684aa9a6859ffba38d9a68a7a
 -- Long because it is a whole release.
 
 -- release/open.sql
@@ -2708,10 +2708,10 @@ as $$
 declare
   v_changes bigint;
 begin
-  -- not seen by `supabase db lint`, which knows no transition tables
   -- given by the trigger: `supabase db lint` knows no transition tables
   execute format('select count(*) from %1$I', tg_argv[0]) into v_changes;
-  if v_changes = 0 then
+  -- INSERT … ON CONFLICT comes here as well
+  if v_changes = 0 and current_query() ~* '^[[:space:]]*update' then
     raise warning 'no setting was changed: none has that name, or the condition fits none'
       using hint = 'select name, value, unit, says from strata.settings';
   end if;
@@ -24185,7 +24185,7 @@ grant execute on function strata.tell_report(text, text, boolean) to service_rol
 
 select strata.note_rights();
 select strata.note_release('strata', '0.1.0',
-  'f0dd263a8a2248db7657ac3adc077b142107fc5a5b98bc72723333e2b00fd2b9');
+  '7934ced2dba52da136f9b10c86108b10385c715684aa9a6859ffba38d9a68a7a');
 
 notify pgrst, 'reload schema';
 

@@ -41,10 +41,10 @@ as $$
 declare
   v_changes bigint;
 begin
-  -- not seen by `supabase db lint`, which knows no transition tables
   -- given by the trigger: `supabase db lint` knows no transition tables
   execute format('select count(*) from %1$I', tg_argv[0]) into v_changes;
-  if v_changes = 0 then
+  -- INSERT … ON CONFLICT comes here as well
+  if v_changes = 0 and current_query() ~* '^[[:space:]]*update' then
     raise warning 'no setting was changed: none has that name, or the condition fits none'
       using hint = 'select name, value, unit, says from strata.settings';
   end if;
