@@ -144,7 +144,7 @@ async function routinesOf(sql: ISql): Promise<Routine[]> {
           from pg_attribute as c where c.attrelid = t.typrelid and c.attnum > 0 and not c.attisdropped) as r
         on t.typtype = 'c'
      where p.pronamespace = 'strata'::regnamespace
-     order by p.proname collate "C", p.pronargs`;
+     order by p.proname collate "C", p.pronargs, pg_get_function_arguments(p.oid) collate "C"`;
 }
 
 async function tablesOf(sql: ISql): Promise<Table[]> {
